@@ -1,0 +1,38 @@
+//! What the user wrote: stages, names, defaults, positions, and the job a worker gets.
+//! Unaware of clocks, hashes, caches and networks; reads no file but through the function it is given.
+//!
+//! ```text
+//!  text of the file, of its includes     --set path=value      environment
+//!            |                                  |                   |
+//!            v                                  v                   v
+//!   yaml ── Node (value + position) ── merge ── override ── substitute ${VAR}, {var}
+//!                                                   |
+//!                                      expand: `each` multiplies a stage
+//!                                                   |  a Node for each member
+//!                                      de: typed `Kind`, errors keep file:line:column
+//!                                                   |
+//!                                      resolve: references become edges; check: kinds and sizes fit
+//!                                                   v
+//!                                               Pipeline ──> plan, and (as `Job`) the worker
+//! ```
+//!
+//! To add a stage kind: a struct in [`kinds`], a variant of [`Kind`], its inputs in [`Kind::inputs`].
+
+mod check;
+mod de;
+mod error;
+mod expand;
+mod job;
+pub mod kinds;
+pub mod labels;
+pub mod names;
+mod node;
+mod pipeline;
+mod reference;
+mod substitute;
+mod yaml;
+
+pub use error::{Place, Problem, SpecError};
+pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job};
+pub use kinds::{Kind, Resources};
+pub use pipeline::{Edge, Pipeline, Request, Stage};

@@ -1,0 +1,147 @@
+//! The closed sets of names a pipeline file may use: variants, schemes, granularities, protocols.
+//! Unaware of stages, files and networks; each enum is spelled the same in YAML, in keys and in tables.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares an enum of names with one spelling each, used by serde, by keys and by tables.
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+ }
+
+        impl $name {
+            /// All members, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The one spelling of this name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+names! {
+    /// How an SPT unit mixes feature, masks and prior (paper, equations 6 to 8 and Table 3 left).
+    Variant {
+        /// The full unit of equations 7 and 8 ("ours").
+        Spt = "spt",
+        /// `F'_i = f(M)`: the feature does not enter the fusion (SPT-F_i).
+        SptF = "spt_f",
+        /// No head and no prior branch: `F_i^spt = feat(F'_i) + F'_i` (SPT-P_i).
+        SptP = "spt_p",
+        /// `F_i^spt = f([M, F_i, P_1])`, no prior branch (SPT-cat).
+        SptCat = "spt_cat",
+    }
+}
+
+names! {
+    /// Whether units share weights.
+    Share {
+        /// Each block has a unit of its own.
+        None = "none",
+        /// One unit's weights serve all blocks.
+        Units = "units",
+    }
+}
+
+names! {
+    /// How SPT units start.
+    Init {
+        /// PyTorch's default for convolutions: tuning starts below the baseline.
+        Default = "default",
+        /// The last convolutions of `fuse` and `feat` (of `cat` in SPT-cat) are zero: tuning starts at the baseline.
+        Identity = "identity",
+    }
+}
+
+names! {
+    /// What is trained.
+    Scheme {
+        /// The backbone is frozen, the SPT units are trained.
+        Spt = "spt",
+        /// All of the backbone is trained, without units and masks.
+        Full = "full",
+    }
+}
+
+names! {
+    /// Granularity of the masks: prompt points a side and number of masks (paper §3.2, Table 6).
+    Granularity {
+        /// 8×8 points, 64 masks.
+        Coarse = "coarse",
+        /// 16×16 points, 128 masks.
+        Medium = "medium",
+        /// 24×24 points, 256 masks.
+        Fine = "fine",
+    }
+}
+
+impl Granularity {
+    /// Prompt points a side of the regular grid.
+    pub const fn grid(self) -> usize {
+        match self {
+            Self::Coarse => 8,
+            Self::Medium => 16,
+            Self::Fine => 24,
+        }
+    }
+
+    /// `N_c`, the number of masks an image has after padding or truncation.
+    pub const fn masks(self) -> usize {
+        match self {
+            Self::Coarse => 64,
+            Self::Medium => 128,
+            Self::Fine => 256,
+        }
+    }
+}
+
+names! {
+    /// The Y channel that PSNR and SSIM are computed on (METHOD: evaluation).
+    Luma {
+        /// BT.601 Y rounded to 8 bits, as IMDN's own test code does.
+        Rounded = "rounded",
+        /// BT.601 Y in floating point, as `BasicSR` does (ART, CAT).
+        Unrounded = "unrounded",
+        /// No Y channel: the mean over R, G and B (denoising).
+        Rgb = "rgb",
+    }
+}
+
+names! {
+    /// The training loss, on the unclamped output.
+    Loss {
+        /// Mean absolute error.
+        L1 = "l1",
+        /// `mean(sqrt(d² + 1e-6))`, epsilon 1e-3 as ART's denoising was trained.
+        Charbonnier = "charbonnier",
+    }
+}
+
+names! {
+    /// Which weights a training stage hands on.
+    Weights {
+        /// Those with the best validation PSNR.
+        Best = "best",
+        /// Those of the last iteration.
+        Last = "last",
+    }
+}
+
+names! {
+    /// A metric of an evaluation.
+    Metric {
+        /// Peak signal-to-noise ratio, dB.
+        Psnr = "psnr",
+        /// Structural similarity, 11×11 Gaussian window.
+        Ssim = "ssim",
+    }
+}

@@ -1,0 +1,154 @@
+//! A YAML value that remembers where it stood, so that substitution can come before typing.
+//! Unaware of stages and of what a value means.
+
+/// A position in one of the texts a pipeline was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pos {
+    /// Index into the sources of the error reporter (0 is the pipeline file itself).
+    pub source: usize,
+    /// Line, from 1; 0 where there is none.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+/// A value and its position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it begins.
+    pub pos: Pos,
+}
+
+/// What YAML can say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Str(String),
+    /// A list.
+    Seq(Vec<Node>),
+    /// A mapping in the order of the text; keys are unique.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a mapping and its position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// The key.
+    pub text: String,
+    /// Where it begins.
+    pub pos: Pos,
+}
+
+impl Node {
+    /// What kind of value this is, for messages.
+    pub fn describe(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".into(),
+            Value::Bool(b) => format!("`{b}`"),
+            Value::Int(i) => format!("the number `{i}`"),
+            Value::Float(x) => format!("the number `{x}`"),
+            Value::Str(s) => format!("`{s}`"),
+            Value::Seq(_) => "a list".into(),
+            Value::Map(_) => "a mapping".into(),
+        }
+    }
+
+    /// The entries of a mapping; nothing counts as an empty one.
+    pub fn entries(&self) -> Option<&[(Key, Node)]> {
+        match &self.value {
+            Value::Map(entries) => Some(entries),
+            Value::Null => Some(&[]),
+            _ => None,
+        }
+    }
+
+    /// The value under `key`, when this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries()?.iter().find(|(k, _)| k.text == key).map(|(_, v)| v)
+    }
+
+    /// The deepest node on the way along `path` (dotted keys and list indices): where a message should point.
+    pub fn nearest(&self, path: &str) -> &Node {
+        let mut node = self;
+        for step in path.split('.') {
+            let next = match &node.value {
+                Value::Seq(items) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
+                _ => node.get(step),
+            };
+            match next {
+                Some(n) => node = n,
+                None => break,
+            }
+        }
+        node
+    }
+
+    /// A scalar as it is spelled in names and placeholders; `None` for lists and mappings.
+    pub fn scalar(&self) -> Option<String> {
+        match &self.value {
+            Value::Null => Some(String::new()),
+            Value::Bool(b) => Some(b.to_string()),
+            Value::Int(i) => Some(i.to_string()),
+            Value::Float(x) => Some(x.to_string()),
+            Value::Str(s) => Some(s.clone()),
+            Value::Seq(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// Lays `over` upon this: mappings are merged key by key, anything else is replaced.
+    pub fn merge(&mut self, over: Node) {
+        match (&mut self.value, over.value) {
+            (Value::Map(base), Value::Map(entries)) => {
+                for (key, node) in entries {
+                    match base.iter_mut().find(|(k, _)| k.text == key.text) {
+                        Some((_, old)) => old.merge(node),
+                        None => base.push((key, node)),
+                    }
+                }
+            }
+            (_, value) => *self = Node { value, pos: over.pos },
+        }
+    }
+
+    /// Sets the value at a dotted path, making mappings on the way where there is nothing.
+    ///
+    /// Returns the step that could not be taken, because a scalar or a too short list stands there.
+    pub fn set(&mut self, path: &str, new: Node) -> Result<(), String> {
+        let Some((step, rest)) = path.split_once('.') else {
+            return self.slot(path, new.pos).map(|slot| *slot = new);
+        };
+        self.slot(step, new.pos)?.set(rest, new)
+    }
+
+    fn slot(&mut self, step: &str, pos: Pos) -> Result<&mut Node, String> {
+        if matches!(self.value, Value::Null) {
+            self.value = Value::Map(Vec::new());
+        }
+        match &mut self.value {
+            Value::Map(entries) => {
+                let found = entries.iter().position(|(k, _)| k.text == step);
+                let at = found.unwrap_or(entries.len());
+                if found.is_none() {
+                    let key = Key { text: step.into(), pos };
+                    entries.push((key, Node { value: Value::Null, pos }));
+                }
+                Ok(&mut entries[at].1)
+            }
+            Value::Seq(items) => {
+                let index = step.parse::<usize>().ok();
+                index.and_then(|i| items.get_mut(i)).ok_or_else(|| step.into())
+            }
+            _ => Err(step.into()),
+        }
+    }
+}
