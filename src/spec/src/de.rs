@@ -102,21 +102,21 @@ impl<'n> NodeDe<'n> {
     }
 }
 
-impl<'n> Deserializer<'n> for NodeDe<'n> {
+impl<'de> Deserializer<'de> for NodeDe<'de> {
     type Error = DeError;
 
-    fn deserialize_any<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, DeError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         self.visit(visitor)
     }
 
-    fn deserialize_option<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, DeError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.value {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'n>>(
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
         visitor: V,
@@ -124,7 +124,7 @@ impl<'n> Deserializer<'n> for NodeDe<'n> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_struct<V: Visitor<'n>>(
+    fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
         _fields: &'static [&'static str],
@@ -137,7 +137,7 @@ impl<'n> Deserializer<'n> for NodeDe<'n> {
         }
     }
 
-    fn deserialize_enum<V: Visitor<'n>>(
+    fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
         _variants: &'static [&'static str],

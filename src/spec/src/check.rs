@@ -1,0 +1,370 @@
+//! What types cannot say: references of the right kind, scales that fit, numbers in range, no cycles.
+//! Unaware of files: whether an image or a checkpoint exists is not asked here.
+
+use crate::error::Problem;
+use crate::kinds::{Architecture, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table, Train, Tune};
+use crate::labels;
+use crate::names::{Scheme, Weights};
+use crate::pipeline::Typed;
+
+/// All problems of the typed stages; empty when the pipeline can be planned.
+pub(crate) fn check(stages: &[Typed]) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = stages.iter().flat_map(|s| references(s, stages)).collect();
+    if problems.is_empty() {
+        problems.extend(cycle(stages));
+    }
+    if problems.is_empty() {
+        problems.extend(stages.iter().flat_map(|s| Checker { stage: s, all: stages }.check()));
+    }
+    problems
+}
+
+/// Each reference points at a stage of the kind that is expected there.
+fn references(stage: &Typed, all: &[Typed]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for input in stage.stage.kind.inputs() {
+        for edge in stage.stage.inputs.iter().filter(|e| e.role == input.path) {
+            let target = &all[edge.stage].stage;
+            if !input.accepts.takes(&target.kind) {
+                let message = format!(
+                    "`{}` is a `{}` stage, expected {}",
+                    target.name,
+                    target.kind.name(),
+                    input.accepts.expected()
+                );
+                problems.push(stage.problem(&input.path, message));
+            }
+        }
+    }
+    problems
+}
+
+fn cycle(stages: &[Typed]) -> Option<Problem> {
+    let mut state = vec![Mark::New; stages.len()];
+    let mut path = Vec::new();
+    (0..stages.len()).find_map(|at| walk(at, stages, &mut state, &mut path))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mark {
+    New,
+    Open,
+    Done,
+}
+
+fn walk(at: usize, stages: &[Typed], state: &mut [Mark], path: &mut Vec<usize>) -> Option<Problem> {
+    match state[at] {
+        Mark::Done => return None,
+        Mark::Open => return Some(describe_cycle(at, stages, path)),
+        Mark::New => {}
+    }
+    state[at] = Mark::Open;
+    path.push(at);
+    let found = stages[at].stage.inputs.iter().find_map(|e| walk(e.stage, stages, state, path));
+    path.pop();
+    state[at] = Mark::Done;
+    found
+}
+
+fn describe_cycle(at: usize, stages: &[Typed], path: &[usize]) -> Problem {
+    let start = path.iter().position(|&p| p == at).unwrap_or(0);
+    let names: Vec<&str> =
+        path[start..].iter().chain([&at]).map(|&i| stages[i].stage.name.as_str()).collect();
+    let message = format!("the stages go round in a circle: {}", names.join(" → "));
+    let path = format!("stages.{}", stages[at].stage.base);
+    Problem::new(stages[at].pos, path, message).hint("a stage can only read stages that do not read it")
+}
+
+struct Checker<'a> {
+    stage: &'a Typed,
+    all: &'a [Typed],
+}
+
+impl Checker<'_> {
+    fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        match &self.stage.stage.kind {
+            Kind::Prepare(prepare) => self.prepare(prepare, &mut problems),
+            Kind::Mask(mask) => self.mask(mask, &mut problems),
+            Kind::Pretrained(pretrained) => self.architecture(&pretrained.backbone, &mut problems),
+            Kind::Train(train) => self.train(train, &mut problems),
+            Kind::Tune(tune) => self.tune(tune, &mut problems),
+            Kind::Evaluate(evaluate) => self.evaluate(evaluate, &mut problems),
+            Kind::Table(table) => self.table(table, &mut problems),
+        }
+        problems
+    }
+
+    fn need(&self, ok: bool, path: &str, message: impl FnOnce() -> String, problems: &mut Vec<Problem>) {
+        if !ok {
+            problems.push(self.stage.problem(path, message()));
+        }
+    }
+
+    fn prepare(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
+        match prepare.degrade {
+            Degrade::Sr(scale) => self.need(
+                (2..=4).contains(&scale),
+                "degrade.sr",
+                || format!("the scale {scale} is not 2, 3 or 4"),
+                problems,
+            ),
+            Degrade::Denoise(sigma) => {
+                let good = sigma > 0.0 && sigma <= 255.0;
+                self.need(good, "degrade.denoise", || format!("sigma {sigma} is not in (0, 255]"), problems);
+                self.need(
+                    prepare.lr.is_none(),
+                    "lr",
+                    || "existing LR images go with `degrade: {sr: …}`, not with noise".into(),
+                    problems,
+                );
+            }
+        }
+    }
+
+    fn mask(&self, mask: &Mask, problems: &mut Vec<Problem>) {
+        let (grid, count) = (mask.grid(), mask.count());
+        self.need((1..=128).contains(&grid), "grid", || format!("{grid} is not in 1..=128"), problems);
+        self.need((1..=4096).contains(&count), "count", || format!("{count} is not in 1..=4096"), problems);
+        match &mask.segmenter {
+            Segmenter::Graph(graph) => {
+                let sigma = graph.sigma.unwrap_or(1.0);
+                self.need(
+                    (0.0..=10.0).contains(&sigma),
+                    "segmenter.graph.sigma",
+                    || format!("{sigma} is not in 0..=10"),
+                    problems,
+                );
+                let [a, b, c] = graph.k.unwrap_or([1.0, 2.0, 3.0]);
+                let rising = a > 0.0 && a < b && b < c && c.is_finite();
+                self.need(rising, "segmenter.graph.k", || "three increasing positive numbers".into(), problems);
+            }
+            Segmenter::Other { .. } => {
+                let own = self.stage.stage.input("images");
+                let same = self.input("segmenter.other.masks").is_none_or(|m| m.stage.input("images") == own);
+                self.need(
+                    same,
+                    "segmenter.other.masks",
+                    || "these masks belong to other images than `images`".into(),
+                    problems,
+                );
+            }
+            Segmenter::Files { .. } | Segmenter::Zero => {}
+        }
+    }
+
+    fn architecture(&self, backbone: &Architecture, problems: &mut Vec<Problem>) {
+        match backbone {
+            Architecture::Imdn(imdn) => {
+                let (scale, width, blocks) = (imdn.scale, imdn.width, imdn.blocks);
+                let at = "backbone.imdn";
+                self.need(
+                    (2..=4).contains(&scale),
+                    &format!("{at}.scale"),
+                    || format!("IMDN exists for the scales 2, 3 and 4, not {scale}"),
+                    problems,
+                );
+                self.need(
+                    width.is_multiple_of(16) && (16..=512).contains(&width),
+                    &format!("{at}.width"),
+                    || format!("the width {width} is not a multiple of 16 up to 512"),
+                    problems,
+                );
+                self.need(
+                    (1..=32).contains(&blocks),
+                    &format!("{at}.blocks"),
+                    || format!("{blocks} is not in 1..=32"),
+                    problems,
+                );
+            }
+        }
+    }
+
+    fn train(&self, train: &Train, problems: &mut Vec<Problem>) {
+        self.architecture(&train.backbone, problems);
+        if let Some(from) = self.input_index("from") {
+            let other = labels::architecture(self.all, from);
+            let same = other.is_none_or(|a| *a == train.backbone);
+            self.need(same, "from", || "the weights belong to another backbone than `backbone`".into(), problems);
+        }
+        self.images_fit("images", train.backbone.scale(), problems);
+        self.schedule(&train.schedule, train.backbone.scale(), false, problems);
+    }
+
+    fn tune(&self, tune: &Tune, problems: &mut Vec<Problem>) {
+        let Some(backbone) = self.input_index("backbone").and_then(|i| labels::architecture(self.all, i)) else {
+            return;
+        };
+        let spt = tune.scheme == Scheme::Spt;
+        self.images_fit("images", backbone.scale(), problems);
+        self.masks_fit("masks", "images", spt, problems);
+        self.schedule(&tune.schedule, backbone.scale(), spt, problems);
+        let alpha = tune.alpha;
+        self.need(alpha.is_finite(), "alpha", || format!("{alpha} is not a number"), problems);
+        let last = tune.locations.unwrap_or(1);
+        let blocks = backbone.blocks();
+        self.need(
+            (1..=blocks).contains(&last),
+            "locations",
+            || format!("{last} is not in 1..={blocks}, the blocks of this backbone"),
+            problems,
+        );
+    }
+
+    fn schedule(&self, schedule: &Schedule, scale: u32, spt: bool, problems: &mut Vec<Problem>) {
+        let one = schedule.iterations.is_some() != schedule.until.is_some();
+        self.need(one, "iterations", || "give one of `iterations` and `until`".into(), problems);
+        let patch = schedule.patch.unwrap_or(64);
+        let [b1, b2] = schedule.betas;
+        let betas = (0.0..1.0).contains(&b1) && (0.0..1.0).contains(&b2);
+        let positive = [
+            ("iterations", schedule.iterations.unwrap_or(1) >= 1),
+            ("batch", (1..=4096).contains(&schedule.batch)),
+            ("patch", (8..=4096).contains(&patch)),
+            ("lr", schedule.lr > 0.0 && schedule.lr.is_finite()),
+            ("halve_every", schedule.halve_every >= 1),
+            ("betas", betas),
+            ("validate.every", schedule.validate.as_ref().is_none_or(|v| v.every >= 1)),
+        ];
+        for (path, ok) in positive {
+            self.need(ok, path, || "out of range".into(), problems);
+        }
+        self.validation(schedule, scale, spt, problems);
+    }
+
+    fn validation(&self, schedule: &Schedule, scale: u32, spt: bool, problems: &mut Vec<Problem>) {
+        let has = schedule.validate.is_some();
+        self.need(
+            has || schedule.until.is_none(),
+            "until",
+            || "convergence is judged on a validation: add `validate: {images: …}`".into(),
+            problems,
+        );
+        self.need(
+            has || schedule.weights != Some(Weights::Best),
+            "weights",
+            || "`best` is judged on a validation: add `validate: {images: …}`".into(),
+            problems,
+        );
+        if !has {
+            return;
+        }
+        self.images_fit("validate.images", scale, problems);
+        self.masks_fit("validate.masks", "validate.images", spt, problems);
+        let own = self.input_index("images") != self.input_index("validate.images");
+        self.need(own, "validate.images", || "these are the images that are trained on".into(), problems);
+        if let (Some(a), Some(b)) = (self.mask_count("masks"), self.mask_count("validate.masks")) {
+            self.need(a == b, "validate.masks", || format!("{b} masks an image, but training has {a}"), problems);
+        }
+    }
+
+    fn evaluate(&self, evaluate: &Evaluate, problems: &mut Vec<Problem>) {
+        let Some(model) = self.input_index("model") else { return };
+        let Some(backbone) = labels::architecture(self.all, model) else { return };
+        self.images_fit("images", backbone.scale(), problems);
+        let spt = matches!(&self.all[model].stage.kind, Kind::Tune(t) if t.scheme == Scheme::Spt);
+        self.masks_fit("masks", "images", spt, problems);
+        let tuned = self.all[model].stage.input("masks").and_then(|m| count_of(&self.all[m]));
+        if let (Some(a), Some(b)) = (tuned, self.mask_count("masks")) {
+            self.need(a == b, "masks", || format!("{b} masks an image, but the model was tuned with {a}"), problems);
+        }
+        let metrics = !evaluate.metrics.is_empty();
+        self.need(metrics, "metrics", || "give at least one of psnr and ssim".into(), problems);
+    }
+
+    fn table(&self, table: &Table, problems: &mut Vec<Problem>) {
+        let evaluations: Vec<usize> = self.stage.stage.inputs_of("from").collect();
+        self.need(!evaluations.is_empty(), "from", || "a table shows at least one evaluation".into(), problems);
+        self.need(!table.rows.is_empty(), "rows", || "name at least one label".into(), problems);
+        let rows = table.rows.iter().enumerate().map(|(i, r)| (format!("rows.{i}"), r));
+        let all = rows.chain(table.columns.iter().map(|c| ("columns".to_owned(), c)));
+        let known = labels::known(self.all, &evaluations);
+        for (path, label) in all.filter(|(_, l)| !known.contains(*l)) {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            let hint = crate::error::suggest(label, &names, "labels");
+            problems.push(self.stage.problem(&path, format!("unknown label `{label}`")).hint(hint));
+        }
+        if problems.is_empty() {
+            self.one_protocol(&evaluations, problems);
+            self.distinct_cells(table, &evaluations, problems);
+        }
+    }
+
+    /// Numbers of different protocols never share a table unless it says which is which.
+    fn one_protocol(&self, evaluations: &[usize], problems: &mut Vec<Problem>) {
+        let Kind::Table(table) = &self.stage.stage.kind else { return };
+        let protocols: std::collections::BTreeSet<String> =
+            evaluations.iter().filter_map(|&e| labels::of(self.all, e).remove("luma")).collect();
+        let said = table.rows.iter().chain(&table.columns).any(|l| l == "luma");
+        self.need(
+            protocols.len() <= 1 || said,
+            "from",
+            || "these evaluations use different luma protocols: add `luma` to `rows`".into(),
+            problems,
+        );
+    }
+
+    fn distinct_cells(&self, table: &Table, evaluations: &[usize], problems: &mut Vec<Problem>) {
+        let mut seen = std::collections::BTreeMap::new();
+        for &at in evaluations {
+            let labels = labels::of(self.all, at);
+            let cell: Vec<String> = table
+                .rows
+                .iter()
+                .chain(table.columns.as_ref())
+                .map(|l| labels.get(l).cloned().unwrap_or_default())
+                .chain(table.columns.is_none().then(|| labels.get("set").cloned().unwrap_or_default()))
+                .collect();
+            if let Some(other) = seen.insert(cell, at) {
+                let (a, b) = (&self.all[other].stage.name, &self.all[at].stage.name);
+                let message = format!("`{a}` and `{b}` fall into the same cell");
+                let hint = "add a label to `rows` in which they differ";
+                problems.push(self.stage.problem("from", message).hint(hint));
+            }
+        }
+    }
+
+    fn input_index(&self, role: &str) -> Option<usize> {
+        self.stage.stage.input(role)
+    }
+
+    fn input(&self, role: &str) -> Option<&Typed> {
+        self.input_index(role).map(|i| &self.all[i])
+    }
+
+    fn mask_count(&self, role: &str) -> Option<usize> {
+        self.input(role).and_then(count_of)
+    }
+
+    fn images_fit(&self, role: &str, scale: u32, problems: &mut Vec<Problem>) {
+        let Some(Kind::Prepare(prepare)) = self.input(role).map(|s| &s.stage.kind) else { return };
+        let found = prepare.degrade.scale();
+        self.need(
+            found == scale,
+            role,
+            || format!("these images are for scale {found}, the backbone for scale {scale}"),
+            problems,
+        );
+    }
+
+    fn masks_fit(&self, role: &str, images: &str, wanted: bool, problems: &mut Vec<Problem>) {
+        let given = self.input(role);
+        if wanted != given.is_some() {
+            let message = if wanted {
+                format!("SPT units need the masks of `{images}`: add `masks: …`")
+            } else {
+                "masks are given, but the model has no SPT units".into()
+            };
+            problems.push(self.stage.problem(role, message));
+        }
+        let fit = given.is_none_or(|m| m.stage.input("images") == self.input_index(images));
+        self.need(fit, role, || format!("these masks belong to other images than `{images}`"), problems);
+    }
+}
+
+fn count_of(stage: &Typed) -> Option<usize> {
+    match &stage.stage.kind {
+        Kind::Mask(mask) => Some(mask.count()),
+        _ => None,
+    }
+}

@@ -1,0 +1,107 @@
+//! What passes between `pipeline` and `pipeline-worker`: a job in, events out, both JSON.
+//! Unaware of the graph: a worker knows its own stage and the folders of its inputs, no more.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kinds::Kind;
+
+/// Version of the job file; a worker refuses any other.
+pub const JOB_FORMAT: u32 = 1;
+
+/// Where a stage computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// The CUDA device of this index.
+    Cuda(usize),
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+/// One stage, ready to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// [`JOB_FORMAT`].
+    pub format: u32,
+    /// The stage's key in hex; opaque, it only ties a checkpoint and a completion record to the work.
+    pub key: String,
+    /// The resolved configuration.
+    pub stage: Kind,
+    /// Output folders of the input stages, by role (`images`, `validate.masks`).
+    pub inputs: BTreeMap<String, PathBuf>,
+    /// Where outputs go; exists and is empty.
+    pub out: PathBuf,
+    /// Where checkpoints go; survives a crash.
+    pub state: PathBuf,
+    /// Where to compute.
+    pub device: Device,
+    /// Threads.
+    pub threads: usize,
+}
+
+impl Job {
+    /// File name, within `state`, of the record that the stage ended as planned.
+    pub const DONE: &'static str = "done.json";
+}
+
+/// What a worker says while it runs, one JSON object a line on its standard output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Step `step` of `total` is done.
+    Progress {
+        /// Steps done.
+        step: u64,
+        /// Steps planned; an upper bound under `until: converged`.
+        total: u64,
+        /// What a step is: `iteration`, `image`.
+        unit: String,
+        /// The last training loss.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss: Option<f64>,
+        /// The last validation PSNR, dB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        psnr: Option<f64>,
+        /// Images (patches while training) a second, lately.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        images_per_second: Option<f64>,
+    },
+    /// Something a person should know: an image was converted, a run was resumed.
+    Note {
+        /// The text.
+        message: String,
+    },
+    /// The stage failed; the last event.
+    Failed(FailureReport),
+    /// The stage ended as planned; the last event.
+    Done {
+        /// Facts for the record that the key does not determine: seconds, peak memory, device name.
+        facts: BTreeMap<String, serde_json::Value>,
+    },
+}
+
+/// Why a stage failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// What happened, with the file it is about.
+    pub message: String,
+    /// What to do; may be empty.
+    #[serde(default)]
+    pub hint: String,
+    /// Whether the stage stopped because it was asked to, at a checkpoint.
+    #[serde(default)]
+    pub interrupted: bool,
+}

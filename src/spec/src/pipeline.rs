@@ -1,0 +1,411 @@
+//! From the text of a pipeline file to typed stages and the edges between them.
+//! Unaware of keys, caches and running; other files are read through the function in [`Request`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::check;
+use crate::de::{fields_of, from_node};
+use crate::error::{Problem, SpecError, suggest};
+use crate::expand::{Draft, expand};
+use crate::kinds::{self, InputRef, Kind, Resources, Schedule};
+use crate::node::{Key, Node, Pos, Value};
+use crate::reference::Index;
+use crate::substitute::{self, Environment};
+use crate::yaml;
+
+/// What a pipeline is made of: everything that parsing depends on.
+pub struct Request<'a> {
+    /// The pipeline file, as it is named in messages.
+    pub file: &'a Path,
+    /// The environment `${VAR}` reads.
+    pub env: &'a Environment,
+    /// `--set path=value`, in order.
+    pub overrides: &'a [String],
+    /// Reads a file; `pipeline` gives `std::fs::read_to_string`.
+    pub read: &'a dyn Fn(&Path) -> std::io::Result<String>,
+}
+
+/// A pipeline file, understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// The file.
+    pub file: PathBuf,
+    /// The stages in the order of the file, swept ones multiplied.
+    pub stages: Vec<Stage>,
+    /// What was read from the environment.
+    pub env_used: BTreeMap<String, String>,
+    /// `--set` as given.
+    pub overrides: Vec<String>,
+}
+
+/// One stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Its name, with axes and values if it is a member of a sweep.
+    pub name: String,
+    /// The name in the file.
+    pub base: String,
+    /// The axes and values, empty outside sweeps.
+    pub axes: Vec<(String, String)>,
+    /// What it does.
+    pub kind: Kind,
+    /// The stages it reads, in the order of [`Kind::inputs`].
+    pub inputs: Vec<Edge>,
+    /// What it asks of the machine.
+    pub resources: Resources,
+}
+
+/// An input: a role and the stage that fills it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The field (`images`, `validate.masks`, `from.0`); one role may be filled by several members (`from.0`).
+    pub role: String,
+    /// Index into [`Pipeline::stages`].
+    pub stage: usize,
+}
+
+impl Stage {
+    /// The stage that fills `role`.
+    pub fn input(&self, role: &str) -> Option<usize> {
+        self.inputs.iter().find(|e| e.role == role).map(|e| e.stage)
+    }
+
+    /// The stages whose role begins with `field.`.
+    pub fn inputs_of<'s>(&'s self, field: &'s str) -> impl Iterator<Item = usize> + 's {
+        let belongs = move |e: &&Edge| e.role.strip_prefix(field).is_some_and(|r| r.starts_with('.'));
+        self.inputs.iter().filter(belongs).map(|e| e.stage)
+    }
+}
+
+impl Pipeline {
+    /// Reads, merges, substitutes, expands, types, resolves and checks.
+    ///
+    /// Errors name all problems found in the step that failed, each with file, line and column.
+    pub fn load(request: &Request<'_>) -> Result<Self, SpecError> {
+        let mut loader = Loader { request, sources: Vec::new(), env_used: BTreeMap::new() };
+        match loader.load() {
+            Ok(pipeline) => Ok(pipeline),
+            Err(problems) => Err(SpecError::locate(problems, &loader.sources)),
+        }
+    }
+
+    /// The stages called `target`: a stage, a sweep, or one of its members.
+    pub fn find(&self, target: &str) -> Result<Vec<usize>, String> {
+        let mut index = Index::default();
+        for stage in &self.stages {
+            index.push(&stage.base, &stage.name, &stage.axes);
+        }
+        index.resolve(target).map_err(|(message, hint)| format!("{message}\nhint: {hint}"))
+    }
+}
+
+struct Loader<'a> {
+    request: &'a Request<'a>,
+    sources: Vec<(String, String)>,
+    env_used: BTreeMap<String, String>,
+}
+
+/// A stage with its own positions, between typing and checking.
+pub(crate) struct Typed {
+    pub stage: Stage,
+    pub body: Node,
+    pub pos: Pos,
+}
+
+impl Typed {
+    /// A problem with the value at `path` within the kind (`validate.images`).
+    pub(crate) fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
+        let kind = self.stage.kind.name();
+        let config = self.body.get(kind).unwrap_or(&self.body);
+        let node = if path.is_empty() { config } else { config.nearest(path) };
+        let full = if path.is_empty() { kind.to_owned() } else { format!("{kind}.{path}") };
+        Problem::new(node.pos, format!("stages.{}.{full}", self.stage.base), message)
+    }
+}
+
+impl Loader<'_> {
+    fn load(&mut self) -> Result<Pipeline, Vec<Problem>> {
+        let mut root = self.read(self.request.file, &mut Vec::new(), Pos::default()).map_err(|p| vec![p])?;
+        self.apply_overrides(&mut root).map_err(|p| vec![p])?;
+        substitute::environment(&mut root, self.request.env, &mut self.env_used).map_err(|p| vec![p])?;
+        let vars = variables(&root).map_err(|p| vec![p])?;
+        let stages = stages_of(&root).map_err(|p| vec![p])?;
+        let (drafts, index) = expand(stages, &vars)?;
+        let typed = self.typed(&drafts, &index)?;
+        let problems = check::check(&typed);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Pipeline {
+            file: self.request.file.to_owned(),
+            stages: typed.into_iter().map(|t| t.stage).collect(),
+            env_used: std::mem::take(&mut self.env_used),
+            overrides: self.request.overrides.to_vec(),
+        })
+    }
+
+    /// Reads a file and, below it, what it includes.
+    fn read(&mut self, file: &Path, open: &mut Vec<PathBuf>, at: Pos) -> Result<Node, Problem> {
+        if open.iter().any(|p| p == file) {
+            return Err(Problem::new(at, "include", format!("`{}` includes itself", file.display())));
+        }
+        let text = (self.request.read)(file).map_err(|e| {
+            let message = format!("cannot read `{}`: {e}", file.display());
+            Problem::new(at, "", message).hint("name a pipeline file, such as pipelines/quickstart.yaml")
+        })?;
+        let source = self.sources.len();
+        self.sources.push((file.display().to_string(), text.clone()));
+        let mut root = yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
+        check_top_level(&root)?;
+        open.push(file.to_owned());
+        let merged = self.include(&mut root, file, open);
+        open.pop();
+        merged
+    }
+
+    fn include(&mut self, root: &mut Node, file: &Path, open: &mut Vec<PathBuf>) -> Result<Node, Problem> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let list = root.get("include").cloned();
+        let mut base = Node { value: Value::Map(Vec::new()), pos: root.pos };
+        for item in list.iter().flat_map(|l| if let Value::Seq(items) = &l.value { items.as_slice() } else { &[] }) {
+            let Value::Str(name) = &item.value else {
+                return Err(Problem::new(item.pos, "include", format!("expected a file, found {}", item.describe())));
+            };
+            base.merge(self.read(&folder.join(name), open, item.pos)?);
+        }
+        base.merge(root.clone());
+        Ok(base)
+    }
+
+    /// Relative paths are relative to the file they are written in; those of `--set` to the pipeline file.
+    fn folder(&self, pos: Pos) -> PathBuf {
+        let written = self.sources.get(pos.source).filter(|_| pos.line > 0).map(|(name, _)| Path::new(name));
+        written.unwrap_or(self.request.file).parent().unwrap_or(Path::new("")).to_owned()
+    }
+
+    fn apply_overrides(&mut self, root: &mut Node) -> Result<(), Problem> {
+        for text in self.request.overrides {
+            let source = self.sources.len();
+            self.sources.push((format!("--set {text}"), String::new()));
+            let at = Pos { source, line: 0, column: 0 };
+            let wrong = |message: String| Problem::new(at, "", message).hint("write --set stages.NAME.KIND.FIELD=VALUE");
+            let (path, value) = text.split_once('=').ok_or_else(|| wrong("expected `path=value`".into()))?;
+            let mut value = yaml::parse(value, source).map_err(|e| wrong(e.message))?;
+            flatten_positions(&mut value, at);
+            root.set(path, value).map_err(|step| wrong(format!("`{path}` cannot be set: `{step}` is not there")))?;
+        }
+        Ok(())
+    }
+
+    fn typed(&self, drafts: &[Draft], index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
+        let mut typed = Vec::new();
+        let mut problems = Vec::new();
+        for draft in drafts {
+            match self.stage(draft, index) {
+                Ok(stage) => typed.push(stage),
+                Err(mut found) => problems.append(&mut found),
+            }
+        }
+        if problems.is_empty() { Ok(typed) } else { Err(problems) }
+    }
+
+    fn stage(&self, draft: &Draft, index: &Index) -> Result<Typed, Vec<Problem>> {
+        let prefix = format!("stages.{}", draft.base);
+        let (mut kind, resources) =
+            read_stage(draft).map_err(|p| vec![p.under(&prefix)])?;
+        let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
+        let fields: Vec<&str> = kind.outside().into_iter().map(|(field, _)| field).collect();
+        for (field, path) in fields.into_iter().zip(kind.outside_mut()) {
+            *path = self.folder(config.nearest(field).pos).join(&*path);
+        }
+        let stage = Stage {
+            name: draft.name.clone(),
+            base: draft.base.clone(),
+            axes: draft.axes.clone(),
+            kind,
+            inputs: Vec::new(),
+            resources,
+        };
+        let mut typed = Typed { stage, body: draft.body.clone(), pos: draft.pos };
+        typed.stage.inputs = resolve(&typed, index)?;
+        Ok(typed)
+    }
+}
+
+fn resolve(typed: &Typed, index: &Index) -> Result<Vec<Edge>, Vec<Problem>> {
+    let mut edges = Vec::new();
+    let mut problems = Vec::new();
+    for input in typed.stage.kind.inputs() {
+        match resolve_one(typed, index, &input) {
+            Ok(found) => edges.extend(found),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(edges) } else { Err(problems) }
+}
+
+fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edge>, Problem> {
+    let found = index
+        .resolve(&input.text)
+        .map_err(|(message, hint)| typed.problem(&input.path, message).hint(hint))?;
+    if !input.many && found.len() > 1 {
+        let message = format!("`{}` is {} stages, and one is expected here", input.text, found.len());
+        return Err(typed.problem(&input.path, message).hint("pick a member: name[axis=value]"));
+    }
+    Ok(found.into_iter().map(|stage| Edge { role: input.path.clone(), stage }).collect())
+}
+
+const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
+const STAGE_LEVEL: &[&str] = &["each", "resources"];
+
+fn check_top_level(root: &Node) -> Result<(), Problem> {
+    let Some(entries) = root.entries() else {
+        let message = format!("expected `stages:` with stages below it, found {}", root.describe());
+        return Err(Problem::new(root.pos, "", message));
+    };
+    for (key, _) in entries {
+        if !TOP_LEVEL.contains(&key.text.as_str()) {
+            let message = format!("unknown field `{}`", key.text);
+            return Err(Problem::new(key.pos, "", message).hint(suggest(&key.text, TOP_LEVEL, "fields")));
+        }
+    }
+    Ok(())
+}
+
+fn variables(root: &Node) -> Result<BTreeMap<String, Node>, Problem> {
+    let Some(vars) = root.get("vars") else { return Ok(BTreeMap::new()) };
+    let Some(entries) = vars.entries() else {
+        return Err(Problem::new(vars.pos, "vars", format!("expected a mapping, found {}", vars.describe())));
+    };
+    let mut known: BTreeMap<String, Node> = BTreeMap::new();
+    for (key, node) in entries {
+        let mut node = node.clone();
+        // A variable may use those above it.
+        substitute::placeholders(&mut node, &known, &mut BTreeSet::new())
+            .map_err(|p| p.under(&format!("vars.{}", key.text)))?;
+        known.insert(key.text.clone(), node);
+    }
+    Ok(known)
+}
+
+fn stages_of(root: &Node) -> Result<&[(Key, Node)], Problem> {
+    let empty = || Problem::new(root.pos, "", "there are no stages").hint("add `stages:` with at least one stage");
+    let stages = root.get("stages").ok_or_else(empty)?;
+    let entries = stages.entries().ok_or_else(|| {
+        Problem::new(stages.pos, "stages", format!("expected `name: {{kind: …}}`, found {}", stages.describe()))
+    })?;
+    for (key, _) in entries {
+        check_name(key)?;
+    }
+    if entries.is_empty() { Err(empty()) } else { Ok(entries) }
+}
+
+fn check_name(key: &Key) -> Result<(), Problem> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !key.text.is_empty() && key.text.chars().all(good) {
+        return Ok(());
+    }
+    let message = format!("`{}` cannot be the name of a stage", key.text);
+    Err(Problem::new(key.pos, "stages", message).hint("use letters, digits, `-` and `_`"))
+}
+
+/// `--set` values have no line: their source says what was typed.
+fn flatten_positions(node: &mut Node, at: Pos) {
+    node.pos = at;
+    match &mut node.value {
+        Value::Seq(items) => items.iter_mut().for_each(|n| flatten_positions(n, at)),
+        Value::Map(entries) => entries.iter_mut().for_each(|(k, n)| {
+            k.pos = at;
+            flatten_positions(n, at);
+        }),
+        _ => {}
+    }
+}
+
+fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
+    let Some(entries) = draft.body.entries() else {
+        let message = format!("expected `kind: {{…}}`, found {}", draft.body.describe());
+        return Err(Problem::new(draft.body.pos, "", message).hint(format!("kinds: {}", Kind::NAMES.join(", "))));
+    };
+    for (key, _) in entries {
+        let name = key.text.as_str();
+        if !Kind::NAMES.contains(&name) && !STAGE_LEVEL.contains(&name) {
+            let known: Vec<&str> = Kind::NAMES.iter().chain(STAGE_LEVEL).copied().collect();
+            let message = format!("unknown stage kind or field `{name}`");
+            return Err(Problem::new(key.pos, "", message).hint(suggest(name, &known, "names")));
+        }
+    }
+    let mut kinds = entries.iter().filter(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
+    let (key, config) = match (kinds.next(), kinds.next()) {
+        (Some(kind), None) => kind,
+        (None, _) => {
+            let hint = format!("kinds: {}", Kind::NAMES.join(", "));
+            return Err(Problem::new(draft.pos, "", "the stage has no kind").hint(hint));
+        }
+        (Some((first, _)), Some((second, _))) => {
+            let message = format!("a stage has one kind, found `{}` and `{}`", first.text, second.text);
+            return Err(Problem::new(second.pos, "", message));
+        }
+    };
+    let kind = read_kind(&key.text, config).map_err(|p| p.under(&key.text))?;
+    let resources = match draft.body.get("resources") {
+        Some(node) => from_node(node).map_err(|p| p.under("resources"))?,
+        None => Resources::default(),
+    };
+    Ok((kind, resources))
+}
+
+/// The fields a kind may have in YAML.
+pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
+    let own = match kind {
+        "prepare" => fields_of::<kinds::Prepare>(),
+        "mask" => fields_of::<kinds::Mask>(),
+        "pretrained" => fields_of::<kinds::Pretrained>(),
+        "train" => fields_of::<kinds::Train>(),
+        "tune" => fields_of::<kinds::Tune>(),
+        "evaluate" => fields_of::<kinds::Evaluate>(),
+        _ => fields_of::<kinds::Table>(),
+    };
+    let schedule = if own.contains(&"schedule") { fields_of::<Schedule>() } else { &[] };
+    own.iter().filter(|f| **f != "schedule").chain(schedule).copied().collect()
+}
+
+fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
+    let Some(entries) = config.entries() else {
+        return Err(Problem::new(config.pos, "", format!("expected a mapping, found {}", config.describe())));
+    };
+    let known = fields_of_kind(kind);
+    if let Some((key, _)) = entries.iter().find(|(k, _)| !known.contains(&k.text.as_str())) {
+        let message = format!("unknown field `{}`", key.text);
+        return Err(Problem::new(key.pos, "", message).hint(suggest(&key.text, &known, "fields")));
+    }
+    let config = &gather_schedule(kind, config);
+    let read = match kind {
+        "prepare" => from_node(config).map(Kind::Prepare),
+        "mask" => from_node(config).map(Kind::Mask),
+        "pretrained" => from_node(config).map(Kind::Pretrained),
+        "train" => from_node(config).map(Kind::Train),
+        "tune" => from_node(config).map(Kind::Tune),
+        "evaluate" => from_node(config).map(Kind::Evaluate),
+        _ => from_node(config).map(Kind::Table),
+    };
+    read.map_err(|mut problem| {
+        problem.path = problem.path.strip_prefix("schedule.").unwrap_or(&problem.path).to_owned();
+        problem
+    })
+}
+
+/// The fields of a schedule stand beside the others in YAML and are one struct in Rust.
+fn gather_schedule(kind: &str, config: &Node) -> Node {
+    if !matches!(kind, "train" | "tune") {
+        return config.clone();
+    }
+    let fields = fields_of::<Schedule>();
+    let entries = config.entries().unwrap_or_default().iter().cloned();
+    let (schedule, mut own): (Vec<_>, Vec<_>) =
+        entries.partition(|(k, _)| fields.contains(&k.text.as_str()));
+    let key = Key { text: "schedule".into(), pos: config.pos };
+    own.push((key, Node { value: Value::Map(schedule), pos: config.pos }));
+    Node { value: Value::Map(own), pos: config.pos }
+}

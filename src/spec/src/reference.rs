@@ -1,0 +1,154 @@
+//! References from one stage to another: `name`, `name[value]`, `name[axis=value,…]`.
+//! Unaware of what the stages do.
+
+use std::collections::BTreeMap;
+
+use crate::error::suggest;
+
+/// The members a stage has after expansion, for looking references up.
+#[derive(Default)]
+pub(crate) struct Index {
+    by_name: BTreeMap<String, usize>,
+    by_base: BTreeMap<String, Vec<usize>>,
+    axes: Vec<Vec<(String, String)>>,
+}
+
+/// Why a reference points nowhere: message and hint.
+pub(crate) type Dangling = (String, String);
+
+impl Index {
+    /// Adds member number `self.len()`.
+    pub(crate) fn push(&mut self, base: &str, name: &str, axes: &[(String, String)]) {
+        let at = self.axes.len();
+        self.by_name.insert(name.to_owned(), at);
+        self.by_base.entry(base.to_owned()).or_default().push(at);
+        self.axes.push(axes.to_vec());
+    }
+
+    /// Members of the stage called `base`; `None` when there is no such stage.
+    pub(crate) fn members(&self, base: &str) -> Option<&[usize]> {
+        self.by_base.get(base).map(Vec::as_slice)
+    }
+
+    /// All members the reference `text` points at, at least one.
+    pub(crate) fn resolve(&self, text: &str) -> Result<Vec<usize>, Dangling> {
+        if let Some(&at) = self.by_name.get(text) {
+            return Ok(vec![at]);
+        }
+        let (base, selectors) = split(text)?;
+        let Some(members) = self.members(base) else {
+            let known: Vec<&str> = self.by_base.keys().map(String::as_str).collect();
+            return Err((format!("there is no stage `{base}`"), suggest(base, &known, "stages")));
+        };
+        let found: Vec<usize> =
+            members.iter().copied().filter(|&at| self.matches(at, &selectors)).collect();
+        if found.is_empty() { Err(self.no_member(text, base, members)) } else { Ok(found) }
+    }
+
+    fn matches(&self, at: usize, selectors: &[Selector<'_>]) -> bool {
+        let axes = &self.axes[at];
+        selectors.iter().all(|s| {
+            axes.iter().any(|(axis, value)| {
+                s.axis.is_none_or(|wanted| wanted == axis) && same_value(value, s.value)
+            })
+        })
+    }
+
+    fn no_member(&self, text: &str, base: &str, members: &[usize]) -> Dangling {
+        let listed: Vec<String> =
+            members.iter().take(8).map(|&at| member_name(base, &self.axes[at])).collect();
+        let more = if members.len() > 8 { ", …" } else { "" };
+        (format!("`{text}` names no member"), format!("members: {}{more}", listed.join(", ")))
+    }
+}
+
+/// `base[axis=value,…]`, or `base` alone without axes.
+pub(crate) fn member_name(base: &str, axes: &[(String, String)]) -> String {
+    if axes.is_empty() {
+        return base.to_owned();
+    }
+    let pairs: Vec<String> = axes.iter().map(|(a, v)| format!("{a}={v}")).collect();
+    format!("{base}[{}]", pairs.join(","))
+}
+
+struct Selector<'t> {
+    axis: Option<&'t str>,
+    value: &'t str,
+}
+
+fn same_value(member: &str, wanted: &str) -> bool {
+    match (member.parse::<f64>(), wanted.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a.total_cmp(&b).is_eq(),
+        _ => member == wanted,
+    }
+}
+
+fn split(text: &str) -> Result<(&str, Vec<Selector<'_>>), Dangling> {
+    let Some((base, rest)) = text.split_once('[') else { return Ok((text, Vec::new())) };
+    let Some(inner) = rest.strip_suffix(']') else {
+        return Err((format!("`{text}` has no closing bracket"), "write `name[axis=value]`".into()));
+    };
+    Ok((base, split_outside_brackets(inner).into_iter().map(selector).collect()))
+}
+
+fn selector(part: &str) -> Selector<'_> {
+    match part.split_once('=') {
+        Some((axis, value)) if !axis.contains('[') => {
+            Selector { axis: Some(axis.trim()), value: value.trim() }
+        }
+        _ => Selector { axis: None, value: part.trim() },
+    }
+}
+
+fn split_outside_brackets(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0usize, 0);
+    for (i, c) in text.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(&text[start..i]);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index() -> Index {
+        let mut index = Index::default();
+        index.push("plain", "plain", &[]);
+        for alpha in ["0.5", "1"] {
+            for variant in ["spt", "spt_f"] {
+                let axes = [("alpha".into(), alpha.into()), ("variant".into(), variant.into())];
+                index.push("tuned", &member_name("tuned", &axes), &axes);
+            }
+        }
+        index
+    }
+
+    #[test]
+    fn members_are_picked_by_value_by_axis_or_all() {
+        let index = index();
+        assert_eq!(index.resolve("plain").unwrap(), [0]);
+        assert_eq!(index.resolve("tuned").unwrap(), [1, 2, 3, 4]);
+        assert_eq!(index.resolve("tuned[spt_f]").unwrap(), [2, 4]);
+        assert_eq!(index.resolve("tuned[alpha=1.0]").unwrap(), [3, 4]);
+        assert_eq!(index.resolve("tuned[variant=spt,alpha=0.5]").unwrap(), [1]);
+    }
+
+    #[test]
+    fn what_points_nowhere_says_what_there_is() {
+        let index = index();
+        assert!(index.resolve("plian").unwrap_err().1.contains("did you mean `plain`?"));
+        assert!(index.resolve("tuned[alpha=3]").unwrap_err().1.contains("tuned[alpha=0.5,variant=spt]"));
+        assert!(index.resolve("tuned[alpha").unwrap_err().0.contains("closing bracket"));
+    }
+}
