@@ -1,0 +1,134 @@
+//! Hashes a file's bytes, and says which state of the file they were.
+//! Unaware of the memo and of the cache. Reads, never maps: a failing disk or a file cut short is an error, not a signal.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::error::at;
+use crate::stat::{Stat, now};
+use crate::{Digest, Result, StoreError};
+
+/// Bytes read at once.
+const CHUNK: u64 = 4 << 20;
+
+/// A chunk at least this long is hashed by all cores.
+const PARALLEL: usize = 1 << 20;
+
+/// How often a file that changes under our eyes is read again.
+const TRIES: usize = 3;
+
+/// A digest, the stat of the file while it was read, and when that began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hashed {
+    pub(crate) stat: Stat,
+    pub(crate) digest: Digest,
+    pub(crate) began: i64,
+}
+
+/// The stat of a regular file, behind symbolic links if any.
+pub(crate) fn stat(path: &Path) -> Result<Stat> {
+    let meta = fs::metadata(path).map_err(at("read", path))?;
+    if meta.is_file() {
+        return Ok(Stat::of(&meta));
+    }
+    let what = if meta.is_dir() {
+        "a folder"
+    } else {
+        "a device, pipe or socket"
+    };
+    Err(StoreError::NotRegular {
+        path: path.to_path_buf(),
+        what,
+    })
+}
+
+/// Reads and hashes a regular file.
+pub(crate) fn file(path: &Path) -> Result<Hashed> {
+    stat(path)?; // opening a pipe would wait for its writer
+    for _ in 0..TRIES {
+        if let Some(hashed) = attempt(path).map_err(at("read", path))? {
+            return Ok(hashed);
+        }
+    }
+    Err(StoreError::Unstable {
+        path: path.to_path_buf(),
+    })
+}
+
+/// `None` when the file changed meanwhile.
+fn attempt(path: &Path) -> io::Result<Option<Hashed>> {
+    let began = now();
+    let file = File::open(path)?;
+    let stat = Stat::of(&file.metadata()?);
+    let digest = bytes_of(&file, stat.size)?;
+    let unchanged = Stat::of(&file.metadata()?) == stat;
+    Ok(unchanged.then_some(Hashed {
+        stat,
+        digest,
+        began,
+    }))
+}
+
+fn bytes_of(file: &File, size: u64) -> io::Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    let mut chunk = Vec::with_capacity(size.min(CHUNK) as usize + 1);
+    loop {
+        chunk.clear();
+        file.take(CHUNK).read_to_end(&mut chunk)?;
+        match chunk.len() {
+            0 => return Ok(hasher.finalize().into()),
+            PARALLEL.. => hasher.update_rayon(&chunk),
+            _ => hasher.update(&chunk),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_hashes_as_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for size in [
+            0,
+            1,
+            1 << 10,
+            PARALLEL - 1,
+            PARALLEL,
+            CHUNK as usize,
+            CHUNK as usize + 1,
+            9_000_000,
+        ] {
+            let bytes: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(
+                file(&path).unwrap().digest,
+                Digest::of(&bytes),
+                "{size} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn folders_and_pipes_are_refused_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            file(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("is a folder")
+        );
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(
+            file(&pipe)
+                .unwrap_err()
+                .to_string()
+                .contains("a device, pipe or socket")
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! Where everything lies under the root of the cache, and which version of that layout this is.
+//! Unaware of what the files hold; writes only the file `format` and folders.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::at;
+use crate::{Key, Result, StoreError, write_atomic};
+
+/// What the file `format` says. Raise the number when a file changes its place or meaning.
+const FORMAT: &str = "pipeline cache 1\n";
+
+/// The folders that a cache for writing has from the start.
+const FOLDERS: [&str; 7] = [
+    "outputs", "records", "logs", "locks", "partial", "damaged", "last",
+];
+
+/// Paths under one root.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_path_buf(),
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn output_dir(&self, key: &Key) -> PathBuf {
+        self.sharded("outputs", key, "")
+    }
+
+    pub(crate) fn record(&self, key: &Key) -> PathBuf {
+        self.sharded("records", key, ".json")
+    }
+
+    pub(crate) fn log(&self, key: &Key) -> PathBuf {
+        self.sharded("logs", key, ".log")
+    }
+
+    pub(crate) fn lock(&self, key: &Key) -> PathBuf {
+        self.sharded("locks", key, "")
+    }
+
+    pub(crate) fn partials(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
+    pub(crate) fn partial(&self, key: &Key) -> PathBuf {
+        self.partials().join(key.to_string())
+    }
+
+    pub(crate) fn damaged(&self, key: &Key, n: u32) -> PathBuf {
+        self.root.join("damaged").join(format!("{key}-{n}"))
+    }
+
+    pub(crate) fn memo(&self) -> PathBuf {
+        self.root.join("memo")
+    }
+
+    pub(crate) fn last(&self, name: &str) -> PathBuf {
+        self.root.join("last").join(name)
+    }
+
+    /// `<room>/<first two digits>/<key><ending>`: folders stay small with many keys.
+    fn sharded(&self, room: &str, key: &Key, ending: &str) -> PathBuf {
+        self.root
+            .join(room)
+            .join(format!("{key:.2}"))
+            .join(format!("{key}{ending}"))
+    }
+
+    /// Makes the folders. The file `format` comes first: folders without it are not ours to write in.
+    pub(crate) fn create(&self) -> Result<()> {
+        fs::create_dir_all(&self.root).map_err(at("create", &self.root))?;
+        if self.check()?.is_none() {
+            write_atomic(&self.root.join("format"), FORMAT.as_bytes())?;
+        }
+        for folder in FOLDERS {
+            let folder = self.root.join(folder);
+            fs::create_dir_all(&folder).map_err(at("create", &folder))?;
+        }
+        self.check_writable()
+    }
+
+    /// A cache on a read-only disk is noticed here, not when the first stage ends.
+    fn check_writable(&self) -> Result<()> {
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::access(&self.root, access)
+            .map_err(io::Error::from)
+            .map_err(at("write in", &self.root))
+    }
+
+    /// `Some` when the layout is this program's, `None` when there is no cache yet.
+    pub(crate) fn check(&self) -> Result<Option<()>> {
+        let path = self.root.join("format");
+        let found = match fs::read(&path) {
+            Ok(bytes) if bytes == FORMAT.as_bytes() => return Ok(Some(())),
+            Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(80)])
+                .trim()
+                .to_owned(),
+            Err(e)
+                if e.kind() == io::ErrorKind::NotFound && !self.root.join("records").exists() =>
+            {
+                return Ok(None);
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => "none".to_owned(),
+            Err(e) => return Err(at("read", &path)(e)),
+        };
+        Err(StoreError::Format {
+            path,
+            found,
+            expected: FORMAT.trim().to_owned(),
+        })
+    }
+}
+
+/// Bytes that this user may still write on the disk that holds `path`, or will hold it.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let path = std::path::absolute(path).ok()?;
+    let disk = path
+        .ancestors()
+        .find_map(|folder| rustix::fs::statvfs(folder).ok())?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}

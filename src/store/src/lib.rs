@@ -1,0 +1,54 @@
+//! The cache: digests of files, records of finished stages and their outputs, locks, atomic commits.
+//! Unaware of stage kinds, of how a key comes about, of the order of stages, and of torch.
+//!
+//! ```text
+//!                        manifest ── BLAKE3 ──> Key
+//!                                                |
+//!   file ── stat ──> memo ──> Digest             v
+//!             |      ^        ^          presence(key) ──> Absent | Fresh(Record) | Missing | Damaged
+//!             v      |        |                  |                                     |
+//!           bytes ── BLAKE3 ──+           ticket(key) ──> Busy | Done(Record)          | set_aside
+//!                                                |                                     v
+//!                                              Ready: lock, out/, state/           damaged/
+//!                                                |  a worker fills out/
+//!                                                v
+//!                                 commit: list, flush, hash, rename out, rename record
+//!
+//!   <root>/format                     which layout this is
+//!         /outputs/<aa>/<key>/...     files of committed keys        (renamed here whole, before the record)
+//!         /records/<aa>/<key>.json    what they are, with a checksum (renamed here last: this is the commit)
+//!         /partial/<key>/out          outputs in the making          (emptied when a ticket is made)
+//!         /partial/<key>/state        checkpoints                    (survive a crash, removed at commit)
+//!         /locks/<aa>/<key>           kernel locks, never deleted
+//!         /logs/<aa>/<key>.log        what the worker of a key said
+//!         /damaged/<key>-<n>/         entries that were moved aside
+//!         /last/<pipeline>.log        the last key of each stage of a pipeline file
+//!         /memo                       digests of files by their stat
+//! ```
+//!
+//! Promises: a killed process leaves old or new entries and nothing between, and no lock; a flipped bit is noticed, in a
+//! record always, in outputs by `verify`, in the memo always; nothing here deletes an output that has a record.
+
+mod aside;
+mod atomic;
+mod digest;
+mod error;
+mod hash;
+mod last;
+mod layout;
+mod lock;
+mod memo;
+mod outputs;
+mod presence;
+mod record;
+mod stat;
+mod store;
+mod ticket;
+
+pub use atomic::write_atomic;
+pub use digest::{Digest, Key, NotADigest};
+pub use error::{Result, StoreError};
+pub use presence::{DAMAGED_RECORD, Presence};
+pub use record::{Facts, Output, RECORD_FORMAT, Record};
+pub use store::Store;
+pub use ticket::{Claim, Ticket};

@@ -1,0 +1,269 @@
+//! A record says what a committed stage was and which files it left; any flipped bit in it is noticed.
+//! Unaware of where records lie, of the outputs' bytes, and of what a kind, a manifest or a fact means.
+//!
+//! Two lines of JSON: the record, then `{"blake3":"<digest of the first line with its end>"}`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Digest, Key};
+
+/// The version of the record's fields. Raise it when one changes its meaning.
+pub const RECORD_FORMAT: u32 = 1;
+
+/// What a committed stage was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The version of these fields.
+    pub format: u32,
+    /// The digest of the manifest.
+    pub key: Key,
+    /// The kind of stage.
+    pub kind: String,
+    /// All that determines the outputs.
+    pub manifest: String,
+    /// The files, sorted by path.
+    pub outputs: Vec<Output>,
+    /// What does not determine the outputs, such as seconds and memory.
+    pub facts: Facts,
+}
+
+/// One file of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// The path in the folder of outputs, with `/` between folders.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// The digest of the bytes.
+    pub digest: Digest,
+}
+
+/// Named values beside the result, kept as they are given.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Facts(pub BTreeMap<String, Value>);
+
+impl Facts {
+    /// No facts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces one.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Adds or replaces one.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// The value of this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+}
+
+/// The second line.
+#[derive(Serialize)]
+struct Sum {
+    blake3: Digest,
+}
+
+impl Record {
+    /// The output of this path.
+    pub fn output(&self, path: &str) -> Option<&Output> {
+        let at = self
+            .outputs
+            .binary_search_by(|output| output.path.as_str().cmp(path))
+            .ok()?;
+        self.outputs.get(at)
+    }
+
+    /// The bytes to keep.
+    pub(crate) fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self)?;
+        bytes.push(b'\n');
+        let sum = sum_line(&bytes)?;
+        bytes.extend(sum);
+        Ok(bytes)
+    }
+
+    /// The record of `key` in these bytes, or what is wrong with them.
+    pub(crate) fn decode(bytes: &[u8], key: &Key) -> Result<Self, String> {
+        let end = bytes
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .ok_or("it is cut short")?;
+        let (line, sum) = bytes.split_at(end + 1);
+        if sum != sum_line(line).map_err(|e| e.to_string())? {
+            return Err("its checksum does not fit".to_owned());
+        }
+        check_format(line)?;
+        let record: Self =
+            serde_json::from_slice(line).map_err(|e| format!("it cannot be read: {e}"))?;
+        record.check(key)?;
+        Ok(record)
+    }
+
+    fn check(&self, key: &Key) -> Result<(), String> {
+        if self.key != *key || Key::of_manifest(&self.manifest) != *key {
+            return Err("it belongs to another key".to_owned());
+        }
+        if !self.outputs.is_sorted_by(|a, b| a.path < b.path) {
+            return Err("its outputs are out of order".to_owned());
+        }
+        match self.outputs.iter().find(|output| !is_inside(&output.path)) {
+            Some(output) => Err(format!(
+                "its output `{}` is not inside the folder of outputs",
+                output.path
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The version is read first: the fields of another one may be others.
+fn check_format(line: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    match serde_json::from_slice::<Version>(line) {
+        Ok(Version {
+            format: RECORD_FORMAT,
+        }) => Ok(()),
+        Ok(Version { format }) => Err(format!(
+            "it has format {format}, this program reads {RECORD_FORMAT}"
+        )),
+        Err(e) => Err(format!("it cannot be read: {e}")),
+    }
+}
+
+fn sum_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(&Sum {
+        blake3: Digest::of(line),
+    })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Whether a path stays in the folder that it is joined to, and has one spelling.
+fn is_inside(path: &str) -> bool {
+    !path.contains('\0') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(paths: &[&str]) -> Record {
+        let manifest = "stage test 1\na\tb\n".to_owned();
+        let output = |path: &&str| Output {
+            path: (*path).to_owned(),
+            size: 3,
+            digest: Digest::of(b"abc"),
+        };
+        Record {
+            format: RECORD_FORMAT,
+            key: Key::of_manifest(&manifest),
+            kind: "test".to_owned(),
+            manifest,
+            outputs: paths.iter().map(output).collect(),
+            facts: Facts::new().with("seconds", 1.5),
+        }
+    }
+
+    #[test]
+    fn it_round_trips_in_two_lines_of_json() {
+        let record = record(&["a", "b/c"]);
+        let bytes = record.encode().unwrap();
+        assert_eq!(Record::decode(&bytes, &record.key).unwrap(), record);
+        let lines = serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>();
+        assert_eq!(lines.flatten().count(), 2);
+        assert_eq!(record.output("b/c").unwrap().size, 3);
+        assert!(record.output("b").is_none());
+    }
+
+    #[test]
+    fn any_flipped_bit_or_cut_is_noticed() {
+        let record = record(&["a"]);
+        let bytes = record.encode().unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Record::decode(&flipped, &record.key).is_err(), "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert!(
+                Record::decode(&bytes[..length], &record.key).is_err(),
+                "{length} bytes"
+            );
+        }
+        assert!(Record::decode(&[bytes.as_slice(), b"x"].concat(), &record.key).is_err());
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for path in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "a//b",
+            "a/",
+            "./a",
+            "a\0",
+        ] {
+            let record = record(&[path]);
+            let error = Record::decode(&record.encode().unwrap(), &record.key).unwrap_err();
+            assert!(error.contains("not inside"), "{path}: {error}");
+        }
+        for path in ["a", "a b", "..a", "a..", "a/b.c", "ä"] {
+            let record = record(&[path]);
+            assert!(
+                Record::decode(&record.encode().unwrap(), &record.key).is_ok(),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn records_of_other_keys_orders_and_versions_are_refused() {
+        let good = record(&["a", "b"]);
+        let other = Key::of_manifest("other");
+        let refusal =
+            |record: &Record, key| Record::decode(&record.encode().unwrap(), key).unwrap_err();
+        assert!(refusal(&good, &other).contains("another key"));
+        assert!(
+            refusal(
+                &Record {
+                    manifest: "x".into(),
+                    ..good.clone()
+                },
+                &good.key
+            )
+            .contains("another key")
+        );
+        assert!(refusal(&record(&["b", "a"]), &good.key).contains("out of order"));
+        assert!(refusal(&record(&["a", "a"]), &good.key).contains("out of order"));
+        assert!(
+            refusal(
+                &Record {
+                    format: 2,
+                    ..good.clone()
+                },
+                &good.key
+            )
+            .contains("format 2")
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The handle of one cache: opens it, answers what is in it, and keeps the memo of digests.
+//! Unaware of what stages do, and of the order in which they run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::error::at;
+use crate::hash::Hashed;
+use crate::layout::Layout;
+use crate::memo::Memo;
+use crate::presence::{Look, judge};
+use crate::stat::now;
+use crate::{
+    Claim, Digest, Key, Presence, Record, Result, StoreError, aside, hash, last, layout, ticket,
+};
+
+/// A cache. Clones share the memo.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    layout: Layout,
+    writable: bool,
+    memo: Mutex<Memo>,
+}
+
+impl Store {
+    /// Opens the cache in the folder `root` for writing, makes it where there is none.
+    pub fn open(root: &Path) -> Result<Self> {
+        let store = Self::new(root, true);
+        store.layout().create()?;
+        ticket::sweep_finished(&store);
+        Ok(store)
+    }
+
+    /// Opens the cache in the folder `root` for reading. No folder is an empty cache.
+    pub fn open_read_only(root: &Path) -> Result<Self> {
+        let store = Self::new(root, false);
+        store.layout().check()?;
+        Ok(store)
+    }
+
+    fn new(root: &Path, writable: bool) -> Self {
+        let layout = Layout::new(root);
+        let memo = Mutex::new(Memo::load(&layout.memo()));
+        Self {
+            inner: Arc::new(Inner {
+                layout,
+                writable,
+                memo,
+            }),
+        }
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.inner.layout
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.inner.writable {
+            Ok(())
+        } else {
+            Err(StoreError::ReadOnly {
+                root: self.root().to_path_buf(),
+            })
+        }
+    }
+
+    /// The folder of the cache.
+    pub fn root(&self) -> &Path {
+        self.layout().root()
+    }
+
+    /// Where the outputs of a committed key lie.
+    pub fn output_dir(&self, key: &Key) -> PathBuf {
+        self.layout().output_dir(key)
+    }
+
+    /// Where the log of a key's last run belongs. A ticket makes the folder.
+    pub fn log_path(&self, key: &Key) -> PathBuf {
+        self.layout().log(key)
+    }
+
+    /// The record of a committed key.
+    pub fn record(&self, key: &Key) -> Result<Option<Record>> {
+        let path = self.layout().record(key);
+        match fs::read(&path) {
+            Ok(bytes) => match Record::decode(&bytes, key) {
+                Ok(record) => Ok(Some(record)),
+                Err(what) => Err(StoreError::DamagedRecord { path, what }),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(at("read", &path)(e)),
+        }
+    }
+
+    /// How a key is found, by the memo: bytes are read only of files that the memo does not know as they are.
+    pub fn presence(&self, key: &Key) -> Presence {
+        judge(self, key, Look::Memo)
+    }
+
+    /// How a key is found, by every byte. What is found is memoised: damage shows in [`Store::presence`] from then on.
+    pub fn verify(&self, key: &Key) -> Presence {
+        judge(self, key, Look::Bytes)
+    }
+
+    /// Moves outputs and record of a key to `damaged/<key>-<n>`, so that it is computed again. Deletes nothing.
+    pub fn set_aside(&self, key: &Key) -> Result<PathBuf> {
+        self.check_writable()?;
+        aside::locked(self, key)
+    }
+
+    /// The right to compute a key, unless another process has it or it is done.
+    pub fn ticket(&self, key: &Key) -> Result<Claim> {
+        self.check_writable()?;
+        ticket::claim(self, key)
+    }
+
+    /// The digest of a file, from the memo while the file does not change.
+    pub fn digest(&self, path: &Path) -> Result<Digest> {
+        let stat = hash::stat(path)?;
+        let known = self.memo().get(&stat, now());
+        known.map_or_else(|| self.digest_anew(path), Ok)
+    }
+
+    /// The digest of a file by its bytes.
+    pub(crate) fn digest_anew(&self, path: &Path) -> Result<Digest> {
+        self.hash_anew(path).map(|hashed| hashed.digest)
+    }
+
+    /// Digest and size of a file by its bytes, memoised.
+    pub(crate) fn hash_anew(&self, path: &Path) -> Result<Hashed> {
+        let hashed = hash::file(path)?;
+        self.memo().put(&hashed);
+        Ok(hashed)
+    }
+
+    /// The digests of many files, on all cores, in the order given.
+    pub fn digests(&self, paths: &[PathBuf]) -> Vec<Result<Digest>> {
+        paths.par_iter().map(|path| self.digest(path)).collect()
+    }
+
+    fn memo(&self) -> MutexGuard<'_, Memo> {
+        self.inner
+            .memo
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what was learnt about files for the next run. A caller may ignore a failure: it costs only time.
+    pub fn save_memo(&self) -> Result<()> {
+        if !self.inner.writable {
+            return Ok(());
+        }
+        self.memo().save(&self.layout().memo(), now())
+    }
+
+    /// The keys that the stages of this pipeline file last had, by stage name.
+    pub fn last_keys(&self, pipeline: &Path) -> BTreeMap<String, Key> {
+        last::read(self.layout(), pipeline)
+    }
+
+    /// Notes the keys that stages of this pipeline file have now.
+    pub fn note_keys(&self, pipeline: &Path, keys: &[(String, Key)]) -> Result<()> {
+        self.check_writable()?;
+        last::append(self.layout(), pipeline, keys)
+    }
+
+    /// Bytes free for this user on the disk of the cache.
+    pub fn free_bytes(&self) -> Option<u64> {
+        layout::free_bytes(self.root())
+    }
+}
