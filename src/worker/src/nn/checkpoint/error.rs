@@ -1,0 +1,133 @@
+//! What can be wrong with a file of weights, each with a readable message and a hint.
+//! Unaware of how files are read.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A file of weights that cannot be used.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// The file cannot be read or written.
+    #[error("cannot access weights `{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no checkpoint, or a damaged one.
+    #[error(
+        "`{}` is not a usable checkpoint: {reason}\n  hint: expected a PyTorch .pth/.pt or a .safetensors file; \
+         a truncated download also looks like this", path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the reader met.
+        reason: String,
+    },
+    /// The pickle names code that no file of weights needs. Nothing of a pickle is ever run.
+    #[error(
+        "`{}` wants to run `{}`, which no weights need; nothing was run\n  hint: do not trust this file, or save its \
+         `state_dict()` alone where you do", path.display(), names.join("`, `")
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The global names, as module.name, sorted.
+        names: Vec<String>,
+    },
+    /// The file declares far more numbers than it can hold.
+    #[error("`{}` has {file} bytes and declares tensors of {declared} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes all tensors would take.
+        declared: u128,
+        /// Bytes of the file.
+        file: u64,
+    },
+    /// A weight is NaN or infinite.
+    #[error("`{}` holds NaN or infinite values in `{name}`\n  hint: the run that wrote it diverged", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The first such parameter, in name order.
+        name: String,
+    },
+    /// A parameter is stored as another type than a floating-point one.
+    #[error("`{}` stores `{name}` as {kind}, not as floating-point numbers", path.display())]
+    NotFloat {
+        /// The file.
+        path: PathBuf,
+        /// The parameter.
+        name: String,
+        /// Its stored type.
+        kind: String,
+    },
+    /// Names or shapes differ from the model's.
+    #[error("`{}` does not fit the model: {mismatch}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// All differences.
+        mismatch: Mismatch,
+    },
+}
+
+/// How the names and shapes of a file differ from those of a model. All lists are sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Parameters of the model that the file lacks.
+    pub missing: Vec<String>,
+    /// Tensors of the file that the model has no place for.
+    pub unexpected: Vec<String>,
+    /// Name, shape in the file, shape in the model.
+    pub misshapen: Vec<(String, Vec<i64>, Vec<i64>)>,
+    /// What the file seems to be, where that can be told.
+    pub guess: Option<String>,
+}
+
+impl Mismatch {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shapes = self
+            .misshapen
+            .iter()
+            .map(|(name, found, want)| format!("{name} is {found:?}, not {want:?}"));
+        write_list(f, "missing", &self.missing)?;
+        write_list(f, "unexpected", &self.unexpected)?;
+        write_list(f, "misshapen", &shapes.collect::<Vec<_>>())?;
+        match &self.guess {
+            Some(guess) => write!(f, "\n  hint: this looks like {guess}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Names listed before the rest is counted.
+const LISTED: usize = 10;
+
+fn write_list(f: &mut fmt::Formatter<'_>, what: &str, names: &[String]) -> fmt::Result {
+    if names.is_empty() {
+        return Ok(());
+    }
+    write!(
+        f,
+        "\n  {} {what}: {}",
+        names.len(),
+        names[..names.len().min(LISTED)].join(", ")
+    )?;
+    match names.len().saturating_sub(LISTED) {
+        0 => Ok(()),
+        rest => write!(f, " and {rest} more"),
+    }
+}

@@ -1,0 +1,12 @@
+//! Weights on disk: reading `.pth` and `.safetensors`, strict filling of a model's parameters, writing.
+//! Unaware of models beyond names and shapes, and of the cache.
+
+mod error;
+mod guess;
+mod pth;
+mod safe;
+mod weights;
+
+pub use error::{CheckpointError, Mismatch};
+pub use safe::{safetensors_bytes, save_safetensors};
+pub use weights::{Weights, assign, load_into, open};

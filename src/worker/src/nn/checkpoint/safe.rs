@@ -1,0 +1,148 @@
+//! The safetensors format: a file's tensors, and the same bytes for the same tensors on writing.
+//! Unaware of models and of what the numbers mean.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use tch::{Kind, Tensor};
+
+use super::error::CheckpointError;
+use super::weights::Entry;
+
+/// Whether a file opens like safetensors: a header's length, then `{`.
+pub(super) fn looks_like(start: &[u8]) -> bool {
+    let length = start
+        .first_chunk::<8>()
+        .map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+    length <= MAX_HEADER && start.get(8) == Some(&b'{')
+}
+
+/// The largest header the format allows, bytes.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// The tensors of the file at `path`.
+pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, CheckpointError> {
+    let bytes = fs::read(path).map_err(|source| CheckpointError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let bytes: Rc<[u8]> = bytes.into();
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| CheckpointError::Unreadable {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })?;
+    let entry = |(name, view): (String, TensorView)| {
+        let start = view.data().as_ptr().addr() - bytes.as_ptr().addr();
+        (name, lazy(&view, bytes.clone(), start))
+    };
+    Ok(file.tensors().into_iter().map(entry).collect())
+}
+
+fn lazy(view: &TensorView, bytes: Rc<[u8]>, start: usize) -> Entry {
+    let end = start + view.data().len();
+    Entry {
+        kind: kind(view.dtype()),
+        stored_as: format!("{:?}", view.dtype()),
+        size: view.shape().iter().map(|&n| n as i64).collect(),
+        read: Box::new(move || Ok(bytes[start..end].to_vec())),
+    }
+}
+
+fn kind(dtype: Dtype) -> Option<Kind> {
+    Some(match dtype {
+        Dtype::BOOL => Kind::Bool,
+        Dtype::U8 => Kind::Uint8,
+        Dtype::I8 => Kind::Int8,
+        Dtype::I16 => Kind::Int16,
+        Dtype::I32 => Kind::Int,
+        Dtype::I64 => Kind::Int64,
+        Dtype::F16 => Kind::Half,
+        Dtype::BF16 => Kind::BFloat16,
+        Dtype::F32 => Kind::Float,
+        Dtype::F64 => Kind::Double,
+        _ => return None,
+    })
+}
+
+fn dtype(kind: Kind) -> Option<Dtype> {
+    Some(match kind {
+        Kind::Bool => Dtype::BOOL,
+        Kind::Uint8 => Dtype::U8,
+        Kind::Int8 => Dtype::I8,
+        Kind::Int16 => Dtype::I16,
+        Kind::Int => Dtype::I32,
+        Kind::Int64 => Dtype::I64,
+        Kind::Half => Dtype::F16,
+        Kind::BFloat16 => Dtype::BF16,
+        Kind::Float => Dtype::F32,
+        Kind::Double => Dtype::F64,
+        _ => return None,
+    })
+}
+
+/// The bytes of a safetensors file of `tensors`: the same for the same input, anywhere.
+///
+/// `metadata` is stored as one JSON text under the key `pipeline`, its entries sorted: the writer keeps metadata in a
+/// hash map, whose order would differ from run to run.
+pub fn safetensors_bytes(
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: &BTreeMap<String, String>,
+) -> io::Result<Vec<u8>> {
+    let stored: Vec<(&String, Stored)> = tensors
+        .iter()
+        .map(|(name, t)| Ok((name, Stored::new(t)?)))
+        .collect::<io::Result<_>>()?;
+    let views = stored
+        .iter()
+        .map(|(name, s)| Ok((*name, s.view()?)))
+        .collect::<io::Result<Vec<_>>>()?;
+    let header = serde_json::to_string(metadata)?;
+    let header = (!metadata.is_empty()).then(|| HashMap::from([("pipeline".to_owned(), header)]));
+    safetensors::serialize(views, header).map_err(io::Error::other)
+}
+
+/// Writes `tensors` to `path`, replacing what is there.
+pub fn save_safetensors(
+    path: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), CheckpointError> {
+    let io = |source| CheckpointError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    fs::write(path, safetensors_bytes(tensors, metadata).map_err(io)?).map_err(io)
+}
+
+/// A tensor's bytes on the CPU, in row-major order.
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    fn new(tensor: &Tensor) -> io::Result<Self> {
+        let kind = tensor.kind();
+        let dtype =
+            dtype(kind).ok_or_else(|| io::Error::other(format!("cannot store {kind:?}")))?;
+        let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
+        let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
+        tensor
+            .f_copy_data_u8(&mut bytes, tensor.numel())
+            .map_err(io::Error::other)?;
+        Ok(Self {
+            dtype,
+            shape: tensor.size().iter().map(|&n| n as usize).collect(),
+            bytes,
+        })
+    }
+
+    fn view(&self) -> io::Result<TensorView<'_>> {
+        TensorView::new(self.dtype, self.shape.clone(), &self.bytes).map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,244 @@
+//! A file of weights as named tensors that are not read yet, and the strict way from there into a model.
+//! Unaware of file formats (`pth`, `safe`) and of models.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use tch::nn::VarStore;
+use tch::{Kind, Tensor};
+
+use super::error::{CheckpointError, Mismatch};
+use super::{guess, pth, safe};
+use crate::nn::params;
+
+/// A tensor of a file: its type and shape are known, its numbers are not read.
+pub(super) struct Entry {
+    pub kind: Option<Kind>,
+    /// The stored type's own name, for messages.
+    pub stored_as: String,
+    pub size: Vec<i64>,
+    pub read: Box<dyn Fn() -> io::Result<Vec<u8>>>,
+}
+
+impl Entry {
+    /// Bytes its numbers take, without overflow.
+    fn bytes(&self) -> u128 {
+        let width = self.kind.map_or(8, Kind::elt_size_in_bytes) as u128;
+        self.size.iter().fold(width, |bytes, &n| {
+            bytes.saturating_mul(u128::try_from(n).unwrap_or(0))
+        })
+    }
+}
+
+/// An opened file of weights.
+pub struct Weights {
+    path: PathBuf,
+    entries: BTreeMap<String, Entry>,
+}
+
+/// Opens `path`, of either format, by its content. Reads names, types and shapes; runs nothing.
+///
+/// A wrapping in `params_ema`, `params` or `state_dict` (the first of them that is there) and a prefix `module.` of all
+/// names are taken off.
+pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
+    let io = |source| CheckpointError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let mut start = Vec::new();
+    file.take(9).read_to_end(&mut start).map_err(io)?;
+    let entries = if safe::looks_like(&start) {
+        safe::entries(path)?
+    } else {
+        pth::entries(path)?
+    };
+    let declared = entries
+        .values()
+        .fold(0_u128, |sum, entry| sum.saturating_add(entry.bytes()));
+    if declared > u128::from(length) * MAX_EXPANSION {
+        return Err(CheckpointError::TooLarge {
+            path: path.to_path_buf(),
+            declared,
+            file: length,
+        });
+    }
+    Ok(Weights {
+        path: path.to_path_buf(),
+        entries: unwrap(entries),
+    })
+}
+
+/// Most bytes of tensors for each byte of file. PyTorch stores numbers once and uncompressed; tied weights count twice.
+const MAX_EXPANSION: u128 = 16;
+
+/// Fills all parameters of `store` from the file at `path`, strictly by name and shape.
+pub fn load_into(path: &Path, store: &VarStore) -> Result<(), CheckpointError> {
+    open(path)?.fill(store)
+}
+
+impl Weights {
+    /// The names in the file, sorted, after unwrapping.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Leaves out what is stored and not loaded, such as buffers that are computed anew.
+    #[must_use]
+    pub fn without(mut self, ignored: impl Fn(&str) -> bool) -> Self {
+        self.entries.retain(|name, _| !ignored(name));
+        self
+    }
+
+    /// Fills all parameters of `store`, strictly: every name on both sides, equal shapes, finite numbers.
+    ///
+    /// Shapes are compared before any number is read. On an error the store may be filled in part.
+    pub fn fill(&self, store: &VarStore) -> Result<(), CheckpointError> {
+        let params = params::named(store);
+        self.check(&params)?;
+        for (name, param) in &params {
+            params::overwrite(param, &self.float(name, &self.entries[name])?);
+        }
+        Ok(())
+    }
+
+    /// All tensors as float32 on the CPU; finite numbers only.
+    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>, CheckpointError> {
+        self.entries
+            .iter()
+            .map(|(name, entry)| Ok((name.clone(), self.float(name, entry)?)))
+            .collect()
+    }
+
+    /// All tensors in the type they are stored in, on the CPU, whatever their values: optimiser and loop states.
+    pub fn tensors_as_stored(&self) -> Result<BTreeMap<String, Tensor>, CheckpointError> {
+        self.entries
+            .iter()
+            .map(|(name, entry)| Ok((name.clone(), self.stored(name, entry)?)))
+            .collect()
+    }
+
+    fn check(&self, params: &BTreeMap<String, Tensor>) -> Result<(), CheckpointError> {
+        let found = self
+            .entries
+            .iter()
+            .map(|(name, entry)| (name.clone(), entry.size.clone()))
+            .collect();
+        let expected = params
+            .iter()
+            .map(|(name, param)| (name.clone(), param.size()))
+            .collect();
+        let mismatch = compare(&found, &expected);
+        if mismatch.is_empty() {
+            return Ok(());
+        }
+        Err(CheckpointError::Mismatch {
+            path: self.path.clone(),
+            mismatch,
+        })
+    }
+
+    fn float(&self, name: &str, entry: &Entry) -> Result<Tensor, CheckpointError> {
+        let (path, name) = (self.path.clone(), name.to_owned());
+        if !matches!(
+            entry.kind,
+            Some(Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double)
+        ) {
+            return Err(CheckpointError::NotFloat {
+                path,
+                name,
+                kind: entry.stored_as.clone(),
+            });
+        }
+        let values = self.stored(&name, entry)?.to_kind(Kind::Float);
+        if bool::try_from(values.isfinite().all()).unwrap_or(false) {
+            return Ok(values);
+        }
+        Err(CheckpointError::NotFinite { path, name })
+    }
+
+    fn stored(&self, name: &str, entry: &Entry) -> Result<Tensor, CheckpointError> {
+        let unreadable = |reason| CheckpointError::Unreadable {
+            path: self.path.clone(),
+            reason,
+        };
+        let kind = entry
+            .kind
+            .ok_or_else(|| unreadable(format!("`{name}` is stored as {}", entry.stored_as)))?;
+        let bytes = (entry.read)().map_err(|error| unreadable(error.to_string()))?;
+        Tensor::f_from_data_size(&bytes, &entry.size, kind)
+            .map_err(|error| unreadable(error.to_string()))
+    }
+}
+
+/// Fills all parameters of `store` from tensors in memory, as strictly as from a file. On an error nothing has changed.
+pub fn assign(store: &VarStore, tensors: &BTreeMap<String, Tensor>) -> Result<(), Mismatch> {
+    let params = params::named(store);
+    let shapes = |of: &BTreeMap<String, Tensor>| {
+        of.iter()
+            .map(|(name, t)| (name.clone(), t.size()))
+            .collect()
+    };
+    let mismatch = compare(&shapes(tensors), &shapes(&params));
+    if !mismatch.is_empty() {
+        return Err(mismatch);
+    }
+    for (name, param) in &params {
+        params::overwrite(param, &tensors[name]);
+    }
+    Ok(())
+}
+
+/// Shapes by name.
+pub(super) type Shapes = BTreeMap<String, Vec<i64>>;
+
+fn compare(found: &Shapes, expected: &Shapes) -> Mismatch {
+    let lacking = |of: &Shapes, names: &Shapes| {
+        names
+            .keys()
+            .filter(|name| !of.contains_key(*name))
+            .cloned()
+            .collect()
+    };
+    let misshapen = expected.iter().filter_map(|(name, want)| {
+        found
+            .get(name)
+            .filter(|size| *size != want)
+            .map(|size| (name.clone(), size.clone(), want.clone()))
+    });
+    let mut mismatch = Mismatch {
+        missing: lacking(found, expected),
+        unexpected: lacking(expected, found),
+        misshapen: misshapen.collect(),
+        guess: None,
+    };
+    if !mismatch.is_empty() {
+        mismatch.guess = guess::describe(found);
+    }
+    mismatch
+}
+
+/// Takes off a wrapping dict's name and the prefix of `DataParallel`.
+fn unwrap(mut entries: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
+    for wrapper in ["params_ema.", "params.", "state_dict."] {
+        if entries.keys().any(|name| name.starts_with(wrapper)) {
+            entries.retain(|name, _| name.starts_with(wrapper));
+            entries = strip(entries, wrapper);
+            break;
+        }
+    }
+    if entries.keys().all(|name| name.starts_with("module.")) {
+        return strip(entries, "module.");
+    }
+    entries
+}
+
+fn strip(entries: BTreeMap<String, Entry>, prefix: &str) -> BTreeMap<String, Entry> {
+    entries
+        .into_iter()
+        .map(|(name, entry)| (name[prefix.len()..].to_owned(), entry))
+        .collect()
+}

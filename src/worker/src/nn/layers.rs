@@ -1,0 +1,64 @@
+//! What every model here is made of: the convolution with PyTorch's parameter names, and `LeakyReLU`.
+//! Unaware of models, of training and of where weights come from.
+
+use tch::Tensor;
+use tch::nn::Path;
+
+/// A 2-D convolution with bias, stride 1 and zero padding that keeps height and width (odd kernels).
+///
+/// Parameters `weight` (`c_out`, `c_in`, k, k) and `bias` (`c_out`), zero until loaded or drawn.
+#[derive(Debug)]
+pub struct Conv {
+    weight: Tensor,
+    bias: Tensor,
+    padding: i64,
+}
+
+impl Conv {
+    /// A convolution of `c_in` to `c_out` channels with a `kernel`×`kernel` window at path `p`.
+    pub fn new(p: &Path, c_in: i64, c_out: i64, kernel: i64) -> Self {
+        Self {
+            weight: p.zeros("weight", &[c_out, c_in, kernel, kernel]),
+            bias: p.zeros("bias", &[c_out]),
+            padding: kernel / 2,
+        }
+    }
+
+    /// The convolution of `x` (B, `c_in`, H, W).
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.conv2d(&self.weight, Some(&self.bias), 1, self.padding, 1, 1) // (B, c_out, H, W)
+    }
+
+    /// The convolution of the channel-wise concatenation [`a`, `b`], each with its slice of the weight.
+    ///
+    /// Equal to `forward` of the concatenation up to rounding. Nothing is copied together, and where one part is a
+    /// constant (masks), no gradient is computed for it.
+    pub fn forward_pair(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        let (split, rest) = (a.size()[1], b.size()[1]);
+        let head = a.conv2d(
+            &self.weight.narrow(1, 0, split),
+            Some(&self.bias),
+            1,
+            self.padding,
+            1,
+            1,
+        );
+        let tail = b.conv2d(
+            &self.weight.narrow(1, split, rest),
+            None::<&Tensor>,
+            1,
+            self.padding,
+            1,
+            1,
+        );
+        head + tail // (B, c_out, H, W)
+    }
+}
+
+/// `x` where positive, `slope · x` elsewhere; any shape.
+///
+/// tch binds `leaky_relu` without its slope. Its backward kernel computes `x > 0 ? g : slope · g`, so with `g = x` it is
+/// the function itself; its derivative with respect to `g` is the function's gradient, and the detached `x` adds none.
+pub fn leaky_relu(x: &Tensor, slope: f64) -> Tensor {
+    x.detach().leaky_relu_backward(x, slope, false)
+}
