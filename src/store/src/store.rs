@@ -179,3 +179,35 @@ impl Store {
         layout::free_bytes(self.root())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Facts;
+
+    /// A memo that lies shows who believes it.
+    #[test]
+    fn presence_believes_the_memo_and_verify_reads_the_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let key = Key::of_manifest("m");
+        let Claim::Ready(ticket) = store.ticket(&key).unwrap() else {
+            panic!("no ticket")
+        };
+        fs::write(ticket.out().join("a"), "a").unwrap();
+        ticket.commit("test", "m", &[], Facts::new()).unwrap();
+        let stat = hash::stat(&store.output_dir(&key).join("a")).unwrap();
+        let lie = Hashed {
+            stat,
+            digest: Digest::of(b"lie"),
+            began: stat.ctime + 3_000_000_000,
+        };
+        store.memo().put(&lie);
+        assert_eq!(
+            store.presence(&key),
+            Presence::Damaged(vec!["a".to_owned()])
+        );
+        assert!(matches!(store.verify(&key), Presence::Fresh(_)));
+        assert!(matches!(store.presence(&key), Presence::Fresh(_)));
+    }
+}
