@@ -183,7 +183,6 @@ mod tests {
 
     #[test]
     fn libtorch_of_this_process_is_found() {
-        assert!(!tch::has_cuda() || lib_folder().is_some());
         let folder = lib_folder().expect("libtorch is linked into this test");
         assert!(folder.join("libtorch_cpu.so").exists());
         assert!(facts().libtorch.starts_with("2."), "{:?}", facts());

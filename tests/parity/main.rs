@@ -1,0 +1,150 @@
+//! Parity: every case of a folder of golden numbers against this project's code, one printed line a case.
+//! Unaware of these very files: cases of other seeds, sizes, depths and scales run through the same arms.
+//!
+//! The folder is `PIPELINE_PARITY_DIR`, else `tests/golden`; the device is `PIPELINE_PARITY_DEVICE` (`cpu`, `cuda`).
+//! A quantity beyond its tolerance (`name=error/tolerance`) fails the test, one written with `~` only informs; cases of models that do not exist here are listed as not run. With
+//! the default folder the cases are also run with something changed on purpose, which each tolerance must notice.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "the printed lines are what this test is for"
+)]
+
+mod case;
+mod metrics;
+mod networks;
+mod trace;
+
+use std::process::ExitCode;
+
+use case::{Case, Change, Outcome, Quantity};
+
+fn main() -> ExitCode {
+    if std::env::args().any(|arg| arg == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("parity FAILED: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs everything; whether nothing failed.
+fn run() -> Result<bool, String> {
+    let (folder, chosen) = case::folder();
+    println!("parity reads {}", folder.display());
+    tch::set_num_threads(2);
+    let cases = case::read(&folder)?;
+    let parity = run_cases(&cases);
+    let sensitivity = chosen || run_changes(&cases);
+    Ok(parity && sensitivity)
+}
+
+/// The result of a case, whatever becomes of it: libtorch panics on a wrong shape.
+fn measure(case: &Case, change: Change) -> Outcome {
+    let run = || match case.model.as_str() {
+        "imdn" => networks::imdn(case, change),
+        "spt_forward" => networks::spt_forward(case, change),
+        "spt_training_trace" => trace::training(case, change),
+        "metrics" => metrics::all(case, change),
+        other => Ok(Outcome::NotRun(format!("no model `{other}` here"))),
+    };
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Outcome::Failed(error),
+        Err(_) => Outcome::Failed("panicked".to_owned()),
+    }
+}
+
+fn run_cases(cases: &[Case]) -> bool {
+    let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
+    for case in cases {
+        match measure(case, Change::None) {
+            Outcome::Ran(quantities) => {
+                let good = case.holds(&quantities);
+                println!(
+                    "{case} {} {}",
+                    texts(&quantities),
+                    if good { "ok" } else { "FAILED" }
+                );
+                case.unmeasured(&quantities)
+                    .iter()
+                    .for_each(|name| println!("  `{name}` was not measured"));
+                if good {
+                    passed += 1
+                } else {
+                    failed.push(case.id.as_str())
+                }
+            }
+            Outcome::Failed(error) => {
+                println!("{case} FAILED: {error}");
+                failed.push(case.id.as_str());
+            }
+            Outcome::NotRun(why) => {
+                println!("{case} not run: {why}");
+                skipped.push(case.id.as_str());
+            }
+        }
+    }
+    println!(
+        "parity: {passed} passed, {} failed, {} not run",
+        failed.len(),
+        skipped.len()
+    );
+    println!(
+        "  failed: {}\n  not run: {}",
+        failed.join(" "),
+        skipped.join(" ")
+    );
+    failed.is_empty()
+}
+
+fn texts(quantities: &[Quantity]) -> String {
+    quantities
+        .iter()
+        .map(Quantity::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Each change on the first case of its model: some quantity must leave its tolerance.
+fn run_changes(cases: &[Case]) -> bool {
+    let mut missed = 0;
+    for &(model, change) in Change::ALL {
+        let Some(case) = cases.iter().find(|case| case.model == model) else {
+            continue;
+        };
+        let noticed = match measure(case, change) {
+            Outcome::Ran(quantities) => {
+                println!(
+                    "sensitivity {} {model} {change:?}: {}",
+                    case.id,
+                    texts(&quantities)
+                );
+                quantities.iter().any(|quantity| !quantity.holds())
+            }
+            Outcome::Failed(error) | Outcome::NotRun(error) => {
+                println!("sensitivity {} {model} {change:?}: {error}", case.id);
+                false
+            }
+        };
+        println!(
+            "  {}",
+            if noticed {
+                "noticed, ok"
+            } else {
+                "FAILED: not noticed"
+            }
+        );
+        missed += usize::from(!noticed);
+    }
+    println!(
+        "sensitivity: {} changes, {missed} not noticed",
+        Change::ALL.len()
+    );
+    missed == 0
+}
