@@ -1,0 +1,152 @@
+//! PSNR and SSIM of a restored image against its reference, in the field's three protocols.
+//! Unaware of where the images come from and of averaging over data sets.
+
+use crate::error::{PixelError, Result};
+use crate::image::Rgb8;
+use crate::luma::planes;
+use crate::psnr::psnr_of;
+use crate::ssim::{WINDOW, ssim_of};
+
+/// What is compared. The protocol moves the second decimal of a PSNR, so it belongs into every table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// BT.601 luma rounded to 8 bits: IMDN's test code (skimage's `rgb2ycbcr`, then PSNR and SSIM).
+    YRounded,
+    /// BT.601 luma in single precision: `BasicSR`'s `test_y_channel: true`, used by ART and CAT.
+    YUnrounded,
+    /// The three channels together: `BasicSR`'s default, used for denoising.
+    Rgb,
+}
+
+/// Peak signal-to-noise ratio in dB with a peak of 255, after `shave` pixels were cut off each side; infinity
+/// for identical images. Errors: [`PixelError::SizesDiffer`], [`PixelError::TooSmall`].
+pub fn psnr(restored: &Rgb8, reference: &Rgb8, shave: usize, channel: Channel) -> Result<f64> {
+    check(restored, reference, shave, 1, "psnr")?;
+    Ok(psnr_of(
+        &planes(restored, shave, channel),
+        &planes(reference, shave, channel),
+    ))
+}
+
+/// Structural similarity, -1 to 1: 11×11 Gaussian window with σ 1.5, population covariance, K = (0.01, 0.03),
+/// the mean over all positions where the window fits; for RGB the mean of the three channels. After `shave`
+/// pixels were cut off each side. Errors: [`PixelError::SizesDiffer`], [`PixelError::TooSmall`].
+pub fn ssim(restored: &Rgb8, reference: &Rgb8, shave: usize, channel: Channel) -> Result<f64> {
+    check(restored, reference, shave, WINDOW, "ssim")?;
+    Ok(ssim_of(
+        &planes(restored, shave, channel),
+        &planes(reference, shave, channel),
+    ))
+}
+
+/// [`psnr`] and [`ssim`] over one conversion to luma. Errors: theirs.
+pub fn metrics(
+    restored: &Rgb8,
+    reference: &Rgb8,
+    shave: usize,
+    channel: Channel,
+) -> Result<(f64, f64)> {
+    check(restored, reference, shave, WINDOW, "ssim")?;
+    let restored = planes(restored, shave, channel);
+    let reference = planes(reference, shave, channel);
+    Ok((
+        psnr_of(&restored, &reference),
+        ssim_of(&restored, &reference),
+    ))
+}
+
+/// Whether both images have one size of which at least `need` pixels a side are left.
+fn check(a: &Rgb8, b: &Rgb8, shave: usize, need: usize, metric: &'static str) -> Result<()> {
+    crate::image::check_length(a.size(), a.data.len())?;
+    crate::image::check_length(b.size(), b.data.len())?;
+    if a.size() != b.size() {
+        return Err(PixelError::SizesDiffer {
+            restored: a.size(),
+            reference: b.size(),
+        });
+    }
+    if a.width.min(a.height) < shave.saturating_mul(2).saturating_add(need) {
+        return Err(PixelError::TooSmall {
+            size: a.size(),
+            shave,
+            need,
+            metric,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Channel; 3] = [Channel::YRounded, Channel::YUnrounded, Channel::Rgb];
+
+    fn noise(width: usize, height: usize, seed: u32) -> Rgb8 {
+        let mut state = crate::noise::RandomState::new(seed);
+        let data = (0..width * height * 3)
+            .map(|_| (state.random_sample() * 256.0) as u8)
+            .collect();
+        Rgb8::new(width, height, data).unwrap()
+    }
+
+    #[test]
+    fn identical_images_are_infinitely_good() {
+        let image = noise(20, 13, 1);
+        for channel in ALL {
+            let (psnr, ssim) = metrics(&image, &image, 1, channel).unwrap();
+            assert!(psnr.is_infinite() && psnr > 0.0);
+            assert!((ssim - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_shift_of_one_level_has_a_known_psnr() {
+        let image = Rgb8::new(12, 12, vec![100; 432]).unwrap();
+        let shifted = Rgb8::new(12, 12, vec![101; 432]).unwrap();
+        let value = psnr(&image, &shifted, 0, Channel::Rgb).unwrap();
+        assert!((value - 20.0 * 255f64.log10()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn together_and_apart_are_the_same() {
+        let (a, b) = (noise(61, 43, 1), noise(61, 43, 2));
+        for channel in ALL {
+            let apart = (
+                psnr(&a, &b, 3, channel).unwrap(),
+                ssim(&a, &b, 3, channel).unwrap(),
+            );
+            assert_eq!(metrics(&a, &b, 3, channel).unwrap(), apart);
+        }
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        let (a, b) = (noise(20, 13, 1), noise(13, 20, 1));
+        let differ = psnr(&a, &b, 0, Channel::Rgb).unwrap_err();
+        assert!(matches!(differ, PixelError::SizesDiffer { .. }));
+        assert!(differ.to_string().contains("20x13"));
+        assert!(ssim(&a, &a, 1, Channel::Rgb).is_ok());
+        assert!(matches!(
+            ssim(&a, &a, 2, Channel::Rgb),
+            Err(PixelError::TooSmall { .. })
+        ));
+        assert!(psnr(&a, &a, 6, Channel::Rgb).is_ok());
+        assert!(psnr(&a, &a, 7, Channel::Rgb).is_err());
+        assert!(psnr(&a, &a, usize::MAX, Channel::Rgb).is_err());
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let (a, b) = (noise(301, 203, 1), noise(301, 203, 2));
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| ALL.map(|channel| metrics(&a, &b, 4, channel).unwrap()))
+        };
+        assert_eq!(with(1), with(2));
+        assert_eq!(with(1), with(5));
+    }
+}

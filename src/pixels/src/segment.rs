@@ -1,0 +1,299 @@
+//! Graph-based image segmentation after Felzenszwalb and Huttenlocher (IJCV 2004), for several scales at once.
+//! Unaware of prompts and masks; see `graph_masks`.
+
+use rayon::prelude::*;
+
+use crate::image::Rgb8;
+use crate::taps::mirror;
+
+/// Steps (dx, dy) to the four neighbours that make each of the eight-connected pairs once.
+const STEPS: [(isize, isize); 4] = [(1, 0), (0, 1), (1, 1), (-1, 1)];
+
+/// The pixel graph of a smoothed image: neighbouring pixels with the Euclidean distance of their colours (on the
+/// scale of 0 to 255), in ascending order. Sorted once, it serves every scale.
+pub struct SortedEdges {
+    width: usize,
+    height: usize,
+    /// Weight (bits of a non-negative float) above the pixel times 4 plus the step: a total order.
+    keys: Vec<u64>,
+}
+
+/// A partition of an image into connected regions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    /// Pixels a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Number of regions.
+    pub count: usize,
+    /// Region of each pixel, height × width, numbered from 0 in the order of first appearance.
+    pub data: Vec<u32>,
+}
+
+impl SortedEdges {
+    /// The graph of `image`, smoothed by a Gaussian of `sigma` pixels first (0 for none).
+    pub fn new(image: &Rgb8, sigma: f64) -> Self {
+        let pixels = smooth(image, sigma);
+        let (width, height) = (image.width, image.height);
+        let mut keys: Vec<u64> = (0..height)
+            .into_par_iter()
+            .flat_map_iter(|y| row_keys(&pixels, width, y))
+            .collect();
+        keys.par_sort_unstable();
+        Self {
+            width,
+            height,
+            keys,
+        }
+    }
+
+    /// The regions at scale `k` (larger for larger regions; in units of colour distance times pixels), after
+    /// regions under `min_size` pixels were merged into the neighbour nearest in colour.
+    pub fn segment(&self, k: f64, min_size: usize) -> Labels {
+        let mut forest = Forest::new(self.width * self.height, k as f32);
+        for &key in &self.keys {
+            let (a, b) = self.ends(key);
+            forest.join_alike(a, b, f32::from_bits((key >> 32) as u32));
+        }
+        for &key in &self.keys {
+            let (a, b) = self.ends(key);
+            forest.join_small(a, b, min_size as u32);
+        }
+        forest.labels(self.width, self.height)
+    }
+
+    /// The two pixels of an edge.
+    fn ends(&self, key: u64) -> (usize, usize) {
+        let (pixel, step) = ((key as u32 >> 2) as usize, STEPS[(key & 3) as usize]);
+        (
+            pixel,
+            (pixel as isize + step.1 * self.width as isize + step.0) as usize,
+        )
+    }
+}
+
+/// The keys of the edges that start in row `y`.
+fn row_keys(pixels: &[[f32; 3]], width: usize, y: usize) -> Vec<u64> {
+    let height = pixels.len() / width.max(1);
+    let mut keys = Vec::with_capacity(width * STEPS.len());
+    for x in 0..width {
+        for (step, (dx, dy)) in STEPS.into_iter().enumerate() {
+            let (to_x, to_y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
+            if to_x < width && to_y < height {
+                let pixel = y * width + x;
+                let distance = distance(pixels[pixel], pixels[to_y * width + to_x]);
+                keys.push(u64::from(distance.to_bits()) << 32 | (pixel * 4 + step) as u64);
+            }
+        }
+    }
+    keys
+}
+
+/// Euclidean distance of two colours.
+fn distance(a: [f32; 3], b: [f32; 3]) -> f32 {
+    let d = [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+    (d[0] * d[0] + d[1] * d[1] + d[2] * d[2]).sqrt()
+}
+
+/// The image smoothed by a Gaussian, cut off at four standard deviations, with mirrored borders.
+fn smooth(image: &Rgb8, sigma: f64) -> Vec<[f32; 3]> {
+    let pixels: Vec<[f32; 3]> = image
+        .data
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .map(|pixel| pixel.map(f32::from))
+        .collect();
+    if sigma <= 0.0 || pixels.is_empty() {
+        return pixels;
+    }
+    let radius = (4.0 * sigma).ceil().min(64.0) as isize;
+    let raw: Vec<f64> = (-radius..=radius)
+        .map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp())
+        .collect();
+    let sum: f64 = raw.iter().sum();
+    let weights: Vec<f32> = raw.iter().map(|weight| (weight / sum) as f32).collect();
+    let (width, height) = (image.width, image.height);
+    let across = weigh(&pixels, width, &weights, |x, y, k| {
+        y * width + mirror(x as isize + k - radius, width)
+    });
+    weigh(&across, width, &weights, |x, y, k| {
+        mirror(y as isize + k - radius, height) * width + x
+    })
+}
+
+/// For each pixel the weighted sum of the pixels that `source(x, y, tap)` names.
+fn weigh(
+    pixels: &[[f32; 3]],
+    width: usize,
+    weights: &[f32],
+    source: impl Fn(usize, usize, isize) -> usize + Sync,
+) -> Vec<[f32; 3]> {
+    let pixel = |i: usize| {
+        let mut sum = [0.0; 3];
+        for (k, weight) in weights.iter().enumerate() {
+            let sample = pixels[source(i % width, i / width, k as isize)];
+            sum.iter_mut()
+                .zip(sample)
+                .for_each(|(sum, sample)| *sum += weight * sample);
+        }
+        sum
+    };
+    (0..pixels.len())
+        .into_par_iter()
+        .with_min_len(4096)
+        .map(pixel)
+        .collect()
+}
+
+/// Union-find with the size of each region and the largest weight that may still join it.
+struct Forest {
+    parent: Vec<u32>,
+    size: Vec<u32>,
+    limit: Vec<f32>,
+    k: f32,
+}
+
+impl Forest {
+    fn new(pixels: usize, k: f32) -> Self {
+        Self {
+            parent: (0..pixels as u32).collect(),
+            size: vec![1; pixels],
+            limit: vec![k; pixels],
+            k,
+        }
+    }
+
+    fn root(&mut self, mut node: u32) -> u32 {
+        while self.parent[node as usize] != node {
+            let up = self.parent[self.parent[node as usize] as usize];
+            self.parent[node as usize] = up;
+            node = up;
+        }
+        node
+    }
+
+    /// Joins two regions where the edge between them is no heavier than either's own variation allows.
+    fn join_alike(&mut self, a: usize, b: usize, weight: f32) {
+        let (a, b) = (self.root(a as u32), self.root(b as u32));
+        if a != b && weight <= self.limit[a as usize] && weight <= self.limit[b as usize] {
+            let root = self.join(a, b);
+            self.limit[root] = weight + self.k / self.size[root] as f32;
+        }
+    }
+
+    /// Joins two regions where one of them is smaller than `min_size`.
+    fn join_small(&mut self, a: usize, b: usize, min_size: u32) {
+        let (a, b) = (self.root(a as u32), self.root(b as u32));
+        if a != b && self.size[a as usize].min(self.size[b as usize]) < min_size {
+            self.join(a, b);
+        }
+    }
+
+    /// Joins two roots under the larger, the first where they are equal; returns the new root.
+    fn join(&mut self, a: u32, b: u32) -> usize {
+        let (root, child) = if self.size[a as usize] >= self.size[b as usize] {
+            (a, b)
+        } else {
+            (b, a)
+        };
+        self.parent[child as usize] = root;
+        self.size[root as usize] += self.size[child as usize];
+        root as usize
+    }
+
+    /// Numbers the regions in the order in which rows meet them.
+    fn labels(mut self, width: usize, height: usize) -> Labels {
+        let mut number = vec![u32::MAX; self.parent.len()];
+        let mut count = 0;
+        let mut data = Vec::with_capacity(number.len());
+        for pixel in 0..self.parent.len() as u32 {
+            let root = self.root(pixel) as usize;
+            if number[root] == u32::MAX {
+                number[root] = count;
+                count += 1;
+            }
+            data.push(number[root]);
+        }
+        Labels {
+            width,
+            height,
+            count: count as usize,
+            data,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An image of three flat parts: left, right top and right bottom.
+    fn parts() -> Rgb8 {
+        let color = |i: usize| match (i % 20 < 8, i / 20 < 6) {
+            (true, _) => [200, 30, 30],
+            (false, true) => [30, 30, 200],
+            (false, false) => [30, 60, 220],
+        };
+        Rgb8::new(20, 15, (0..300).flat_map(color).collect()).unwrap()
+    }
+
+    #[test]
+    fn flat_parts_are_found() {
+        let labels = SortedEdges::new(&parts(), 0.0).segment(20.0, 1);
+        assert_eq!(labels.count, 3);
+        assert_eq!(
+            [labels.data[0], labels.data[19], labels.data[299]],
+            [0, 1, 2]
+        );
+        let sizes = (0..3).map(|l| labels.data.iter().filter(|&&v| v == l).count());
+        assert_eq!(sizes.collect::<Vec<_>>(), [120, 72, 108]);
+    }
+
+    #[test]
+    fn larger_scales_give_fewer_regions() {
+        let edges = SortedEdges::new(&parts(), 0.0);
+        assert_eq!(edges.segment(10_000.0, 1).count, 2);
+        assert_eq!(edges.segment(1e6, 1).count, 1);
+    }
+
+    #[test]
+    fn small_regions_are_merged_into_the_nearest_colour() {
+        let mut image = parts();
+        image.data[(5 * 20 + 4) * 3] = 120;
+        let edges = SortedEdges::new(&image, 0.0);
+        assert_eq!(edges.segment(20.0, 1).count, 4);
+        assert_eq!(edges.segment(20.0, 2).count, 3);
+    }
+
+    #[test]
+    fn the_same_image_gives_the_same_regions_with_any_number_of_threads() {
+        let mut state = crate::noise::RandomState::new(5);
+        let data = (0..64 * 48 * 3)
+            .map(|_| (state.random_sample() * 8.0) as u8)
+            .collect();
+        let image = Rgb8::new(64, 48, data).unwrap();
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| SortedEdges::new(&image, 0.8).segment(30.0, 5))
+        };
+        assert_eq!(with(1), with(4));
+    }
+
+    #[test]
+    fn smoothing_keeps_flat_images_and_empty_ones() {
+        let flat = Rgb8::new(3, 2, vec![9; 18]).unwrap();
+        assert!(
+            smooth(&flat, 2.0)
+                .iter()
+                .flatten()
+                .all(|v| (v - 9.0).abs() < 1e-4)
+        );
+        let empty = Rgb8::new(0, 0, vec![]).unwrap();
+        assert_eq!(SortedEdges::new(&empty, 1.0).segment(10.0, 2).count, 0);
+    }
+}
