@@ -23,7 +23,7 @@ pub(crate) fn check(stages: &[Typed]) -> Vec<Problem> {
 fn references(stage: &Typed, all: &[Typed]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for input in stage.stage.kind.inputs() {
-        for edge in stage.stage.inputs.iter().filter(|e| e.role == input.path) {
+        for edge in stage.stage.inputs.iter().filter(|e| input.fills(&e.role)) {
             let target = &all[edge.stage].stage;
             if !input.accepts.takes(&target.kind) {
                 let message = format!(

@@ -70,7 +70,8 @@ impl SpecError {
     }
 }
 
-fn place(pos: Pos, sources: &[(String, String)]) -> Place {
+/// Puts a position into words.
+pub(crate) fn place(pos: Pos, sources: &[(String, String)]) -> Place {
     let (source, text) = sources.get(pos.source).cloned().unwrap_or_default();
     let line = pos.line.checked_sub(1).and_then(|n| text.lines().nth(n)).unwrap_or_default();
     Place { source, line: pos.line, column: pos.column, text: line.to_owned() }

@@ -82,6 +82,16 @@ pub struct InputRef {
     pub many: bool,
 }
 
+impl InputRef {
+    /// Whether an edge of this role comes from this reference.
+    pub fn fills(&self, role: &str) -> bool {
+        match role.strip_prefix(self.path.as_str()) {
+            Some(rest) => rest.is_empty() || (self.many && rest.starts_with('.')),
+            None => false,
+        }
+    }
+}
+
 impl Kind {
     /// The names of all kinds, in the order of [`Kind`].
     pub const NAMES: &'static [&'static str] =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::check;
 use crate::de::{fields_of, from_node};
-use crate::error::{Problem, SpecError, suggest};
+use crate::error::{Place, Problem, SpecError, place, suggest};
 use crate::expand::{Draft, expand};
 use crate::kinds::{self, InputRef, Kind, Resources, Schedule};
 use crate::node::{Key, Node, Pos, Value};
@@ -54,12 +54,17 @@ pub struct Stage {
     pub inputs: Vec<Edge>,
     /// What it asks of the machine.
     pub resources: Resources,
+    /// Where its name stands.
+    pub place: Place,
+    /// Where each outside path stands, in the order of [`Kind::outside`].
+    pub outside_places: Vec<Place>,
 }
 
 /// An input: a role and the stage that fills it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// The field (`images`, `validate.masks`, `from.0`); one role may be filled by several members (`from.0`).
+    /// The field (`images`, `validate.masks`); with a number behind it where several members may stand
+    /// (`from.0.2`: the third member of the first reference).
     pub role: String,
     /// Index into [`Pipeline::stages`].
     pub stage: usize,
@@ -216,9 +221,11 @@ impl Loader<'_> {
             read_stage(draft).map_err(|p| vec![p.under(&prefix)])?;
         let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
         let fields: Vec<&str> = kind.outside().into_iter().map(|(field, _)| field).collect();
-        for (field, path) in fields.into_iter().zip(kind.outside_mut()) {
-            *path = self.folder(config.nearest(field).pos).join(&*path);
+        let positions: Vec<Pos> = fields.iter().map(|field| config.nearest(field).pos).collect();
+        for (pos, path) in positions.iter().zip(kind.outside_mut()) {
+            *path = self.folder(*pos).join(&*path);
         }
+        let outside_places = positions.iter().map(|pos| place(*pos, &self.sources)).collect();
         let stage = Stage {
             name: draft.name.clone(),
             base: draft.base.clone(),
@@ -226,6 +233,8 @@ impl Loader<'_> {
             kind,
             inputs: Vec::new(),
             resources,
+            place: place(draft.pos, &self.sources),
+            outside_places,
         };
         let mut typed = Typed { stage, body: draft.body.clone(), pos: draft.pos };
         typed.stage.inputs = resolve(&typed, index)?;
@@ -253,7 +262,8 @@ fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edg
         let message = format!("`{}` is {} stages, and one is expected here", input.text, found.len());
         return Err(typed.problem(&input.path, message).hint("pick a member: name[axis=value]"));
     }
-    Ok(found.into_iter().map(|stage| Edge { role: input.path.clone(), stage }).collect())
+    let role = |n: usize| if input.many { format!("{}.{n}", input.path) } else { input.path.clone() };
+    Ok(found.into_iter().enumerate().map(|(n, stage)| Edge { role: role(n), stage }).collect())
 }
 
 const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];

@@ -1,0 +1,121 @@
+//! The command line, as it is typed.
+//! Unaware of what the commands do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs graphs of image-restoration experiments from YAML, each piece of work once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pipeline",
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 a stage failed, 2 the command line or the pipeline file is wrong, \
+                  130 interrupted.\n\nTry: pipeline run pipelines/quickstart.yaml"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run what is stale, and print the tables.
+    Run(RunArgs),
+    /// Show what would run and why, and what is fresh, without running.
+    Plan(PlanArgs),
+    /// Check the worker, libtorch, devices, the cache folder and free disk.
+    Doctor(DoctorArgs),
+}
+
+/// What `run` and `plan` share.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PipelineArgs {
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// Only these stages and what they depend on: `tuned`, `tuned[alpha=0.5]`.
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Where torch stages compute.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+    /// Set a value of the file: `--set stages.tuned.tune.alpha=0.5`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+    /// Run this stage even if it is fresh.
+    #[arg(long, value_name = "STAGE")]
+    pub force: Vec<String>,
+    /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// One JSON object a line on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Say less.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Say more: notes of stages, keys.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+}
+
+/// `pipeline run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// The most stages at once [default: as many as the cores allow].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Go on with what does not depend on a failed stage.
+    #[arg(long)]
+    pub keep_going: bool,
+}
+
+/// `pipeline plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// What to plan.
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+}
+
+/// `pipeline doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The folder that holds cache/ and reports/.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+}
+
+/// `--device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// CUDA where there is a usable device, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// This CUDA device.
+    Cuda(usize),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => {
+                let index = text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
+                index.map(Self::Cuda).ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
+            }
+        }
+    }
+}

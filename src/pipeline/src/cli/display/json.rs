@@ -1,0 +1,48 @@
+//! One JSON object a line, for programs.
+//! Unaware of terminals. The last line is `finished` with the counts.
+
+use serde_json::{Value, json};
+use spec::Pipeline;
+
+use crate::cli::print;
+use crate::run::{Display, RunEvent};
+
+/// Prints events on standard output.
+pub struct Json;
+
+impl Display for Json {
+    fn show(&mut self, pipeline: &Pipeline, event: &RunEvent<'_>) {
+        let name = |at: usize| pipeline.stages[at].name.as_str();
+        let value = match event {
+            RunEvent::Fresh { stage } => json!({"event": "fresh", "stage": name(*stage)}),
+            RunEvent::Blocked { stage, missing } => {
+                json!({"event": "blocked", "stage": name(*stage), "missing": missing})
+            }
+            RunEvent::Started { stage } => {
+                json!({"event": "started", "stage": name(*stage), "kind": pipeline.stages[*stage].kind.name()})
+            }
+            RunEvent::Stage { stage, event } => stage_event(name(*stage), event),
+            RunEvent::Finished { stage, seconds, by_other } => {
+                json!({"event": "done", "stage": name(*stage), "seconds": seconds, "by_other": by_other})
+            }
+            RunEvent::Failed { stage, failure } => json!({
+                "event": "failed", "stage": name(*stage), "message": failure.report.message,
+                "hint": failure.report.hint, "interrupted": failure.report.interrupted, "log": failure.log,
+            }),
+            RunEvent::Skipped { stage } => json!({"event": "skipped", "stage": name(*stage)}),
+            RunEvent::End { outcome } => json!({
+                "event": "finished", "ran": outcome.ran, "fresh": outcome.fresh, "failed": outcome.failed,
+                "interrupted": outcome.interrupted,
+            }),
+        };
+        print(&format!("{value}\n"));
+    }
+}
+
+fn stage_event(stage: &str, event: &spec::Event) -> Value {
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("stage".into(), stage.into());
+    }
+    value
+}

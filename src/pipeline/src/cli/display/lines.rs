@@ -1,0 +1,110 @@
+//! Plain lines: for logs, CI, and output that goes to a file.
+//! Unaware of cursors and colours.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use spec::{Event, Pipeline};
+
+use super::rate::{Start, clock, describe};
+use crate::cli::say;
+use crate::run::{Display, Failure, Outcome, RunEvent};
+
+/// Progress of a stage is said this often.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Prints events as lines on standard error.
+pub struct Lines {
+    to_run: usize,
+    started: usize,
+    quiet: bool,
+    verbose: bool,
+    begin: Instant,
+    stages: BTreeMap<usize, (Start, Instant)>,
+}
+
+impl Lines {
+    /// For a run of `to_run` stages.
+    pub fn new(to_run: usize, quiet: bool, verbose: bool) -> Self {
+        Self { to_run, started: 0, quiet, verbose, begin: Instant::now(), stages: BTreeMap::new() }
+    }
+
+    fn tell(&self, text: &str) {
+        if !self.quiet {
+            say(text);
+        }
+    }
+
+    fn progress(&mut self, stage: usize, name: &str, event: &Event) {
+        let Event::Progress { step, total, .. } = event else { return };
+        let now = Instant::now();
+        let (start, last) = *self.stages.entry(stage).or_insert((Start::new(*step), now));
+        if now.duration_since(last) < EVERY && step != total {
+            return;
+        }
+        self.stages.insert(stage, (start, now));
+        if let Some(text) = describe(event, start) {
+            self.tell(&format!("        {name}: {text}"));
+        }
+    }
+}
+
+impl Display for Lines {
+    fn show(&mut self, pipeline: &Pipeline, event: &RunEvent<'_>) {
+        let name = |at: usize| pipeline.stages[at].name.as_str();
+        match event {
+            RunEvent::Fresh { stage } if self.verbose => self.tell(&format!("fresh   {}", name(*stage))),
+            RunEvent::Fresh { .. } => {}
+            RunEvent::Blocked { stage, missing } => say(&blocked(name(*stage), missing)),
+            RunEvent::Started { stage } => {
+                self.started += 1;
+                let kind = pipeline.stages[*stage].kind.name();
+                self.tell(&format!("[{}/{}] {} ({kind})", self.started, self.to_run, name(*stage)));
+            }
+            RunEvent::Stage { stage, event: Event::Note { message } } => {
+                self.tell(&format!("        {}: {message}", name(*stage)));
+            }
+            RunEvent::Stage { stage, event } => self.progress(*stage, name(*stage), event),
+            RunEvent::Finished { stage, seconds, by_other } => {
+                let how = if *by_other { "made by another run" } else { "done" };
+                self.tell(&format!("        {}: {how} in {seconds:.1} s", name(*stage)));
+            }
+            RunEvent::Failed { stage, failure } => say(&failed(name(*stage), failure)),
+            RunEvent::Skipped { stage } => say(&skipped(name(*stage))),
+            RunEvent::End { outcome } => self.tell(&end(outcome, self.begin.elapsed())),
+        }
+    }
+}
+
+/// A blocked stage, in words.
+pub(super) fn blocked(name: &str, missing: &[String]) -> String {
+    format!("blocked: {name}: {}", missing.join("; "))
+}
+
+/// A stage that was not tried, in words.
+pub(super) fn skipped(name: &str) -> String {
+    format!("not run: {name}")
+}
+
+/// A failed stage, in words.
+pub(super) fn failed(name: &str, failure: &Failure) -> String {
+    let report = &failure.report;
+    if report.interrupted {
+        return format!("stopped: {name}: {}", report.message);
+    }
+    let mut text = format!("failed: {name}: {}", report.message);
+    if !report.hint.is_empty() {
+        text += &format!("\nhint: {}", report.hint);
+    }
+    if let Some(log) = &failure.log {
+        text += &format!("\nlog: {}", log.display());
+    }
+    text
+}
+
+/// The end of a run, in words.
+pub(super) fn end(outcome: &Outcome, took: Duration) -> String {
+    let Outcome { ran, fresh, failed, interrupted } = outcome;
+    let stopped = if *interrupted { "; interrupted: the same command goes on from here" } else { "" };
+    format!("{ran} ran, {fresh} fresh, {failed} failed in {}{stopped}", clock(took))
+}

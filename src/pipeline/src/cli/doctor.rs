@@ -1,0 +1,84 @@
+//! `pipeline doctor`: is everything here that a run needs, and what to do where it is not.
+//! Unaware of pipeline files.
+
+use std::path::Path;
+
+use store::Store;
+
+use super::args::DoctorArgs;
+use super::{Exit, Fatal, print, worker};
+
+/// Below this much free disk a run is likely to fail.
+const LITTLE: u64 = 2 << 30;
+
+/// Checks the worker, libtorch, devices, the cache folder and free disk. Exit 1 when something is wrong.
+pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
+    let checks = [worker_check(), cache_check(&args.root)];
+    let lines: Vec<Line> = checks.into_iter().flatten().collect();
+    for line in &lines {
+        let mark = if line.good { "ok  " } else { "BAD " };
+        print(&format!("{mark} {:<8} {}\n", line.what, line.text));
+        if !line.hint.is_empty() {
+            print(&format!("     hint: {}\n", line.hint));
+        }
+    }
+    Ok(if lines.iter().all(|l| l.good) { Exit::Done } else { Exit::Failed })
+}
+
+struct Line {
+    what: &'static str,
+    text: String,
+    hint: String,
+    good: bool,
+}
+
+fn good(what: &'static str, text: String) -> Line {
+    Line { what, text, hint: String::new(), good: true }
+}
+
+fn bad(what: &'static str, text: String, hint: String) -> Line {
+    Line { what, text, hint, good: false }
+}
+
+fn worker_check() -> Vec<Line> {
+    let found = worker::find().and_then(|path| worker::facts(&path).map(|facts| (path, facts)));
+    let (path, facts) = match found {
+        Ok(found) => found,
+        Err(fatal) => return vec![bad("worker", fatal.message, fatal.hint)],
+    };
+    vec![
+        good("worker", format!("{} {}", path.display(), facts.version)),
+        good("libtorch", facts.libtorch.clone()),
+        devices(&facts),
+    ]
+}
+
+fn devices(facts: &worker::WorkerFacts) -> Line {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let driver = Path::new("/dev/nvidiactl").exists();
+    if facts.cuda_devices.is_empty() && driver {
+        let hint = "this libtorch has no CUDA libraries: `make libtorch CUDA=1`, then `make build`";
+        return bad("devices", format!("cpu ({cores} cores); a GPU is there, but libtorch cannot use it"), hint.into());
+    }
+    let cuda: Vec<String> =
+        facts.cuda_devices.iter().enumerate().map(|(i, name)| format!(", cuda:{i} ({name})")).collect();
+    good("devices", format!("cpu ({cores} cores){}", cuda.concat()))
+}
+
+fn cache_check(root: &Path) -> Vec<Line> {
+    let folder = root.join("cache");
+    let store = match Store::open(&folder) {
+        Ok(store) => store,
+        Err(e) => return vec![bad("cache", e.to_string(), e.hint())],
+    };
+    let mut lines = vec![good("cache", format!("{} can be written", folder.display()))];
+    if let Some(free) = store.free_bytes() {
+        let text = format!("{:.1} GiB free", free as f64 / (1u64 << 30) as f64);
+        lines.push(if free >= LITTLE {
+            good("disk", text)
+        } else {
+            bad("disk", text, "free some space, or put the cache elsewhere with --root".into())
+        });
+    }
+    lines
+}

@@ -1,0 +1,103 @@
+//! The door: reads the command line, wires the rooms, prints, and chooses the exit code.
+//! Unaware of how anything is computed.
+//!
+//! ```text
+//!   args ──> session: spec::Pipeline + worker's facts + digests of outside files + store ──> Plan
+//!                                                                                             |
+//!        plan: show it        run: verify what will be read, run, copy tables to reports/  <──┘
+//!        doctor: look at the worker, libtorch, devices, cache and disk
+//! ```
+
+mod args;
+mod display;
+mod doctor;
+mod executor;
+mod gather;
+mod past;
+mod plan;
+mod run;
+mod session;
+mod signals;
+mod worker;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::{Cli, Command, DeviceChoice, PipelineArgs, PlanArgs, RunArgs};
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// A stage failed.
+    Failed = 1,
+    /// The command line or the pipeline file is wrong.
+    Usage = 2,
+    /// A signal ended it.
+    Interrupted = 130,
+}
+
+/// An error that ends the program: its text, a hint, and the exit code.
+#[derive(Debug)]
+pub struct Fatal {
+    /// What is wrong; several lines where a file is shown.
+    pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+impl Fatal {
+    /// The command line or the pipeline file is wrong.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), exit: Exit::Usage }
+    }
+
+    /// Something failed that was asked for rightly.
+    pub fn failed(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), exit: Exit::Failed }
+    }
+}
+
+impl From<store::StoreError> for Fatal {
+    fn from(error: store::StoreError) -> Self {
+        Self::failed(error.to_string(), error.hint())
+    }
+}
+
+/// Runs the program; the whole of `main`.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Plan(args) => plan::plan(args),
+        Command::Doctor(args) => doctor::doctor(args),
+    };
+    let exit = result.unwrap_or_else(|fatal| {
+        report(&fatal);
+        fatal.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn report(fatal: &Fatal) {
+    let message = fatal.message.trim_end();
+    say(&format!("error: {message}"));
+    if !fatal.hint.is_empty() {
+        say(&format!("hint: {}", fatal.hint));
+    }
+}
+
+/// A line on standard error. A closed one is nobody's problem.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Text on standard output: results. A closed pipe (`| head`) ends the output, not the work.
+pub(crate) fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,132 @@
+//! What `run` and `plan` have in common: the file understood, the machine known, the plan made.
+//! Unaware of which of the two it is for.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use spec::{Device, Kind, Pipeline, Request};
+use store::Store;
+
+use super::args::PipelineArgs;
+use super::past::CachedPast;
+use super::{Fatal, gather, worker};
+use crate::plan::{Outside, Plan, World};
+
+/// A pipeline on this machine, ready to be planned again and again.
+pub struct Session {
+    /// The file, understood.
+    pub pipeline: Pipeline,
+    /// The cache.
+    pub store: Store,
+    /// The folder that holds cache/ and reports/.
+    pub root: PathBuf,
+    /// Where torch stages compute.
+    pub device: Device,
+    /// How that enters keys.
+    pub numerics: String,
+    /// The worker, unless only tables are wanted and there is none.
+    pub worker: Option<PathBuf>,
+    /// Its facts.
+    pub facts: Option<worker::WorkerFacts>,
+    /// The wanted stages; all when empty.
+    pub wanted: BTreeSet<usize>,
+    force: BTreeSet<usize>,
+    outside: Outside,
+}
+
+/// Whether the cache is going to be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// By `run`.
+    Write,
+    /// By `plan`.
+    Read,
+}
+
+impl Session {
+    /// Reads the file, asks for the worker's facts, digests what is outside.
+    pub fn open(args: &PipelineArgs, access: Access) -> Result<Self, Fatal> {
+        let pipeline = load(args)?;
+        let root = args.root.clone().unwrap_or_else(|| root_of(&args.file));
+        let cache = root.join("cache");
+        let store = match access {
+            Access::Write => Store::open(&cache)?,
+            Access::Read => Store::open_read_only(&cache)?,
+        };
+        let wanted = targets(&pipeline, &args.stages)?;
+        let force = targets(&pipeline, &args.force)?;
+        let (worker, facts) = known_worker(&pipeline)?;
+        let (device, numerics) = match &facts {
+            Some(facts) => {
+                let device = worker::device(args.device, facts)?;
+                (device, worker::numerics(device, facts))
+            }
+            None => (Device::Cpu, String::new()),
+        };
+        let outside = gather::gather(pipeline.stages.iter().map(|s| &s.kind), &store);
+        Ok(Self { pipeline, store, root, device, numerics, worker, facts, wanted, force, outside })
+    }
+
+    /// The plan as things stand now.
+    pub fn plan(&self) -> Plan {
+        let past = CachedPast::new(&self.store, &self.pipeline_path());
+        let world =
+            World { outside: &self.outside, numerics: &self.numerics, past: &past, force: &self.force };
+        let mut wanted = self.wanted.clone();
+        if !wanted.is_empty() {
+            wanted.extend(&self.force);
+        }
+        Plan::new(&self.pipeline, &wanted, &world)
+    }
+
+    /// The name under which the file's last keys are kept.
+    pub fn pipeline_path(&self) -> PathBuf {
+        std::fs::canonicalize(&self.pipeline.file).unwrap_or_else(|_| self.pipeline.file.clone())
+    }
+
+    /// Whether what a stage read outside is still what the plan was made with.
+    pub fn unchanged(&self, at: usize) -> Result<(), String> {
+        let kind = &self.pipeline.stages[at].kind;
+        let now = gather::gather(std::iter::once(kind), &self.store);
+        let changed = now.iter().find(|(path, found)| self.outside.get(*path) != Some(found));
+        match changed {
+            None => Ok(()),
+            Some((path, _)) => Err(format!("`{}` changed while the stage ran", path.display())),
+        }
+    }
+}
+
+fn load(args: &PipelineArgs) -> Result<Pipeline, Fatal> {
+    let env = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect();
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let request = Request { file: &args.file, env: &env, overrides: &args.overrides, read: &read };
+    Pipeline::load(&request).map_err(|e| Fatal::usage(e.to_string(), ""))
+}
+
+/// The folder above the `pipelines/` folder that holds the file, else the file's own.
+fn root_of(file: &Path) -> PathBuf {
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let above = absolute.ancestors().skip(1).find(|a| a.file_name().is_some_and(|n| n == "pipelines"));
+    let root = above.and_then(Path::parent).or_else(|| absolute.parent());
+    root.unwrap_or(Path::new(".")).to_owned()
+}
+
+fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Fatal> {
+    let mut found = BTreeSet::new();
+    for name in names {
+        found.extend(pipeline.find(name).map_err(|message| Fatal::usage(message, ""))?);
+    }
+    Ok(found)
+}
+
+/// The worker and its facts; a file of tables alone does without.
+fn known_worker(pipeline: &Pipeline) -> Result<(Option<PathBuf>, Option<worker::WorkerFacts>), Fatal> {
+    if pipeline.stages.iter().all(|s| matches!(s.kind, Kind::Table(_))) {
+        return Ok((None, None));
+    }
+    let worker = worker::find()?;
+    let facts = worker::facts(&worker)?;
+    Ok((Some(worker), Some(facts)))
+}

@@ -1,0 +1,126 @@
+//! Finds the worker program and knows what it can do without starting it each time.
+//! Unaware of stages.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+use spec::Device;
+
+use super::Fatal;
+use super::args::DeviceChoice;
+
+/// What the worker says of itself (`pipeline-worker --facts`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerFacts {
+    /// Its version; must be ours.
+    pub version: String,
+    /// libtorch's version.
+    pub libtorch: String,
+    /// Names of the usable CUDA devices.
+    pub cuda_devices: Vec<String>,
+}
+
+/// The facts with what they are valid for.
+#[derive(Serialize, Deserialize)]
+struct Memo {
+    size: u64,
+    modified: u128,
+    driver: bool,
+    facts: WorkerFacts,
+}
+
+/// The environment variable that names the worker.
+pub const VARIABLE: &str = "PIPELINE_WORKER";
+
+/// The worker beside this program, or the one that `PIPELINE_WORKER` names.
+pub fn find() -> Result<PathBuf, Fatal> {
+    if let Some(path) = std::env::var_os(VARIABLE).map(PathBuf::from) {
+        return if path.is_file() { Ok(path) } else { Err(missing(&path)) };
+    }
+    let own = std::env::current_exe().unwrap_or_default();
+    let beside = own.with_file_name("pipeline-worker");
+    if beside.is_file() { Ok(beside) } else { Err(missing(&beside)) }
+}
+
+fn missing(path: &Path) -> Fatal {
+    let hint = format!("`make build` puts it beside pipeline, `make install` installs both; or set {VARIABLE}");
+    Fatal::failed(format!("there is no worker at `{}`", path.display()), hint)
+}
+
+/// The worker's facts, from the memo beside it while that is valid, else from the worker itself.
+///
+/// The memo is valid for the worker's size and modification time and for the presence of an NVIDIA driver.
+pub fn facts(worker: &Path) -> Result<WorkerFacts, Fatal> {
+    let stamp = stamp(worker);
+    let memo = worker.with_extension("facts.json");
+    if let Some(facts) = stamp.and_then(|stamp| recall(&memo, stamp)) {
+        return checked(facts, worker);
+    }
+    let facts = ask(worker)?;
+    if let Some((size, modified, driver)) = stamp {
+        let text = serde_json::to_vec(&Memo { size, modified, driver, facts: facts.clone() });
+        // A folder that cannot be written costs half a second a run, nothing else.
+        let _ = text.map(|text| store::write_atomic(&memo, &text));
+    }
+    checked(facts, worker)
+}
+
+fn stamp(worker: &Path) -> Option<(u64, u128, bool)> {
+    let meta = std::fs::metadata(worker).ok()?;
+    let modified = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some((meta.len(), modified.as_nanos(), Path::new("/dev/nvidiactl").exists()))
+}
+
+fn recall(memo: &Path, stamp: (u64, u128, bool)) -> Option<WorkerFacts> {
+    let memo: Memo = serde_json::from_slice(&std::fs::read(memo).ok()?).ok()?;
+    (stamp == (memo.size, memo.modified, memo.driver)).then_some(memo.facts)
+}
+
+fn ask(worker: &Path) -> Result<WorkerFacts, Fatal> {
+    let wrong = |why: String| {
+        let message = format!("the worker `{}` does not start: {why}", worker.display());
+        Fatal::failed(message, "build it with `make build`, which also gets libtorch 2.11.0")
+    };
+    let output = Command::new(worker).arg("--facts").stdin(Stdio::null()).output();
+    let output = output.map_err(|e| wrong(e.to_string()))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(wrong(text.lines().last().unwrap_or("it printed nothing").to_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|e| wrong(format!("its facts cannot be read: {e}")))
+}
+
+fn checked(facts: WorkerFacts, worker: &Path) -> Result<WorkerFacts, Fatal> {
+    let own = env!("CARGO_PKG_VERSION");
+    if facts.version == own {
+        return Ok(facts);
+    }
+    let message =
+        format!("`{}` is version {}, pipeline is {own}", worker.display(), facts.version);
+    Err(Fatal::failed(message, "build or install both together: `make install`"))
+}
+
+/// The device that `--device` means on this machine.
+pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Fatal> {
+    let count = facts.cuda_devices.len();
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Auto if count == 0 => Ok(Device::Cpu),
+        DeviceChoice::Auto => Ok(Device::Cuda(0)),
+        DeviceChoice::Cuda(index) if index < count => Ok(Device::Cuda(index)),
+        DeviceChoice::Cuda(index) => {
+            let message = format!("there is no cuda:{index}: the worker sees {count} CUDA devices");
+            Err(Fatal::usage(message, "`pipeline doctor` says why; `--device cpu` computes on the processor"))
+        }
+    }
+}
+
+/// The numerics class: what may change a result by more than its last bits, as it enters keys.
+pub fn numerics(device: Device, facts: &WorkerFacts) -> String {
+    let class = match device {
+        Device::Cpu => "cpu float32",
+        Device::Cuda(_) => "cuda float32 tf32=off",
+    };
+    format!("{class} libtorch {}", facts.libtorch)
+}

@@ -1,0 +1,284 @@
+//! What determines a result, as a text of sorted lines; its hash is the key.
+//! Unaware of what is stored. Structs are taken apart without `..`, so that a new field that is not here does not
+//! compile.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use spec::kinds::{
+    Architecture, Degrade, Evaluate, Graph, Imdn, Mask, MaskFormat, Prepare, Pretrained, Schedule, Segmenter,
+    Table, TableValue, Train, Tune, Until, Validate,
+};
+use spec::names::Scheme;
+use spec::{Kind, Pipeline, labels};
+use store::Key;
+
+use super::Outside;
+
+/// The version of a kind: bumped by hand whenever the same configuration gives other bytes.
+///
+/// | kind | history |
+/// |---|---|
+/// | prepare | 1: first |
+/// | mask | 1: first |
+/// | pretrained | 1: first |
+/// | train | 1: first |
+/// | tune | 1: first |
+/// | evaluate | 1: first |
+/// | table | 1: first |
+pub const fn version(kind: &Kind) -> u32 {
+    match kind {
+        Kind::Prepare(_)
+        | Kind::Mask(_)
+        | Kind::Pretrained(_)
+        | Kind::Train(_)
+        | Kind::Tune(_)
+        | Kind::Evaluate(_)
+        | Kind::Table(_) => 1,
+    }
+}
+
+/// The files a stage of this kind must leave in its output folder.
+pub const fn outputs(kind: &Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Prepare(_) => &["pairs.json"],
+        Kind::Mask(_) => &["masks.json"],
+        Kind::Pretrained(_) => &["weights.safetensors", "model.json"],
+        Kind::Train(_) | Kind::Tune(_) => &["weights.safetensors", "model.json", "steps.csv"],
+        Kind::Evaluate(_) => &["metrics.csv", "summary.json"],
+        Kind::Table(_) => &["table.txt", "table.csv", "table.md", "table.tex", "cells.csv"],
+    }
+}
+
+/// The manifest of stage `at`: first line `stage <kind> <version>`, then `path<TAB>value` lines in order of path.
+pub(super) fn manifest(
+    pipeline: &Pipeline,
+    at: usize,
+    inputs: &[(String, Key)],
+    outside: &Outside,
+    numerics: &str,
+) -> String {
+    let stage = &pipeline.stages[at];
+    let mut lines = Lines::default();
+    lines.kind(&stage.kind, pipeline, at);
+    for (role, key) in inputs {
+        lines.put(&format!("input.{role}"), key);
+    }
+    for (field, path) in stage.kind.outside() {
+        lines.outside(field, path, outside);
+    }
+    if stage.kind.uses_torch() {
+        lines.put("numerics", numerics);
+    }
+    let mut text = format!("stage {} {}\n", stage.kind.name(), version(&stage.kind));
+    for (path, value) in lines.0 {
+        text.push_str(&format!("{path}\t{value}\n"));
+    }
+    text
+}
+
+#[derive(Default)]
+struct Lines(BTreeMap<String, String>);
+
+impl Lines {
+    fn put(&mut self, path: &str, value: impl Display) {
+        let escaped = value.to_string().replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n");
+        self.0.insert(path.to_owned(), escaped);
+    }
+
+    fn option(&mut self, path: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.put(path, value);
+        }
+    }
+
+    fn outside(&mut self, field: &str, path: &PathBuf, outside: &Outside) {
+        let Some(Ok(files)) = outside.get(path) else { return };
+        for (name, digest) in files {
+            self.put(&format!("outside.{field}/{name}"), digest);
+        }
+    }
+
+    fn kind(&mut self, kind: &Kind, pipeline: &Pipeline, at: usize) {
+        match kind {
+            Kind::Prepare(prepare) => self.prepare(prepare),
+            Kind::Mask(mask) => self.mask(mask),
+            Kind::Pretrained(Pretrained { backbone, file: _ }) => self.architecture(backbone),
+            Kind::Train(train) => self.train(train, pipeline, at),
+            Kind::Tune(tune) => self.tune(tune, pipeline, at),
+            Kind::Evaluate(evaluate) => self.evaluate(evaluate, pipeline, at),
+            Kind::Table(table) => self.table(table, pipeline, at),
+        }
+    }
+
+    fn prepare(&mut self, prepare: &Prepare) {
+        // The folder's path and the name in tables do not change the pairs; `only` shows in the list of files.
+        let Prepare { images: _, lr: _, degrade, only: _, seed, name: _ } = prepare;
+        match degrade {
+            Degrade::Sr(scale) => self.put("config.degrade.sr", scale),
+            Degrade::Denoise(sigma) => {
+                self.put("config.degrade.denoise", sigma);
+                self.put("config.seed", seed);
+            }
+        }
+    }
+
+    fn mask(&mut self, mask: &Mask) {
+        // The granularity is its grid and its number of masks.
+        let Mask { images: _, granularity: _, grid: _, count: _, segmenter } = mask;
+        self.put("config.count", mask.count());
+        self.put("config.segmenter", segmenter.name());
+        match segmenter {
+            Segmenter::Graph(graph) => {
+                self.put("config.grid", mask.grid());
+                self.graph(graph);
+            }
+            Segmenter::Files { path: _, format } => self.put(
+                "config.segmenter.format",
+                match format {
+                    MaskFormat::Png => "png",
+                    MaskFormat::Coco => "coco",
+                },
+            ),
+            Segmenter::Zero | Segmenter::Other { masks: _ } => {}
+        }
+    }
+
+    fn graph(&mut self, graph: &Graph) {
+        let Graph { sigma, k, min_size } = graph;
+        self.option("config.segmenter.sigma", *sigma);
+        self.option("config.segmenter.k", k.map(|[a, b, c]| format!("{a} {b} {c}")));
+        self.option("config.segmenter.min_size", *min_size);
+    }
+
+    fn architecture(&mut self, backbone: &Architecture) {
+        self.put("config.backbone", backbone.name());
+        match backbone {
+            Architecture::Imdn(Imdn { scale, width, blocks }) => {
+                self.put("config.backbone.scale", scale);
+                self.put("config.backbone.width", width);
+                self.put("config.backbone.blocks", blocks);
+            }
+        }
+    }
+
+    fn train(&mut self, train: &Train, pipeline: &Pipeline, at: usize) {
+        let Train { backbone, from: _, images: _, schedule } = train;
+        self.architecture(backbone);
+        self.schedule(schedule, degrade(pipeline, at));
+    }
+
+    fn tune(&mut self, tune: &Tune, pipeline: &Pipeline, at: usize) {
+        let Tune {
+            scheme,
+            backbone: _,
+            images: _,
+            masks: _,
+            alpha,
+            locations,
+            variant,
+            init,
+            share,
+            schedule,
+        } = tune;
+        self.put("config.scheme", scheme);
+        if *scheme == Scheme::Spt {
+            // `locations: 6` of six blocks and no `locations` at all are the same units.
+            let blocks = labels::architecture(pipeline, at).map_or(0, Architecture::blocks);
+            self.put("config.locations", locations.unwrap_or(blocks));
+            self.put("config.alpha", alpha);
+            self.put("config.variant", variant);
+            self.put("config.init", init);
+            self.put("config.share", share);
+        }
+        self.schedule(schedule, degrade(pipeline, at));
+    }
+
+    fn schedule(&mut self, schedule: &Schedule, degrade: Degrade) {
+        let Schedule {
+            iterations,
+            until,
+            batch,
+            patch: _,
+            lr,
+            halve_every,
+            betas: [beta1, beta2],
+            loss,
+            augment,
+            seed,
+            validate,
+            weights: _,
+        } = schedule;
+        self.option("config.iterations", *iterations);
+        if let Some(Until::Converged { patience, min_gain, at_most }) = until {
+            self.put("config.until.patience", patience);
+            self.put("config.until.min_gain", min_gain);
+            self.put("config.until.at_most", at_most);
+        }
+        self.put("config.batch", batch);
+        self.put("config.patch", schedule.patch(degrade));
+        self.put("config.lr", lr);
+        self.put("config.halve_every", halve_every);
+        self.put("config.betas", format!("{beta1} {beta2}"));
+        self.put("config.loss", loss);
+        self.put("config.augment", augment);
+        self.put("config.seed", seed);
+        self.put("config.weights", schedule.weights());
+        if let Some(Validate { images: _, masks: _, every }) = validate {
+            self.put("config.validate.every", every);
+        }
+    }
+
+    fn evaluate(&mut self, evaluate: &Evaluate, pipeline: &Pipeline, at: usize) {
+        let Evaluate { model: _, images: _, masks: _, metrics, luma: _, shave: _ } = evaluate;
+        let degrade = degrade(pipeline, at);
+        let mut metrics: Vec<&str> = metrics.iter().map(|m| m.as_str()).collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        self.put("config.metrics", metrics.join(" "));
+        self.put("config.luma", evaluate.luma(degrade));
+        self.put("config.shave", evaluate.shave(degrade));
+    }
+
+    fn table(&mut self, table: &Table, pipeline: &Pipeline, at: usize) {
+        let Table { from: _, rows, columns, metric, values, baseline: _, average, caption, note } = table;
+        self.put("config.rows", rows.join(" "));
+        self.option("config.columns", columns.as_ref());
+        self.put("config.metric", metric);
+        let values: Vec<&str> = values.iter().map(|v| value_name(*v)).collect();
+        self.put("config.values", values.join(" "));
+        self.put("config.average", average);
+        self.put("config.caption", caption);
+        self.put("config.note", note);
+        // Labels stand in the table, so they belong to its key, though not to that of what they describe.
+        for edge in &pipeline.stages[at].inputs {
+            for (label, value) in labels::of(pipeline, edge.stage) {
+                let shown = rows.contains(&label) || columns.as_ref() == Some(&label);
+                if shown || matches!(label.as_str(), "set" | "luma" | "degrade") {
+                    self.put(&format!("label.{}.{label}", edge.role), value);
+                }
+            }
+        }
+    }
+}
+
+/// The name of a value column, as in YAML.
+const fn value_name(value: TableValue) -> &'static str {
+    match value {
+        TableValue::Ssim => "ssim",
+        TableValue::Iterations => "iterations",
+        TableValue::Trainable => "trainable",
+        TableValue::Masks => "masks",
+        TableValue::Seconds => "seconds",
+        TableValue::PeakMemory => "peak_memory",
+    }
+}
+
+/// The degradation of the images a stage reads; `spec` has made sure that there is one.
+fn degrade(pipeline: &Pipeline, at: usize) -> Degrade {
+    match pipeline.stages[at].input("images").map(|i| &pipeline.stages[i].kind) {
+        Some(Kind::Prepare(prepare)) => prepare.degrade,
+        _ => Degrade::Sr(1),
+    }
+}

@@ -1,0 +1,129 @@
+//! From a pipeline to a plan: the order of stages, each one's manifest and key, and whether it is fresh and why not.
+//! Unaware of files, clocks and threads: what exists is told to it.
+//!
+//! ```text
+//!   Pipeline ── order (petgraph) ──┐
+//!   outside digests ───────────────┼──> manifest ── BLAKE3 ──> key ──┐
+//!   numerics class ────────────────┘     (text, one line a fact)     │
+//!   Past: what is stored under a key, what a name had before ────────┴──> verdict, with every reason ──> Plan
+//! ```
+
+mod manifest;
+mod order;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use spec::{Pipeline, Stage};
+use store::{Digest, Key};
+
+pub use manifest::{outputs, version};
+pub use verdict::{Change, Reason, Verdict};
+
+/// What is outside: the digests of a file or a folder, or why it cannot be read.
+pub type Outside = BTreeMap<PathBuf, Result<Vec<(String, Digest)>, String>>;
+
+/// What the plan depends on besides the pipeline.
+pub struct World<'a> {
+    /// Files outside, by the path a stage names; relative names and digests.
+    pub outside: &'a Outside,
+    /// Device kind, data type and libtorch version, as they enter keys.
+    pub numerics: &'a str,
+    /// What was done before.
+    pub past: &'a dyn Past,
+    /// Stages to run even if they are fresh, by index.
+    pub force: &'a BTreeSet<usize>,
+}
+
+/// What was done before, asked by key and by name.
+pub trait Past {
+    /// What is stored under a key.
+    fn stored(&self, key: &Key) -> Stored;
+    /// The manifest that a stage of this name had when it last was fresh, if it is still on record.
+    fn last_manifest(&self, stage: &str) -> Option<String>;
+}
+
+/// What is stored under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// Nothing.
+    Nothing,
+    /// A record, and all outputs as recorded.
+    Whole,
+    /// A record, but these outputs are gone.
+    Missing(Vec<String>),
+    /// A record, but these outputs have changed, or the record itself has.
+    Damaged(Vec<String>),
+}
+
+/// A stage with its key and verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Index into [`Pipeline::stages`].
+    pub stage: usize,
+    /// What determines the result, one line a fact; empty when blocked.
+    pub manifest: String,
+    /// The hash of the manifest; `None` when something is missing that it depends on.
+    pub key: Option<Key>,
+    /// Fresh or not, and why.
+    pub verdict: Verdict,
+}
+
+/// All stages in an order in which they can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The stages.
+    pub stages: Vec<Planned>,
+}
+
+impl Plan {
+    /// Plans the wanted stages and all they depend on.
+    pub fn new(pipeline: &Pipeline, wanted: &BTreeSet<usize>, world: &World<'_>) -> Self {
+        let mut planned: BTreeMap<usize, Planned> = BTreeMap::new();
+        let order = order::order(pipeline, wanted);
+        for &at in &order {
+            let stage = plan_stage(pipeline, at, &planned, world);
+            planned.insert(at, stage);
+        }
+        Self { stages: order.iter().filter_map(|at| planned.remove(at)).collect() }
+    }
+
+    /// The planned form of stage `at`.
+    pub fn get(&self, at: usize) -> Option<&Planned> {
+        self.stages.iter().find(|p| p.stage == at)
+    }
+
+    /// How many are fresh, stale and blocked.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let count = |test: fn(&Verdict) -> bool| self.stages.iter().filter(|p| test(&p.verdict)).count();
+        (
+            count(|v| matches!(v, Verdict::Fresh)),
+            count(|v| matches!(v, Verdict::Stale(_))),
+            count(|v| matches!(v, Verdict::Blocked(_))),
+        )
+    }
+}
+
+fn plan_stage(
+    pipeline: &Pipeline,
+    at: usize,
+    planned: &BTreeMap<usize, Planned>,
+    world: &World<'_>,
+) -> Planned {
+    let stage = &pipeline.stages[at];
+    let missing = verdict::missing(pipeline, stage, planned, world.outside);
+    if !missing.is_empty() {
+        return Planned { stage: at, manifest: String::new(), key: None, verdict: Verdict::Blocked(missing) };
+    }
+    let keys = input_keys(stage, planned);
+    let manifest = manifest::manifest(pipeline, at, &keys, world.outside, world.numerics);
+    let key = Key::of_manifest(&manifest);
+    let verdict = verdict::judge(pipeline, at, &key, &manifest, planned, world);
+    Planned { stage: at, manifest, key: Some(key), verdict }
+}
+
+fn input_keys(stage: &Stage, planned: &BTreeMap<usize, Planned>) -> Vec<(String, Key)> {
+    let key = |at: usize| planned.get(&at).and_then(|p| p.key);
+    stage.inputs.iter().filter_map(|e| key(e.stage).map(|k| (e.role.clone(), k))).collect()
+}

@@ -1,0 +1,48 @@
+//! The order in which stages can run.
+//! Unaware of what they do.
+
+use std::collections::BTreeSet;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::{Dfs, Reversed, Topo};
+use spec::Pipeline;
+
+/// The wanted stages and all they depend on, inputs first; every stage when none is named.
+///
+/// `spec` has refused cycles, so each stage comes out once.
+pub(super) fn order(pipeline: &Pipeline, wanted: &BTreeSet<usize>) -> Vec<usize> {
+    let graph = graph(pipeline);
+    let needed = needed(&graph, wanted);
+    let mut topo = Topo::new(&graph);
+    let mut order = Vec::with_capacity(graph.node_count());
+    while let Some(node) = topo.next(&graph) {
+        if wanted.is_empty() || needed.contains(&node.index()) {
+            order.push(node.index());
+        }
+    }
+    order
+}
+
+fn graph(pipeline: &Pipeline) -> DiGraph<(), (), u32> {
+    let mut graph = DiGraph::with_capacity(pipeline.stages.len(), 2 * pipeline.stages.len());
+    for _ in &pipeline.stages {
+        graph.add_node(());
+    }
+    for (at, stage) in pipeline.stages.iter().enumerate() {
+        for edge in &stage.inputs {
+            graph.add_edge(NodeIndex::new(edge.stage), NodeIndex::new(at), ());
+        }
+    }
+    graph
+}
+
+fn needed(graph: &DiGraph<(), ()>, wanted: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    for &at in wanted {
+        let mut dfs = Dfs::new(Reversed(graph), NodeIndex::new(at));
+        while let Some(node) = dfs.next(Reversed(graph)) {
+            found.insert(node.index());
+        }
+    }
+    found
+}

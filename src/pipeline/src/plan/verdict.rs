@@ -1,0 +1,144 @@
+//! Fresh, stale or blocked, with every reason.
+//! Unaware of how reasons are printed.
+
+use std::collections::BTreeMap;
+
+use spec::{Pipeline, Stage};
+use store::Key;
+
+use super::{Outside, Planned, Stored, World};
+
+/// Whether a stage has to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its result is stored and whole.
+    Fresh,
+    /// It has to run, for these reasons.
+    Stale(Vec<Reason>),
+    /// It cannot run: what is missing.
+    Blocked(Vec<String>),
+}
+
+/// Why a stage has to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No stage of this name is on record.
+    NeverRan,
+    /// A line of the manifest is another than last time.
+    Changed(Change),
+    /// An input is to be computed first.
+    InputStale {
+        /// The input's role.
+        role: String,
+        /// The stage that fills it.
+        stage: String,
+    },
+    /// Nothing that determines the result has changed, but the result is not stored.
+    NotStored,
+    /// Outputs are gone.
+    OutputMissing(Vec<String>),
+    /// Outputs, or the record, are not what was written.
+    OutputDamaged(Vec<String>),
+    /// `--force` names it.
+    Forced,
+}
+
+/// A line of a manifest, before and now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The line's path (`config.alpha`).
+    pub path: String,
+    /// The value before; `None` if the line is new.
+    pub old: Option<String>,
+    /// The value now; `None` if the line is gone.
+    pub new: Option<String>,
+}
+
+/// What a stage waits for that nobody here can make: data outside, or a stage that is blocked.
+pub(super) fn missing(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    planned: &BTreeMap<usize, Planned>,
+    outside: &Outside,
+) -> Vec<String> {
+    let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
+    let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
+    let files = files.filter_map(|((field, path), place)| {
+        let why = match outside.get(path) {
+            Some(Ok(_)) => return None,
+            Some(Err(why)) => why.clone(),
+            None => unknown(path),
+        };
+        let at = if place.line > 0 { format!("{}:{}:{}: ", place.source, place.line, place.column) } else { String::new() };
+        Some(format!("{at}{field}: {why}"))
+    });
+    let blocked = |at: &usize| matches!(planned.get(at).map(|p| &p.verdict), Some(Verdict::Blocked(_)));
+    let inputs = stage.inputs.iter().filter(|e| blocked(&e.stage));
+    let inputs = inputs.map(|e| format!("input `{}` ({}) is blocked", e.role, pipeline.stages[e.stage].name));
+    files.chain(inputs).collect()
+}
+
+/// The verdict on a stage whose key is known.
+pub(super) fn judge(
+    pipeline: &Pipeline,
+    at: usize,
+    key: &Key,
+    manifest: &str,
+    planned: &BTreeMap<usize, Planned>,
+    world: &World<'_>,
+) -> Verdict {
+    let stage = &pipeline.stages[at];
+    let mut reasons = Vec::new();
+    match world.past.stored(key) {
+        Stored::Whole => {}
+        Stored::Missing(files) => reasons.push(Reason::OutputMissing(files)),
+        Stored::Damaged(files) => reasons.push(Reason::OutputDamaged(files)),
+        Stored::Nothing => reasons.extend(absent(pipeline, stage, manifest, planned, world.past)),
+    }
+    if world.force.contains(&at) {
+        reasons.push(Reason::Forced);
+    }
+    if reasons.is_empty() { Verdict::Fresh } else { Verdict::Stale(reasons) }
+}
+
+fn absent(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    manifest: &str,
+    planned: &BTreeMap<usize, Planned>,
+    past: &dyn Past,
+) -> Vec<Reason> {
+    let Some(old) = past.last_manifest(&stage.name) else { return vec![Reason::NeverRan] };
+    let stale = |at: &usize| !matches!(planned.get(at).map(|p| &p.verdict), Some(Verdict::Fresh));
+    let inputs = stage.inputs.iter().filter(|e| stale(&e.stage)).map(|e| Reason::InputStale {
+        role: e.role.clone(),
+        stage: pipeline.stages[e.stage].name.clone(),
+    });
+    let mut reasons: Vec<Reason> = inputs.collect();
+    let explained = |path: &str| {
+        reasons.iter().any(|r| matches!(r, Reason::InputStale { role, .. } if path == format!("input.{role}")))
+    };
+    let changes = changes(&old, manifest);
+    let changed: Vec<Reason> =
+        changes.into_iter().filter(|c| !explained(&c.path)).map(Reason::Changed).collect();
+    reasons.extend(changed);
+    if reasons.is_empty() { vec![Reason::NotStored] } else { reasons }
+}
+
+use super::Past;
+
+/// The lines in which two manifests differ, by path.
+fn changes(old: &str, new: &str) -> Vec<Change> {
+    let (old, new) = (lines(old), lines(new));
+    let paths: std::collections::BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+    let change = |path: &str| Change {
+        path: path.to_owned(),
+        old: old.get(path).map(|v| (*v).to_owned()),
+        new: new.get(path).map(|v| (*v).to_owned()),
+    };
+    paths.into_iter().filter(|p| old.get(p) != new.get(p)).map(change).collect()
+}
+
+fn lines(manifest: &str) -> BTreeMap<&str, &str> {
+    manifest.lines().map(|line| line.split_once('\t').or_else(|| line.split_once(' ')).unwrap_or((line, ""))).collect()
+}

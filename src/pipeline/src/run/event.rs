@@ -1,0 +1,67 @@
+//! What happens in a run, for whoever shows it.
+//! Unaware of how it is shown.
+
+use spec::Pipeline;
+
+use super::{Failure, Outcome};
+
+/// Something that happened. Stages are indices into [`Pipeline::stages`].
+#[derive(Debug)]
+pub enum RunEvent<'a> {
+    /// The stage's result is there already.
+    Fresh {
+        /// The stage.
+        stage: usize,
+    },
+    /// The stage cannot run.
+    Blocked {
+        /// The stage.
+        stage: usize,
+        /// What is missing.
+        missing: &'a [String],
+    },
+    /// The stage has started.
+    Started {
+        /// The stage.
+        stage: usize,
+    },
+    /// The stage says something.
+    Stage {
+        /// The stage.
+        stage: usize,
+        /// What.
+        event: spec::Event,
+    },
+    /// The stage's result is committed.
+    Finished {
+        /// The stage.
+        stage: usize,
+        /// How long it took.
+        seconds: f64,
+        /// Whether another run made it while this one waited.
+        by_other: bool,
+    },
+    /// The stage failed.
+    Failed {
+        /// The stage.
+        stage: usize,
+        /// Why.
+        failure: &'a Failure,
+    },
+    /// The stage was not tried because of a failure before it.
+    Skipped {
+        /// The stage.
+        stage: usize,
+    },
+    /// The run has ended.
+    End {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Shows events to somebody.
+pub trait Display {
+    /// Shows one.
+    fn show(&mut self, pipeline: &Pipeline, event: &RunEvent<'_>);
+}

@@ -1,0 +1,166 @@
+//! Runs a plan: one loop owns all state, slots bound what runs at once, events go to whoever displays them.
+//! Unaware of terminals, of YAML and of how a stage computes.
+//!
+//! ```text
+//!            Plan                                     Executor (a process a stage, or in process for tables)
+//!             |                                           ^ job, ticket        | events, outcome
+//!             v                                           |                    v
+//!   board: waiting ─> ready ─> running ─> done     a thread a running stage: claim ─> execute ─> commit
+//!                         \─> failed ─> skipped           |                    |
+//!             ^                                           |                    v
+//!             └────────────── message: finished ──────────┴──────────> display (terminal, lines, JSON)
+//! ```
+
+mod board;
+mod event;
+mod process;
+mod stage;
+mod stop;
+
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+
+use spec::Pipeline;
+use store::Store;
+
+use crate::plan::{Plan, Reason, Verdict};
+
+pub use board::{Board, State};
+pub use event::{Display, RunEvent};
+pub use process::ProcessExecutor;
+pub use stage::{Clock, Executor, Failure, Task};
+pub use stop::Stop;
+
+/// Everything a run needs.
+pub struct Run<'a> {
+    /// The stages and their configuration.
+    pub pipeline: &'a Pipeline,
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// Where results go.
+    pub store: &'a Store,
+    /// Who computes.
+    pub executor: &'a dyn Executor,
+    /// Cores to share among running stages.
+    pub cores: usize,
+    /// The most stages at once.
+    pub jobs: usize,
+    /// Whether to go on with what does not depend on a failed stage.
+    pub keep_going: bool,
+    /// Device and host, as they are recorded.
+    pub machine: store::Facts,
+    /// Where stages compute.
+    pub device: spec::Device,
+    /// The time, as it is recorded.
+    pub clock: &'a Clock,
+    /// Whether outside inputs of a stage are still what was planned with.
+    pub unchanged: &'a (dyn Fn(usize) -> Result<(), String> + Sync),
+    /// Set by signals.
+    pub stop: &'a Stop,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Stages that ran.
+    pub ran: usize,
+    /// Stages that were fresh, or were made by another run meanwhile.
+    pub fresh: usize,
+    /// Stages that failed, were blocked, or could not run because of those.
+    pub failed: usize,
+    /// Whether a signal ended it.
+    pub interrupted: bool,
+}
+
+enum Message {
+    Event(usize, spec::Event),
+    Finished(usize, Result<stage::Finish, Failure>),
+}
+
+impl Run<'_> {
+    /// Runs all stale stages of the plan that can run.
+    pub fn run(&self, display: &mut dyn Display) -> Outcome {
+        let mut board = Board::new(self.pipeline, self.plan, self.cores, self.jobs);
+        self.announce(display);
+        let (sender, messages) = mpsc::channel();
+        std::thread::scope(|scope| {
+            loop {
+                if self.stop.level() == 0 {
+                    for at in board.start(self.keep_going) {
+                        self.show(display, RunEvent::Started { stage: at });
+                        let sender = sender.clone();
+                        let threads = board.threads(at);
+                        scope.spawn(move || self.work(at, threads, &sender));
+                    }
+                }
+                if !board.anything_running() {
+                    break;
+                }
+                let Ok(message) = messages.recv() else { break };
+                self.take(message, &mut board, display);
+            }
+        });
+        self.finish(&board, display)
+    }
+
+    fn announce(&self, display: &mut dyn Display) {
+        for planned in &self.plan.stages {
+            match &planned.verdict {
+                Verdict::Fresh => self.show(display, RunEvent::Fresh { stage: planned.stage }),
+                Verdict::Blocked(missing) => {
+                    self.show(display, RunEvent::Blocked { stage: planned.stage, missing });
+                }
+                Verdict::Stale(_) => {}
+            }
+        }
+    }
+
+    fn work(&self, at: usize, threads: usize, sender: &mpsc::Sender<Message>) {
+        // A closed channel means that the loop is gone; there is nobody left to tell.
+        let on_event = |event| drop(sender.send(Message::Event(at, event)));
+        let result = stage::run(self, at, threads, &on_event);
+        drop(sender.send(Message::Finished(at, result)));
+    }
+
+    fn take(&self, message: Message, board: &mut Board, display: &mut dyn Display) {
+        match message {
+            Message::Event(at, event) => self.show(display, RunEvent::Stage { stage: at, event }),
+            Message::Finished(at, Ok(finish)) => {
+                board.finished(at, if finish.by_other { State::Fresh } else { State::Done });
+                let event = RunEvent::Finished { stage: at, seconds: finish.seconds, by_other: finish.by_other };
+                self.show(display, event);
+            }
+            Message::Finished(at, Err(failure)) => {
+                board.failed(at);
+                self.show(display, RunEvent::Failed { stage: at, failure: &failure });
+            }
+        }
+    }
+
+    fn finish(&self, board: &Board, display: &mut dyn Display) -> Outcome {
+        let interrupted = self.stop.level() > 0;
+        if !interrupted {
+            for at in board.skipped() {
+                self.show(display, RunEvent::Skipped { stage: at });
+            }
+        }
+        let outcome = Outcome { interrupted, ..board.outcome() };
+        self.show(display, RunEvent::End { outcome });
+        outcome
+    }
+
+    fn show(&self, display: &mut dyn Display, event: RunEvent<'_>) {
+        display.show(self.pipeline, &event);
+    }
+
+    /// The stages named by `--force`.
+    fn is_forced(&self, at: usize) -> bool {
+        let verdict = self.plan.get(at).map(|p| &p.verdict);
+        matches!(verdict, Some(Verdict::Stale(reasons)) if reasons.contains(&Reason::Forced))
+    }
+}
+
+/// The indices of a plan's stages, for tests and displays.
+pub fn stages_of(plan: &Plan) -> BTreeSet<usize> {
+    plan.stages.iter().map(|p| p.stage).collect()
+}

@@ -1,0 +1,150 @@
+//! Runs a stage in a worker process of its own: a crash there fails that stage and nothing else.
+//! Unaware of what the stage computes; it passes a job file and reads events.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use spec::{Event, FailureReport, Job};
+use store::Facts;
+
+use super::{Executor, Failure, Stop, Task};
+
+/// Starts `pipeline-worker` for each stage.
+pub struct ProcessExecutor<'a> {
+    /// The worker program.
+    pub worker: PathBuf,
+    /// Whom to tell of children.
+    pub stop: &'a Stop,
+}
+
+impl Executor for ProcessExecutor<'_> {
+    fn execute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
+        let mut failure = match self.compute(task, on_event) {
+            Ok(facts) => return Ok(facts),
+            Err(failure) => failure,
+        };
+        failure.log = Some(task.log.clone());
+        Err(failure)
+    }
+}
+
+impl ProcessExecutor<'_> {
+    fn compute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
+        let job_file = task.ticket.state().join("job.json");
+        write_job(&job_file, task.job)?;
+        let mut child = self.spawn(task, &job_file)?;
+        let pid = Pid::from_child(&child);
+        self.stop.add(pid);
+        let last = read_events(&mut child, &task.log, on_event);
+        let status = self.wait(&mut child, pid)?;
+        let facts = conclude(last, status, self.stop.level() > 0)?;
+        check_done(task)?;
+        Ok(facts)
+    }
+
+    fn spawn(&self, task: &Task<'_>, job_file: &Path) -> Result<Child, Failure> {
+        let log = File::create(&task.log).map_err(|e| io_failure("create", &task.log, &e))?;
+        let spawned = Command::new(&self.worker)
+            .arg(job_file)
+            .stdin(task.ticket.lock_stdin()?)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn();
+        spawned.map_err(|e| {
+            let message = format!("cannot start `{}`: {e}", self.worker.display());
+            Failure::new(message, "`pipeline doctor` says what is wrong with the worker")
+        })
+    }
+
+    /// Waits without keeping signals from being passed on.
+    fn wait(&self, child: &mut Child, pid: Pid) -> Result<ExitStatus, Failure> {
+        loop {
+            let ended = self.stop.reap(pid, || child.try_wait().transpose());
+            match ended {
+                Some(Ok(status)) => return Ok(status),
+                Some(Err(e)) => return Err(Failure::new(format!("cannot wait for the worker: {e}"), "")),
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+}
+
+fn io_failure(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        std::io::ErrorKind::StorageFull => {
+            "free some space and run the same command again; nothing that was finished is lost"
+        }
+        _ => "`pipeline doctor` says whether the cache folder can be written",
+    };
+    Failure::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
+}
+
+fn write_job(path: &Path, job: &Job) -> Result<(), Failure> {
+    let text = serde_json::to_vec_pretty(job)
+        .map_err(|e| Failure::new(format!("the job cannot be written: {e}"), ""))?;
+    std::fs::write(path, text).map_err(|e| io_failure("write", path, &e))
+}
+
+/// Reads events until the worker closes its output; returns the last one. Lines that are no events go to the log.
+fn read_events(child: &mut Child, log: &Path, on_event: &dyn Fn(Event)) -> Option<Event> {
+    let stdout = child.stdout.take()?;
+    let mut last = None;
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        match serde_json::from_str::<Event>(&line) {
+            Ok(event @ (Event::Failed(_) | Event::Done { .. })) => last = Some(event),
+            Ok(event) => on_event(event),
+            Err(_) => append(log, &line),
+        }
+    }
+    last
+}
+
+fn append(log: &Path, line: &str) {
+    // The log is a convenience; a full disk shows up where results are written.
+    let _ = std::fs::OpenOptions::new().append(true).open(log).and_then(|mut f| writeln!(f, "{line}"));
+}
+
+/// What the last event and the exit status mean together.
+fn conclude(last: Option<Event>, status: ExitStatus, stopping: bool) -> Result<Facts, Failure> {
+    match last {
+        Some(Event::Failed(report)) => Err(Failure { report, log: None }),
+        Some(Event::Done { facts }) if status.success() => Ok(Facts(facts)),
+        _ => {
+            let mut failure = died(status);
+            failure.report.interrupted = stopping;
+            Err(failure)
+        }
+    }
+}
+
+fn died(status: ExitStatus) -> Failure {
+    use std::os::unix::process::ExitStatusExt;
+    let resume = "run the same command again: training goes on from its last checkpoint";
+    match status.signal() {
+        Some(9) => Failure::new(
+            "the worker was killed (SIGKILL)",
+            format!("if nobody did that, memory ran out: lower `batch` or `patch`, or close other programs; {resume}"),
+        ),
+        Some(signal) => Failure::new(format!("the worker died of signal {signal}"), resume),
+        None => Failure::new(format!("the worker ended without a result ({status})"), "see its log"),
+    }
+}
+
+/// Exit 0 is not success: the worker must have recorded that it ended as planned.
+fn check_done(task: &Task<'_>) -> Result<(), Failure> {
+    let path = task.ticket.state().join(Job::DONE);
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let done: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    if done.get("key").and_then(|k| k.as_str()) == Some(task.job.key.as_str()) {
+        return Ok(());
+    }
+    let report = FailureReport {
+        message: "the worker said it was done but left no completion record".into(),
+        ..FailureReport::default()
+    };
+    Err(Failure { report, log: None })
+}
