@@ -71,21 +71,18 @@ pub(crate) fn create_beside(folder: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Writes a file, or the file again, and puts it on the disk. A crash may leave half of it.
-pub(crate) fn write_flushed(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> io::Result<()> {
-        let mut file = File::create(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(at_sized("write", path, Some(bytes.len() as u64)))
-}
-
 /// The folder of a file, `.` for a bare name.
 pub(crate) fn parent(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+/// Puts a file's bytes on the disk.
+pub(crate) fn flush_file(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(at("flush", path))
 }
 
 /// Puts a folder's names on the disk. File systems that cannot do this for folders are let off.
@@ -97,21 +94,11 @@ pub(crate) fn flush_folder(folder: &Path) -> Result<()> {
     }
 }
 
-/// Renames, then puts the new name on the disk. Makes the new folder where it is missing.
-pub(crate) fn rename_durably(from: &Path, to: &Path) -> Result<()> {
+/// Renames. Makes the new folder where it is missing.
+pub(crate) fn rename_into(from: &Path, to: &Path) -> Result<()> {
     let folder = parent(to);
-    create_durably(folder)?;
-    fs::rename(from, to).map_err(at("rename to", to))?;
-    flush_folder(folder)
-}
-
-/// Makes one folder in an existing one, and puts its name on the disk.
-fn create_durably(folder: &Path) -> Result<()> {
-    match fs::create_dir(folder) {
-        Ok(()) => flush_folder(parent(folder)),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(at("create", folder)(e)),
-    }
+    fs::create_dir_all(folder).map_err(at("create", folder))?;
+    fs::rename(from, to).map_err(at("rename to", to))
 }
 
 /// Removes what a killed [`write_atomic`] left in a folder tree that nobody else writes to.

@@ -2,18 +2,24 @@
 //! Unaware of the memo and of the cache. Reads, never maps: a failing disk or a file cut short is an error, not a signal.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use rayon::prelude::*;
 
 use crate::error::at;
 use crate::stat::{Stat, now};
 use crate::{Digest, Result, StoreError};
 
 /// Bytes read at once.
-const CHUNK: u64 = 4 << 20;
+const CHUNK: u64 = 8 << 20;
 
-/// A chunk at least this long is hashed by all cores.
+/// A chunk at least this long is read and hashed by all cores.
 const PARALLEL: usize = 1 << 20;
+
+/// Bytes that one core reads at once.
+const PIECE: usize = 256 << 10;
 
 /// How often a file that changes under our eyes is read again.
 const TRIES: usize = 3;
@@ -61,27 +67,44 @@ fn attempt(path: &Path) -> io::Result<Option<Hashed>> {
     let began = now();
     let file = File::open(path)?;
     let stat = Stat::of(&file.metadata()?);
-    let digest = bytes_of(&file, stat.size)?;
-    let unchanged = Stat::of(&file.metadata()?) == stat;
-    Ok(unchanged.then_some(Hashed {
-        stat,
-        digest,
-        began,
-    }))
+    let digest = bytes_of(&file, stat.size);
+    if Stat::of(&file.metadata()?) != stat {
+        return Ok(None);
+    }
+    digest.map(|digest| {
+        Some(Hashed {
+            stat,
+            digest,
+            began,
+        })
+    })
 }
 
+/// A file that ends early has changed: its stat will say so.
 fn bytes_of(file: &File, size: u64) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
-    let mut chunk = Vec::with_capacity(size.min(CHUNK) as usize + 1);
-    loop {
-        chunk.clear();
-        file.take(CHUNK).read_to_end(&mut chunk)?;
-        match chunk.len() {
-            0 => return Ok(hasher.finalize().into()),
-            PARALLEL.. => hasher.update_rayon(&chunk),
-            _ => hasher.update(&chunk),
-        };
+    let mut chunk = vec![0; size.min(CHUNK) as usize];
+    let mut start = 0;
+    while start < size {
+        let part = &mut chunk[..(size - start).min(CHUNK) as usize];
+        if part.len() < PARALLEL {
+            file.read_exact_at(part, start)?;
+            hasher.update(part);
+        } else {
+            read_on_all_cores(file, part, start)?;
+            hasher.update_rayon(part);
+        }
+        start += part.len() as u64;
     }
+    Ok(hasher.finalize().into())
+}
+
+/// Fills `part` from the file at `start`: several reads at once keep a disk or a server busy.
+fn read_on_all_cores(file: &File, part: &mut [u8], start: u64) -> io::Result<()> {
+    let pieces = part.par_chunks_mut(PIECE).enumerate();
+    pieces
+        .map(|(n, piece)| file.read_exact_at(piece, start + (n * PIECE) as u64))
+        .collect()
 }
 
 #[cfg(test)]

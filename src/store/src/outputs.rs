@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::atomic::{create_beside, flush_folder, parent};
+use crate::atomic::{create_beside, flush_file, flush_folder, parent};
 use crate::error::at;
 use crate::{Output, Result, Store, StoreError};
 
@@ -72,31 +72,28 @@ fn unshare(path: &Path, meta: &Metadata) -> Result<()> {
 }
 
 /// Hashes all files, on all cores.
-pub(crate) fn digest_all(store: &Store, out: &Path, files: Vec<String>) -> Result<Vec<Output>> {
-    let digest = |path: String| {
-        let hashed = store.hash_anew(&out.join(&path))?;
+pub(crate) fn digest_all(store: &Store, out: &Path, files: &[String]) -> Result<Vec<Output>> {
+    let digest = |path: &String| {
+        let hashed = store.hash_anew(&out.join(path))?;
         Ok(Output {
-            path,
+            path: path.clone(),
             size: hashed.stat.size,
             digest: hashed.digest,
         })
     };
-    files.into_par_iter().map(digest).collect()
+    files.par_iter().map(digest).collect()
 }
 
-/// Puts all files and names on the disk.
-pub(crate) fn flush(out: &Path, stock: &Stock) -> Result<()> {
+/// Puts all files and names, and one file beside them, on the disk. At once: the disk then joins the flushes.
+pub(crate) fn flush(out: &Path, stock: &Stock, beside: &Path) -> Result<()> {
     if stock.files.len() > MANY {
         let disk = File::open(out).map_err(at("open", out))?;
-        return rustix::fs::syncfs(&disk)
-            .map_err(io::Error::from)
-            .map_err(at("flush", out));
+        let flushed = rustix::fs::syncfs(&disk).map_err(io::Error::from);
+        return flushed.map_err(at("flush", out));
     }
-    for path in stock.files.iter().map(|file| out.join(file)) {
-        File::open(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(at("flush", &path))?;
-    }
+    let mut files: Vec<PathBuf> = stock.files.iter().map(|file| out.join(file)).collect();
+    files.push(beside.to_path_buf());
+    files.par_iter().try_for_each(|path| flush_file(path))?;
     stock
         .folders
         .iter()

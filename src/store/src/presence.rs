@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use crate::stat::Stat;
 use crate::{Key, Output, Record, Store};
 
 /// What [`Presence::Damaged`] names when it is the record that is damaged.
@@ -76,26 +77,17 @@ fn judge_outputs(store: &Store, record: Record, look: Look) -> Presence {
 }
 
 fn find(store: &Store, folder: &Path, output: &Output, look: Look) -> Found {
+    use io::ErrorKind::{NotADirectory, NotFound};
     let path = folder.join(&output.path);
-    match fs::symlink_metadata(&path) {
-        Ok(meta) if meta.is_file() && meta.len() == output.size => {}
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Found::Missing;
-        }
+    let stat = match fs::symlink_metadata(&path) {
+        Ok(meta) if meta.is_file() && meta.len() == output.size => Stat::of(&meta),
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory) => return Found::Missing,
         _ => return Found::Damaged,
-    }
+    };
     let digest = match look {
-        Look::Memo => store.digest(&path),
+        Look::Memo => store.digest_of(&path, &stat),
         Look::Bytes => store.digest_anew(&path),
     };
-    if digest.is_ok_and(|digest| digest == output.digest) {
-        Found::Good
-    } else {
-        Found::Damaged
-    }
+    let good = digest.is_ok_and(|digest| digest == output.digest);
+    if good { Found::Good } else { Found::Damaged }
 }

@@ -107,14 +107,15 @@ impl Record {
         if sum != sum_line(line).map_err(|e| e.to_string())? {
             return Err("its checksum does not fit".to_owned());
         }
-        check_format(line)?;
-        let record: Self =
-            serde_json::from_slice(line).map_err(|e| format!("it cannot be read: {e}"))?;
+        let record: Self = serde_json::from_slice(line).map_err(|e| unreadable(line, &e))?;
         record.check(key)?;
         Ok(record)
     }
 
     fn check(&self, key: &Key) -> Result<(), String> {
+        if self.format != RECORD_FORMAT {
+            return Err(other_format(self.format));
+        }
         if self.key != *key || Key::of_manifest(&self.manifest) != *key {
             return Err("it belongs to another key".to_owned());
         }
@@ -131,21 +132,20 @@ impl Record {
     }
 }
 
-/// The version is read first: the fields of another one may be others.
-fn check_format(line: &[u8]) -> Result<(), String> {
+/// Why a whole line is not a record: the fields of another version may be others.
+fn unreadable(line: &[u8], error: &serde_json::Error) -> String {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
     }
-    match serde_json::from_slice::<Version>(line) {
-        Ok(Version {
-            format: RECORD_FORMAT,
-        }) => Ok(()),
-        Ok(Version { format }) => Err(format!(
-            "it has format {format}, this program reads {RECORD_FORMAT}"
-        )),
-        Err(e) => Err(format!("it cannot be read: {e}")),
+    match serde_json::from_slice(line) {
+        Ok(Version { format }) if format != RECORD_FORMAT => other_format(format),
+        _ => format!("it cannot be read: {error}"),
     }
+}
+
+fn other_format(found: u32) -> String {
+    format!("it has format {found}, this program reads {RECORD_FORMAT}")
 }
 
 fn sum_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -14,7 +15,7 @@ use crate::hash::Hashed;
 use crate::layout::Layout;
 use crate::memo::Memo;
 use crate::presence::{Look, judge};
-use crate::stat::now;
+use crate::stat::{Stat, now};
 use crate::{
     Claim, Digest, Key, Presence, Record, Result, StoreError, aside, hash, last, layout, ticket,
 };
@@ -30,7 +31,11 @@ struct Inner {
     layout: Layout,
     writable: bool,
     memo: Mutex<Memo>,
+    flushed: Mutex<Option<Instant>>,
 }
+
+/// A power cut may lose the records of the last two seconds, so that many small stages share one flush.
+const FLUSH_EVERY: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Opens the cache in the folder `root` for writing, makes it where there is none.
@@ -51,11 +56,13 @@ impl Store {
     fn new(root: &Path, writable: bool) -> Self {
         let layout = Layout::new(root);
         let memo = Mutex::new(Memo::load(&layout.memo()));
+        let flushed = Mutex::new(None);
         Self {
             inner: Arc::new(Inner {
                 layout,
                 writable,
                 memo,
+                flushed,
             }),
         }
     }
@@ -72,6 +79,16 @@ impl Store {
                 root: self.root().to_path_buf(),
             })
         }
+    }
+
+    /// Whether the names of new records should be put on the disk now.
+    pub(crate) fn is_flush_due(&self) -> bool {
+        let mut flushed = locked(&self.inner.flushed);
+        let due = flushed.is_none_or(|last| last.elapsed() >= FLUSH_EVERY);
+        if due {
+            *flushed = Some(Instant::now());
+        }
+        due
     }
 
     /// The folder of the cache.
@@ -126,8 +143,12 @@ impl Store {
 
     /// The digest of a file, from the memo while the file does not change.
     pub fn digest(&self, path: &Path) -> Result<Digest> {
-        let stat = hash::stat(path)?;
-        let known = self.memo().get(&stat, now());
+        self.digest_of(path, &hash::stat(path)?)
+    }
+
+    /// The digest of a file whose stat is known.
+    pub(crate) fn digest_of(&self, path: &Path, stat: &Stat) -> Result<Digest> {
+        let known = self.memo().get(stat, now());
         known.map_or_else(|| self.digest_anew(path), Ok)
     }
 
@@ -149,10 +170,7 @@ impl Store {
     }
 
     fn memo(&self) -> MutexGuard<'_, Memo> {
-        self.inner
-            .memo
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.inner.memo)
     }
 
     /// Keeps what was learnt about files for the next run. A caller may ignore a failure: it costs only time.
@@ -178,6 +196,11 @@ impl Store {
     pub fn free_bytes(&self) -> Option<u64> {
         layout::free_bytes(self.root())
     }
+}
+
+/// The content of a mutex; a thread that panicked left it whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

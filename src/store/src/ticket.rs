@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::atomic::{remove_all, rename_durably, sweep, write_flushed};
-use crate::error::at;
+use crate::atomic::{flush_folder, parent, remove_all, rename_into, sweep};
+use crate::error::{at, at_sized};
+use crate::outputs::Stock;
 use crate::{
     Facts, Key, Presence, RECORD_FORMAT, Record, Result, Store, StoreError, aside, lock, outputs,
 };
@@ -94,11 +95,7 @@ impl Ticket {
         let partial = layout.partial(key);
         let (out, state) = (partial.join("out"), partial.join("state"));
         remove_all(&out)?;
-        for folder in [
-            out.as_path(),
-            &state,
-            crate::atomic::parent(&layout.log(key)),
-        ] {
+        for folder in [out.as_path(), &state, parent(&layout.log(key))] {
             fs::create_dir_all(folder).map_err(at("create", folder))?;
         }
         sweep(&state)?;
@@ -146,16 +143,15 @@ impl Ticket {
         self.check_manifest(manifest)?;
         let stock = outputs::list(&self.out)?;
         self.check_required(&stock.files, required)?;
-        outputs::flush(&self.out, &stock)?;
         let record = Record {
             format: RECORD_FORMAT,
             key: self.key,
             kind: kind.to_owned(),
             manifest: manifest.to_owned(),
-            outputs: outputs::digest_all(&self.store, &self.out, stock.files)?,
+            outputs: outputs::digest_all(&self.store, &self.out, &stock.files)?,
             facts,
         };
-        self.publish(&record)?;
+        self.publish(&record, &stock)?;
         Ok(record)
     }
 
@@ -191,18 +187,32 @@ impl Ticket {
         })
     }
 
-    /// The record is on the disk before anything is renamed, so that a full disk stops us in time.
-    fn publish(&self, record: &Record) -> Result<()> {
-        let layout = self.store.layout();
+    /// All bytes are on the disk before anything is renamed, the outputs' name before the record's.
+    fn publish(&self, record: &Record, stock: &Stock) -> Result<()> {
+        let (outputs, path) = self.destinations();
         let written = self.partial.join("record.json");
         let bytes = record
             .encode()
             .map_err(io::Error::from)
             .map_err(at("encode", &written))?;
-        write_flushed(&written, &bytes)?;
-        rename_durably(&self.out, &layout.output_dir(&self.key))?;
-        rename_durably(&written, &layout.record(&self.key))?;
+        fs::write(&written, &bytes).map_err(at_sized(
+            "write",
+            &written,
+            Some(bytes.len() as u64),
+        ))?;
+        outputs::flush(&self.out, stock, &written)?;
+        rename_into(&self.out, &outputs)?;
+        flush_folder(parent(&outputs))?;
+        rename_into(&written, &path)?;
+        if self.store.is_flush_due() {
+            flush_folder(parent(&path))?;
+        }
         let _ = remove_all(&self.partial); // done is done: `sweep_finished` tries again
         Ok(())
+    }
+
+    fn destinations(&self) -> (PathBuf, PathBuf) {
+        let layout = self.store.layout();
+        (layout.output_dir(&self.key), layout.record(&self.key))
     }
 }
