@@ -1,8 +1,6 @@
 //! Compares metrics, both resizes and noise with the golden file that the official codes made.
 //! Unaware of how it was made; tests/golden/manifest.json says that, and the tolerances.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::path::Path;
 
 use pixels::{Channel, Rgb8};

@@ -1,0 +1,9 @@
+//! The tests of this crate that need files or a reference implementation, in one binary.
+//! Unaware of the crate's inside: only its public names are used.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod golden;
+mod photos;
+mod resize;
+mod set5;
