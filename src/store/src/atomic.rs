@@ -38,7 +38,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], flush: Flush) -> Result<()> {
     }
     written.map_err(at_sized("write", path, needed))?;
     if flush == Flush::Yes {
-        flush_folder(folder)
+        flush_one(folder)
     } else {
         Ok(())
     }
@@ -78,19 +78,12 @@ pub(crate) fn parent(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Puts a file's bytes on the disk.
-pub(crate) fn flush_file(path: &Path) -> Result<()> {
-    File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(at("flush", path))
-}
-
-/// Puts a folder's names on the disk. File systems that cannot do this for folders are let off.
-pub(crate) fn flush_folder(folder: &Path) -> Result<()> {
+/// Puts a file's bytes, or a folder's names, on the disk. File systems that cannot do it for folders are let off.
+pub(crate) fn flush_one(path: &Path) -> Result<()> {
     use io::ErrorKind::{InvalidInput, Unsupported};
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        Err(e) if matches!(e.kind(), InvalidInput | Unsupported) => Ok(()),
-        other => other.map_err(at("flush", folder)),
+    match File::open(path).and_then(|file| file.sync_all()) {
+        Err(e) if matches!(e.kind(), InvalidInput | Unsupported) && path.is_dir() => Ok(()),
+        other => other.map_err(at("flush", path)),
     }
 }
 

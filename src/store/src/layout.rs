@@ -41,6 +41,11 @@ impl Layout {
         self.sharded("records", key, ".json")
     }
 
+    /// The folders that hold records, and nothing else of ours.
+    pub(crate) fn record_shards(&self) -> PathBuf {
+        self.root.join("records")
+    }
+
     pub(crate) fn log(&self, key: &Key) -> PathBuf {
         self.sharded("logs", key, ".log")
     }
@@ -80,7 +85,7 @@ impl Layout {
     /// Makes the folders. The file `format` comes first: folders without it are not ours to write in.
     pub(crate) fn create(&self) -> Result<()> {
         fs::create_dir_all(&self.root).map_err(at("create", &self.root))?;
-        if self.check()?.is_none() {
+        if !self.exists()? {
             write_atomic(&self.root.join("format"), FORMAT.as_bytes())?;
         }
         for folder in FOLDERS {
@@ -98,18 +103,16 @@ impl Layout {
             .map_err(at("write in", &self.root))
     }
 
-    /// `Some` when the layout is this program's, `None` when there is no cache yet.
-    pub(crate) fn check(&self) -> Result<Option<()>> {
+    /// Whether there is a cache yet. One of another layout is an error.
+    pub(crate) fn exists(&self) -> Result<bool> {
         let path = self.root.join("format");
         let found = match fs::read(&path) {
-            Ok(bytes) if bytes == FORMAT.as_bytes() => return Ok(Some(())),
+            Ok(bytes) if bytes == FORMAT.as_bytes() => return Ok(true),
             Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(80)])
                 .trim()
                 .to_owned(),
-            Err(e)
-                if e.kind() == io::ErrorKind::NotFound && !self.root.join("records").exists() =>
-            {
-                return Ok(None);
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !self.record_shards().exists() => {
+                return Ok(false);
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => "none".to_owned(),
             Err(e) => return Err(at("read", &path)(e)),

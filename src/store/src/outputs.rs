@@ -4,24 +4,29 @@
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use rayon::prelude::*;
 
-use crate::atomic::{create_beside, flush_file, flush_folder, parent};
+use crate::atomic::{create_beside, flush_one, parent};
 use crate::error::at;
 use crate::{Output, Result, Store, StoreError};
 
 /// Above this many files one flush of the whole disk is cheaper than one a file.
 const MANY: usize = 32;
 
+/// Threads that flush at once; they wait for the disk, not for a core.
+const FLUSHERS: usize = 8;
+
 /// What lies in a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Stock {
     /// Relative paths of the regular files, sorted.
     pub(crate) files: Vec<String>,
-    /// The folders, with the outermost.
-    folders: Vec<PathBuf>,
+    /// Relative paths of the folders, `""` for the outermost.
+    folders: Vec<String>,
 }
 
 /// Lists all files. Anything that is neither a regular file nor a folder is an error.
@@ -33,7 +38,7 @@ pub(crate) fn list(out: &Path) -> Result<Stock> {
 }
 
 fn walk(folder: &Path, prefix: &str, stock: &mut Stock) -> Result<()> {
-    stock.folders.push(folder.to_path_buf());
+    stock.folders.push(prefix.to_owned());
     for entry in fs::read_dir(folder).map_err(at("list", folder))? {
         let path = entry.map_err(at("list", folder))?.path();
         let refuse = |what| StoreError::NotRegular {
@@ -84,18 +89,30 @@ pub(crate) fn digest_all(store: &Store, out: &Path, files: &[String]) -> Result<
     files.par_iter().map(digest).collect()
 }
 
-/// Puts all files and names, and one file beside them, on the disk. At once: the disk then joins the flushes.
-pub(crate) fn flush(out: &Path, stock: &Stock, beside: &Path) -> Result<()> {
+/// Puts all files and names under `folder`, its own name, and one file beside them on the disk.
+pub(crate) fn flush(folder: &Path, stock: &Stock, beside: &Path) -> Result<()> {
     if stock.files.len() > MANY {
-        let disk = File::open(out).map_err(at("open", out))?;
+        let disk = File::open(folder).map_err(at("open", folder))?;
         let flushed = rustix::fs::syncfs(&disk).map_err(io::Error::from);
-        return flushed.map_err(at("flush", out));
+        return flushed.map_err(at("flush", folder));
     }
-    let mut files: Vec<PathBuf> = stock.files.iter().map(|file| out.join(file)).collect();
-    files.push(beside.to_path_buf());
-    files.par_iter().try_for_each(|path| flush_file(path))?;
-    stock
-        .folders
-        .iter()
-        .try_for_each(|folder| flush_folder(folder))
+    let inside = stock.files.iter().chain(&stock.folders);
+    let mut all: Vec<PathBuf> = inside.map(|path| folder.join(path)).collect();
+    all.extend([parent(folder).to_path_buf(), beside.to_path_buf()]);
+    flush_at_once(&all)
+}
+
+/// Flushes from several threads: the disk joins what comes at once.
+fn flush_at_once(paths: &[PathBuf]) -> Result<()> {
+    let flush = |paths: &[PathBuf]| paths.iter().try_for_each(|path| flush_one(path));
+    std::thread::scope(|scope| {
+        let shares = paths.chunks(paths.len().div_ceil(FLUSHERS).max(1));
+        let threads: Vec<_> = shares
+            .map(|share| scope.spawn(move || flush(share)))
+            .collect();
+        let join = |thread: ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        threads.into_iter().try_for_each(join)
+    })
 }

@@ -1,7 +1,7 @@
 //! The handle of one cache: opens it, answers what is in it, and keeps the memo of digests.
 //! Unaware of what stages do, and of the order in which they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,9 @@ struct Inner {
     layout: Layout,
     writable: bool,
     memo: Mutex<Memo>,
+    /// Files too young to be memoised when they were hashed.
+    young: Mutex<BTreeSet<PathBuf>>,
+    /// When the names of records were last put on the disk.
     flushed: Mutex<Option<Instant>>,
 }
 
@@ -40,7 +43,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(2);
 impl Store {
     /// Opens the cache in the folder `root` for writing, makes it where there is none.
     pub fn open(root: &Path) -> Result<Self> {
-        let store = Self::new(root, true);
+        let store = Self::new(root, true)?;
         store.layout().create()?;
         ticket::sweep_finished(&store);
         Ok(store)
@@ -48,23 +51,24 @@ impl Store {
 
     /// Opens the cache in the folder `root` for reading. No folder is an empty cache.
     pub fn open_read_only(root: &Path) -> Result<Self> {
-        let store = Self::new(root, false);
-        store.layout().check()?;
+        let store = Self::new(root, false)?;
+        store.layout().exists()?;
         Ok(store)
     }
 
-    fn new(root: &Path, writable: bool) -> Self {
-        let layout = Layout::new(root);
-        let memo = Mutex::new(Memo::load(&layout.memo()));
-        let flushed = Mutex::new(None);
-        Self {
-            inner: Arc::new(Inner {
-                layout,
-                writable,
-                memo,
-                flushed,
-            }),
-        }
+    /// The root becomes absolute: workers may run elsewhere.
+    fn new(root: &Path, writable: bool) -> Result<Self> {
+        let layout = Layout::new(&std::path::absolute(root).map_err(at("find", root))?);
+        let inner = Inner {
+            memo: Mutex::new(Memo::load(&layout.memo())),
+            layout,
+            writable,
+            young: Mutex::default(),
+            flushed: Mutex::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -119,6 +123,19 @@ impl Store {
         }
     }
 
+    /// All keys that have a record, fresh or not, sorted.
+    pub fn keys(&self) -> Result<Vec<Key>> {
+        let shards = names(&self.layout().record_shards())?;
+        let mut keys = Vec::new();
+        for shard in shards {
+            let records = names(&self.layout().record_shards().join(shard))?;
+            let stems = records.iter().filter_map(|name| name.strip_suffix(".json"));
+            keys.extend(stems.filter_map(|stem| stem.parse::<Key>().ok()));
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
     /// How a key is found, by the memo: bytes are read only of files that the memo does not know as they are.
     pub fn presence(&self, key: &Key) -> Presence {
         judge(self, key, Look::Memo)
@@ -154,7 +171,11 @@ impl Store {
 
     /// The digest of a file by its bytes.
     pub(crate) fn digest_anew(&self, path: &Path) -> Result<Digest> {
-        self.hash_anew(path).map(|hashed| hashed.digest)
+        let hashed = self.hash_anew(path)?;
+        if hashed.stat.is_young(hashed.began) {
+            self.hash_later([path.to_path_buf()]);
+        }
+        Ok(hashed.digest)
     }
 
     /// Digest and size of a file by its bytes, memoised.
@@ -162,6 +183,20 @@ impl Store {
         let hashed = hash::file(path)?;
         self.memo().put(&hashed);
         Ok(hashed)
+    }
+
+    /// Notes young files, for [`Store::save_memo`] to hash again when they are old.
+    pub(crate) fn hash_later(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        locked(&self.inner.young).extend(paths);
+    }
+
+    /// Hashes again what was young and is not any more: the next plan then reads no bytes.
+    fn hash_grown(&self) {
+        let noted = std::mem::take(&mut *locked(&self.inner.young));
+        let is_young = |path: &PathBuf| hash::stat(path).is_ok_and(|stat| stat.is_young(now()));
+        let (young, grown): (Vec<PathBuf>, Vec<PathBuf>) = noted.into_iter().partition(is_young);
+        self.hash_later(young);
+        self.digests(&grown); // a file that is gone by now is nobody's loss
     }
 
     /// The digests of many files, on all cores, in the order given.
@@ -178,6 +213,7 @@ impl Store {
         if !self.inner.writable {
             return Ok(());
         }
+        self.hash_grown();
         self.memo().save(&self.layout().memo(), now())
     }
 
@@ -195,6 +231,29 @@ impl Store {
     /// Bytes free for this user on the disk of the cache.
     pub fn free_bytes(&self) -> Option<u64> {
         layout::free_bytes(self.root())
+    }
+}
+
+/// The names in a folder; none where there is no folder.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => {
+            let names =
+                entries.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
+            names
+                .filter_map(Result::transpose)
+                .collect::<io::Result<_>>()
+                .map_err(at("list", folder))
+        }
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(e) => Err(at("list", folder)(e)),
     }
 }
 

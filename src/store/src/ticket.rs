@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::atomic::{flush_folder, parent, remove_all, rename_into, sweep};
+use crate::atomic::{flush_one, parent, remove_all, rename_into, sweep};
 use crate::error::{at, at_sized};
 use crate::outputs::Stock;
 use crate::{
@@ -187,7 +187,7 @@ impl Ticket {
         })
     }
 
-    /// All bytes are on the disk before anything is renamed, the outputs' name before the record's.
+    /// All bytes are on the disk under their names before the record gets its own.
     fn publish(&self, record: &Record, stock: &Stock) -> Result<()> {
         let (outputs, path) = self.destinations();
         let written = self.partial.join("record.json");
@@ -200,13 +200,14 @@ impl Ticket {
             &written,
             Some(bytes.len() as u64),
         ))?;
-        outputs::flush(&self.out, stock, &written)?;
         rename_into(&self.out, &outputs)?;
-        flush_folder(parent(&outputs))?;
+        outputs::flush(&outputs, stock, &written)?;
         rename_into(&written, &path)?;
         if self.store.is_flush_due() {
-            flush_folder(parent(&path))?;
+            flush_one(parent(&path))?;
         }
+        self.store
+            .hash_later(stock.files.iter().map(|file| outputs.join(file)));
         let _ = remove_all(&self.partial); // done is done: `sweep_finished` tries again
         Ok(())
     }

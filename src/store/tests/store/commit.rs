@@ -208,3 +208,19 @@ fn set_aside_keeps_everything_and_makes_room() {
     let error = room.store.set_aside(&key("m")).unwrap_err();
     assert!(matches!(error, StoreError::Absent { .. }), "{error}");
 }
+
+#[test]
+fn keys_are_those_with_a_record() {
+    let room = Room::new();
+    assert_eq!(room.store.keys().unwrap(), []);
+    let mut keys: Vec<_> = (0..20)
+        .map(|n| room.commit(&n.to_string(), &[]).key)
+        .collect();
+    keys.sort_unstable();
+    drop(ready(&room.store, &key("in the making")));
+    fill(
+        &room.store.root().join("records"),
+        &[("stranger", ""), ("00/.unfinished-1-1", "")],
+    );
+    assert_eq!(room.store.keys().unwrap(), keys);
+}

@@ -88,6 +88,22 @@ fn young_files_are_not_remembered_and_old_ones_are() {
 }
 
 #[test]
+fn young_files_are_hashed_again_when_they_are_old() {
+    let room = Room::new();
+    room.commit("m", &[("a", "a")]);
+    fs::write(room.path("file"), "x").unwrap();
+    room.store.digest(&room.path("file")).unwrap();
+    fs::write(room.path("gone"), "x").unwrap();
+    room.store.digest(&room.path("gone")).unwrap();
+    fs::remove_file(room.path("gone")).unwrap();
+    assert!(!has_memo(&room.store), "young");
+    sleep(OLD);
+    assert!(has_memo(&room.store), "nobody had to ask again");
+    let size = fs::metadata(room.store.root().join("memo")).unwrap().len();
+    assert_eq!(size, 16 + 2 * 80 + 32, "two entries");
+}
+
+#[test]
 fn a_damaged_memo_is_an_empty_memo() {
     let room = Room::new();
     room.commit("m", &[("a", "a")]);
