@@ -11,7 +11,7 @@ use crate::{Key, Result, Store, StoreError, lock};
 
 /// [`now`], under the key's lock.
 pub(crate) fn locked(store: &Store, key: &Key) -> Result<PathBuf> {
-    match lock::try_take(&store.layout().lock(key))? {
+    match lock::take_soon(&store.layout().lock(key))? {
         Some(_held) => now(store.layout(), key),
         None => Err(StoreError::Busy { key: *key }),
     }
@@ -35,6 +35,8 @@ fn is_there(path: &Path) -> bool {
 
 /// The first `damaged/<key>-<n>` that is free.
 fn new_folder(layout: &Layout, key: &Key) -> Result<PathBuf> {
+    let all = layout.all_damaged();
+    fs::create_dir_all(&all).map_err(at("create", &all))?;
     for n in 1..=u32::MAX {
         let folder = layout.damaged(key, n);
         match fs::create_dir(&folder) {

@@ -62,8 +62,12 @@ impl Layout {
         self.partials().join(key.to_string())
     }
 
+    pub(crate) fn all_damaged(&self) -> PathBuf {
+        self.root.join("damaged")
+    }
+
     pub(crate) fn damaged(&self, key: &Key, n: u32) -> PathBuf {
-        self.root.join("damaged").join(format!("{key}-{n}"))
+        self.all_damaged().join(format!("{key}-{n}"))
     }
 
     pub(crate) fn memo(&self) -> PathBuf {

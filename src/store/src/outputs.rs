@@ -29,8 +29,15 @@ pub(crate) struct Stock {
     folders: Vec<String>,
 }
 
-/// Lists all files. Anything that is neither a regular file nor a folder is an error.
+/// Lists all files, and gives hard links bytes of their own. Anything but a regular file or folder is an error.
 pub(crate) fn list(out: &Path) -> Result<Stock> {
+    if out.is_symlink() {
+        let path = out.to_path_buf();
+        return Err(StoreError::NotRegular {
+            path,
+            what: "a symbolic link",
+        });
+    }
     let mut stock = Stock::default();
     walk(out, "", &mut stock)?;
     stock.files.sort_unstable();

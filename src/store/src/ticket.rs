@@ -18,7 +18,8 @@ use crate::{
 pub enum Claim {
     /// You may.
     Ready(Ticket),
-    /// Another process does, or what a killed one started still lives.
+    /// Another process does, or what a killed one started still lives. Ask again: while this process starts a child,
+    /// that child has all our locks for a moment.
     Busy,
     /// It is done.
     Done(Record),

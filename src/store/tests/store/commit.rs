@@ -164,6 +164,15 @@ fn links_pipes_and_strange_names_are_refused() {
     let name = std::ffi::OsStr::from_bytes(b"\xff");
     let error = refusal("m", &[], |out| fs::write(out.join(name), "").unwrap());
     assert!(error.to_string().contains("not UTF-8"), "{error}");
+    let replace = |out: &std::path::Path| {
+        fs::rename(out, out.with_file_name("elsewhere")).unwrap();
+        symlink("elsewhere", out).unwrap();
+    };
+    let error = refusal("m", &[], replace);
+    assert!(
+        error.to_string().contains("out` is a symbolic link"),
+        "{error}"
+    );
     let error = refusal("m", &[], |out| fs::remove_dir_all(out).unwrap());
     assert!(error.to_string().contains("cannot list"), "{error}");
 }

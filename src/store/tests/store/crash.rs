@@ -123,7 +123,7 @@ fn killed_at_any_moment_what_is_committed_is_whole() {
     let room = Room::new();
     for round in 0..30 {
         let mut child = helper("crash::commits_for_ever", room.store.root());
-        std::thread::sleep(Duration::from_micros(9_000 + 1_337 * round));
+        std::thread::sleep(Duration::from_micros(15_000 + 3_337 * round));
         child.kill().unwrap();
         let mut said = String::new();
         child
@@ -179,4 +179,18 @@ fn a_killed_run_needs_no_unlocking() {
     child.kill().unwrap();
     child.wait().unwrap();
     drop(ready(&room.store, &key("held")));
+}
+
+#[test]
+fn a_cache_whose_empty_folders_were_removed_works_on() {
+    let room = Room::new();
+    room.commit("m", &[("a", "a")]);
+    for folder in ["damaged", "partial", "last", "locks", "logs"] {
+        fs::remove_dir_all(room.store.root().join(folder)).unwrap();
+    }
+    room.store.set_aside(&key("m")).unwrap();
+    room.store
+        .note_keys("p.yaml".as_ref(), &[("a".to_owned(), key("m"))])
+        .unwrap();
+    room.commit("m", &[("a", "a")]);
 }
