@@ -1,2 +1,100 @@
-//! placeholder
-fn main() {}
+//! Times one training step of IMDN ×4 with SPT units: 64 masks, batch 4, 64×64 patches, float32, on the CPU.
+//! Unaware of PyTorch: `step_pytorch.py` times the same step there and runs this program in turns with its own.
+//!
+//! `cargo bench -p pipeline-worker --bench step -- [steps] [threads]` prints the seconds of each step, one a line.
+
+#![expect(clippy::print_stdout, reason = "the printed numbers are what this program is for")]
+
+use std::io::BufRead;
+use std::time::Instant;
+
+use pipeline_worker::nn::adam::{self, Adam};
+use pipeline_worker::nn::backbone::{self, Backbone};
+use pipeline_worker::nn::spt::{self, Spt, Tuned};
+use pipeline_worker::nn::{imdn, params};
+use spec::names::{Init, Share, Variant};
+use tch::nn::VarStore;
+use tch::{Device, Kind, Reduction, Tensor};
+
+const BATCH: i64 = 4;
+const PATCH: i64 = 64;
+const MASKS: i64 = 64;
+
+fn main() {
+    let numbers: Vec<i32> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let (steps, threads) = (numbers.first().copied().unwrap_or(7), numbers.get(1).copied().unwrap_or(2));
+    tch::set_num_threads(threads);
+    let mut work = Work::new();
+    let warm_up = work.step();
+    println!("loss {warm_up:.6}");
+    if steps == 0 {
+        return serve(&mut work);
+    }
+    for _ in 0..steps {
+        println!("{:.4}", work.timed());
+    }
+}
+
+/// One step for each line read, so that another program can take turns.
+fn serve(work: &mut Work) {
+    for _ in std::io::stdin().lock().lines() {
+        println!("{:.4}", work.timed());
+    }
+}
+
+/// A network, its optimiser and one batch.
+struct Work {
+    net: Tuned,
+    adam: Adam,
+    _stores: [VarStore; 2],
+    x: Tensor,
+    masks: Tensor,
+    target: Tensor,
+}
+
+impl Work {
+    fn new() -> Self {
+        let mut frozen = VarStore::new(Device::Cpu);
+        let backbone = Backbone::new(&frozen.root(), &backbone::Config::Imdn(imdn::Config::X4));
+        params::draw(&frozen, 1);
+        frozen.freeze();
+        let store = VarStore::new(Device::Cpu);
+        let spt = Spt::new(&store.root(), &units(&backbone));
+        spt::initialise(&store, Init::Default, 2);
+        tch::manual_seed(3);
+        let rand = |c: i64, side: i64| Tensor::rand([BATCH, c, side, side], (Kind::Float, Device::Cpu));
+        Self {
+            net: Tuned { backbone, spt },
+            adam: Adam::new(&params::named(&store), adam::Config::default()),
+            _stores: [frozen, store],
+            x: rand(3, PATCH),
+            masks: rand(MASKS, PATCH).gt(0.8).to_kind(Kind::Float),
+            target: rand(3, PATCH * 4),
+        }
+    }
+
+    /// One step: forward, L1 loss, backward, Adam. The loss.
+    fn step(&mut self) -> f64 {
+        let loss = self.net.forward(&self.x, &self.masks).l1_loss(&self.target, Reduction::Mean);
+        self.adam.step(&loss, 1e-4);
+        loss.double_value(&[])
+    }
+
+    /// Seconds of one step.
+    fn timed(&mut self) -> f64 {
+        let start = Instant::now();
+        self.step();
+        start.elapsed().as_secs_f64()
+    }
+}
+
+fn units(backbone: &Backbone) -> spt::Config {
+    spt::Config {
+        channels: backbone.channels(),
+        masks: MASKS,
+        units: backbone.blocks(),
+        alpha: 1.0,
+        variant: Variant::Spt,
+        share: Share::None,
+    }
+}

@@ -9,6 +9,8 @@ pub mod imdn;
 pub mod layers;
 pub mod params;
 pub mod spt;
+#[cfg(test)]
+mod tests;
 
 pub use adam::Adam;
 pub use backbone::Backbone;

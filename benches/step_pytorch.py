@@ -1,0 +1,169 @@
+"""Times one training step of IMDN x4 with SPT units in PyTorch eager, in turns with this project's own.
+
+    python benches/step_pytorch.py [--runs 9] [--threads 2] [--rust PATH/step] [--imdn CHECKOUT] [--reference FILE]
+
+Both sides: 64 masks, batch 4, 64x64 patches, float32, CPU, L1 loss, Adam. A run is one step of the one, then one step
+of the other, so that a noisy machine is noisy for both. Prints both medians and PyTorch's median divided by ours.
+--rust is the bench binary (`cargo bench -p pipeline-worker --bench step --no-run` prints where it is); --imdn a
+checkout of Zheng222/IMDN, --reference a file with `SPT` and `imdn_forward`: without them plain versions are used.
+"""
+import argparse
+import importlib.util
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def conv(c_in, c_out, k=3):
+    return nn.Conv2d(c_in, c_out, k, padding=k // 2)
+
+
+class CCA(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.conv_du = nn.Sequential(conv(c, c // 16, 1), nn.ReLU(inplace=True), conv(c // 16, c, 1), nn.Sigmoid())
+
+    def forward(self, x):
+        mean = x.mean((2, 3), keepdim=True)
+        std = (x - mean).pow(2).mean((2, 3), keepdim=True).sqrt()
+        return x * self.conv_du(mean + std)
+
+
+class IMDB(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.kept, self.rest = c // 4, c - c // 4
+        self.c1, self.c2, self.c3 = conv(c, c), conv(self.rest, c), conv(self.rest, c)
+        self.c4, self.c5, self.cca = conv(self.rest, self.kept), conv(c, c, 1), CCA(c)
+
+    def forward(self, x):
+        parts, h = [], x
+        for layer in (self.c1, self.c2, self.c3):
+            kept, h = F.leaky_relu(layer(h), 0.05, inplace=True).split((self.kept, self.rest), 1)
+            parts.append(kept)
+        return self.c5(self.cca(torch.cat(parts + [self.c4(h)], 1))) + x
+
+
+class IMDN(nn.Module):
+    def __init__(self, c=64, scale=4):
+        super().__init__()
+        self.fea_conv, self.LR_conv = conv(3, c), conv(c, c)
+        for i in range(1, 7):
+            setattr(self, f"IMDB{i}", IMDB(c))
+        self.c = nn.Sequential(conv(6 * c, c, 1), nn.LeakyReLU(0.05, inplace=True))
+        self.upsampler = nn.Sequential(conv(c, 3 * scale * scale), nn.PixelShuffle(scale))
+
+
+def f(c_in, c):
+    return nn.Sequential(conv(c_in, c), nn.ReLU(inplace=True), conv(c, c))
+
+
+class SPT(nn.Module):
+    def __init__(self, c, masks, n):
+        super().__init__()
+        self.head = f(3 + masks, c)
+        self.fuse = nn.ModuleList([f(c + masks, c) for _ in range(n)])
+        self.feat = nn.ModuleList([f(c, c) for _ in range(n)])
+        self.prior = nn.ModuleList([f(c, c) for _ in range(n)])
+
+    def start(self, x, m):
+        return self.head(torch.cat([x, m], 1))
+
+    def apply_to(self, i, h, m, p):
+        fused = self.fuse[i](torch.cat([h, m], 1))
+        q = self.prior[i](p)
+        return h + (self.feat[i](fused) * q + fused), q + p
+
+
+def imdn_forward(net, spt, x, m):
+    p, first = spt.start(x, m), net.fea_conv(x)
+    h, outs = first, []
+    for i in range(6):
+        h, p = spt.apply_to(i, getattr(net, f"IMDB{i + 1}")(h), m, p)
+        outs.append(h)
+    return net.upsampler(net.LR_conv(net.c(torch.cat(outs, 1))) + first)
+
+
+def networks(args):
+    if args.imdn:
+        sys.path.insert(0, args.imdn)
+        from model.architecture import IMDN as Official
+        net = Official(upscale=4)
+    else:
+        net = IMDN()
+    if not args.reference:
+        return net, SPT(64, 64, 6), imdn_forward
+    where = importlib.util.spec_from_file_location("reference", args.reference)
+    reference = importlib.util.module_from_spec(where)
+    where.loader.exec_module(reference)
+    return net, reference.SPT(64, 64, 6), reference.imdn_forward
+
+
+class Work:
+    def __init__(self, args):
+        torch.manual_seed(0)
+        self.net, self.spt, self.forward = networks(args)
+        self.net.eval().requires_grad_(False)
+        self.x, self.target = torch.rand(4, 3, 64, 64), torch.rand(4, 3, 256, 256)
+        self.masks = (torch.rand(4, 64, 64, 64) > 0.8).float()
+        self.adam = torch.optim.Adam(self.spt.parameters(), lr=1e-4)
+
+    def timed(self):
+        start = time.perf_counter()
+        self.adam.zero_grad()
+        loss = F.l1_loss(self.forward(self.net, self.spt, self.x, self.masks), self.target)
+        loss.backward()
+        self.adam.step()
+        loss.item()
+        return time.perf_counter() - start
+
+
+class Rust:
+    def __init__(self, args):
+        command = [args.rust, "0", str(args.threads)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
+
+    def timed(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+
+def report(name, seconds):
+    print(f"{name:8} median {statistics.median(seconds):.4f} s, {min(seconds):.4f} to {max(seconds):.4f}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rust")
+    parser.add_argument("--imdn")
+    parser.add_argument("--reference")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    sides = {"pytorch": Work(args)}
+    if args.rust:
+        sides["ours"] = Rust(args)
+    seconds = {name: [] for name in sides}
+    sides["pytorch"].timed()
+    for _ in range(args.runs):
+        for name, side in sides.items():
+            seconds[name].append(side.timed())
+    print(f"IMDN x4 + SPT (64 masks), batch 4, 64x64, {args.threads} threads, torch {torch.__version__}, {args.runs} runs")
+    for name, values in seconds.items():
+        report(name, values)
+    if args.rust:
+        ratio = statistics.median(seconds["pytorch"]) / statistics.median(seconds["ours"])
+        pairs = [p / o for p, o in zip(seconds["pytorch"], seconds["ours"])]
+        print(f"speed of ours / speed of PyTorch eager: {ratio:.3f} (median of pairs {statistics.median(pairs):.3f})")
+
+
+if __name__ == "__main__":
+    main()
