@@ -50,6 +50,8 @@ pub struct Job {
     pub device: Device,
     /// Threads.
     pub threads: usize,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: f64,
 }
 
 impl Job {

@@ -157,7 +157,7 @@ impl Kind {
                 let lr = prepare.lr.as_ref().map(|lr| ("lr", lr));
                 std::iter::once(("images", &prepare.images)).chain(lr).collect()
             }
-            Self::Mask(Mask { segmenter: Segmenter::Files { path, .. }, .. }) => {
+            Self::Mask(Mask { segmenter: Segmenter::Files { path }, .. }) => {
                 vec![("segmenter.files.path", path)]
             }
             Self::Pretrained(pretrained) => vec![("file", &pretrained.file)],
@@ -171,7 +171,7 @@ impl Kind {
             Self::Prepare(prepare) => {
                 std::iter::once(&mut prepare.images).chain(prepare.lr.as_mut()).collect()
             }
-            Self::Mask(Mask { segmenter: Segmenter::Files { path, .. }, .. }) => vec![path],
+            Self::Mask(Mask { segmenter: Segmenter::Files { path }, .. }) => vec![path],
             Self::Pretrained(pretrained) => vec![&mut pretrained.file],
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => vec![],
         }
@@ -300,12 +300,10 @@ pub enum Segmenter {
     /// Felzenszwalb–Huttenlocher graph segmentation at three scales; needs no weights.
     Graph(Graph),
     /// Masks that others made.
-    #[serde(rename_all = "snake_case")]
     Files {
-        /// The folder: `<image>/*.png` or `<image>.json`.
+        /// The folder: for each image `<image>/*.png`, or `<image>.json` with COCO run lengths as SAM's `amg.py`
+        /// writes it.
         path: PathBuf,
-        /// How they are stored.
-        format: MaskFormat,
     },
     /// All masks empty: a control.
     Zero,
@@ -344,16 +342,6 @@ pub struct Graph {
     pub k: Option<[f64; 3]>,
     /// The smallest region, in pixels.
     pub min_size: Option<u32>,
-}
-
-/// How masks of others are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaskFormat {
-    /// A folder an image, a PNG a mask.
-    Png,
-    /// A JSON file an image with COCO run lengths, as SAM's `amg.py` writes.
-    Coco,
 }
 
 /// A network and its size.
@@ -720,10 +708,19 @@ pub enum TableValue {
 }
 
 /// What a stage asks of the machine; never in its key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
     /// Threads of the stage; all cores when absent. Results of torch stages may differ in the last bits between
     /// numbers of threads, which is why this is recorded.
     pub threads: Option<u32>,
+    /// Seconds between checkpoints of a training; 10 when absent.
+    pub checkpoint: Option<f64>,
+}
+
+impl Resources {
+    /// Seconds between checkpoints.
+    pub fn checkpoint_seconds(&self) -> f64 {
+        self.checkpoint.unwrap_or(10.0)
+    }
 }

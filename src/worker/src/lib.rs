@@ -2,3 +2,4 @@
 //! Unaware of the graph, of keys and of other stages.
 
 pub mod nn;
+pub mod work;

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use spec::kinds::{
-    Architecture, Degrade, Evaluate, Graph, Imdn, Mask, MaskFormat, Prepare, Pretrained, Schedule, Segmenter,
+    Architecture, Degrade, Evaluate, Graph, Imdn, Mask, Prepare, Pretrained, Schedule, Segmenter,
     Table, TableValue, Train, Tune, Until, Validate,
 };
 use spec::names::Scheme;
@@ -134,14 +134,7 @@ impl Lines {
                 self.put("config.grid", mask.grid());
                 self.graph(graph);
             }
-            Segmenter::Files { path: _, format } => self.put(
-                "config.segmenter.format",
-                match format {
-                    MaskFormat::Png => "png",
-                    MaskFormat::Coco => "coco",
-                },
-            ),
-            Segmenter::Zero | Segmenter::Other { masks: _ } => {}
+            Segmenter::Files { path: _ } | Segmenter::Zero | Segmenter::Other { masks: _ } => {}
         }
     }
 

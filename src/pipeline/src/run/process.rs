@@ -50,6 +50,8 @@ impl ProcessExecutor<'_> {
         let log = File::create(&task.log).map_err(|e| io_failure("create", &task.log, &e))?;
         let spawned = Command::new(&self.worker)
             .arg(job_file)
+            // Convolutions on CUDA would use TF32 by PyTorch's default; the numerics class says float32.
+            .env("NVIDIA_TF32_OVERRIDE", "0")
             .stdin(task.ticket.lock_stdin()?)
             .stdout(Stdio::piped())
             .stderr(log)

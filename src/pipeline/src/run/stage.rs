@@ -143,6 +143,7 @@ fn job(run: &Run<'_>, at: usize, threads: usize, ticket: &Ticket) -> Job {
         state: ticket.state().to_owned(),
         device: run.device,
         threads,
+        checkpoint_seconds: stage.resources.checkpoint_seconds(),
     }
 }
 

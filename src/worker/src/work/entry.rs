@@ -1,0 +1,165 @@
+//! From the command line to one stage: reads the job, sets the process up, catches what goes wrong.
+//! Unaware of what the stages compute.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+use spec::{Device, Event, JOB_FORMAT, Job, Kind};
+
+use super::reporter::Reporter;
+use super::{WorkError, evaluate, files, mask, prepare, pretrained, training};
+use crate::nn::cuda;
+
+/// The whole of the worker's `main`.
+pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--facts"] => facts(),
+        ["--version"] => print(&format!("pipeline-worker {}", env!("CARGO_PKG_VERSION"))),
+        [job] if !job.starts_with('-') => work(Path::new(job)),
+        _ => {
+            let usage = "usage: pipeline-worker JOB.json | --facts | --version (it is started by `pipeline run`)";
+            let _ = writeln!(std::io::stderr(), "{usage}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    let written = writeln!(std::io::stdout(), "{text}");
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn facts() -> ExitCode {
+    cuda::load();
+    let facts = cuda::facts();
+    let name = |i: usize| facts.names.get(i).cloned().unwrap_or_else(|| "CUDA device".into());
+    let devices: Vec<String> = (0..usize::try_from(facts.devices).unwrap_or(0)).map(name).collect();
+    let value = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"), "libtorch": facts.libtorch, "cuda_devices": devices,
+    });
+    print(&value.to_string())
+}
+
+fn work(path: &Path) -> ExitCode {
+    die_with_parent();
+    let stop = Arc::new(AtomicBool::new(false));
+    let reporter = Reporter::new(Arc::clone(&stop));
+    let result = catch(|| {
+        watch_signals(&stop)?;
+        let job = read_job(path)?;
+        set_up(&job)?;
+        let facts = run(&job, &reporter)?;
+        finish(&job)?;
+        Ok(facts)
+    });
+    match result {
+        Ok(facts) => {
+            reporter.send(&Event::Done { facts });
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            reporter.send(&Event::Failed(error.report()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a stage says beside its outputs.
+pub(super) type FactMap = BTreeMap<String, serde_json::Value>;
+
+fn run(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
+    let facts = match &job.stage {
+        Kind::Prepare(config) => prepare::run(config, job, reporter),
+        Kind::Mask(config) => mask::run(config, job, reporter),
+        Kind::Pretrained(config) => pretrained::run(config, job),
+        Kind::Train(config) => training::train(config, job, reporter),
+        Kind::Tune(config) => training::tune(config, job, reporter),
+        Kind::Evaluate(config) => evaluate::run(config, job, reporter),
+        Kind::Table(_) => Err(WorkError::new("tables are rendered by `pipeline`", "")),
+    };
+    let mut facts = facts?;
+    if let Some(mib) = peak_memory_mib() {
+        facts.insert("peak_memory_mib".into(), mib.into());
+    }
+    Ok(facts)
+}
+
+/// The orchestrator's death is ours: a stage nobody waits for would only keep its key locked.
+fn die_with_parent() {
+    let parent = rustix::process::getppid();
+    // Where the kernel cannot do it the worker goes on alone, and its lock keeps others waiting until it ends.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    if rustix::process::getppid() != parent {
+        std::process::exit(1);
+    }
+}
+
+fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), WorkError> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(stop))
+            .map_err(|e| WorkError::new(format!("cannot watch for signals: {e}"), ""))?;
+    }
+    Ok(())
+}
+
+fn read_job(path: &Path) -> Result<Job, WorkError> {
+    let wrong = |why: String| {
+        let message = format!("cannot read the job `{}`: {why}", path.display());
+        WorkError::new(message, "jobs are written by `pipeline run` of the same version")
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let job: Job = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    if job.format == JOB_FORMAT {
+        return Ok(job);
+    }
+    Err(wrong(format!("its format is {}, this worker reads {JOB_FORMAT}", job.format)))
+}
+
+fn set_up(job: &Job) -> Result<(), WorkError> {
+    let threads = i32::try_from(job.threads.max(1)).unwrap_or(1);
+    tch::set_num_threads(threads);
+    tch::set_num_interop_threads(1);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(job.threads)
+        .build_global()
+        .map_err(|e| WorkError::new(format!("cannot start threads: {e}"), ""))?;
+    if let Device::Cuda(index) = job.device {
+        let loaded = cuda::load();
+        if !tch::Cuda::is_available() {
+            let message = format!("cuda:{index} cannot be used ({loaded:?})");
+            return Err(WorkError::new(message, "`pipeline doctor` says why; `--device cpu` works without"));
+        }
+    }
+    Ok(())
+}
+
+/// The record that the stage ended as planned, which `pipeline` asks for beside exit 0.
+fn finish(job: &Job) -> Result<(), WorkError> {
+    let value = serde_json::json!({"key": job.key});
+    files::write(&job.state.join(Job::DONE), value.to_string().as_bytes())
+}
+
+/// Runs `body`; a panic (tch's shorthand operations panic on a wrong shape or when memory is short) becomes an error
+/// with the part of its message that a person can read.
+fn catch<T>(body: impl FnOnce() -> Result<T, WorkError>) -> Result<T, WorkError> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+    caught.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Err(WorkError::from_panic(text))
+    })
+}
+
+/// The most memory this process had, as the kernel counts.
+fn peak_memory_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((kib / 1024.0).round())
+}

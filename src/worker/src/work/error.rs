@@ -1,0 +1,107 @@
+//! Why a stage failed: what, where, and what to do.
+//! Unaware of stages.
+
+use std::path::Path;
+
+use spec::FailureReport;
+
+use crate::nn::checkpoint::CheckpointError;
+
+/// The hint that goes with a full disk.
+const FULL: &str = "free some space and run the same command again; nothing that was finished is lost";
+
+/// An error of a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkError {
+    message: String,
+    hint: String,
+    interrupted: bool,
+}
+
+impl WorkError {
+    /// An error with a hint, which may be empty.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), interrupted: false }
+    }
+
+    /// The stage was asked to stop and did, where it can go on.
+    pub fn interrupted(at: impl Into<String>) -> Self {
+        Self { message: at.into(), hint: String::new(), interrupted: true }
+    }
+
+    /// What a panic said; libtorch's own stack trace is left to the log.
+    pub fn from_panic(text: &str) -> Self {
+        let start = text.find("Torch(\"").map_or(text, |i| &text[i + 7..]);
+        let readable = start.split("Exception raised").next().unwrap_or(start).replace("\\n", "\n");
+        let readable = readable.lines().find(|l| !l.trim().is_empty()).unwrap_or("no message").trim().to_owned();
+        if readable.contains("out of memory") || readable.contains("not enough memory") {
+            let hint = "lower `batch` or `patch`, or use a device with more memory";
+            return Self::new(format!("memory ran out: {readable}"), hint);
+        }
+        Self::new(format!("libtorch or the worker gave up: {readable}"), "the log has the whole message")
+    }
+
+    /// An error of reading or writing `path`.
+    pub fn io(what: &str, path: &Path, error: &std::io::Error) -> Self {
+        let hint = if error.kind() == std::io::ErrorKind::StorageFull { FULL } else { "" };
+        Self::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
+    }
+
+    /// For the last event.
+    pub fn report(self) -> FailureReport {
+        FailureReport { message: self.message, hint: self.hint, interrupted: self.interrupted }
+    }
+}
+
+impl std::fmt::Display for WorkError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for WorkError {}
+
+/// Splits a message that carries its hint behind a line break, as those of `pixels` do.
+fn split_hint(text: &str) -> (String, String) {
+    match text.split_once("\nhint: ") {
+        Some((message, hint)) => (message.to_owned(), hint.to_owned()),
+        None => (text.to_owned(), String::new()),
+    }
+}
+
+/// Whether a disk is full somewhere down the chain of causes.
+fn storage_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn from_library(error: &(dyn std::error::Error + 'static)) -> WorkError {
+    let (message, hint) = split_hint(&error.to_string());
+    let hint = if storage_full(error) { FULL.to_owned() } else { hint };
+    WorkError::new(message, hint)
+}
+
+impl From<pixels::PixelError> for WorkError {
+    fn from(error: pixels::PixelError) -> Self {
+        from_library(&error)
+    }
+}
+
+impl From<CheckpointError> for WorkError {
+    fn from(error: CheckpointError) -> Self {
+        from_library(&error)
+    }
+}
+
+impl From<store::StoreError> for WorkError {
+    fn from(error: store::StoreError) -> Self {
+        Self::new(error.to_string(), error.hint())
+    }
+}

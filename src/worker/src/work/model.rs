@@ -1,0 +1,230 @@
+//! A network with its weights as stages hand it on: `weights.safetensors` and `model.json`.
+//! Unaware of training and of images' files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use pixels::{MaskStack, Rgb8};
+use serde::{Deserialize, Serialize};
+use spec::Device;
+use spec::kinds::Architecture;
+use spec::names::{Share, Variant};
+use tch::nn::VarStore;
+use tch::{Kind, Tensor};
+
+use super::pairs::LqImage;
+use super::{WorkError, files};
+use crate::nn::{Backbone, Spt, Tuned, backbone, checkpoint, imdn, params, spt};
+
+/// Stands before the names of SPT weights, whose backbone keeps the official names.
+const SPT: &str = "spt.";
+
+/// `model.json`: what a network is, and how it was trained last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// The backbone.
+    pub architecture: Architecture,
+    /// Its SPT units, if it has any.
+    pub spt: Option<SptCard>,
+    /// What was trained last: `pretrained`, `train`, `spt` or `full`.
+    pub scheme: String,
+    /// Iterations up to these weights; none for weights of others.
+    pub iterations: Option<u64>,
+    /// Iterations that were run.
+    pub iterations_run: Option<u64>,
+    /// Trainable parameters of the last training.
+    pub trainable: Option<u64>,
+    /// All parameters.
+    pub parameters: u64,
+    /// PSNR of the validation at these weights, in dB.
+    pub validation_psnr: Option<f64>,
+}
+
+/// The SPT units of a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SptCard {
+    /// `N_c`.
+    pub masks: u32,
+    /// Units after blocks 1 to this.
+    pub units: u32,
+    /// α of equation 8.
+    pub alpha: f64,
+    /// The unit.
+    pub variant: Variant,
+    /// Whether units share weights.
+    pub share: Share,
+}
+
+/// A network in memory.
+pub struct Model {
+    /// Weights of the backbone, by their official names.
+    pub backbone: VarStore,
+    /// Weights of the SPT units.
+    pub units: Option<VarStore>,
+    /// The backbone's size.
+    pub architecture: Architecture,
+    net: Net,
+    device: tch::Device,
+}
+
+enum Net {
+    Plain(Backbone),
+    Tuned(Tuned),
+}
+
+/// The device of a job as tch names it.
+pub(super) const fn device(device: Device) -> tch::Device {
+    match device {
+        Device::Cpu => tch::Device::Cpu,
+        Device::Cuda(index) => tch::Device::Cuda(index),
+    }
+}
+
+fn backbone_config(architecture: &Architecture) -> backbone::Config {
+    match architecture {
+        Architecture::Imdn(imdn) => backbone::Config::Imdn(imdn::Config {
+            in_nc: 3,
+            nf: i64::from(imdn.width),
+            num_modules: i64::from(imdn.blocks),
+            out_nc: 3,
+            upscale: i64::from(imdn.scale),
+        }),
+    }
+}
+
+impl Model {
+    /// A backbone, with SPT units if `card` asks for them; all weights zero.
+    pub fn new(architecture: &Architecture, card: Option<&SptCard>, device: tch::Device) -> Self {
+        let store = VarStore::new(device);
+        let backbone = Backbone::new(&store.root(), &backbone_config(architecture));
+        let (units, net) = match card {
+            None => (None, Net::Plain(backbone)),
+            Some(card) => {
+                let units = VarStore::new(device);
+                let spt = Spt::new(&units.root(), &spt_config(card, backbone.channels()));
+                (Some(units), Net::Tuned(Tuned { backbone, spt }))
+            }
+        };
+        Self { backbone: store, units, architecture: architecture.clone(), net, device }
+    }
+
+    /// The network that a stage left in `folder`, and what it is.
+    pub fn load(folder: &Path, device: tch::Device) -> Result<(Self, ModelCard), WorkError> {
+        let card: ModelCard = files::read_json(&folder.join("model.json"))?;
+        let model = Self::new(&card.architecture, card.spt.as_ref(), device);
+        let path = folder.join("weights.safetensors");
+        let tensors = checkpoint::open(&path)?.tensors()?;
+        let (units, own): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            tensors.into_iter().partition(|(name, _)| name.starts_with(SPT));
+        let units = units.into_iter().map(|(name, t)| (name[SPT.len()..].to_owned(), t)).collect();
+        model.assign(&own, &units).map_err(|why| {
+            WorkError::new(format!("`{}` does not fit its model.json: {why}", path.display()), "")
+        })?;
+        Ok((model, card))
+    }
+
+    fn assign(
+        &self,
+        own: &BTreeMap<String, Tensor>,
+        units: &BTreeMap<String, Tensor>,
+    ) -> Result<(), String> {
+        checkpoint::assign(&self.backbone, own).map_err(|e| e.to_string())?;
+        match &self.units {
+            Some(store) => checkpoint::assign(store, units).map_err(|e| e.to_string()),
+            None if units.is_empty() => Ok(()),
+            None => Err("it holds SPT units".into()),
+        }
+    }
+
+    /// Gives the backbone the weights of another network of the same size.
+    pub fn take_backbone(&self, other: &Self) -> Result<(), WorkError> {
+        checkpoint::assign(&self.backbone, &params::named(&other.backbone))
+            .map_err(|e| WorkError::new(format!("the weights do not fit the backbone: {e}"), ""))
+    }
+
+    /// All weights as copies, SPT units with their prefix.
+    pub fn snapshot(&self) -> BTreeMap<String, Tensor> {
+        let mut all = params::snapshot(&self.backbone);
+        if let Some(units) = &self.units {
+            all.extend(params::snapshot(units).into_iter().map(|(n, t)| (format!("{SPT}{n}"), t)));
+        }
+        all
+    }
+
+    /// Number of all parameters.
+    pub fn parameters(&self) -> u64 {
+        (params::count(&self.backbone) + self.units.as_ref().map_or(0, params::count)) as u64
+    }
+
+    /// `N_c`, if there are SPT units.
+    pub fn masks(&self) -> Option<usize> {
+        match &self.net {
+            Net::Plain(_) => None,
+            Net::Tuned(tuned) => Some(tuned.spt.config.masks as usize),
+        }
+    }
+
+    /// The restored batch (B, 3, sH, sW), not clamped, of `x` (B, 3, H, W) in [0, 1] and masks (B, `N_c`, H, W).
+    ///
+    /// `masks` are read by networks with SPT units only, which cannot do without.
+    pub fn forward(&self, x: &Tensor, masks: Option<&Tensor>) -> Result<Tensor, WorkError> {
+        match (&self.net, masks) {
+            (Net::Plain(backbone), _) => Ok(backbone.baseline(x)),
+            (Net::Tuned(tuned), Some(masks)) => Ok(tuned.forward(x, masks)),
+            (Net::Tuned(_), None) => Err(WorkError::new("a network with SPT units was given no masks", "")),
+        }
+    }
+
+    /// Restores one whole image to 8 bits.
+    pub(super) fn restore(&self, lq: &LqImage, masks: Option<&MaskStack>) -> Result<Rgb8, WorkError> {
+        let _guard = tch::no_grad_guard();
+        let (h, w) = (lq.height as i64, lq.width as i64);
+        let x = Tensor::from_slice(&lq.chw).view([1, 3, h, w]).to_device(self.device);
+        let masks = match (self.masks(), masks) {
+            (Some(count), Some(stack)) => Some(self.mask_tensor(stack, count)?),
+            _ => None,
+        };
+        let y = self.forward(&x, masks.as_ref())?;
+        let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
+        let y = y.to_device(tch::Device::Cpu).to_kind(Kind::Float).contiguous();
+        let mut chw = vec![0.0_f32; 3 * out_h * out_w];
+        y.copy_data(&mut chw, 3 * out_h * out_w);
+        if chw.iter().any(|v| !v.is_finite()) {
+            return Err(WorkError::new(
+                "the network's output is not finite",
+                "its weights diverged: lower `lr`, or use `weights: best`",
+            ));
+        }
+        Ok(Rgb8::from_chw_f32(&chw, out_w, out_h)?)
+    }
+
+    /// (1, `N_c`, H, W) of 0 and 1.
+    fn mask_tensor(&self, stack: &MaskStack, count: usize) -> Result<Tensor, WorkError> {
+        let (w, h) = (stack.width, stack.height);
+        let mut bits = vec![0; count * w * h];
+        stack.clone().with_slots(count).crop_into(0, 0, w, h, &mut bits)?;
+        let shape = [1, count as i64, h as i64, w as i64];
+        Ok(Tensor::from_slice(&bits).view(shape).to_device(self.device).to_kind(Kind::Float))
+    }
+}
+
+fn spt_config(card: &SptCard, channels: i64) -> spt::Config {
+    spt::Config {
+        channels,
+        masks: i64::from(card.masks),
+        units: card.units as usize,
+        alpha: card.alpha,
+        variant: card.variant,
+        share: card.share,
+    }
+}
+
+/// Writes `weights.safetensors` and `model.json`.
+pub(super) fn save(
+    out: &Path,
+    weights: &BTreeMap<String, Tensor>,
+    card: &ModelCard,
+) -> Result<(), WorkError> {
+    checkpoint::save_safetensors(&out.join("weights.safetensors"), weights, &BTreeMap::new())?;
+    files::write_json(&out.join("model.json"), card)
+}

@@ -1,0 +1,230 @@
+//! The training loop.
+//! Unaware of whether a backbone or SPT units are trained.
+
+use std::time::Instant;
+
+use spec::kinds::Schedule;
+use spec::names::{Loss, Weights};
+use spec::{Event, Job};
+use tch::Tensor;
+use tch::nn::VarStore;
+
+use super::batch::{Batch, Batches};
+use super::state::State;
+use super::validation::{Best, Validation};
+use crate::nn::{Adam, adam, params};
+use crate::work::entry::FactMap;
+use crate::work::model::{self, Model, ModelCard, SptCard};
+use crate::work::{Reporter, WorkError, files};
+
+/// A training, ready to begin.
+pub(super) struct Training<'a> {
+    /// The network, with the weights it starts from.
+    pub model: Model,
+    /// Its SPT units, if it has any: then they alone are trained.
+    pub card: Option<SptCard>,
+    /// What `model.json` calls this training.
+    pub scheme: &'a str,
+    /// How long and how.
+    pub schedule: &'a Schedule,
+    /// Folders.
+    pub job: &'a Job,
+    /// Who is told.
+    pub reporter: &'a Reporter,
+}
+
+/// Trains to the end of the schedule, from the last checkpoint if there is one, and writes the result.
+pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
+    let Training { model, schedule, job, reporter, .. } = &training;
+    let folder = files::input(job, "images")?;
+    let masks = job.inputs.get("masks").map(std::path::PathBuf::as_path);
+    let batches = Batches::open(folder, masks, schedule, model.masks(), model::device(job.device))?;
+    let validation = Validation::open(schedule, job)?;
+    let mut state = begin(model, schedule);
+    resume(&mut state, job, reporter);
+    let limit = schedule.limit();
+    let mut pace = Pace::new(&state, job.checkpoint_seconds);
+
+    if state.iteration == 0 && state.log.is_empty() {
+        state.log.push_str("iteration,loss,lr,psnr\n");
+        if let Some(validation) = &validation {
+            state.log.push_str(&format!("0,,,{}\n", validation.psnr(model)?));
+        }
+    }
+    while state.iteration < limit && !state.converged {
+        let lr = learning_rate(schedule, state.iteration);
+        let batch = batches.batch(state.iteration)?;
+        let loss = step(model, &mut state, &batch, schedule.loss, lr)?;
+        state.iteration += 1;
+
+        let psnr = match &validation {
+            Some(v) if v.due(state.iteration, limit) => Some(validate(v, model, schedule, &mut state)?),
+            _ => None,
+        };
+        let shown = psnr.map_or(String::new(), |p| p.to_string());
+        state.log.push_str(&format!("{},{loss},{lr},{shown}\n", state.iteration));
+        reporter.progress(&pace.event(&state, limit, loss, psnr, schedule.batch));
+
+        let ended = state.iteration == limit || state.converged;
+        if !ended && (reporter.stopping() || pace.checkpoint_due()) {
+            state.seconds = pace.seconds();
+            state.save(&job.state, &job.key)?;
+            pace.saved();
+            if reporter.stopping() {
+                return Err(WorkError::interrupted(format!("stopped at iteration {} of {limit}", state.iteration)));
+            }
+        }
+    }
+    state.seconds = pace.seconds();
+    finish(&training, &state)
+}
+
+/// The state before the first iteration. Only what is trained asks for gradients.
+fn begin(model: &Model, schedule: &Schedule) -> State {
+    let stores: [Option<&VarStore>; 2] = [model.units.as_ref(), Some(&model.backbone)];
+    let trained = stores.iter().flatten().next();
+    let trainable = trained.map(|store| params::named(store)).unwrap_or_default();
+    if model.units.is_some() {
+        for tensor in params::named(&model.backbone).values() {
+            let _ = tensor.set_requires_grad(false);
+        }
+    }
+    let [beta1, beta2] = schedule.betas;
+    let adam = Adam::new(&trainable, adam::Config { beta1, beta2, ..adam::Config::default() });
+    State {
+        trainable,
+        adam,
+        iteration: 0,
+        best: Best::default(),
+        best_weights: None,
+        log: String::new(),
+        seconds: 0.0,
+        converged: false,
+    }
+}
+
+fn resume(state: &mut State, job: &Job, reporter: &Reporter) {
+    match state.resume(&job.state, &job.key) {
+        Ok(true) => reporter.note(format!("going on from iteration {}", state.iteration)),
+        Ok(false) => {}
+        Err(why) => reporter.note(format!("the checkpoint cannot be read ({why}); starting anew")),
+    }
+}
+
+/// Halved every `halve_every` iterations.
+fn learning_rate(schedule: &Schedule, iteration: u64) -> f64 {
+    let halvings = i32::try_from(iteration / schedule.halve_every).unwrap_or(i32::MAX);
+    schedule.lr * 0.5_f64.powi(halvings)
+}
+
+/// One iteration; returns the loss.
+fn step(model: &Model, state: &mut State, batch: &Batch, kind: Loss, lr: f64) -> Result<f64, WorkError> {
+    let output = model.forward(&batch.lq, batch.masks.as_ref())?;
+    let loss = loss(&output, &batch.hr, kind);
+    let value = loss.double_value(&[]);
+    if !value.is_finite() {
+        let message = format!("the loss is {value} at iteration {}", state.iteration + 1);
+        return Err(WorkError::new(message, "lower `lr`; if the images hold flat patches, make `patch` larger"));
+    }
+    state.adam.step(&loss, lr);
+    Ok(value)
+}
+
+/// A scalar, of the unclamped output.
+fn loss(output: &Tensor, target: &Tensor, kind: Loss) -> Tensor {
+    let difference = output - target;
+    match kind {
+        Loss::L1 => difference.abs().mean(tch::Kind::Float),
+        Loss::Charbonnier => (difference.square() + 1e-6).sqrt().mean(tch::Kind::Float),
+    }
+}
+
+fn validate(
+    validation: &Validation,
+    model: &Model,
+    schedule: &Schedule,
+    state: &mut State,
+) -> Result<f64, WorkError> {
+    let psnr = validation.psnr(model)?;
+    let better = state.best.take(psnr, state.iteration, schedule.until.as_ref());
+    if better && schedule.weights() == Weights::Best {
+        let copies = state.trainable.iter().map(|(n, t)| (n.clone(), params::owned_copy(t)));
+        state.best_weights = Some(copies.collect());
+    }
+    state.converged = state.best.converged(schedule.until.as_ref());
+    Ok(psnr)
+}
+
+/// Writes the weights that the schedule asks for, what they are, and the curve.
+fn finish(training: &Training<'_>, state: &State) -> Result<FactMap, WorkError> {
+    let Training { model, card, scheme, schedule, job, .. } = training;
+    let best = schedule.weights() == Weights::Best;
+    if let (true, Some(weights)) = (best, &state.best_weights) {
+        for (name, param) in &state.trainable {
+            params::overwrite(param, &weights[name]);
+        }
+    }
+    let trainable: usize = state.trainable.values().map(Tensor::numel).sum();
+    let validated = state.best.psnr.is_finite();
+    let card = ModelCard {
+        architecture: model.architecture.clone(),
+        spt: card.clone(),
+        scheme: (*scheme).to_owned(),
+        iterations: Some(if best && validated { state.best.iteration } else { state.iteration }),
+        iterations_run: Some(state.iteration),
+        trainable: Some(trainable as u64),
+        parameters: model.parameters(),
+        validation_psnr: (best && validated).then_some(state.best.psnr),
+    };
+    model::save(&job.out, &model.snapshot(), &card)?;
+    files::write(&job.out.join("steps.csv"), state.log.as_bytes())?;
+    Ok(FactMap::from([
+        ("training_seconds".into(), state.seconds.into()),
+        ("iterations_run".into(), state.iteration.into()),
+        ("converged".into(), state.converged.into()),
+    ]))
+}
+
+/// How fast the training is, and when it is time for a checkpoint.
+struct Pace {
+    begin: Instant,
+    before: f64,
+    first: u64,
+    last_save: Instant,
+    every: f64,
+    psnr: Option<f64>,
+}
+
+impl Pace {
+    fn new(state: &State, every: f64) -> Self {
+        let now = Instant::now();
+        Self { begin: now, before: state.seconds, first: state.iteration, last_save: now, every, psnr: None }
+    }
+
+    /// Seconds of training, those before this process included.
+    fn seconds(&self) -> f64 {
+        self.before + self.begin.elapsed().as_secs_f64()
+    }
+
+    fn checkpoint_due(&self) -> bool {
+        self.last_save.elapsed().as_secs_f64() >= self.every
+    }
+
+    fn saved(&mut self) {
+        self.last_save = Instant::now();
+    }
+
+    fn event(&mut self, state: &State, limit: u64, loss: f64, psnr: Option<f64>, batch: u32) -> Event {
+        self.psnr = psnr.or(self.psnr);
+        let steps = (state.iteration - self.first) as f64;
+        let rate = steps * f64::from(batch) / self.begin.elapsed().as_secs_f64().max(1e-6);
+        Event::Progress {
+            step: state.iteration,
+            total: limit,
+            unit: "iteration".into(),
+            loss: Some(loss),
+            psnr: self.psnr,
+            images_per_second: Some(rate),
+        }
+    }
+}

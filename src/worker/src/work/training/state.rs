@@ -1,0 +1,157 @@
+//! Everything a training needs to go on as if it had never stopped, in one file that is replaced whole.
+//! Unaware of data and losses.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tch::Tensor;
+
+use super::validation::Best;
+use crate::nn::checkpoint;
+use crate::nn::{Adam, params};
+use crate::work::WorkError;
+
+/// What is trained and how far it is.
+pub(super) struct State {
+    /// The trainable parameters by name; the network's own tensors, not copies.
+    pub trainable: BTreeMap<String, Tensor>,
+    /// The optimiser.
+    pub adam: Adam,
+    /// Iterations done.
+    pub iteration: u64,
+    /// The best validation.
+    pub best: Best,
+    /// The trainable parameters at the best validation, where they are wanted.
+    pub best_weights: Option<BTreeMap<String, Tensor>>,
+    /// Lines of `steps.csv`.
+    pub log: String,
+    /// Seconds of training so far, in this process and those before it.
+    pub seconds: f64,
+    /// Whether the training has converged.
+    pub converged: bool,
+}
+
+const PARAM: &str = "param.";
+const ADAM: &str = "adam.";
+const BEST: &str = "best.";
+
+/// Where the state lies.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("state.safetensors")
+}
+
+impl State {
+    /// Writes the state so that a crash leaves the old or the new one.
+    pub fn save(&self, folder: &Path, key: &str) -> Result<(), WorkError> {
+        let mut tensors = prefixed(PARAM, &self.trainable);
+        tensors.extend(prefixed(ADAM, &self.adam.export()));
+        if let Some(best) = &self.best_weights {
+            tensors.extend(prefixed(BEST, best));
+        }
+        let path = path(folder);
+        let bytes = checkpoint::safetensors_bytes(&tensors, &self.facts(key))
+            .map_err(|e| WorkError::io("write", &path, &e))?;
+        Ok(store::write_atomic(&path, &bytes)?)
+    }
+
+    /// Numbers are kept by their bits: a decimal that is read back can differ in the last one.
+    fn facts(&self, key: &str) -> BTreeMap<String, String> {
+        let bits = |value: f64| format!("{:016x}", value.to_bits());
+        BTreeMap::from([
+            ("key".into(), key.to_owned()),
+            ("iteration".into(), self.iteration.to_string()),
+            ("adam_steps".into(), self.adam.steps().to_string()),
+            ("best_psnr".into(), bits(self.best.psnr)),
+            ("best_iteration".into(), self.best.iteration.to_string()),
+            ("best_reference".into(), bits(self.best.reference)),
+            ("best_without_gain".into(), self.best.without_gain.to_string()),
+            ("has_best".into(), self.best_weights.is_some().to_string()),
+            ("seconds".into(), bits(self.seconds)),
+            ("converged".into(), self.converged.to_string()),
+            ("log".into(), self.log.clone()),
+        ])
+    }
+
+    /// Takes a saved state up. `Ok(false)` when there is none, or none of this key; a damaged one is an error message
+    /// for a note: the training then starts anew, which costs time and nothing else.
+    pub fn resume(&mut self, folder: &Path, key: &str) -> Result<bool, String> {
+        let path = path(folder);
+        if !path.exists() {
+            return Ok(false);
+        }
+        let saved = Saved::read(&path).map_err(|e| e.to_string())?;
+        if saved.fact("key")? != key {
+            return Ok(false);
+        }
+        self.take(&saved).map(|()| true)
+    }
+
+    /// Everything is read before anything is changed.
+    fn take(&mut self, saved: &Saved) -> Result<(), String> {
+        let number = |name: &str| saved.fact(name)?.parse::<u64>().map_err(|e| format!("{name}: {e}"));
+        let real = |name: &str| {
+            let bits = u64::from_str_radix(saved.fact(name)?, 16).map_err(|e| format!("{name}: {e}"))?;
+            Ok::<f64, String>(f64::from_bits(bits))
+        };
+        let best = Best {
+            psnr: real("best_psnr")?,
+            iteration: number("best_iteration")?,
+            reference: real("best_reference")?,
+            without_gain: number("best_without_gain")?,
+        };
+        let (iteration, steps, seconds) = (number("iteration")?, number("adam_steps")?, real("seconds")?);
+        let (params, moments) = (saved.part(PARAM), saved.part(ADAM));
+        self.check(&params)?;
+        self.adam.import(&moments, steps).map_err(|e| e.to_string())?;
+        for (name, param) in &self.trainable {
+            params::overwrite(param, &params[name]);
+        }
+        self.best_weights = (saved.fact("has_best")? == "true").then(|| saved.part(BEST));
+        self.converged = saved.fact("converged")? == "true";
+        saved.fact("log")?.clone_into(&mut self.log);
+        (self.iteration, self.best, self.seconds) = (iteration, best, seconds);
+        Ok(())
+    }
+
+    fn check(&self, saved: &BTreeMap<String, Tensor>) -> Result<(), String> {
+        let shapes = |of: &BTreeMap<String, Tensor>| -> Vec<(String, Vec<i64>)> {
+            of.iter().map(|(n, t)| (n.clone(), t.size())).collect()
+        };
+        if shapes(saved) == shapes(&self.trainable) { Ok(()) } else { Err("it holds other parameters".into()) }
+    }
+}
+
+fn prefixed(prefix: &str, tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    tensors.iter().map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone())).collect()
+}
+
+/// A state file, read.
+struct Saved {
+    tensors: BTreeMap<String, Tensor>,
+    facts: BTreeMap<String, String>,
+}
+
+impl Saved {
+    fn read(path: &Path) -> Result<Self, WorkError> {
+        let tensors = checkpoint::open(path)?.tensors_as_stored()?;
+        let bytes = std::fs::read(path).map_err(|e| WorkError::io("read", path, &e))?;
+        let facts = metadata(&bytes).ok_or_else(|| WorkError::new("its header has no facts", ""))?;
+        Ok(Self { tensors, facts })
+    }
+
+    fn fact(&self, name: &str) -> Result<&str, String> {
+        self.facts.get(name).map(String::as_str).ok_or_else(|| format!("it lacks `{name}`"))
+    }
+
+    fn part(&self, prefix: &str) -> BTreeMap<String, Tensor> {
+        let named = self.tensors.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?, t)));
+        named.map(|(n, t)| (n.to_owned(), t.shallow_clone())).collect()
+    }
+}
+
+/// What `checkpoint::safetensors_bytes` was given as metadata.
+fn metadata(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
+    let (_, header) = safetensors::SafeTensors::read_metadata(bytes).ok()?;
+    let text = header.metadata().as_ref()?.get("pipeline")?;
+    serde_json::from_str(text).ok()
+}
