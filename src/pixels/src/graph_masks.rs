@@ -30,9 +30,9 @@ impl Default for GraphConfig {
     /// size and at a quarter of it.
     fn default() -> Self {
         Self {
-            sigma: 0.5,
-            k: [20.0, 100.0, 500.0],
-            min_size: 6,
+            sigma: 0.8,
+            k: [100.0, 300.0, 1000.0],
+            min_size: 10,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Images and masks without a network: files, crops, resize, noise, PSNR, SSIM, run lengths, segments.
 //! Unaware of stages, caches, networks and of where an image's name comes from.
 
+mod compare;
 mod error;
 mod folder;
 mod graph_masks;

@@ -1,59 +1,104 @@
-//! Turns an 8-bit RGB image into the planes a metric compares: BT.601 luma in two protocols, or R, G and B.
+//! Turns parts of 8-bit RGB images into the samples a metric compares: BT.601 luma in two protocols, or R, G, B.
 //! Unaware of metrics; borders are shaved here, so that no later step sees them.
 
-use rayon::prelude::*;
+use multiversion::multiversion;
 
 use crate::image::Rgb8;
 use crate::metric::Channel;
 
-/// Rows that one task converts.
-const STRIP: usize = 32;
+/// Pixels that are converted at once.
+const CHUNK: usize = 64;
 
-/// One channel, height × width, in the range of 8-bit samples.
-pub(crate) struct Plane {
-    pub width: usize,
-    pub height: usize,
-    pub data: Vec<f32>,
+/// One channel of an image without its border, in the range of 8-bit samples; converted part by part.
+pub(crate) struct View<'a> {
+    image: &'a Rgb8,
+    shave: usize,
+    samples: Samples,
 }
 
-impl Plane {
-    /// Row `y`.
-    pub(crate) fn row(&self, y: usize) -> &[f32] {
-        &self.data[y * self.width..][..self.width]
-    }
+/// What a sample of a view is.
+#[derive(Clone, Copy)]
+enum Samples {
+    RoundedLuma,
+    UnroundedLuma,
+    Channel(usize),
 }
 
-/// The planes of `image` that `channel` compares, without `shave` pixels on each side (the caller checked that
+/// The views of `image` that `channel` compares, without `shave` pixels on each side (the caller checked that
 /// something is left).
-pub(crate) fn planes(image: &Rgb8, shave: usize, channel: Channel) -> Vec<Plane> {
-    match channel {
-        Channel::YRounded => vec![plane(image, shave, |pixel| ROUNDED.rounded(pixel))],
-        Channel::YUnrounded => vec![plane(image, shave, |pixel| UNROUNDED.unrounded(pixel))],
-        Channel::Rgb => (0..3)
-            .map(|c| plane(image, shave, |pixel| f32::from(pixel[c])))
-            .collect(),
+pub(crate) fn views(image: &Rgb8, shave: usize, channel: Channel) -> Vec<View<'_>> {
+    let samples = match channel {
+        Channel::YRounded => vec![Samples::RoundedLuma],
+        Channel::YUnrounded => vec![Samples::UnroundedLuma],
+        Channel::Rgb => (0..3).map(Samples::Channel).collect(),
+    };
+    samples
+        .into_iter()
+        .map(|samples| View {
+            image,
+            shave,
+            samples,
+        })
+        .collect()
+}
+
+impl View<'_> {
+    /// Width and height without the border.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (
+            self.image.width - 2 * self.shave,
+            self.image.height - 2 * self.shave,
+        )
+    }
+
+    /// Converts the samples of row `y` from column `x` on, as many as `out` holds.
+    pub(crate) fn fill(&self, x: usize, y: usize, out: &mut [f32]) {
+        let row = &self.image.row(self.shave + y)[(self.shave + x) * 3..];
+        let pixels = &row.as_chunks::<3>().0[..out.len()];
+        match self.samples {
+            Samples::RoundedLuma => fill_rounded(pixels, out),
+            Samples::UnroundedLuma => fill_unrounded(pixels, out),
+            Samples::Channel(c) => fill_channel(pixels, c, out),
+        }
     }
 }
 
-/// One plane, `sample` of each pixel.
-fn plane(image: &Rgb8, shave: usize, sample: impl Fn([u8; 3]) -> f32 + Sync) -> Plane {
-    let (width, height) = (image.width - 2 * shave, image.height - 2 * shave);
-    let mut data = vec![0.0; width * height];
-    data.par_chunks_mut(width * STRIP)
-        .enumerate()
-        .for_each(|(strip, rows)| {
-            for (y, out) in rows.chunks_exact_mut(width).enumerate() {
-                let row = image.row(shave + strip * STRIP + y);
-                let pixels = row[shave * 3..].as_chunks::<3>().0;
-                out.iter_mut()
-                    .zip(pixels)
-                    .for_each(|(out, &pixel)| *out = sample(pixel));
-            }
-        });
-    Plane {
-        width,
-        height,
-        data,
+fn fill_channel(pixels: &[[u8; 3]], c: usize, out: &mut [f32]) {
+    for (out, pixel) in out.iter_mut().zip(pixels) {
+        *out = f32::from(pixel[c]);
+    }
+}
+
+/// skimage's luma, clipped and rounded half to even as IMDN's test code does.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn fill_rounded(pixels: &[[u8; 3]], out: &mut [f32]) {
+    let mut sums = [0.0; CHUNK];
+    for (pixels, out) in pixels.chunks(CHUNK).zip(out.chunks_mut(CHUNK)) {
+        for (sum, &[r, g, b]) in sums.iter_mut().zip(pixels) {
+            *sum = ROUNDED.red[usize::from(r)]
+                + ROUNDED.green[usize::from(g)]
+                + ROUNDED.blue[usize::from(b)];
+        }
+        for (out, sum) in out.iter_mut().zip(&sums) {
+            *out = (sum + 16.0).round_ties_even() as f32;
+        }
+    }
+}
+
+/// `BasicSR`'s luma: a double-precision sum over (B, G, R), stored as a single-precision fraction of 255. The
+/// product with 1/255 gives what the quotient gives for all 2^24 colours (a test goes through them).
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn fill_unrounded(pixels: &[[u8; 3]], out: &mut [f32]) {
+    let mut sums = [0.0; CHUNK];
+    for (pixels, out) in pixels.chunks(CHUNK).zip(out.chunks_mut(CHUNK)) {
+        for (sum, &[r, g, b]) in sums.iter_mut().zip(pixels) {
+            *sum = UNROUNDED.blue[usize::from(b)]
+                + UNROUNDED.green[usize::from(g)]
+                + UNROUNDED.red[usize::from(r)];
+        }
+        for (out, sum) in out.iter_mut().zip(&sums) {
+            *out = ((sum + 16.0) * (1.0 / 255.0)) as f32 * 255.0;
+        }
     }
 }
 
@@ -77,20 +122,6 @@ impl Table {
             blue: levels(24.966, single),
         }
     }
-
-    /// skimage's luma, clipped and rounded half to even as IMDN's test code does.
-    #[inline]
-    fn rounded(&self, [r, g, b]: [u8; 3]) -> f32 {
-        let sum = self.red[usize::from(r)] + self.green[usize::from(g)] + self.blue[usize::from(b)];
-        (sum + 16.0).round_ties_even() as f32
-    }
-
-    /// `BasicSR`'s luma: a double-precision sum over (B, G, R), stored as a single-precision fraction of 255.
-    #[inline]
-    fn unrounded(&self, [r, g, b]: [u8; 3]) -> f32 {
-        let sum = self.blue[usize::from(b)] + self.green[usize::from(g)] + self.red[usize::from(r)];
-        ((sum + 16.0) / 255.0) as f32 * 255.0
-    }
 }
 
 /// `weight` times each level's fraction of 255.
@@ -113,20 +144,31 @@ const fn levels(weight: f64, single: bool) -> [f64; 256] {
 mod tests {
     use super::*;
 
+    fn samples(image: &Rgb8, shave: usize, channel: Channel, c: usize) -> Vec<f32> {
+        let view = &views(image, shave, channel)[c];
+        let (width, height) = view.size();
+        let mut data = vec![0.0; width * height];
+        data.chunks_mut(width)
+            .enumerate()
+            .for_each(|(y, out)| view.fill(0, y, out));
+        data
+    }
+
     #[test]
     fn luma_spans_16_to_235() {
         let image = Rgb8::new(2, 1, vec![0, 0, 0, 255, 255, 255]).unwrap();
-        assert_eq!(planes(&image, 0, Channel::YRounded)[0].data, [16.0, 235.0]);
-        let unrounded = &planes(&image, 0, Channel::YUnrounded)[0].data;
+        assert_eq!(samples(&image, 0, Channel::YRounded, 0), [16.0, 235.0]);
+        let unrounded = samples(&image, 0, Channel::YUnrounded, 0);
         assert!((unrounded[0] - 16.0).abs() < 1e-5 && (unrounded[1] - 235.0).abs() < 1e-4);
     }
 
     #[test]
     fn shaving_leaves_the_middle() {
         let image = Rgb8::new(5, 4, (0..60).collect()).unwrap();
-        let green = &planes(&image, 1, Channel::Rgb)[1];
-        assert_eq!((green.width, green.height), (3, 2));
-        assert_eq!(green.data, [19.0, 22.0, 25.0, 34.0, 37.0, 40.0]);
+        assert_eq!(
+            samples(&image, 1, Channel::Rgb, 1),
+            [19.0, 22.0, 25.0, 34.0, 37.0, 40.0]
+        );
     }
 
     /// Values of skimage 0.26's `rgb2ycbcr`, rounded by `NumPy`.
@@ -134,8 +176,30 @@ mod tests {
     fn rounded_luma_is_that_of_skimage() {
         let image = Rgb8::new(3, 1, vec![255, 0, 0, 0, 255, 0, 12, 200, 77]).unwrap();
         assert_eq!(
-            planes(&image, 0, Channel::YRounded)[0].data,
+            samples(&image, 0, Channel::YRounded, 0),
             [81.0, 145.0, 127.0]
         );
+    }
+
+    /// `BasicSR`'s arithmetic, spelled out, for every colour.
+    #[test]
+    fn unrounded_luma_is_exact_for_every_colour() {
+        let fraction = |v: u8| f64::from(f32::from(v) / 255.0);
+        for r in 0..=255 {
+            let pixels: Vec<[u8; 3]> = (0..1 << 16)
+                .map(|i: u32| [r, (i >> 8) as u8, i as u8])
+                .collect();
+            let mut found = vec![0.0; pixels.len()];
+            fill_unrounded(&pixels, &mut found);
+            for ([r, g, b], found) in pixels.into_iter().zip(found) {
+                let sum =
+                    fraction(b) * 24.966 + fraction(g) * 128.553 + fraction(r) * 65.481 + 16.0;
+                let expected = (sum / 255.0) as f32 * 255.0;
+                assert!(
+                    expected.to_bits() == found.to_bits(),
+                    "{r} {g} {b}: {found}, not {expected}"
+                );
+            }
+        }
     }
 }

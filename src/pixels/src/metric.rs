@@ -1,11 +1,12 @@
 //! PSNR and SSIM of a restored image against its reference, in the field's three protocols.
 //! Unaware of where the images come from and of averaging over data sets.
 
+use crate::compare::{Totals, totals};
 use crate::error::{PixelError, Result};
 use crate::image::Rgb8;
-use crate::luma::planes;
-use crate::psnr::psnr_of;
-use crate::ssim::{WINDOW, ssim_of};
+use crate::luma::views;
+use crate::psnr::decibels;
+use crate::ssim::WINDOW;
 
 /// What is compared. The protocol moves the second decimal of a PSNR, so it belongs into every table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,24 +23,17 @@ pub enum Channel {
 /// for identical images. Errors: [`PixelError::SizesDiffer`], [`PixelError::TooSmall`].
 pub fn psnr(restored: &Rgb8, reference: &Rgb8, shave: usize, channel: Channel) -> Result<f64> {
     check(restored, reference, shave, 1, "psnr")?;
-    Ok(psnr_of(
-        &planes(restored, shave, channel),
-        &planes(reference, shave, channel),
-    ))
+    Ok(compare(restored, reference, shave, channel, false).0)
 }
 
 /// Structural similarity, -1 to 1: 11×11 Gaussian window with σ 1.5, population covariance, K = (0.01, 0.03),
 /// the mean over all positions where the window fits; for RGB the mean of the three channels. After `shave`
 /// pixels were cut off each side. Errors: [`PixelError::SizesDiffer`], [`PixelError::TooSmall`].
 pub fn ssim(restored: &Rgb8, reference: &Rgb8, shave: usize, channel: Channel) -> Result<f64> {
-    check(restored, reference, shave, WINDOW, "ssim")?;
-    Ok(ssim_of(
-        &planes(restored, shave, channel),
-        &planes(reference, shave, channel),
-    ))
+    Ok(metrics(restored, reference, shave, channel)?.1)
 }
 
-/// [`psnr`] and [`ssim`] over one conversion to luma. Errors: theirs.
+/// [`psnr`] and [`ssim`] in one walk over both images. Errors: theirs.
 pub fn metrics(
     restored: &Rgb8,
     reference: &Rgb8,
@@ -47,12 +41,30 @@ pub fn metrics(
     channel: Channel,
 ) -> Result<(f64, f64)> {
     check(restored, reference, shave, WINDOW, "ssim")?;
-    let restored = planes(restored, shave, channel);
-    let reference = planes(reference, shave, channel);
-    Ok((
-        psnr_of(&restored, &reference),
-        ssim_of(&restored, &reference),
-    ))
+    Ok(compare(restored, reference, shave, channel, true))
+}
+
+/// Both metrics of images that were checked; SSIM is only meant `with_ssim`.
+fn compare(
+    restored: &Rgb8,
+    reference: &Rgb8,
+    shave: usize,
+    channel: Channel,
+    with_ssim: bool,
+) -> (f64, f64) {
+    let (a, b) = (
+        views(restored, shave, channel),
+        views(reference, shave, channel),
+    );
+    let Totals {
+        squared_error,
+        similarity,
+    } = totals(&a, &b, with_ssim);
+    let (width, height) = (restored.width - 2 * shave, restored.height - 2 * shave);
+    let pixels = (a.len() * width * height) as f64;
+    let positions =
+        (a.len() * (width + 1).saturating_sub(WINDOW) * (height + 1).saturating_sub(WINDOW)) as f64;
+    (decibels(squared_error / pixels), similarity / positions)
 }
 
 /// Whether both images have one size of which at least `need` pixels a side are left.

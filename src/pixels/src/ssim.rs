@@ -1,5 +1,5 @@
-//! Structural similarity with a separable Gaussian window, in double precision, tile by tile.
-//! Unaware of colour: planes come ready from `luma`.
+//! Structural similarity over a tile, with a separable Gaussian window in double precision.
+//! Unaware of colour and of how images are cut into tiles.
 
 #![expect(
     clippy::inline_always,
@@ -7,9 +7,8 @@
 )]
 
 use multiversion::multiversion;
-use rayon::prelude::*;
 
-use crate::luma::Plane;
+use crate::compare::{ACROSS, STRIDE};
 
 /// Side of the window.
 pub(crate) const WINDOW: usize = 11;
@@ -18,35 +17,22 @@ const SIGMA: f64 = 1.5;
 const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
 const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 
-/// Window positions a tile, across and down; a part of the result's definition, down to the last bit.
-const ACROSS: usize = 128;
-const DOWN: usize = 64;
-
 /// The smoothed quantities: x, y, x² + y² and x·y (the index needs no more than the sum of the variances).
 type Quantities = [[f64; ACROSS]; 4];
 
-/// The mean over all planes of the mean similarity over all positions where the window fits.
-pub(crate) fn ssim_of(a: &[Plane], b: &[Plane]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| plane_ssim(a, b)).sum::<f64>() / a.len() as f64
+/// The last eleven rows, smoothed along themselves, and the window.
+pub(crate) struct Ring {
+    rows: Vec<Quantities>,
+    half: [f64; 6],
 }
 
-/// The mean similarity of one plane of at least 11×11 samples.
-fn plane_ssim(a: &Plane, b: &Plane) -> f64 {
-    let (width, height) = (a.width + 1 - WINDOW, a.height + 1 - WINDOW);
-    let (columns, strips) = (width.div_ceil(ACROSS), height.div_ceil(DOWN));
-    let half = half_window();
-    let tile = |index: usize| {
-        let (x, y) = (index % columns * ACROSS, index / columns * DOWN);
-        tile_sum(
-            a,
-            b,
-            (x, ACROSS.min(width - x)),
-            (y, DOWN.min(height - y)),
-            &half,
-        )
-    };
-    let sums: Vec<f64> = (0..columns * strips).into_par_iter().map(tile).collect();
-    sums.iter().sum::<f64>() / (width * height) as f64
+impl Ring {
+    pub(crate) fn new() -> Self {
+        Self {
+            rows: vec![[[0.0; ACROSS]; 4]; WINDOW],
+            half: half_window(),
+        }
+    }
 }
 
 /// The normalised Gaussian from its centre outwards (`OpenCV`'s `getGaussianKernel(11, 1.5)`).
@@ -56,45 +42,34 @@ fn half_window() -> [f64; 6] {
     raw.map(|weight| weight / sum)
 }
 
-/// The sum of the similarity over one tile; `across` and `down` are its first position and its length.
+/// The sum of the similarity over the first `across`×`down` window positions of a tile, which reaches ten
+/// samples further on both sides. What lies beyond that may be anything finite.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn tile_sum(
-    a: &Plane,
-    b: &Plane,
-    across: (usize, usize),
-    down: (usize, usize),
-    half: &[f64; 6],
+pub(crate) fn similarity(
+    a: &[[f32; STRIDE]],
+    b: &[[f32; STRIDE]],
+    across: usize,
+    down: usize,
+    ring: &mut Ring,
 ) -> f64 {
-    let mut ring = vec![[[0.0; ACROSS]; 4]; WINDOW];
-    let mut sums = [0.0; ACROSS];
-    for y in 0..down.1 + WINDOW - 1 {
-        let (row_a, row_b) = (
-            &a.row(down.0 + y)[across.0..],
-            &b.row(down.0 + y)[across.0..],
-        );
-        let samples = across.1 + WINDOW - 1;
-        smooth_row(
-            &row_a[..samples],
-            &row_b[..samples],
-            half,
-            &mut ring[y % WINDOW],
-        );
+    let (mut sums, half, rows) = ([0.0; ACROSS], ring.half, &mut ring.rows);
+    for (y, (a, b)) in a.iter().zip(b).enumerate().take(down + WINDOW - 1) {
+        smooth_row(a, b, &half, &mut rows[y % WINDOW]);
         if y + 1 >= WINDOW {
-            let newest = y % WINDOW;
-            let rows: [&Quantities; WINDOW] =
-                std::array::from_fn(|k| &ring[(newest + 1 + k) % WINDOW]);
-            add_similarity(&rows, half, &mut sums);
+            let newest: [&Quantities; WINDOW] =
+                std::array::from_fn(|k| &rows[(y + 1 + k) % WINDOW]);
+            add_similarity(&newest, &half, &mut sums);
         }
     }
-    sums[..across.1].iter().sum()
+    sums[..across].iter().sum()
 }
 
 /// The four quantities of one row, smoothed along it.
 #[inline(always)]
-fn smooth_row(a: &[f32], b: &[f32], half: &[f64; 6], out: &mut Quantities) {
-    let mut raw = [[0.0; ACROSS + WINDOW - 1]; 4];
+fn smooth_row(a: &[f32; STRIDE], b: &[f32; STRIDE], half: &[f64; 6], out: &mut Quantities) {
+    let mut raw = [[0.0; STRIDE]; 4];
     let [xs, ys, squares, products] = &mut raw;
-    for (i, (&x, &y)) in a.iter().zip(b).enumerate().take(ACROSS + WINDOW - 1) {
+    for (i, (&x, &y)) in a.iter().zip(b).enumerate() {
         let (x, y) = (f64::from(x), f64::from(y));
         (xs[i], ys[i], squares[i], products[i]) = (x, y, x * x + y * y, x * y);
     }
@@ -118,11 +93,18 @@ fn weigh(half: &[f64; 6], value: impl Fn(usize) -> f64) -> f64 {
 /// Adds the similarity of one row of positions, from eleven rows of smoothed quantities.
 #[inline(always)]
 fn add_similarity(rows: &[&Quantities; WINDOW], half: &[f64; 6], sums: &mut [f64; ACROSS]) {
+    let mut smooth: Quantities = [[0.0; ACROSS]; 4];
+    for (q, smooth) in smooth.iter_mut().enumerate() {
+        let columns: [&[f64; ACROSS]; WINDOW] = std::array::from_fn(|k| &rows[k][q]);
+        for (i, smooth) in smooth.iter_mut().enumerate() {
+            *smooth = weigh(half, |k| columns[k][i]);
+        }
+    }
+    let [xs, ys, squares, products] = &smooth;
     for (i, sum) in sums.iter_mut().enumerate() {
-        let [x, y, squares, product] = std::array::from_fn(|q| weigh(half, |k| rows[k][q][i]));
-        let (means, mean_squares) = (x * y, x * x + y * y);
-        let above = (2.0 * means + C1) * (2.0 * (product - means) + C2);
-        let below = (mean_squares + C1) * (squares - mean_squares + C2);
+        let (means, mean_squares) = (xs[i] * ys[i], xs[i] * xs[i] + ys[i] * ys[i]);
+        let above = (2.0 * means + C1) * (2.0 * (products[i] - means) + C2);
+        let below = (mean_squares + C1) * (squares[i] - mean_squares + C2);
         *sum += above / below;
     }
 }
@@ -130,6 +112,9 @@ fn add_similarity(rows: &[&Quantities; WINDOW], half: &[f64; 6], sums: &mut [f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Rgb8;
+    use crate::metric::Channel;
+    use crate::noise::RandomState;
 
     /// `OpenCV` 5.0's `cv2.getGaussianKernel(11, 1.5)`, its centre and outermost value.
     #[test]
@@ -145,26 +130,31 @@ mod tests {
         );
     }
 
+    /// An image of random samples; all three channels are equal.
+    fn grey(seed: u32, width: usize, height: usize) -> Rgb8 {
+        let mut state = RandomState::new(seed);
+        let samples = (0..width * height).flat_map(|_| [(state.next_u32() >> 24) as u8; 3]);
+        Rgb8::new(width, height, samples.collect()).unwrap()
+    }
+
     #[test]
     fn tiles_cover_every_position_once() {
-        let plane = |seed: u64, width: usize, height: usize| Plane {
-            width,
-            height,
-            data: (0..width * height)
-                .map(|i| ((i as u64 * 2_654_435_761 + seed) >> 7) as f32 % 256.0)
-                .collect(),
-        };
-        for (width, height) in [(11, 11), (140, 80), (300, 11), (138, 74), (139, 75)] {
-            let (a, b) = (plane(1, width, height), plane(99, width, height));
-            assert!(
-                (plane_ssim(&a, &b) - naive(&a, &b)).abs() < 1e-10,
-                "{width}x{height}"
-            );
+        for (width, height) in [
+            (11, 11),
+            (140, 80),
+            (300, 11),
+            (138, 74),
+            (139, 75),
+            (12, 140),
+        ] {
+            let (a, b) = (grey(1, width, height), grey(99, width, height));
+            let found = crate::metric::ssim(&a, &b, 0, Channel::Rgb).unwrap();
+            assert!((found - naive(&a, &b)).abs() < 1e-12, "{width}x{height}");
         }
     }
 
     /// The definition, position by position with a two-dimensional window.
-    fn naive(a: &Plane, b: &Plane) -> f64 {
+    fn naive(a: &Rgb8, b: &Rgb8) -> f64 {
         let (half, mut sum) = (half_window(), 0.0);
         for y in 0..=a.height - WINDOW {
             for x in 0..=a.width - WINDOW {
@@ -172,7 +162,11 @@ mod tests {
                     let at = |i: usize| {
                         let (dy, dx) = (i / WINDOW, i % WINDOW);
                         let weight = half[dy.abs_diff(5)] * half[dx.abs_diff(5)];
-                        weight * f(a.row(y + dy)[x + dx].into(), b.row(y + dy)[x + dx].into())
+                        weight
+                            * f(
+                                a.row(y + dy)[3 * (x + dx)].into(),
+                                b.row(y + dy)[3 * (x + dx)].into(),
+                            )
                     };
                     (0..WINDOW * WINDOW).map(at).sum()
                 };
