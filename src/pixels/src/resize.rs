@@ -152,8 +152,11 @@ fn horizontal(image: &Rgb8, taps: &Taps) -> Rgb8 {
         .for_each_init(Vec::new, |pixels, (y, out)| {
             pixels.clear();
             let row = image.row(y);
-            let pixel = |at: isize| &row[mirror(at, image.width) * 3..][..3];
-            pixels.extend((-before..after).map(|at| widen(pixel(at))));
+            let inside = row.as_chunks::<3>().0;
+            let outside = |at: isize| widen(&inside[mirror(at, inside.len())]);
+            pixels.extend((-before..0).map(outside));
+            pixels.extend(inside.iter().map(widen));
+            pixels.extend((image.width as isize..after).map(outside));
             blend_pixels(pixels, taps, before, out);
         });
     Rgb8 {
@@ -165,7 +168,7 @@ fn horizontal(image: &Rgb8, taps: &Taps) -> Rgb8 {
 
 /// Three bytes as four integers, a vector register's worth.
 #[inline(always)]
-fn widen(pixel: &[u8]) -> [i32; 4] {
+fn widen(pixel: &[u8; 3]) -> [i32; 4] {
     [
         i32::from(pixel[0]),
         i32::from(pixel[1]),

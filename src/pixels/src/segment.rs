@@ -52,11 +52,14 @@ impl SortedEdges {
     /// regions under `min_size` pixels were merged into the neighbour nearest in colour.
     pub fn segment(&self, k: f64, min_size: usize) -> Labels {
         let mut forest = Forest::new(self.width * self.height, k as f32);
+        let mut between = Vec::new();
         for &key in &self.keys {
             let (a, b) = self.ends(key);
-            forest.join_alike(a, b, f32::from_bits((key >> 32) as u32));
+            if !forest.join_alike(a, b, f32::from_bits((key >> 32) as u32)) {
+                between.push(key);
+            }
         }
-        for &key in &self.keys {
+        for key in between {
             let (a, b) = self.ends(key);
             forest.join_small(a, b, min_size as u32);
         }
@@ -115,12 +118,16 @@ fn smooth(image: &Rgb8, sigma: f64) -> Vec<[f32; 3]> {
     let sum: f64 = raw.iter().sum();
     let weights: Vec<f32> = raw.iter().map(|weight| (weight / sum) as f32).collect();
     let (width, height) = (image.width, image.height);
+    let folded = |length: usize| -> Vec<usize> {
+        (-radius..length as isize + radius)
+            .map(|at| mirror(at, length))
+            .collect()
+    };
+    let (columns, rows) = (folded(width), folded(height));
     let across = weigh(&pixels, width, &weights, |x, y, k| {
-        y * width + mirror(x as isize + k - radius, width)
+        y * width + columns[x + k]
     });
-    weigh(&across, width, &weights, |x, y, k| {
-        mirror(y as isize + k - radius, height) * width + x
-    })
+    weigh(&across, width, &weights, |x, y, k| rows[y + k] * width + x)
 }
 
 /// For each pixel the weighted sum of the pixels that `source(x, y, tap)` names.
@@ -128,87 +135,108 @@ fn weigh(
     pixels: &[[f32; 3]],
     width: usize,
     weights: &[f32],
-    source: impl Fn(usize, usize, isize) -> usize + Sync,
+    source: impl Fn(usize, usize, usize) -> usize + Sync,
 ) -> Vec<[f32; 3]> {
-    let pixel = |i: usize| {
+    let pixel = |x: usize, y: usize| {
         let mut sum = [0.0; 3];
         for (k, weight) in weights.iter().enumerate() {
-            let sample = pixels[source(i % width, i / width, k as isize)];
+            let sample = pixels[source(x, y, k)];
             sum.iter_mut()
                 .zip(sample)
                 .for_each(|(sum, sample)| *sum += weight * sample);
         }
         sum
     };
-    (0..pixels.len())
-        .into_par_iter()
-        .with_min_len(4096)
-        .map(pixel)
-        .collect()
+    let mut out = vec![[0.0; 3]; pixels.len()];
+    out.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
+        row.iter_mut()
+            .enumerate()
+            .for_each(|(x, out)| *out = pixel(x, y));
+    });
+    out
 }
 
-/// Union-find with the size of each region and the largest weight that may still join it.
+/// Union-find over pixels.
 struct Forest {
-    parent: Vec<u32>,
-    size: Vec<u32>,
-    limit: Vec<f32>,
+    nodes: Vec<Node>,
     k: f32,
+}
+
+/// A pixel; `size` and `limit` are those of its region where it is the root.
+#[derive(Clone, Copy)]
+struct Node {
+    parent: u32,
+    size: u32,
+    /// The largest weight that may still join the region.
+    limit: f32,
 }
 
 impl Forest {
     fn new(pixels: usize, k: f32) -> Self {
+        let node = |parent| Node {
+            parent,
+            size: 1,
+            limit: k,
+        };
         Self {
-            parent: (0..pixels as u32).collect(),
-            size: vec![1; pixels],
-            limit: vec![k; pixels],
+            nodes: (0..pixels as u32).map(node).collect(),
             k,
         }
     }
 
     fn root(&mut self, mut node: u32) -> u32 {
-        while self.parent[node as usize] != node {
-            let up = self.parent[self.parent[node as usize] as usize];
-            self.parent[node as usize] = up;
-            node = up;
+        loop {
+            let parent = self.nodes[node as usize].parent;
+            if parent == node {
+                return node;
+            }
+            let above = self.nodes[parent as usize].parent;
+            self.nodes[node as usize].parent = above;
+            node = above;
         }
-        node
     }
 
-    /// Joins two regions where the edge between them is no heavier than either's own variation allows.
-    fn join_alike(&mut self, a: usize, b: usize, weight: f32) {
+    /// Joins two regions where the edge between them is no heavier than either's own variation allows; whether
+    /// both ends are in one region then.
+    fn join_alike(&mut self, a: usize, b: usize, weight: f32) -> bool {
         let (a, b) = (self.root(a as u32), self.root(b as u32));
-        if a != b && weight <= self.limit[a as usize] && weight <= self.limit[b as usize] {
-            let root = self.join(a, b);
-            self.limit[root] = weight + self.k / self.size[root] as f32;
+        if a == b {
+            return true;
         }
+        let alike =
+            weight <= self.nodes[a as usize].limit && weight <= self.nodes[b as usize].limit;
+        if alike {
+            let k = self.k;
+            let root = self.join(a, b);
+            root.limit = weight + k / root.size as f32;
+        }
+        alike
     }
 
     /// Joins two regions where one of them is smaller than `min_size`.
     fn join_small(&mut self, a: usize, b: usize, min_size: u32) {
         let (a, b) = (self.root(a as u32), self.root(b as u32));
-        if a != b && self.size[a as usize].min(self.size[b as usize]) < min_size {
+        if a != b && self.nodes[a as usize].size.min(self.nodes[b as usize].size) < min_size {
             self.join(a, b);
         }
     }
 
     /// Joins two roots under the larger, the first where they are equal; returns the new root.
-    fn join(&mut self, a: u32, b: u32) -> usize {
-        let (root, child) = if self.size[a as usize] >= self.size[b as usize] {
-            (a, b)
-        } else {
-            (b, a)
-        };
-        self.parent[child as usize] = root;
-        self.size[root as usize] += self.size[child as usize];
-        root as usize
+    fn join(&mut self, a: u32, b: u32) -> &mut Node {
+        let (first, second) = (self.nodes[a as usize].size, self.nodes[b as usize].size);
+        let (root, child) = if first >= second { (a, b) } else { (b, a) };
+        self.nodes[child as usize].parent = root;
+        let root = &mut self.nodes[root as usize];
+        root.size = first + second;
+        root
     }
 
     /// Numbers the regions in the order in which rows meet them.
     fn labels(mut self, width: usize, height: usize) -> Labels {
-        let mut number = vec![u32::MAX; self.parent.len()];
+        let mut number = vec![u32::MAX; self.nodes.len()];
         let mut count = 0;
         let mut data = Vec::with_capacity(number.len());
-        for pixel in 0..self.parent.len() as u32 {
+        for pixel in 0..self.nodes.len() as u32 {
             let root = self.root(pixel) as usize;
             if number[root] == u32::MAX {
                 number[root] = count;
