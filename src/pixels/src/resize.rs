@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use crate::image::Rgb8;
-use crate::taps::{FRACTION, Taps, mirror};
+use crate::taps::{FRACTION, SET, Taps, mirror};
 
 /// Samples that a vertical pass keeps in registers at once.
 const LANES: usize = 64;
@@ -72,7 +72,7 @@ fn vertical(image: &Rgb8, taps: &Taps) -> Rgb8 {
                 .collect();
             blend_rows(
                 &rows,
-                taps.fixed_of(y),
+                taps.fixed_of(y).as_flattened(),
                 taps.weights_of(y),
                 taps.slack[y],
                 out,
@@ -144,21 +144,23 @@ fn exactly(weights: &[f64], samples: impl Iterator<Item = u8>) -> u8 {
 fn horizontal(image: &Rgb8, taps: &Taps) -> Rgb8 {
     let (width, height) = (taps.first.len(), image.height);
     let before = taps.first.iter().min().map_or(0, |&first| (-first).max(0));
-    let last = taps.first.iter().max().map_or(0, |&first| first) + taps.count as isize;
-    let after = last.max(image.width as isize);
+    let last = taps.first.iter().max().map_or(0, |&first| first);
+    let after = (last + taps.count.next_multiple_of(SET) as isize).max(image.width as isize);
     let mut data = vec![0; width * height * 3];
-    data.par_chunks_mut(width * 3)
-        .enumerate()
-        .for_each_init(Vec::new, |pixels, (y, out)| {
-            pixels.clear();
-            let row = image.row(y);
-            let inside = row.as_chunks::<3>().0;
-            let outside = |at: isize| widen(&inside[mirror(at, inside.len())]);
-            pixels.extend((-before..0).map(outside));
-            pixels.extend(inside.iter().map(widen));
-            pixels.extend((image.width as isize..after).map(outside));
-            blend_pixels(pixels, taps, before, out);
-        });
+    data.par_chunks_mut(width * 3).enumerate().for_each_init(
+        Default::default,
+        |planes: &mut [Vec<i32>; 3], (y, out)| {
+            let row = image.row(y).as_chunks::<3>().0;
+            for (c, plane) in planes.iter_mut().enumerate() {
+                let outside = |at: isize| i32::from(row[mirror(at, row.len())][c]);
+                plane.clear();
+                plane.extend((-before..0).map(outside));
+                plane.extend(row.iter().map(|pixel| i32::from(pixel[c])));
+                plane.extend((row.len() as isize..after).map(outside));
+                blend_plane(plane, taps, before, &mut out[c..]);
+            }
+        },
+    );
     Rgb8 {
         width,
         height,
@@ -166,37 +168,32 @@ fn horizontal(image: &Rgb8, taps: &Taps) -> Rgb8 {
     }
 }
 
-/// Three bytes as four integers, a vector register's worth.
-#[inline(always)]
-fn widen(pixel: &[u8; 3]) -> [i32; 4] {
-    [
-        i32::from(pixel[0]),
-        i32::from(pixel[1]),
-        i32::from(pixel[2]),
-        0,
-    ]
+/// One channel of an output row of the horizontal pass, every third sample of `out`. `plane` is the mirrored
+/// channel of the row, `before` samples longer on the left.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn blend_plane(plane: &[i32], taps: &Taps, before: isize, out: &mut [u8]) {
+    for (x, out) in out.iter_mut().step_by(3).enumerate() {
+        let window = &plane[(taps.first[x] + before) as usize..];
+        let sum = HALF + dot(window, taps.fixed_of(x));
+        *out = if taps.slack[x] > 0 && is_near_tie(sum, taps.slack[x]) {
+            exactly(
+                taps.weights_of(x),
+                window.iter().map(|&sample| sample as u8),
+            )
+        } else {
+            (sum >> FRACTION).clamp(0, 255) as u8
+        };
+    }
 }
 
-/// One output row of the horizontal pass. `pixels` is the mirrored row, `before` pixels longer on the left.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn blend_pixels(pixels: &[[i32; 4]], taps: &Taps, before: isize, out: &mut [u8]) {
-    for (x, out) in out.chunks_exact_mut(3).enumerate() {
-        let window = &pixels[(taps.first[x] + before) as usize..][..taps.count];
-        let mut sums = [HALF; 4];
-        for (pixel, &weight) in window.iter().zip(taps.fixed_of(x)) {
-            for (sum, &sample) in sums.iter_mut().zip(pixel) {
-                *sum += sample * weight;
-            }
-        }
-        for (c, sample) in out.iter_mut().enumerate() {
-            *sample = if taps.slack[x] > 0 && is_near_tie(sums[c], taps.slack[x]) {
-                exactly(
-                    taps.weights_of(x),
-                    window.iter().map(|pixel| pixel[c] as u8),
-                )
-            } else {
-                (sums[c] >> FRACTION).clamp(0, 255) as u8
-            };
+/// The sum of products, a set of lanes at a time.
+#[inline(always)]
+fn dot(samples: &[i32], weights: &[[i32; SET]]) -> i32 {
+    let mut sums = [0; SET];
+    for (samples, weights) in samples.as_chunks::<SET>().0.iter().zip(weights) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += samples[i] * weights[i];
         }
     }
+    sums.iter().sum()
 }

@@ -3,6 +3,10 @@
 
 /// Bits after the point of the integer weights.
 pub(crate) const FRACTION: u32 = 22;
+/// 1 in integer weights.
+const ONE: f64 = (1 << FRACTION) as f64;
+/// Integer weights come in full sets of so many, the last set filled up with zeros.
+pub(crate) const SET: usize = 8;
 
 /// For each output position, `count` neighbouring input positions and their weights.
 ///
@@ -14,8 +18,8 @@ pub(crate) struct Taps {
     pub first: Vec<isize>,
     /// The weights, `first.len()` × `count`; each row sums to 1.
     pub weights: Vec<f64>,
-    /// The weights times 2^[`FRACTION`], rounded.
-    pub fixed: Vec<i32>,
+    /// The weights times 2^[`FRACTION`], rounded; whole sets an output position.
+    pub fixed: Vec<[i32; SET]>,
     /// Each output position's largest possible error of an integer sum over samples of 0 to 255, in units of
     /// 2^-[`FRACTION`]; 0 where the integer weights are exact (as for scales 1/2 and 1/4).
     pub slack: Vec<i32>,
@@ -44,19 +48,18 @@ impl Taps {
             taps.push(left as isize - 1, raw.collect());
         }
         taps.drop_zero_columns();
+        taps.fix();
         taps
     }
 
     /// Adds an output position: normalised weights, and their integer form.
     fn push(&mut self, first: isize, raw: Vec<f64>) {
         let sum: f64 = raw.iter().sum();
-        let one = f64::from(1 << FRACTION);
         let mut error = 0.0;
         for weight in raw.into_iter().map(|weight| weight / sum) {
-            let fixed = (weight * one).round();
-            error += (weight * one - fixed).abs();
+            let fixed = (weight * ONE).round();
+            error += (weight * ONE - fixed).abs();
             self.weights.push(weight);
-            self.fixed.push(fixed as i32);
         }
         self.first.push(first);
         self.slack.push(if error > 0.0 {
@@ -64,6 +67,19 @@ impl Taps {
         } else {
             0
         });
+    }
+
+    /// Makes the integer weights.
+    fn fix(&mut self) {
+        for row in self.weights.chunks(self.count) {
+            for part in row.chunks(SET) {
+                let mut set = [0; SET];
+                set.iter_mut()
+                    .zip(part)
+                    .for_each(|(fixed, weight)| *fixed = (weight * ONE).round() as i32);
+                self.fixed.push(set);
+            }
+        }
     }
 
     /// Drops the first or last tap where no output position uses it.
@@ -93,11 +109,6 @@ impl Taps {
             .chunks(self.count)
             .flat_map(|row| row[from..from + kept].to_vec())
             .collect();
-        self.fixed = self
-            .fixed
-            .chunks(self.count)
-            .flat_map(|row| row[from..from + kept].to_vec())
-            .collect();
         self.count = kept;
     }
 
@@ -107,8 +118,9 @@ impl Taps {
     }
 
     /// The integer weights of output position `x`.
-    pub(crate) fn fixed_of(&self, x: usize) -> &[i32] {
-        &self.fixed[x * self.count..][..self.count]
+    pub(crate) fn fixed_of(&self, x: usize) -> &[[i32; SET]] {
+        let sets = self.count.div_ceil(SET);
+        &self.fixed[x * sets..][..sets]
     }
 
     /// The input positions of output position `x`, folded back into `length` samples.
@@ -164,7 +176,8 @@ mod tests {
             assert_eq!(taps.first.len(), output);
             for x in 0..output {
                 assert!((taps.weights_of(x).iter().sum::<f64>() - 1.0).abs() < 1e-14);
-                assert_eq!(taps.fixed_of(x).len(), taps.count);
+                let fixed = taps.fixed_of(x).as_flattened();
+                assert!(fixed.len() >= taps.count && fixed[taps.count..].iter().all(|&v| v == 0));
             }
             assert_eq!(
                 taps.slack.iter().all(|&slack| slack == 0),
