@@ -1,7 +1,7 @@
 //! The tests of this crate that need files or a reference implementation, in one binary.
 //! Unaware of the crate's inside: only its public names are used.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod golden;
 mod photos;
