@@ -1,9 +1,12 @@
 //! Times one training step of IMDN ×4 with SPT units: 64 masks, batch 4, 64×64 patches, float32, on the CPU.
-//! Unaware of PyTorch: `step_pytorch.py` times the same step there and runs this program in turns with its own.
+//! Unaware of `PyTorch`: `step_pytorch.py` times the same step there and runs this program in turns with its own.
 //!
 //! `cargo bench -p pipeline-worker --bench step -- [steps] [threads]` prints the seconds of each step, one a line.
 
-#![expect(clippy::print_stdout, reason = "the printed numbers are what this program is for")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the printed numbers are what this program is for"
+)]
 
 use std::io::BufRead;
 use std::time::Instant;
@@ -21,8 +24,13 @@ const PATCH: i64 = 64;
 const MASKS: i64 = 64;
 
 fn main() {
-    let numbers: Vec<i32> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
-    let (steps, threads) = (numbers.first().copied().unwrap_or(7), numbers.get(1).copied().unwrap_or(2));
+    let numbers: Vec<i32> = std::env::args()
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
+    let (steps, threads) = (
+        numbers.first().copied().unwrap_or(7),
+        numbers.get(1).copied().unwrap_or(2),
+    );
     tch::set_num_threads(threads);
     let mut work = Work::new();
     let warm_up = work.step();
@@ -62,7 +70,8 @@ impl Work {
         let spt = Spt::new(&store.root(), &units(&backbone));
         spt::initialise(&store, Init::Default, 2);
         tch::manual_seed(3);
-        let rand = |c: i64, side: i64| Tensor::rand([BATCH, c, side, side], (Kind::Float, Device::Cpu));
+        let rand =
+            |c: i64, side: i64| Tensor::rand([BATCH, c, side, side], (Kind::Float, Device::Cpu));
         Self {
             net: Tuned { backbone, spt },
             adam: Adam::new(&params::named(&store), adam::Config::default()),
@@ -75,7 +84,10 @@ impl Work {
 
     /// One step: forward, L1 loss, backward, Adam. The loss.
     fn step(&mut self) -> f64 {
-        let loss = self.net.forward(&self.x, &self.masks).l1_loss(&self.target, Reduction::Mean);
+        let loss = self
+            .net
+            .forward(&self.x, &self.masks)
+            .l1_loss(&self.target, Reduction::Mean);
         self.adam.step(&loss, 1e-4);
         loss.double_value(&[])
     }

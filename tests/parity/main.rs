@@ -75,9 +75,9 @@ fn run_cases(cases: &[Case]) -> bool {
                     .iter()
                     .for_each(|name| println!("  `{name}` was not measured"));
                 if good {
-                    passed += 1
+                    passed += 1;
                 } else {
-                    failed.push(case.id.as_str())
+                    failed.push(case.id.as_str());
                 }
             }
             Outcome::Failed(error) => {

@@ -1,4 +1,4 @@
-//! PSNR, SSIM, both resizes and the noise of the denoising tests, against `BasicSR`, NumPy and MATLAB.
+//! PSNR, SSIM, both resizes and the noise of the denoising tests, against `BasicSR`, `NumPy` and MATLAB.
 //! Unaware of networks.
 
 use pixels::{

@@ -1,4 +1,4 @@
-//! A short training of SPT units on a frozen backbone, step by step against naive PyTorch.
+//! A short training of SPT units on a frozen backbone, step by step against naive `PyTorch`.
 //! Unaware of data sets and schedules: the case holds all batches.
 
 use pipeline_worker::nn::adam::{self, Adam};

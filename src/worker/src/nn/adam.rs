@@ -20,7 +20,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// β = (0.9, 0.999) as the paper states, ε = 1e-8 as PyTorch's default.
+    /// β = (0.9, 0.999) as the paper states, ε = 1e-8 as `PyTorch`'s default.
     fn default() -> Self {
         Self {
             beta1: 0.9,
@@ -185,7 +185,7 @@ impl Slot {
         ]
     }
 
-    /// In the order of PyTorch's single-tensor Adam: `rate` = lr/(1-β₁ᵗ), `root` = √(1-β₂ᵗ).
+    /// In the order of `PyTorch`'s single-tensor Adam: `rate` = lr/(1-β₁ᵗ), `root` = √(1-β₂ᵗ).
     fn update(&mut self, gradient: &Tensor, config: &Config, rate: f64, root: f64) {
         let gradient = gradient.to_kind(Kind::Float);
         let _ = self.mean.lerp_(&gradient, 1.0 - config.beta1);

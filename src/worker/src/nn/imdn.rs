@@ -168,11 +168,13 @@ impl Block {
         Tensor::cat(&[d1, d2, d3, self.c4.forward(&rest)], 1) // (B, C, H, W)
     }
 
+    /// The kept and the remaining channels of `x`. One operation, so that its gradient is one concatenation.
     fn split(&self, x: &Tensor) -> (Tensor, Tensor) {
-        let channels = x.size()[1];
+        let sizes = [self.kept, x.size()[1] - self.kept];
+        let mut parts = x.split_with_sizes(sizes, 1).into_iter();
         (
-            x.narrow(1, 0, self.kept),
-            x.narrow(1, self.kept, channels - self.kept),
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
         )
     }
 }

@@ -1,4 +1,4 @@
-//! What every model here is made of: the convolution with PyTorch's parameter names, and `LeakyReLU`.
+//! What every model here is made of: the convolution with `PyTorch`'s parameter names, and `LeakyReLU`.
 //! Unaware of models, of training and of where weights come from.
 
 use tch::Tensor;
@@ -29,28 +29,17 @@ impl Conv {
         x.conv2d(&self.weight, Some(&self.bias), 1, self.padding, 1, 1) // (B, c_out, H, W)
     }
 
-    /// The convolution of the channel-wise concatenation [`a`, `b`], each with its slice of the weight.
+    /// The convolution of the channel-wise concatenation [`a`, `b`].
     ///
-    /// Equal to `forward` of the concatenation up to rounding. Nothing is copied together, and where one part is a
-    /// constant (masks), no gradient is computed for it.
+    /// Where a gradient is wanted for one of them, each is convolved with its own slice of the weight, equal up to
+    /// rounding: for a constant part (masks) no gradient is computed then, which `PyTorch` does for a concatenation.
     pub fn forward_pair(&self, a: &Tensor, b: &Tensor) -> Tensor {
-        let (split, rest) = (a.size()[1], b.size()[1]);
-        let head = a.conv2d(
-            &self.weight.narrow(1, 0, split),
-            Some(&self.bias),
-            1,
-            self.padding,
-            1,
-            1,
-        );
-        let tail = b.conv2d(
-            &self.weight.narrow(1, split, rest),
-            None::<&Tensor>,
-            1,
-            self.padding,
-            1,
-            1,
-        );
+        if !a.requires_grad() && !b.requires_grad() {
+            return self.forward(&Tensor::cat(&[a, b], 1));
+        }
+        let weights = self.weight.split_with_sizes([a.size()[1], b.size()[1]], 1);
+        let head = a.conv2d(&weights[0], Some(&self.bias), 1, self.padding, 1, 1);
+        let tail = b.conv2d(&weights[1], None::<&Tensor>, 1, self.padding, 1, 1);
         head + tail // (B, c_out, H, W)
     }
 }

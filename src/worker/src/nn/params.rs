@@ -36,7 +36,7 @@ pub fn owned_copy(t: &Tensor) -> Tensor {
     }
 }
 
-/// Draws all convolutions as PyTorch's default does: weight and bias from U(±1/√`fan_in`), `fan_in` = `c_in`·k·k.
+/// Draws all convolutions as `PyTorch`'s default does: weight and bias from U(±1/√`fan_in`), `fan_in` = `c_in`·k·k.
 ///
 /// The numbers come from `ChaCha8` on the CPU, one stream from `seed` through the parameters in name order, so they are
 /// the same on every machine and device.

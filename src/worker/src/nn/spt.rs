@@ -85,7 +85,19 @@ impl Spt {
             Share::Units => &self.units[0],
         };
         let (change, prior) = unit.forward(&h, masks, prior);
-        (h + change * self.config.alpha, prior)
+        (h + self.scaled(change), prior)
+    }
+}
+
+impl Spt {
+    /// `α · change`; α = 1, the default, costs nothing.
+    #[expect(clippy::float_cmp, reason = "only exactly 1 may be left out")]
+    fn scaled(&self, change: Tensor) -> Tensor {
+        if self.config.alpha == 1.0 {
+            change
+        } else {
+            change * self.config.alpha
+        }
     }
 }
 
@@ -203,7 +215,7 @@ fn join(h: &Tensor, prior: Option<&Tensor>) -> Tensor {
 
 /// Gives the parameters of an [`Spt`] built in `store` their first values, from one seed.
 ///
-/// `default` draws as PyTorch does. `identity` draws the same, then sets the last convolutions of `fuse` and `feat` (of
+/// `default` draws as `PyTorch` does. `identity` draws the same, then sets the last convolutions of `fuse` and `feat` (of
 /// `cat` in `spt_cat`) to zero, so that tuning starts from the baseline exactly; never also that of `prior`: two factors
 /// of a product that are both zero get no gradient, ever.
 pub fn initialise(store: &VarStore, init: Init, seed: u64) {

@@ -61,7 +61,7 @@ fn transformer(found: &Shapes) -> Option<String> {
 
 /// SPT units: the number of masks shows in the head.
 fn spt(found: &Shapes) -> Option<String> {
-    let units = (0..)
+    let units = (0..1000)
         .take_while(|i| has(found, &format!("units.{i}.")))
         .count();
     if units == 0 {

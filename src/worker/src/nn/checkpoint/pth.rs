@@ -1,4 +1,4 @@
-//! PyTorch's own checkpoint files, read without Python and without running anything of their pickle.
+//! `PyTorch`'s own checkpoint files, read without Python and without running anything of their pickle.
 //! Unaware of models; which names of code a file of weights may mention is decided here.
 
 use std::any::Any;

@@ -72,7 +72,7 @@ pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
     })
 }
 
-/// Most bytes of tensors for each byte of file. PyTorch stores numbers once and uncompressed; tied weights count twice.
+/// Most bytes of tensors for each byte of file. `PyTorch` stores numbers once and uncompressed; tied weights count twice.
 const MAX_EXPANSION: u128 = 16;
 
 /// Fills all parameters of `store` from the file at `path`, strictly by name and shape.
