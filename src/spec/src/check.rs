@@ -2,7 +2,9 @@
 //! Unaware of files: whether an image or a checkpoint exists is not asked here.
 
 use crate::error::Problem;
-use crate::kinds::{Architecture, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table, Train, Tune};
+use crate::kinds::{
+    Architecture, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table, Train, Tune,
+};
 use crate::labels;
 use crate::names::{Scheme, Weights};
 use crate::pipeline::Typed;
@@ -14,7 +16,13 @@ pub(crate) fn check(stages: &[Typed]) -> Vec<Problem> {
         problems.extend(cycle(stages));
     }
     if problems.is_empty() {
-        problems.extend(stages.iter().flat_map(|s| Checker { stage: s, all: stages }.check()));
+        problems.extend(stages.iter().flat_map(|s| {
+            Checker {
+                stage: s,
+                all: stages,
+            }
+            .check()
+        }));
     }
     problems
 }
@@ -60,7 +68,11 @@ fn walk(at: usize, stages: &[Typed], state: &mut [Mark], path: &mut Vec<usize>) 
     }
     state[at] = Mark::Open;
     path.push(at);
-    let found = stages[at].stage.inputs.iter().find_map(|e| walk(e.stage, stages, state, path));
+    let found = stages[at]
+        .stage
+        .inputs
+        .iter()
+        .find_map(|e| walk(e.stage, stages, state, path));
     path.pop();
     state[at] = Mark::Done;
     found
@@ -68,11 +80,15 @@ fn walk(at: usize, stages: &[Typed], state: &mut [Mark], path: &mut Vec<usize>) 
 
 fn describe_cycle(at: usize, stages: &[Typed], path: &[usize]) -> Problem {
     let start = path.iter().position(|&p| p == at).unwrap_or(0);
-    let names: Vec<&str> =
-        path[start..].iter().chain([&at]).map(|&i| stages[i].stage.name.as_str()).collect();
+    let names: Vec<&str> = path[start..]
+        .iter()
+        .chain([&at])
+        .map(|&i| stages[i].stage.name.as_str())
+        .collect();
     let message = format!("the stages go round in a circle: {}", names.join(" → "));
     let path = format!("stages.{}", stages[at].stage.base);
-    Problem::new(stages[at].pos, path, message).hint("a stage can only read stages that do not read it")
+    Problem::new(stages[at].pos, path, message)
+        .hint("a stage can only read stages that do not read it")
 }
 
 struct Checker<'a> {
@@ -95,7 +111,13 @@ impl Checker<'_> {
         problems
     }
 
-    fn need(&self, ok: bool, path: &str, message: impl FnOnce() -> String, problems: &mut Vec<Problem>) {
+    fn need(
+        &self,
+        ok: bool,
+        path: &str,
+        message: impl FnOnce() -> String,
+        problems: &mut Vec<Problem>,
+    ) {
         if !ok {
             problems.push(self.stage.problem(path, message()));
         }
@@ -111,9 +133,14 @@ impl Checker<'_> {
             ),
             Degrade::Denoise(sigma) => {
                 let good = sigma > 0.0 && sigma <= 255.0;
-                self.need(good, "degrade.denoise", || format!("sigma {sigma} is not in (0, 255]"), problems);
                 self.need(
-                    prepare.lr.is_none(),
+                    good,
+                    "degrade.denoise",
+                    || format!("sigma {sigma} is not in (0, 255]"),
+                    problems,
+                );
+                self.need(
+                    prepare.lr.is_none() && prepare.lr_if_present.is_none(),
                     "lr",
                     || "existing LR images go with `degrade: {sr: …}`, not with noise".into(),
                     problems,
@@ -124,8 +151,18 @@ impl Checker<'_> {
 
     fn mask(&self, mask: &Mask, problems: &mut Vec<Problem>) {
         let (grid, count) = (mask.grid(), mask.count());
-        self.need((1..=128).contains(&grid), "grid", || format!("{grid} is not in 1..=128"), problems);
-        self.need((1..=4096).contains(&count), "count", || format!("{count} is not in 1..=4096"), problems);
+        self.need(
+            (1..=128).contains(&grid),
+            "grid",
+            || format!("{grid} is not in 1..=128"),
+            problems,
+        );
+        self.need(
+            (1..=4096).contains(&count),
+            "count",
+            || format!("{count} is not in 1..=4096"),
+            problems,
+        );
         match &mask.segmenter {
             Segmenter::Graph(graph) => {
                 let sigma = graph.sigma.unwrap_or(1.0);
@@ -137,11 +174,18 @@ impl Checker<'_> {
                 );
                 let [a, b, c] = graph.k.unwrap_or([1.0, 2.0, 3.0]);
                 let rising = a > 0.0 && a < b && b < c && c.is_finite();
-                self.need(rising, "segmenter.graph.k", || "three increasing positive numbers".into(), problems);
+                self.need(
+                    rising,
+                    "segmenter.graph.k",
+                    || "three increasing positive numbers".into(),
+                    problems,
+                );
             }
             Segmenter::Other { .. } => {
                 let own = self.stage.stage.input("images");
-                let same = self.input("segmenter.other.masks").is_none_or(|m| m.stage.input("images") == own);
+                let same = self
+                    .input("segmenter.other.masks")
+                    .is_none_or(|m| m.stage.input("images") == own);
                 self.need(
                     same,
                     "segmenter.other.masks",
@@ -185,14 +229,22 @@ impl Checker<'_> {
         if let Some(from) = self.input_index("from") {
             let other = labels::architecture(self.all, from);
             let same = other.is_none_or(|a| *a == train.backbone);
-            self.need(same, "from", || "the weights belong to another backbone than `backbone`".into(), problems);
+            self.need(
+                same,
+                "from",
+                || "the weights belong to another backbone than `backbone`".into(),
+                problems,
+            );
         }
         self.images_fit("images", train.backbone.scale(), problems);
         self.schedule(&train.schedule, train.backbone.scale(), false, problems);
     }
 
     fn tune(&self, tune: &Tune, problems: &mut Vec<Problem>) {
-        let Some(backbone) = self.input_index("backbone").and_then(|i| labels::architecture(self.all, i)) else {
+        let Some(backbone) = self
+            .input_index("backbone")
+            .and_then(|i| labels::architecture(self.all, i))
+        else {
             return;
         };
         let spt = tune.scheme == Scheme::Spt;
@@ -200,7 +252,12 @@ impl Checker<'_> {
         self.masks_fit("masks", "images", spt, problems);
         self.schedule(&tune.schedule, backbone.scale(), spt, problems);
         let alpha = tune.alpha;
-        self.need(alpha.is_finite(), "alpha", || format!("{alpha} is not a number"), problems);
+        self.need(
+            alpha.is_finite(),
+            "alpha",
+            || format!("{alpha} is not a number"),
+            problems,
+        );
         let last = tune.locations.unwrap_or(1);
         let blocks = backbone.blocks();
         self.need(
@@ -213,7 +270,12 @@ impl Checker<'_> {
 
     fn schedule(&self, schedule: &Schedule, scale: u32, spt: bool, problems: &mut Vec<Problem>) {
         let one = schedule.iterations.is_some() != schedule.until.is_some();
-        self.need(one, "iterations", || "give one of `iterations` and `until`".into(), problems);
+        self.need(
+            one,
+            "iterations",
+            || "give one of `iterations` and `until`".into(),
+            problems,
+        );
         let patch = schedule.patch.unwrap_or(64);
         let [b1, b2] = schedule.betas;
         let betas = (0.0..1.0).contains(&b1) && (0.0..1.0).contains(&b2);
@@ -224,7 +286,10 @@ impl Checker<'_> {
             ("lr", schedule.lr > 0.0 && schedule.lr.is_finite()),
             ("halve_every", schedule.halve_every >= 1),
             ("betas", betas),
-            ("validate.every", schedule.validate.as_ref().is_none_or(|v| v.every >= 1)),
+            (
+                "validate.every",
+                schedule.validate.as_ref().is_none_or(|v| v.every >= 1),
+            ),
         ];
         for (path, ok) in positive {
             self.need(ok, path, || "out of range".into(), problems);
@@ -252,37 +317,82 @@ impl Checker<'_> {
         self.images_fit("validate.images", scale, problems);
         self.masks_fit("validate.masks", "validate.images", spt, problems);
         let own = self.input_index("images") != self.input_index("validate.images");
-        self.need(own, "validate.images", || "these are the images that are trained on".into(), problems);
+        self.need(
+            own,
+            "validate.images",
+            || "these are the images that are trained on".into(),
+            problems,
+        );
         if let (Some(a), Some(b)) = (self.mask_count("masks"), self.mask_count("validate.masks")) {
-            self.need(a == b, "validate.masks", || format!("{b} masks an image, but training has {a}"), problems);
+            self.need(
+                a == b,
+                "validate.masks",
+                || format!("{b} masks an image, but training has {a}"),
+                problems,
+            );
         }
     }
 
     fn evaluate(&self, evaluate: &Evaluate, problems: &mut Vec<Problem>) {
-        let Some(model) = self.input_index("model") else { return };
-        let Some(backbone) = labels::architecture(self.all, model) else { return };
+        let Some(model) = self.input_index("model") else {
+            return;
+        };
+        let Some(backbone) = labels::architecture(self.all, model) else {
+            return;
+        };
         self.images_fit("images", backbone.scale(), problems);
         let spt = matches!(&self.all[model].stage.kind, Kind::Tune(t) if t.scheme == Scheme::Spt);
         self.masks_fit("masks", "images", spt, problems);
-        let tuned = self.all[model].stage.input("masks").and_then(|m| count_of(&self.all[m]));
+        let tuned = self.all[model]
+            .stage
+            .input("masks")
+            .and_then(|m| count_of(&self.all[m]));
         if let (Some(a), Some(b)) = (tuned, self.mask_count("masks")) {
-            self.need(a == b, "masks", || format!("{b} masks an image, but the model was tuned with {a}"), problems);
+            self.need(
+                a == b,
+                "masks",
+                || format!("{b} masks an image, but the model was tuned with {a}"),
+                problems,
+            );
         }
         let metrics = !evaluate.metrics.is_empty();
-        self.need(metrics, "metrics", || "give at least one of psnr and ssim".into(), problems);
+        self.need(
+            metrics,
+            "metrics",
+            || "give at least one of psnr and ssim".into(),
+            problems,
+        );
     }
 
     fn table(&self, table: &Table, problems: &mut Vec<Problem>) {
         let evaluations: Vec<usize> = self.stage.stage.inputs_of("from").collect();
-        self.need(!evaluations.is_empty(), "from", || "a table shows at least one evaluation".into(), problems);
-        self.need(!table.rows.is_empty(), "rows", || "name at least one label".into(), problems);
-        let rows = table.rows.iter().enumerate().map(|(i, r)| (format!("rows.{i}"), r));
+        self.need(
+            !evaluations.is_empty(),
+            "from",
+            || "a table shows at least one evaluation".into(),
+            problems,
+        );
+        self.need(
+            !table.rows.is_empty(),
+            "rows",
+            || "name at least one label".into(),
+            problems,
+        );
+        let rows = table
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(i, r)| (format!("rows.{i}"), r));
         let all = rows.chain(table.columns.iter().map(|c| ("columns".to_owned(), c)));
         let known = labels::known(self.all, &evaluations);
         for (path, label) in all.filter(|(_, l)| !known.contains(*l)) {
             let names: Vec<&str> = known.iter().map(String::as_str).collect();
             let hint = crate::error::suggest(label, &names, "labels");
-            problems.push(self.stage.problem(&path, format!("unknown label `{label}`")).hint(hint));
+            problems.push(
+                self.stage
+                    .problem(&path, format!("unknown label `{label}`"))
+                    .hint(hint),
+            );
         }
         if problems.is_empty() {
             self.one_protocol(&evaluations, problems);
@@ -292,9 +402,13 @@ impl Checker<'_> {
 
     /// Numbers of different protocols never share a table unless it says which is which.
     fn one_protocol(&self, evaluations: &[usize], problems: &mut Vec<Problem>) {
-        let Kind::Table(table) = &self.stage.stage.kind else { return };
-        let protocols: std::collections::BTreeSet<String> =
-            evaluations.iter().filter_map(|&e| labels::of(self.all, e).remove("luma")).collect();
+        let Kind::Table(table) = &self.stage.stage.kind else {
+            return;
+        };
+        let protocols: std::collections::BTreeSet<String> = evaluations
+            .iter()
+            .filter_map(|&e| labels::of(self.all, e).remove("luma"))
+            .collect();
         let said = table.rows.iter().chain(&table.columns).any(|l| l == "luma");
         self.need(
             protocols.len() <= 1 || said,
@@ -313,7 +427,12 @@ impl Checker<'_> {
                 .iter()
                 .chain(table.columns.as_ref())
                 .map(|l| labels.get(l).cloned().unwrap_or_default())
-                .chain(table.columns.is_none().then(|| labels.get("set").cloned().unwrap_or_default()))
+                .chain(
+                    table
+                        .columns
+                        .is_none()
+                        .then(|| labels.get("set").cloned().unwrap_or_default()),
+                )
                 .collect();
             if let Some(other) = seen.insert(cell, at) {
                 let (a, b) = (&self.all[other].stage.name, &self.all[at].stage.name);
@@ -337,7 +456,9 @@ impl Checker<'_> {
     }
 
     fn images_fit(&self, role: &str, scale: u32, problems: &mut Vec<Problem>) {
-        let Some(Kind::Prepare(prepare)) = self.input(role).map(|s| &s.stage.kind) else { return };
+        let Some(Kind::Prepare(prepare)) = self.input(role).map(|s| &s.stage.kind) else {
+            return;
+        };
         let found = prepare.degrade.scale();
         self.need(
             found == scale,
@@ -358,7 +479,12 @@ impl Checker<'_> {
             problems.push(self.stage.problem(role, message));
         }
         let fit = given.is_none_or(|m| m.stage.input("images") == self.input_index(images));
-        self.need(fit, role, || format!("these masks belong to other images than `{images}`"), problems);
+        self.need(
+            fit,
+            role,
+            || format!("these masks belong to other images than `{images}`"),
+            problems,
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, VariantAccess, Visitor,
 };
 
 use crate::error::{Problem, suggest};
@@ -80,7 +80,11 @@ impl de::Error for DeError {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        let problem = Problem::new(Pos::default(), "", format!("the field `{field}` is missing"));
+        let problem = Problem::new(
+            Pos::default(),
+            "",
+            format!("the field `{field}` is missing"),
+        );
         Self(problem.hint(format!("add `{field}: …`")))
     }
 }
@@ -132,7 +136,10 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
     ) -> Result<V::Value, DeError> {
         match self.0.value {
             // `graph:` with nothing behind it means the defaults.
-            Value::Null => visitor.visit_map(Entries { entries: &[], next: 0 }),
+            Value::Null => visitor.visit_map(Entries {
+                entries: &[],
+                next: 0,
+            }),
             _ => self.visit(visitor),
         }
     }
@@ -145,14 +152,26 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
     ) -> Result<V::Value, DeError> {
         let pos = self.0.pos;
         let access = match &self.0.value {
-            Value::Str(name) => Choice { name, pos, content: None },
+            Value::Str(name) => Choice {
+                name,
+                pos,
+                content: None,
+            },
             Value::Map(entries) if entries.len() == 1 => {
                 let (key, content) = &entries[0];
-                Choice { name: &key.text, pos: key.pos, content: Some(content) }
+                Choice {
+                    name: &key.text,
+                    pos: key.pos,
+                    content: Some(content),
+                }
             }
             _ => {
                 let found = self.0.describe();
-                return Err(DeError(Problem::new(pos, "", format!("expected one name, found {found}"))));
+                return Err(DeError(Problem::new(
+                    pos,
+                    "",
+                    format!("expected one name, found {found}"),
+                )));
             }
         };
         visitor.visit_enum(access)
@@ -172,11 +191,18 @@ struct Items<'n> {
 impl<'n> SeqAccess<'n> for Items<'n> {
     type Error = DeError;
 
-    fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, DeError> {
-        let Some(item) = self.items.get(self.next) else { return Ok(None) };
+    fn next_element_seed<T: DeserializeSeed<'n>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DeError> {
+        let Some(item) = self.items.get(self.next) else {
+            return Ok(None);
+        };
         let index = self.next.to_string();
         self.next += 1;
-        seed.deserialize(NodeDe(item)).map(Some).map_err(|e| e.at(item.pos).under(&index))
+        seed.deserialize(NodeDe(item))
+            .map(Some)
+            .map_err(|e| e.at(item.pos).under(&index))
     }
 }
 
@@ -188,8 +214,13 @@ struct Entries<'n> {
 impl<'n> MapAccess<'n> for Entries<'n> {
     type Error = DeError;
 
-    fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
-        let Some((key, _)) = self.entries.get(self.next) else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'n>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, DeError> {
+        let Some((key, _)) = self.entries.get(self.next) else {
+            return Ok(None);
+        };
         let text: StrDeserializer<'_, DeError> = key.text.as_str().into_deserializer();
         seed.deserialize(text).map(Some).map_err(|e| e.at(key.pos))
     }
@@ -197,7 +228,8 @@ impl<'n> MapAccess<'n> for Entries<'n> {
     fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, DeError> {
         let (key, node) = &self.entries[self.next];
         self.next += 1;
-        seed.deserialize(NodeDe(node)).map_err(|e| e.at(node.pos).under(&key.text))
+        seed.deserialize(NodeDe(node))
+            .map_err(|e| e.at(node.pos).under(&key.text))
     }
 }
 
@@ -233,9 +265,14 @@ impl<'n> VariantAccess<'n> for Choice<'n> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'n>>(self, seed: T) -> Result<T::Value, DeError> {
-        let empty = Node { value: Value::Null, pos: self.pos };
+        let empty = Node {
+            value: Value::Null,
+            pos: self.pos,
+        };
         match self.content {
-            Some(node) => seed.deserialize(NodeDe(node)).map_err(|e| e.at(node.pos).under(self.name)),
+            Some(node) => seed
+                .deserialize(NodeDe(node))
+                .map_err(|e| e.at(node.pos).under(self.name)),
             None => seed.deserialize(OwnedDe(empty)).map_err(|e| e.at(self.pos)),
         }
     }
@@ -253,9 +290,12 @@ impl<'n> VariantAccess<'n> for Choice<'n> {
             Some(node) => NodeDe(node)
                 .deserialize_struct("", &[], visitor)
                 .map_err(|e| e.at(node.pos).under(self.name)),
-            None => {
-                visitor.visit_map(Entries { entries: &[], next: 0 }).map_err(|e: DeError| e.at(self.pos))
-            }
+            None => visitor
+                .visit_map(Entries {
+                    entries: &[],
+                    next: 0,
+                })
+                .map_err(|e: DeError| e.at(self.pos)),
         }
     }
 }
@@ -276,7 +316,12 @@ impl<'de> Deserializer<'de> for OwnedDe {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DeError> {
-        visitor.visit_map(Entries { entries: &[], next: 0 }).map_err(|e: DeError| e.at(self.0.pos))
+        visitor
+            .visit_map(Entries {
+                entries: &[],
+                next: 0,
+            })
+            .map_err(|e: DeError| e.at(self.0.pos))
     }
 
     serde::forward_to_deserialize_any! {

@@ -34,7 +34,12 @@ pub struct Problem {
 impl Problem {
     /// A problem at `pos`.
     pub fn new(pos: Pos, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pos, path: path.into(), message: message.into(), hint: String::new() }
+        Self {
+            pos,
+            path: path.into(),
+            message: message.into(),
+            hint: String::new(),
+        }
     }
 
     /// The same with a hint.
@@ -47,8 +52,11 @@ impl Problem {
     /// The same with the path it was found under in front of its own.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
-        self.path =
-            if self.path.is_empty() { prefix.to_owned() } else { format!("{prefix}.{}", self.path) };
+        self.path = if self.path.is_empty() {
+            prefix.to_owned()
+        } else {
+            format!("{prefix}.{}", self.path)
+        };
         self
     }
 }
@@ -65,7 +73,10 @@ impl SpecError {
     pub(crate) fn locate(mut problems: Vec<Problem>, sources: &[(String, String)]) -> Self {
         problems.sort_by_key(|p| p.pos);
         problems.dedup();
-        let located = problems.into_iter().map(|p| (place(p.pos, sources), p)).collect();
+        let located = problems
+            .into_iter()
+            .map(|p| (place(p.pos, sources), p))
+            .collect();
         Self { problems: located }
     }
 }
@@ -73,8 +84,17 @@ impl SpecError {
 /// Puts a position into words.
 pub(crate) fn place(pos: Pos, sources: &[(String, String)]) -> Place {
     let (source, text) = sources.get(pos.source).cloned().unwrap_or_default();
-    let line = pos.line.checked_sub(1).and_then(|n| text.lines().nth(n)).unwrap_or_default();
-    Place { source, line: pos.line, column: pos.column, text: line.to_owned() }
+    let line = pos
+        .line
+        .checked_sub(1)
+        .and_then(|n| text.lines().nth(n))
+        .unwrap_or_default();
+    Place {
+        source,
+        line: pos.line,
+        column: pos.column,
+        text: line.to_owned(),
+    }
 }
 
 impl fmt::Display for SpecError {
@@ -94,13 +114,21 @@ fn write_problem(f: &mut fmt::Formatter<'_>, place: &Place, problem: &Problem) -
     if place.line > 0 {
         write!(f, ":{}:{}", place.line, place.column)?;
     }
-    let path = if problem.path.is_empty() { String::new() } else { format!("{}: ", problem.path) };
+    let path = if problem.path.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", problem.path)
+    };
     writeln!(f, ": {path}{}", problem.message)?;
     if place.line > 0 && !place.text.is_empty() {
         let number = place.line.to_string();
         let margin = " ".repeat(number.len());
         writeln!(f, " {number} | {}", place.text)?;
-        writeln!(f, " {margin} | {}^", " ".repeat(place.column.saturating_sub(1)))?;
+        writeln!(
+            f,
+            " {margin} | {}^",
+            " ".repeat(place.column.saturating_sub(1))
+        )?;
     }
     if !problem.hint.is_empty() {
         writeln!(f, "hint: {}", problem.hint)?;
@@ -115,7 +143,9 @@ pub(crate) fn did_you_mean<'a>(
     typed: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let scored = known.into_iter().map(|k| (strsim::damerau_levenshtein(typed, k), k));
+    let scored = known
+        .into_iter()
+        .map(|k| (strsim::damerau_levenshtein(typed, k), k));
     let near = scored.filter(|(d, k)| *d <= 1 + k.len().max(typed.len()) / 4);
     near.min().map(|(_, k)| k)
 }

@@ -30,7 +30,13 @@ pub(crate) fn expand(
     stages: &[(Key, Node)],
     vars: &BTreeMap<String, Node>,
 ) -> Result<(Vec<Draft>, Index), Vec<Problem>> {
-    let mut expander = Expander { stages, vars, done: BTreeMap::new(), active: Vec::new(), problems: Vec::new() };
+    let mut expander = Expander {
+        stages,
+        vars,
+        done: BTreeMap::new(),
+        active: Vec::new(),
+        problems: Vec::new(),
+    };
     for (key, _) in stages {
         expander.stage(&key.text);
     }
@@ -64,7 +70,9 @@ impl Expander<'_> {
         if self.done.contains_key(name) || self.active.iter().any(|a| a == name) {
             return;
         }
-        let Some((key, body)) = self.stages.iter().find(|(k, _)| k.text == name) else { return };
+        let Some((key, body)) = self.stages.iter().find(|(k, _)| k.text == name) else {
+            return;
+        };
         self.active.push(name.to_owned());
         let drafts = match self.members(key, body) {
             Ok(drafts) => drafts,
@@ -91,22 +99,41 @@ impl Expander<'_> {
         Ok(drafts)
     }
 
-    fn member(&self, key: &Key, body: &Node, chosen: &[(&str, &str, &Node)]) -> Result<Draft, Problem> {
+    fn member(
+        &self,
+        key: &Key,
+        body: &Node,
+        chosen: &[(&str, &str, &Node)],
+    ) -> Result<Draft, Problem> {
         let mut body = body.clone();
         let mut values = self.vars.clone();
-        values.extend(chosen.iter().map(|(axis, _, node)| ((*axis).to_owned(), (*node).clone())));
+        values.extend(
+            chosen
+                .iter()
+                .map(|(axis, _, node)| ((*axis).to_owned(), (*node).clone())),
+        );
         let mut used = BTreeSet::new();
         placeholders(&mut body, &values, &mut used)?;
         for (axis, _, node) in chosen {
             if !set_field(&mut body, axis, node) && !used.contains(*axis) {
-                let message = format!("the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`");
+                let message = format!(
+                    "the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`"
+                );
                 return Err(Problem::new(node.pos, "each", message));
             }
         }
-        let axes: Vec<(String, String)> =
-            chosen.iter().map(|(axis, text, _)| ((*axis).to_owned(), (*text).to_owned())).collect();
+        let axes: Vec<(String, String)> = chosen
+            .iter()
+            .map(|(axis, text, _)| ((*axis).to_owned(), (*text).to_owned()))
+            .collect();
         let name = member_name(&key.text, &axes);
-        Ok(Draft { base: key.text.clone(), name, axes, body, pos: key.pos })
+        Ok(Draft {
+            base: key.text.clone(),
+            name,
+            axes,
+            body,
+            pos: key.pos,
+        })
     }
 
     fn axes(&mut self, mut each: Node, body: &Node) -> Result<Vec<Axis>, Problem> {
@@ -115,7 +142,10 @@ impl Expander<'_> {
             let message = format!("expected `axis: [values]`, found {}", each.describe());
             return Err(Problem::new(each.pos, "", message));
         };
-        entries.iter().map(|(key, values)| self.axis(key, values, body)).collect()
+        entries
+            .iter()
+            .map(|(key, values)| self.axis(key, values, body))
+            .collect()
     }
 
     fn axis(&mut self, key: &Key, values: &Node, body: &Node) -> Result<Axis, Problem> {
@@ -124,7 +154,11 @@ impl Expander<'_> {
             return Err(Problem::new(values.pos, key.text.clone(), message));
         };
         if items.is_empty() {
-            return Err(Problem::new(values.pos, key.text.clone(), "the list of values is empty"));
+            return Err(Problem::new(
+                values.pos,
+                key.text.clone(),
+                "the list of values is empty",
+            ));
         }
         let mut named: Vec<(String, Node)> = Vec::new();
         for item in items {
@@ -140,7 +174,12 @@ impl Expander<'_> {
     }
 
     /// The value itself or, where it is a reference to a swept stage, the names of all members.
-    fn values(&mut self, axis: &str, item: &Node, body: &Node) -> Result<Vec<(String, Node)>, Problem> {
+    fn values(
+        &mut self,
+        axis: &str,
+        item: &Node,
+        body: &Node,
+    ) -> Result<Vec<(String, Node)>, Problem> {
         let Some(text) = item.scalar() else {
             let message = format!("an axis takes names and numbers, found {}", item.describe());
             return Err(Problem::new(item.pos, axis, message));
@@ -151,7 +190,10 @@ impl Expander<'_> {
         self.stage(&text);
         match self.done.get(&text).map(Vec::as_slice) {
             Some(members) if members.iter().any(|m| !m.axes.is_empty()) => {
-                let name = |m: &Draft| Node { value: Value::Str(m.name.clone()), pos: item.pos };
+                let name = |m: &Draft| Node {
+                    value: Value::Str(m.name.clone()),
+                    pos: item.pos,
+                };
                 Ok(members.iter().map(|m| (m.name.clone(), name(m))).collect())
             }
             _ => Ok(vec![(text, item.clone())]),
@@ -161,20 +203,31 @@ impl Expander<'_> {
 
 /// Whether `axis` is a field of the stage's kind that holds a reference.
 fn is_reference(axis: &str, body: &Node) -> bool {
-    let kind = body.entries().unwrap_or_default().iter().find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
+    let kind = body
+        .entries()
+        .unwrap_or_default()
+        .iter()
+        .find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
     kind.is_some() && matches!(axis, "images" | "masks" | "backbone" | "model")
 }
 
 fn take(body: &mut Node, field: &str) -> Option<Node> {
-    let Value::Map(entries) = &mut body.value else { return None };
+    let Value::Map(entries) = &mut body.value else {
+        return None;
+    };
     let at = entries.iter().position(|(k, _)| k.text == field)?;
     Some(entries.remove(at).1)
 }
 
 /// Sets the field called `axis` of the stage's kind, where the kind has such a field and the text does not give it.
 fn set_field(body: &mut Node, axis: &str, value: &Node) -> bool {
-    let Value::Map(entries) = &mut body.value else { return false };
-    let Some((kind, config)) = entries.iter_mut().find(|(k, _)| Kind::NAMES.contains(&k.text.as_str())) else {
+    let Value::Map(entries) = &mut body.value else {
+        return false;
+    };
+    let Some((kind, config)) = entries
+        .iter_mut()
+        .find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()))
+    else {
         return false;
     };
     let known = crate::pipeline::fields_of_kind(&kind.text).contains(&axis);

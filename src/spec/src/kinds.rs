@@ -62,7 +62,9 @@ impl Accepts {
         match self {
             Self::Images => "a `prepare` stage",
             Self::Masks => "a `mask` stage",
-            Self::Backbone => "a `pretrained` or `train` stage (or a `tune` stage with `scheme: full`)",
+            Self::Backbone => {
+                "a `pretrained` or `train` stage (or a `tune` stage with `scheme: full`)"
+            }
             Self::Model => "a `pretrained`, `train` or `tune` stage",
             Self::Evaluation => "an `evaluate` stage",
         }
@@ -94,8 +96,15 @@ impl InputRef {
 
 impl Kind {
     /// The names of all kinds, in the order of [`Kind`].
-    pub const NAMES: &'static [&'static str] =
-        &["prepare", "mask", "pretrained", "train", "tune", "evaluate", "table"];
+    pub const NAMES: &'static [&'static str] = &[
+        "prepare",
+        "mask",
+        "pretrained",
+        "train",
+        "tune",
+        "evaluate",
+        "table",
+    ];
 
     /// The name in YAML.
     pub const fn name(&self) -> &'static str {
@@ -155,25 +164,40 @@ impl Kind {
         match self {
             Self::Prepare(prepare) => {
                 let lr = prepare.lr.as_ref().map(|lr| ("lr", lr));
-                std::iter::once(("images", &prepare.images)).chain(lr).collect()
+                let maybe = prepare.lr_if_present.as_ref();
+                std::iter::once(("images", &prepare.images))
+                    .chain(lr)
+                    .chain(maybe.map(|lr| ("lr_if_present", lr)))
+                    .collect()
             }
-            Self::Mask(Mask { segmenter: Segmenter::Files { path }, .. }) => {
+            Self::Mask(Mask {
+                segmenter: Segmenter::Files { path },
+                ..
+            }) => {
                 vec![("segmenter.files.path", path)]
             }
             Self::Pretrained(pretrained) => vec![("file", &pretrained.file)],
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => vec![],
+            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
+                vec![]
+            }
         }
     }
 
     /// The same, to be changed: relative paths are anchored at the pipeline file's folder.
     pub(crate) fn outside_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            Self::Prepare(prepare) => {
-                std::iter::once(&mut prepare.images).chain(prepare.lr.as_mut()).collect()
-            }
-            Self::Mask(Mask { segmenter: Segmenter::Files { path }, .. }) => vec![path],
+            Self::Prepare(prepare) => std::iter::once(&mut prepare.images)
+                .chain(prepare.lr.as_mut())
+                .chain(prepare.lr_if_present.as_mut())
+                .collect(),
+            Self::Mask(Mask {
+                segmenter: Segmenter::Files { path },
+                ..
+            }) => vec![path],
             Self::Pretrained(pretrained) => vec![&mut pretrained.file],
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => vec![],
+            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
+                vec![]
+            }
         }
     }
 
@@ -191,7 +215,12 @@ struct References(Vec<InputRef>);
 
 impl References {
     fn one(&mut self, path: &str, text: &str, accepts: Accepts) {
-        self.0.push(InputRef { path: path.into(), text: text.into(), accepts, many: false });
+        self.0.push(InputRef {
+            path: path.into(),
+            text: text.into(),
+            accepts,
+            many: false,
+        });
     }
 
     fn option(&mut self, path: &str, text: Option<&String>, accepts: Accepts) {
@@ -210,7 +239,12 @@ impl References {
     fn many(&mut self, field: &str, texts: &[String]) {
         for (i, text) in texts.iter().enumerate() {
             let path = format!("{field}.{i}");
-            self.0.push(InputRef { path, text: text.clone(), accepts: Accepts::Evaluation, many: true });
+            self.0.push(InputRef {
+                path,
+                text: text.clone(),
+                accepts: Accepts::Evaluation,
+                many: true,
+            });
         }
     }
 }
@@ -224,6 +258,9 @@ pub struct Prepare {
     /// Folder of existing LR images, named as the HR ones or with `x<scale>` behind the name.
     #[serde(default)]
     pub lr: Option<PathBuf>,
+    /// The same, where that folder exists; where it does not, LR images are made.
+    #[serde(default)]
+    pub lr_if_present: Option<PathBuf>,
     /// What is done to them.
     pub degrade: Degrade,
     /// Only these files of the folder, by name; all when empty.
@@ -235,6 +272,14 @@ pub struct Prepare {
     /// The name in tables; the folder's own (or its parent's, if that is `HR`) when absent. Not in the key.
     #[serde(default)]
     pub name: Option<String>,
+}
+
+impl Prepare {
+    /// The folder of LR images to use, if there is one. Looks whether `lr_if_present` exists.
+    pub fn lr_folder(&self, exists: impl Fn(&std::path::Path) -> bool) -> Option<&PathBuf> {
+        let maybe = self.lr_if_present.as_ref().filter(|path| exists(path));
+        self.lr.as_ref().or(maybe)
+    }
 }
 
 /// The degradation (METHOD: degradations).

@@ -35,7 +35,9 @@ pub const NONE: &str = "–";
 pub fn of<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String> {
     let stage = stages.stage(at);
     let mut labels = BTreeMap::new();
-    let Kind::Evaluate(evaluate) = &stage.kind else { return labels };
+    let Kind::Evaluate(evaluate) = &stage.kind else {
+        return labels;
+    };
     for role in ["images", "model"] {
         if let Some(input) = stage.input(role) {
             labels.extend(stages.stage(input).axes.iter().cloned());
@@ -54,7 +56,10 @@ pub fn of<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String>
 
 /// The labels that at least one of the evaluations has.
 pub(crate) fn known(stages: &[Typed], evaluations: &[usize]) -> BTreeSet<String> {
-    evaluations.iter().flat_map(|&at| of(stages, at).into_keys()).collect()
+    evaluations
+        .iter()
+        .flat_map(|&at| of(stages, at).into_keys())
+        .collect()
 }
 
 /// The network of a `pretrained`, `train` or `tune` stage.
@@ -63,7 +68,9 @@ pub fn architecture<S: Stages + ?Sized>(stages: &S, at: usize) -> Option<&Archit
     match &stage.kind {
         Kind::Pretrained(pretrained) => Some(&pretrained.backbone),
         Kind::Train(train) => Some(&train.backbone),
-        Kind::Tune(_) => stage.input("backbone").and_then(|b| architecture(stages, b)),
+        Kind::Tune(_) => stage
+            .input("backbone")
+            .and_then(|b| architecture(stages, b)),
         _ => None,
     }
 }
@@ -75,8 +82,15 @@ pub fn set_name(prepare: &Prepare) -> String {
     }
     let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
     let own = name(&prepare.images).unwrap_or_default();
-    let generic = matches!(own.to_ascii_uppercase().as_str(), "HR" | "GT" | "GTMOD12" | "ORIGINAL");
-    if generic { prepare.images.parent().and_then(name).unwrap_or(own) } else { own }
+    let generic = matches!(
+        own.to_ascii_uppercase().as_str(),
+        "HR" | "GT" | "GTMOD12" | "ORIGINAL"
+    );
+    if generic {
+        prepare.images.parent().and_then(name).unwrap_or(own)
+    } else {
+        own
+    }
 }
 
 fn image_labels(prepare: &Prepare, evaluate: &Evaluate, labels: &mut BTreeMap<String, String>) {
@@ -94,7 +108,11 @@ fn image_labels(prepare: &Prepare, evaluate: &Evaluate, labels: &mut BTreeMap<St
     }
 }
 
-fn model_labels<S: Stages + ?Sized>(stages: &S, model: usize, labels: &mut BTreeMap<String, String>) {
+fn model_labels<S: Stages + ?Sized>(
+    stages: &S,
+    model: usize,
+    labels: &mut BTreeMap<String, String>,
+) {
     if let Some(backbone) = architecture(stages, model) {
         labels.insert("backbone".into(), backbone.title().into());
     }
@@ -119,12 +137,18 @@ fn tune_labels<S: Stages + ?Sized>(
     labels: &mut BTreeMap<String, String>,
 ) {
     let spt = tune.scheme == Scheme::Spt;
-    labels.insert("scheme".into(), if spt { "SPT" } else { "full fine-tuning" }.into());
+    labels.insert(
+        "scheme".into(),
+        if spt { "SPT" } else { "full fine-tuning" }.into(),
+    );
     let blocks = architecture(stages, model).map_or(0, Architecture::blocks);
     let values = [
         ("alpha", tune.alpha.to_string()),
         ("variant", tune.variant.to_string()),
-        ("locations", format!("B1–B{}", tune.locations.unwrap_or(blocks))),
+        (
+            "locations",
+            format!("B1–B{}", tune.locations.unwrap_or(blocks)),
+        ),
         ("init", tune.init.to_string()),
         ("share", tune.share.to_string()),
     ];
@@ -133,13 +157,23 @@ fn tune_labels<S: Stages + ?Sized>(
     }
 }
 
-fn mask_labels<S: Stages + ?Sized>(stages: &S, stage: &Stage, labels: &mut BTreeMap<String, String>) {
+fn mask_labels<S: Stages + ?Sized>(
+    stages: &S,
+    stage: &Stage,
+    labels: &mut BTreeMap<String, String>,
+) {
     let mask = match stage.input("masks").map(|m| &stages.stage(m).kind) {
         Some(Kind::Mask(mask)) => Some(mask),
         _ => None,
     };
     let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.into());
-    labels.insert("granularity".into(), or_none(mask.map(|m| m.granularity.to_string())));
-    labels.insert("segmenter".into(), or_none(mask.map(|m| m.segmenter.name().into())));
+    labels.insert(
+        "granularity".into(),
+        or_none(mask.map(|m| m.granularity.to_string())),
+    );
+    labels.insert(
+        "segmenter".into(),
+        or_none(mask.map(|m| m.segmenter.name().into())),
+    );
     labels.insert("masks".into(), or_none(mask.map(|m| m.count().to_string())));
 }

@@ -74,7 +74,10 @@ impl Node {
 
     /// The value under `key`, when this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries()?.iter().find(|(k, _)| k.text == key).map(|(_, v)| v)
+        self.entries()?
+            .iter()
+            .find(|(k, _)| k.text == key)
+            .map(|(_, v)| v)
     }
 
     /// The deepest node on the way along `path` (dotted keys and list indices): where a message should point.
@@ -116,7 +119,12 @@ impl Node {
                     }
                 }
             }
-            (_, value) => *self = Node { value, pos: over.pos },
+            (_, value) => {
+                *self = Node {
+                    value,
+                    pos: over.pos,
+                }
+            }
         }
     }
 
@@ -139,14 +147,25 @@ impl Node {
                 let found = entries.iter().position(|(k, _)| k.text == step);
                 let at = found.unwrap_or(entries.len());
                 if found.is_none() {
-                    let key = Key { text: step.into(), pos };
-                    entries.push((key, Node { value: Value::Null, pos }));
+                    let key = Key {
+                        text: step.into(),
+                        pos,
+                    };
+                    entries.push((
+                        key,
+                        Node {
+                            value: Value::Null,
+                            pos,
+                        },
+                    ));
                 }
                 Ok(&mut entries[at].1)
             }
             Value::Seq(items) => {
                 let index = step.parse::<usize>().ok();
-                index.and_then(|i| items.get_mut(i)).ok_or_else(|| step.into())
+                index
+                    .and_then(|i| items.get_mut(i))
+                    .ok_or_else(|| step.into())
             }
             _ => Err(step.into()),
         }

@@ -78,7 +78,11 @@ impl Stage {
 
     /// The stages whose role begins with `field.`.
     pub fn inputs_of<'s>(&'s self, field: &'s str) -> impl Iterator<Item = usize> + 's {
-        let belongs = move |e: &&Edge| e.role.strip_prefix(field).is_some_and(|r| r.starts_with('.'));
+        let belongs = move |e: &&Edge| {
+            e.role
+                .strip_prefix(field)
+                .is_some_and(|r| r.starts_with('.'))
+        };
         self.inputs.iter().filter(belongs).map(|e| e.stage)
     }
 }
@@ -88,7 +92,11 @@ impl Pipeline {
     ///
     /// Errors name all problems found in the step that failed, each with file, line and column.
     pub fn load(request: &Request<'_>) -> Result<Self, SpecError> {
-        let mut loader = Loader { request, sources: Vec::new(), env_used: BTreeMap::new() };
+        let mut loader = Loader {
+            request,
+            sources: Vec::new(),
+            env_used: BTreeMap::new(),
+        };
         match loader.load() {
             Ok(pipeline) => Ok(pipeline),
             Err(problems) => Err(SpecError::locate(problems, &loader.sources)),
@@ -101,7 +109,9 @@ impl Pipeline {
         for stage in &self.stages {
             index.push(&stage.base, &stage.name, &stage.axes);
         }
-        index.resolve(target).map_err(|(message, hint)| format!("{message}\nhint: {hint}"))
+        index
+            .resolve(target)
+            .map_err(|(message, hint)| format!("{message}\nhint: {hint}"))
     }
 }
 
@@ -123,17 +133,32 @@ impl Typed {
     pub(crate) fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
         let kind = self.stage.kind.name();
         let config = self.body.get(kind).unwrap_or(&self.body);
-        let node = if path.is_empty() { config } else { config.nearest(path) };
-        let full = if path.is_empty() { kind.to_owned() } else { format!("{kind}.{path}") };
-        Problem::new(node.pos, format!("stages.{}.{full}", self.stage.base), message)
+        let node = if path.is_empty() {
+            config
+        } else {
+            config.nearest(path)
+        };
+        let full = if path.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{path}")
+        };
+        Problem::new(
+            node.pos,
+            format!("stages.{}.{full}", self.stage.base),
+            message,
+        )
     }
 }
 
 impl Loader<'_> {
     fn load(&mut self) -> Result<Pipeline, Vec<Problem>> {
-        let mut root = self.read(self.request.file, &mut Vec::new(), Pos::default()).map_err(|p| vec![p])?;
+        let mut root = self
+            .read(self.request.file, &mut Vec::new(), Pos::default())
+            .map_err(|p| vec![p])?;
         self.apply_overrides(&mut root).map_err(|p| vec![p])?;
-        substitute::environment(&mut root, self.request.env, &mut self.env_used).map_err(|p| vec![p])?;
+        substitute::environment(&mut root, self.request.env, &mut self.env_used)
+            .map_err(|p| vec![p])?;
         let vars = variables(&root).map_err(|p| vec![p])?;
         let stages = stages_of(&root).map_err(|p| vec![p])?;
         let (drafts, index) = expand(stages, &vars)?;
@@ -153,15 +178,22 @@ impl Loader<'_> {
     /// Reads a file and, below it, what it includes.
     fn read(&mut self, file: &Path, open: &mut Vec<PathBuf>, at: Pos) -> Result<Node, Problem> {
         if open.iter().any(|p| p == file) {
-            return Err(Problem::new(at, "include", format!("`{}` includes itself", file.display())));
+            return Err(Problem::new(
+                at,
+                "include",
+                format!("`{}` includes itself", file.display()),
+            ));
         }
         let text = (self.request.read)(file).map_err(|e| {
             let message = format!("cannot read `{}`: {e}", file.display());
-            Problem::new(at, "", message).hint("name a pipeline file, such as pipelines/quickstart.yaml")
+            Problem::new(at, "", message)
+                .hint("name a pipeline file, such as pipelines/quickstart.yaml")
         })?;
         let source = self.sources.len();
-        self.sources.push((file.display().to_string(), text.clone()));
-        let mut root = yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
+        self.sources
+            .push((file.display().to_string(), text.clone()));
+        let mut root =
+            yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
         check_top_level(&root)?;
         open.push(file.to_owned());
         let merged = self.include(&mut root, file, open);
@@ -169,13 +201,31 @@ impl Loader<'_> {
         merged
     }
 
-    fn include(&mut self, root: &mut Node, file: &Path, open: &mut Vec<PathBuf>) -> Result<Node, Problem> {
+    fn include(
+        &mut self,
+        root: &mut Node,
+        file: &Path,
+        open: &mut Vec<PathBuf>,
+    ) -> Result<Node, Problem> {
         let folder = file.parent().unwrap_or(Path::new(""));
         let list = root.get("include").cloned();
-        let mut base = Node { value: Value::Map(Vec::new()), pos: root.pos };
-        for item in list.iter().flat_map(|l| if let Value::Seq(items) = &l.value { items.as_slice() } else { &[] }) {
+        let mut base = Node {
+            value: Value::Map(Vec::new()),
+            pos: root.pos,
+        };
+        for item in list.iter().flat_map(|l| {
+            if let Value::Seq(items) = &l.value {
+                items.as_slice()
+            } else {
+                &[]
+            }
+        }) {
             let Value::Str(name) = &item.value else {
-                return Err(Problem::new(item.pos, "include", format!("expected a file, found {}", item.describe())));
+                return Err(Problem::new(
+                    item.pos,
+                    "include",
+                    format!("expected a file, found {}", item.describe()),
+                ));
             };
             base.merge(self.read(&folder.join(name), open, item.pos)?);
         }
@@ -185,20 +235,37 @@ impl Loader<'_> {
 
     /// Relative paths are relative to the file they are written in; those of `--set` to the pipeline file.
     fn folder(&self, pos: Pos) -> PathBuf {
-        let written = self.sources.get(pos.source).filter(|_| pos.line > 0).map(|(name, _)| Path::new(name));
-        written.unwrap_or(self.request.file).parent().unwrap_or(Path::new("")).to_owned()
+        let written = self
+            .sources
+            .get(pos.source)
+            .filter(|_| pos.line > 0)
+            .map(|(name, _)| Path::new(name));
+        written
+            .unwrap_or(self.request.file)
+            .parent()
+            .unwrap_or(Path::new(""))
+            .to_owned()
     }
 
     fn apply_overrides(&mut self, root: &mut Node) -> Result<(), Problem> {
         for text in self.request.overrides {
             let source = self.sources.len();
             self.sources.push((format!("--set {text}"), String::new()));
-            let at = Pos { source, line: 0, column: 0 };
-            let wrong = |message: String| Problem::new(at, "", message).hint("write --set stages.NAME.KIND.FIELD=VALUE");
-            let (path, value) = text.split_once('=').ok_or_else(|| wrong("expected `path=value`".into()))?;
+            let at = Pos {
+                source,
+                line: 0,
+                column: 0,
+            };
+            let wrong = |message: String| {
+                Problem::new(at, "", message).hint("write --set stages.NAME.KIND.FIELD=VALUE")
+            };
+            let (path, value) = text
+                .split_once('=')
+                .ok_or_else(|| wrong("expected `path=value`".into()))?;
             let mut value = yaml::parse(value, source).map_err(|e| wrong(e.message))?;
             flatten_positions(&mut value, at);
-            root.set(path, value).map_err(|step| wrong(format!("`{path}` cannot be set: `{step}` is not there")))?;
+            root.set(path, value)
+                .map_err(|step| wrong(format!("`{path}` cannot be set: `{step}` is not there")))?;
         }
         Ok(())
     }
@@ -212,20 +279,29 @@ impl Loader<'_> {
                 Err(mut found) => problems.append(&mut found),
             }
         }
-        if problems.is_empty() { Ok(typed) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(typed)
+        } else {
+            Err(problems)
+        }
     }
 
     fn stage(&self, draft: &Draft, index: &Index) -> Result<Typed, Vec<Problem>> {
         let prefix = format!("stages.{}", draft.base);
-        let (mut kind, resources) =
-            read_stage(draft).map_err(|p| vec![p.under(&prefix)])?;
+        let (mut kind, resources) = read_stage(draft).map_err(|p| vec![p.under(&prefix)])?;
         let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
         let fields: Vec<&str> = kind.outside().into_iter().map(|(field, _)| field).collect();
-        let positions: Vec<Pos> = fields.iter().map(|field| config.nearest(field).pos).collect();
+        let positions: Vec<Pos> = fields
+            .iter()
+            .map(|field| config.nearest(field).pos)
+            .collect();
         for (pos, path) in positions.iter().zip(kind.outside_mut()) {
             *path = self.folder(*pos).join(&*path);
         }
-        let outside_places = positions.iter().map(|pos| place(*pos, &self.sources)).collect();
+        let outside_places = positions
+            .iter()
+            .map(|pos| place(*pos, &self.sources))
+            .collect();
         let stage = Stage {
             name: draft.name.clone(),
             base: draft.base.clone(),
@@ -236,7 +312,11 @@ impl Loader<'_> {
             place: place(draft.pos, &self.sources),
             outside_places,
         };
-        let mut typed = Typed { stage, body: draft.body.clone(), pos: draft.pos };
+        let mut typed = Typed {
+            stage,
+            body: draft.body.clone(),
+            pos: draft.pos,
+        };
         typed.stage.inputs = resolve(&typed, index)?;
         Ok(typed)
     }
@@ -251,7 +331,11 @@ fn resolve(typed: &Typed, index: &Index) -> Result<Vec<Edge>, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(edges) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(edges)
+    } else {
+        Err(problems)
+    }
 }
 
 fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edge>, Problem> {
@@ -259,11 +343,30 @@ fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edg
         .resolve(&input.text)
         .map_err(|(message, hint)| typed.problem(&input.path, message).hint(hint))?;
     if !input.many && found.len() > 1 {
-        let message = format!("`{}` is {} stages, and one is expected here", input.text, found.len());
-        return Err(typed.problem(&input.path, message).hint("pick a member: name[axis=value]"));
+        let message = format!(
+            "`{}` is {} stages, and one is expected here",
+            input.text,
+            found.len()
+        );
+        return Err(typed
+            .problem(&input.path, message)
+            .hint("pick a member: name[axis=value]"));
     }
-    let role = |n: usize| if input.many { format!("{}.{n}", input.path) } else { input.path.clone() };
-    Ok(found.into_iter().enumerate().map(|(n, stage)| Edge { role: role(n), stage }).collect())
+    let role = |n: usize| {
+        if input.many {
+            format!("{}.{n}", input.path)
+        } else {
+            input.path.clone()
+        }
+    };
+    Ok(found
+        .into_iter()
+        .enumerate()
+        .map(|(n, stage)| Edge {
+            role: role(n),
+            stage,
+        })
+        .collect())
 }
 
 const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
@@ -271,22 +374,33 @@ const STAGE_LEVEL: &[&str] = &["each", "resources"];
 
 fn check_top_level(root: &Node) -> Result<(), Problem> {
     let Some(entries) = root.entries() else {
-        let message = format!("expected `stages:` with stages below it, found {}", root.describe());
+        let message = format!(
+            "expected `stages:` with stages below it, found {}",
+            root.describe()
+        );
         return Err(Problem::new(root.pos, "", message));
     };
     for (key, _) in entries {
         if !TOP_LEVEL.contains(&key.text.as_str()) {
             let message = format!("unknown field `{}`", key.text);
-            return Err(Problem::new(key.pos, "", message).hint(suggest(&key.text, TOP_LEVEL, "fields")));
+            return Err(
+                Problem::new(key.pos, "", message).hint(suggest(&key.text, TOP_LEVEL, "fields"))
+            );
         }
     }
     Ok(())
 }
 
 fn variables(root: &Node) -> Result<BTreeMap<String, Node>, Problem> {
-    let Some(vars) = root.get("vars") else { return Ok(BTreeMap::new()) };
+    let Some(vars) = root.get("vars") else {
+        return Ok(BTreeMap::new());
+    };
     let Some(entries) = vars.entries() else {
-        return Err(Problem::new(vars.pos, "vars", format!("expected a mapping, found {}", vars.describe())));
+        return Err(Problem::new(
+            vars.pos,
+            "vars",
+            format!("expected a mapping, found {}", vars.describe()),
+        ));
     };
     let mut known: BTreeMap<String, Node> = BTreeMap::new();
     for (key, node) in entries {
@@ -300,15 +414,26 @@ fn variables(root: &Node) -> Result<BTreeMap<String, Node>, Problem> {
 }
 
 fn stages_of(root: &Node) -> Result<&[(Key, Node)], Problem> {
-    let empty = || Problem::new(root.pos, "", "there are no stages").hint("add `stages:` with at least one stage");
+    let empty = || {
+        Problem::new(root.pos, "", "there are no stages")
+            .hint("add `stages:` with at least one stage")
+    };
     let stages = root.get("stages").ok_or_else(empty)?;
     let entries = stages.entries().ok_or_else(|| {
-        Problem::new(stages.pos, "stages", format!("expected `name: {{kind: …}}`, found {}", stages.describe()))
+        Problem::new(
+            stages.pos,
+            "stages",
+            format!("expected `name: {{kind: …}}`, found {}", stages.describe()),
+        )
     })?;
     for (key, _) in entries {
         check_name(key)?;
     }
-    if entries.is_empty() { Err(empty()) } else { Ok(entries) }
+    if entries.is_empty() {
+        Err(empty())
+    } else {
+        Ok(entries)
+    }
 }
 
 fn check_name(key: &Key) -> Result<(), Problem> {
@@ -336,7 +461,8 @@ fn flatten_positions(node: &mut Node, at: Pos) {
 fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
     let Some(entries) = draft.body.entries() else {
         let message = format!("expected `kind: {{…}}`, found {}", draft.body.describe());
-        return Err(Problem::new(draft.body.pos, "", message).hint(format!("kinds: {}", Kind::NAMES.join(", "))));
+        return Err(Problem::new(draft.body.pos, "", message)
+            .hint(format!("kinds: {}", Kind::NAMES.join(", "))));
     };
     for (key, _) in entries {
         let name = key.text.as_str();
@@ -346,7 +472,9 @@ fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
             return Err(Problem::new(key.pos, "", message).hint(suggest(name, &known, "names")));
         }
     }
-    let mut kinds = entries.iter().filter(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
+    let mut kinds = entries
+        .iter()
+        .filter(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
     let (key, config) = match (kinds.next(), kinds.next()) {
         (Some(kind), None) => kind,
         (None, _) => {
@@ -354,7 +482,10 @@ fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
             return Err(Problem::new(draft.pos, "", "the stage has no kind").hint(hint));
         }
         (Some((first, _)), Some((second, _))) => {
-            let message = format!("a stage has one kind, found `{}` and `{}`", first.text, second.text);
+            let message = format!(
+                "a stage has one kind, found `{}` and `{}`",
+                first.text, second.text
+            );
             return Err(Problem::new(second.pos, "", message));
         }
     };
@@ -377,16 +508,31 @@ pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
         "evaluate" => fields_of::<kinds::Evaluate>(),
         _ => fields_of::<kinds::Table>(),
     };
-    let schedule = if own.contains(&"schedule") { fields_of::<Schedule>() } else { &[] };
-    own.iter().filter(|f| **f != "schedule").chain(schedule).copied().collect()
+    let schedule = if own.contains(&"schedule") {
+        fields_of::<Schedule>()
+    } else {
+        &[]
+    };
+    own.iter()
+        .filter(|f| **f != "schedule")
+        .chain(schedule)
+        .copied()
+        .collect()
 }
 
 fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
     let Some(entries) = config.entries() else {
-        return Err(Problem::new(config.pos, "", format!("expected a mapping, found {}", config.describe())));
+        return Err(Problem::new(
+            config.pos,
+            "",
+            format!("expected a mapping, found {}", config.describe()),
+        ));
     };
     let known = fields_of_kind(kind);
-    if let Some((key, _)) = entries.iter().find(|(k, _)| !known.contains(&k.text.as_str())) {
+    if let Some((key, _)) = entries
+        .iter()
+        .find(|(k, _)| !known.contains(&k.text.as_str()))
+    {
         let message = format!("unknown field `{}`", key.text);
         return Err(Problem::new(key.pos, "", message).hint(suggest(&key.text, &known, "fields")));
     }
@@ -401,7 +547,11 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         _ => from_node(config).map(Kind::Table),
     };
     read.map_err(|mut problem| {
-        problem.path = problem.path.strip_prefix("schedule.").unwrap_or(&problem.path).to_owned();
+        problem.path = problem
+            .path
+            .strip_prefix("schedule.")
+            .unwrap_or(&problem.path)
+            .to_owned();
         problem
     })
 }
@@ -415,7 +565,19 @@ fn gather_schedule(kind: &str, config: &Node) -> Node {
     let entries = config.entries().unwrap_or_default().iter().cloned();
     let (schedule, mut own): (Vec<_>, Vec<_>) =
         entries.partition(|(k, _)| fields.contains(&k.text.as_str()));
-    let key = Key { text: "schedule".into(), pos: config.pos };
-    own.push((key, Node { value: Value::Map(schedule), pos: config.pos }));
-    Node { value: Value::Map(own), pos: config.pos }
+    let key = Key {
+        text: "schedule".into(),
+        pos: config.pos,
+    };
+    own.push((
+        key,
+        Node {
+            value: Value::Map(schedule),
+            pos: config.pos,
+        },
+    ));
+    Node {
+        value: Value::Map(own),
+        pos: config.pos,
+    }
 }

@@ -38,11 +38,21 @@ impl Index {
         let (base, selectors) = split(text)?;
         let Some(members) = self.members(base) else {
             let known: Vec<&str> = self.by_base.keys().map(String::as_str).collect();
-            return Err((format!("there is no stage `{base}`"), suggest(base, &known, "stages")));
+            return Err((
+                format!("there is no stage `{base}`"),
+                suggest(base, &known, "stages"),
+            ));
         };
-        let found: Vec<usize> =
-            members.iter().copied().filter(|&at| self.matches(at, &selectors)).collect();
-        if found.is_empty() { Err(self.no_member(text, base, members)) } else { Ok(found) }
+        let found: Vec<usize> = members
+            .iter()
+            .copied()
+            .filter(|&at| self.matches(at, &selectors))
+            .collect();
+        if found.is_empty() {
+            Err(self.no_member(text, base, members))
+        } else {
+            Ok(found)
+        }
     }
 
     fn matches(&self, at: usize, selectors: &[Selector<'_>]) -> bool {
@@ -55,10 +65,16 @@ impl Index {
     }
 
     fn no_member(&self, text: &str, base: &str, members: &[usize]) -> Dangling {
-        let listed: Vec<String> =
-            members.iter().take(8).map(|&at| member_name(base, &self.axes[at])).collect();
+        let listed: Vec<String> = members
+            .iter()
+            .take(8)
+            .map(|&at| member_name(base, &self.axes[at]))
+            .collect();
         let more = if members.len() > 8 { ", …" } else { "" };
-        (format!("`{text}` names no member"), format!("members: {}{more}", listed.join(", ")))
+        (
+            format!("`{text}` names no member"),
+            format!("members: {}{more}", listed.join(", ")),
+        )
     }
 }
 
@@ -84,19 +100,34 @@ fn same_value(member: &str, wanted: &str) -> bool {
 }
 
 fn split(text: &str) -> Result<(&str, Vec<Selector<'_>>), Dangling> {
-    let Some((base, rest)) = text.split_once('[') else { return Ok((text, Vec::new())) };
-    let Some(inner) = rest.strip_suffix(']') else {
-        return Err((format!("`{text}` has no closing bracket"), "write `name[axis=value]`".into()));
+    let Some((base, rest)) = text.split_once('[') else {
+        return Ok((text, Vec::new()));
     };
-    Ok((base, split_outside_brackets(inner).into_iter().map(selector).collect()))
+    let Some(inner) = rest.strip_suffix(']') else {
+        return Err((
+            format!("`{text}` has no closing bracket"),
+            "write `name[axis=value]`".into(),
+        ));
+    };
+    Ok((
+        base,
+        split_outside_brackets(inner)
+            .into_iter()
+            .map(selector)
+            .collect(),
+    ))
 }
 
 fn selector(part: &str) -> Selector<'_> {
     match part.split_once('=') {
-        Some((axis, value)) if !axis.contains('[') => {
-            Selector { axis: Some(axis.trim()), value: value.trim() }
-        }
-        _ => Selector { axis: None, value: part.trim() },
+        Some((axis, value)) if !axis.contains('[') => Selector {
+            axis: Some(axis.trim()),
+            value: value.trim(),
+        },
+        _ => Selector {
+            axis: None,
+            value: part.trim(),
+        },
     }
 }
 
@@ -127,7 +158,10 @@ mod tests {
         index.push("plain", "plain", &[]);
         for alpha in ["0.5", "1"] {
             for variant in ["spt", "spt_f"] {
-                let axes = [("alpha".into(), alpha.into()), ("variant".into(), variant.into())];
+                let axes = [
+                    ("alpha".into(), alpha.into()),
+                    ("variant".into(), variant.into()),
+                ];
                 index.push("tuned", &member_name("tuned", &axes), &axes);
             }
         }
@@ -147,8 +181,26 @@ mod tests {
     #[test]
     fn what_points_nowhere_says_what_there_is() {
         let index = index();
-        assert!(index.resolve("plian").unwrap_err().1.contains("did you mean `plain`?"));
-        assert!(index.resolve("tuned[alpha=3]").unwrap_err().1.contains("tuned[alpha=0.5,variant=spt]"));
-        assert!(index.resolve("tuned[alpha").unwrap_err().0.contains("closing bracket"));
+        assert!(
+            index
+                .resolve("plian")
+                .unwrap_err()
+                .1
+                .contains("did you mean `plain`?")
+        );
+        assert!(
+            index
+                .resolve("tuned[alpha=3]")
+                .unwrap_err()
+                .1
+                .contains("tuned[alpha=0.5,variant=spt]")
+        );
+        assert!(
+            index
+                .resolve("tuned[alpha")
+                .unwrap_err()
+                .0
+                .contains("closing bracket")
+        );
     }
 }

@@ -16,8 +16,8 @@ pub(crate) fn environment(
     used: &mut BTreeMap<String, String>,
 ) -> Result<(), Problem> {
     each_string(node, &mut |text, pos| {
-        let replaced = replace_env(text, env, used)
-            .map_err(|name| missing_variable(&name).at(pos))?;
+        let replaced =
+            replace_env(text, env, used).map_err(|name| missing_variable(&name).at(pos))?;
         Ok(Some(Value::Str(replaced)))
     })
 }
@@ -35,7 +35,9 @@ pub(crate) fn placeholders(
             used.insert(name.to_owned());
             return Ok(Some(value.value.clone()));
         }
-        replace_names(text, values, used).map(|s| Some(Value::Str(s))).map_err(|p| p.at(pos))
+        replace_names(text, values, used)
+            .map(|s| Some(Value::Str(s)))
+            .map_err(|p| p.at(pos))
     })
 }
 
@@ -88,10 +90,18 @@ fn replace_env(
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start..].find('}') else { break };
+        let Some(length) = rest[start..].find('}') else {
+            break;
+        };
         let inner = &rest[start + 2..start + length];
-        let (name, default) = inner.split_once(":-").map_or((inner, None), |(n, d)| (n, Some(d)));
-        let value = env.get(name).map(String::as_str).filter(|v| !v.is_empty()).or(default);
+        let (name, default) = inner
+            .split_once(":-")
+            .map_or((inner, None), |(n, d)| (n, Some(d)));
+        let value = env
+            .get(name)
+            .map(String::as_str)
+            .filter(|v| !v.is_empty())
+            .or(default);
         let value = value.ok_or_else(|| name.to_owned())?;
         used.insert(name.to_owned(), value.to_owned());
         out.push_str(&rest[..start]);
@@ -103,19 +113,30 @@ fn replace_env(
 }
 
 fn is_name(text: &str) -> bool {
-    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    first && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    let first = text
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    first
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn whole_placeholder(text: &str) -> Option<&str> {
-    text.strip_prefix('{')?.strip_suffix('}').filter(|name| is_name(name))
+    text.strip_prefix('{')?
+        .strip_suffix('}')
+        .filter(|name| is_name(name))
 }
 
 fn look_up<'v>(name: &str, values: &'v BTreeMap<String, Node>) -> Result<&'v Node, Problem> {
     values.get(name).ok_or_else(|| {
         let known: Vec<&str> = values.keys().map(String::as_str).collect();
         let message = format!("nothing is called `{{{name}}}` here");
-        let hint = format!("{}; a brace itself is written `{{{{`", suggest(name, &known, "names"));
+        let hint = format!(
+            "{}; a brace itself is written `{{{{`",
+            suggest(name, &known, "names")
+        );
         Problem::new(crate::node::Pos::default(), "", message).hint(hint)
     })
 }
@@ -132,10 +153,16 @@ fn replace_names(
         rest = &rest[start..];
         if let Some(after) = rest.strip_prefix("{{") {
             out.push('{');
-            rest = after.strip_prefix("}}").inspect(|_| out.push('}')).unwrap_or(after);
+            rest = after
+                .strip_prefix("}}")
+                .inspect(|_| out.push('}'))
+                .unwrap_or(after);
             continue;
         }
-        let name = rest[1..].split('}').next().filter(|n| is_name(n) && rest.len() > n.len() + 1);
+        let name = rest[1..]
+            .split('}')
+            .next()
+            .filter(|n| is_name(n) && rest.len() > n.len() + 1);
         let Some(name) = name else {
             out.push('{');
             rest = &rest[1..];
@@ -152,7 +179,10 @@ fn replace_names(
 fn spelled(name: &str, values: &BTreeMap<String, Node>) -> Result<String, Problem> {
     let node = look_up(name, values)?;
     node.scalar().ok_or_else(|| {
-        let message = format!("`{{{name}}}` is {} and cannot stand inside a text", node.describe());
+        let message = format!(
+            "`{{{name}}}` is {} and cannot stand inside a text",
+            node.describe()
+        );
         Problem::new(crate::node::Pos::default(), "", message)
     })
 }
@@ -164,7 +194,11 @@ mod tests {
 
     fn values(yaml: &str) -> BTreeMap<String, Node> {
         let node = parse(yaml, 0).unwrap();
-        node.entries().unwrap().iter().map(|(k, v)| (k.text.clone(), v.clone())).collect()
+        node.entries()
+            .unwrap()
+            .iter()
+            .map(|(k, v)| (k.text.clone(), v.clone()))
+            .collect()
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub fn parse(text: &str, source: usize) -> Result<Node, YamlError> {
     match serde_yaml::from_str::<Spanned<Raw>>(text) {
         Ok(root) => Ok(node(root, source)),
         Err(error) => Err(YamlError {
-            pos: error.location().map_or_else(Pos::default, |l| pos(l, source)),
+            pos: error
+                .location()
+                .map_or_else(Pos::default, |l| pos(l, source)),
             message: message(&error),
         }),
     }
@@ -31,7 +33,10 @@ fn message(error: &serde_yaml::Error) -> String {
     let text = error.without_snippet().to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
     match text.strip_prefix("duplicate mapping key: ") {
-        Some(rest) => format!("`{}` stands twice here", rest.split(',').next().unwrap_or(rest)),
+        Some(rest) => format!(
+            "`{}` stands twice here",
+            rest.split(',').next().unwrap_or(rest)
+        ),
         None => text.to_owned(),
     }
 }
@@ -103,7 +108,11 @@ impl<'de> Visitor<'de> for RawVisitor {
 }
 
 fn pos(location: Location, source: usize) -> Pos {
-    Pos { source, line: location.line() as usize, column: location.column() as usize }
+    Pos {
+        source,
+        line: location.line() as usize,
+        column: location.column() as usize,
+    }
 }
 
 fn node(spanned: Spanned<Raw>, source: usize) -> Node {
@@ -121,5 +130,11 @@ fn node(spanned: Spanned<Raw>, source: usize) -> Node {
 }
 
 fn entry((key, value): (Spanned<String>, Spanned<Raw>), source: usize) -> (Key, Node) {
-    (Key { text: key.value, pos: pos(key.referenced, source) }, node(value, source))
+    (
+        Key {
+            text: key.value,
+            pos: pos(key.referenced, source),
+        },
+        node(value, source),
+    )
 }

@@ -114,7 +114,9 @@ impl std::str::FromStr for DeviceChoice {
             "cuda" => Ok(Self::Cuda(0)),
             _ => {
                 let index = text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
-                index.map(Self::Cuda).ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
+                index
+                    .map(Self::Cuda)
+                    .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
             }
         }
     }

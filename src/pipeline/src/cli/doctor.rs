@@ -22,7 +22,11 @@ pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
             print(&format!("     hint: {}\n", line.hint));
         }
     }
-    Ok(if lines.iter().all(|l| l.good) { Exit::Done } else { Exit::Failed })
+    Ok(if lines.iter().all(|l| l.good) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 struct Line {
@@ -33,11 +37,21 @@ struct Line {
 }
 
 fn good(what: &'static str, text: String) -> Line {
-    Line { what, text, hint: String::new(), good: true }
+    Line {
+        what,
+        text,
+        hint: String::new(),
+        good: true,
+    }
 }
 
 fn bad(what: &'static str, text: String, hint: String) -> Line {
-    Line { what, text, hint, good: false }
+    Line {
+        what,
+        text,
+        hint,
+        good: false,
+    }
 }
 
 fn worker_check() -> Vec<Line> {
@@ -58,10 +72,18 @@ fn devices(facts: &worker::WorkerFacts) -> Line {
     let driver = Path::new("/dev/nvidiactl").exists();
     if facts.cuda_devices.is_empty() && driver {
         let hint = "this libtorch has no CUDA libraries: `make libtorch CUDA=1`, then `make build`";
-        return bad("devices", format!("cpu ({cores} cores); a GPU is there, but libtorch cannot use it"), hint.into());
+        return bad(
+            "devices",
+            format!("cpu ({cores} cores); a GPU is there, but libtorch cannot use it"),
+            hint.into(),
+        );
     }
-    let cuda: Vec<String> =
-        facts.cuda_devices.iter().enumerate().map(|(i, name)| format!(", cuda:{i} ({name})")).collect();
+    let cuda: Vec<String> = facts
+        .cuda_devices
+        .iter()
+        .enumerate()
+        .map(|(i, name)| format!(", cuda:{i} ({name})"))
+        .collect();
     good("devices", format!("cpu ({cores} cores){}", cuda.concat()))
 }
 
@@ -71,13 +93,20 @@ fn cache_check(root: &Path) -> Vec<Line> {
         Ok(store) => store,
         Err(e) => return vec![bad("cache", e.to_string(), e.hint())],
     };
-    let mut lines = vec![good("cache", format!("{} can be written", folder.display()))];
+    let mut lines = vec![good(
+        "cache",
+        format!("{} can be written", folder.display()),
+    )];
     if let Some(free) = store.free_bytes() {
         let text = format!("{:.1} GiB free", free as f64 / (1u64 << 30) as f64);
         lines.push(if free >= LITTLE {
             good("disk", text)
         } else {
-            bad("disk", text, "free some space, or put the cache elsewhere with --root".into())
+            bad(
+                "disk",
+                text,
+                "free some space, or put the cache elsewhere with --root".into(),
+            )
         });
     }
     lines

@@ -23,7 +23,10 @@ impl Executor for Executors<'_> {
         match (&task.job.stage, &self.process) {
             (Kind::Table(_), _) => self.tables.execute(task, on_event),
             (_, Some(process)) => process.execute(task, on_event),
-            (_, None) => Err(Failure::new("there is no worker", "`pipeline doctor` says why")),
+            (_, None) => Err(Failure::new(
+                "there is no worker",
+                "`pipeline doctor` says why",
+            )),
         }
     }
 }
@@ -44,10 +47,20 @@ impl Executor for TableExecutor<'_> {
             return Err(Failure::new("not a table", ""));
         };
         let stage = &self.pipeline.stages[task.stage];
-        let gather = |field: &str| stage.inputs_of(field).filter_map(|at| self.evaluation(at)).collect();
-        let (from, baseline): (Vec<Evaluation>, Vec<Evaluation>) = (gather("from"), gather("baseline"));
-        report::write(table, &from, &baseline, task.ticket.out())
-            .map_err(|e| Failure::new(e.to_string(), "free space if the disk is full, and run again"))?;
+        let gather = |field: &str| {
+            stage
+                .inputs_of(field)
+                .filter_map(|at| self.evaluation(at))
+                .collect()
+        };
+        let (from, baseline): (Vec<Evaluation>, Vec<Evaluation>) =
+            (gather("from"), gather("baseline"));
+        report::write(table, &from, &baseline, task.ticket.out()).map_err(|e| {
+            Failure::new(
+                e.to_string(),
+                "free space if the disk is full, and run again",
+            )
+        })?;
         Ok(Facts::new())
     }
 }
@@ -72,6 +85,9 @@ impl TableExecutor<'_> {
     fn numbers(&self, key: &store::Key) -> BTreeMap<String, f64> {
         let record = self.store.record(key).ok().flatten();
         let facts = record.map(|r| r.facts.0).unwrap_or_default();
-        facts.into_iter().filter_map(|(name, value)| value.as_f64().map(|v| (name, v))).collect()
+        facts
+            .into_iter()
+            .filter_map(|(name, value)| value.as_f64().map(|v| (name, v)))
+            .collect()
     }
 }

@@ -25,7 +25,9 @@ pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Outsi
             }
         }
     }
-    let found = wanted.into_iter().map(|(path, names)| (path.clone(), digests(store, &path, names)));
+    let found = wanted
+        .into_iter()
+        .map(|(path, names)| (path.clone(), digests(store, &path, names)));
     outside.extend(found);
     outside
 }
@@ -33,8 +35,12 @@ pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Outsi
 /// The names of the files below `path` that the stage reads; one empty name for a file.
 fn names(kind: &Kind, field: &str, path: &Path) -> Result<Vec<String>, String> {
     match kind {
+        Kind::Prepare(_) if field == "lr_if_present" && !path.exists() => Ok(Vec::new()),
         Kind::Prepare(_) => image_names(path),
-        Kind::Mask(Mask { segmenter: Segmenter::Files { .. }, .. }) => mask_names(path),
+        Kind::Mask(Mask {
+            segmenter: Segmenter::Files { .. },
+            ..
+        }) => mask_names(path),
         _ if path.is_file() => Ok(vec![String::new()]),
         _ => Err(format!("there is no file `{}` ({field})", path.display())),
     }
@@ -49,23 +55,50 @@ fn image_names(folder: &Path) -> Result<Vec<String>, String> {
 /// PNG and JSON files in the folder and one level below.
 fn mask_names(folder: &Path) -> Result<Vec<String>, String> {
     let list = |at: &Path| -> Result<Vec<PathBuf>, String> {
-        let entries = std::fs::read_dir(at).map_err(|e| format!("cannot read `{}`: {e}", at.display()))?;
+        let entries =
+            std::fs::read_dir(at).map_err(|e| format!("cannot read `{}`: {e}", at.display()))?;
         Ok(entries.filter_map(Result::ok).map(|e| e.path()).collect())
     };
     let mut names = Vec::new();
     for path in list(folder)? {
-        let files = if path.is_dir() { list(&path)? } else { vec![path] };
-        let masks = files.iter().filter(|f| f.extension().is_some_and(|e| e == "png" || e == "json"));
+        let files = if path.is_dir() {
+            list(&path)?
+        } else {
+            vec![path]
+        };
+        let masks = files
+            .iter()
+            .filter(|f| f.extension().is_some_and(|e| e == "png" || e == "json"));
         let relative = masks.filter_map(|f| f.strip_prefix(folder).ok());
         names.extend(relative.map(|f| f.to_string_lossy().into_owned()));
     }
     names.sort();
-    if names.is_empty() { Err(format!("there are no masks in `{}`", folder.display())) } else { Ok(names) }
+    if names.is_empty() {
+        Err(format!("there are no masks in `{}`", folder.display()))
+    } else {
+        Ok(names)
+    }
 }
 
-fn digests(store: &Store, path: &Path, names: Vec<String>) -> Result<Vec<(String, Digest)>, String> {
-    let files: Vec<PathBuf> = names.iter().map(|n| if n.is_empty() { path.to_owned() } else { path.join(n) }).collect();
-    let digests = store.digests(&files).into_iter().collect::<Result<Vec<Digest>, _>>();
+fn digests(
+    store: &Store,
+    path: &Path,
+    names: Vec<String>,
+) -> Result<Vec<(String, Digest)>, String> {
+    let files: Vec<PathBuf> = names
+        .iter()
+        .map(|n| {
+            if n.is_empty() {
+                path.to_owned()
+            } else {
+                path.join(n)
+            }
+        })
+        .collect();
+    let digests = store
+        .digests(&files)
+        .into_iter()
+        .collect::<Result<Vec<Digest>, _>>();
     let digests = digests.map_err(|e| e.to_string())?;
     Ok(names.into_iter().zip(digests).collect())
 }

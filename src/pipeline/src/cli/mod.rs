@@ -54,12 +54,20 @@ pub struct Fatal {
 impl Fatal {
     /// The command line or the pipeline file is wrong.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), exit: Exit::Usage }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+            exit: Exit::Usage,
+        }
     }
 
     /// Something failed that was asked for rightly.
     pub fn failed(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), exit: Exit::Failed }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+            exit: Exit::Failed,
+        }
     }
 }
 

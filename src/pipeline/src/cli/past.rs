@@ -17,7 +17,10 @@ pub struct CachedPast<'a> {
 impl<'a> CachedPast<'a> {
     /// The past of the stages of `pipeline`.
     pub fn new(store: &'a Store, pipeline: &Path) -> Self {
-        Self { store, last: store.last_keys(pipeline) }
+        Self {
+            store,
+            last: store.last_keys(pipeline),
+        }
     }
 }
 
@@ -33,6 +36,10 @@ impl Past for CachedPast<'_> {
 
     fn last_manifest(&self, stage: &str) -> Option<String> {
         let key = self.last.get(stage)?;
-        self.store.record(key).ok().flatten().map(|record| record.manifest)
+        self.store
+            .record(key)
+            .ok()
+            .flatten()
+            .map(|record| record.manifest)
     }
 }

@@ -12,7 +12,11 @@ use crate::plan::{Change, Plan, Planned, Reason, Verdict};
 pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Read)?;
     let plan = session.plan();
-    let text = if args.pipeline.json { json_lines(&session, &plan) } else { text(&session, &plan, &args.pipeline) };
+    let text = if args.pipeline.json {
+        json_lines(&session, &plan)
+    } else {
+        text(&session, &plan, &args.pipeline)
+    };
     print(&text);
     Ok(Exit::Done)
 }
@@ -28,7 +32,10 @@ fn text(session: &Session, plan: &Plan, args: &PipelineArgs) -> String {
     for (name, value) in &session.pipeline.env_used {
         out += &format!("  from the environment: {name}={value}\n");
     }
-    let names = plan.stages.iter().map(|p| session.pipeline.stages[p.stage].name.chars().count());
+    let names = plan
+        .stages
+        .iter()
+        .map(|p| session.pipeline.stages[p.stage].name.chars().count());
     let width = names.max().unwrap_or(0);
     for planned in &plan.stages {
         if !args.quiet || planned.verdict != Verdict::Fresh {
@@ -45,8 +52,15 @@ fn line(session: &Session, planned: &Planned, width: usize, verbose: bool) -> St
         Verdict::Stale(_) => "run",
         Verdict::Blocked(_) => "blocked",
     };
-    let key = planned.key.filter(|_| verbose).map_or(String::new(), |k| format!("  {}", k.short()));
-    let mut out = format!("  {word:<7}  {:<width$}  {:<10}{key}", stage.name, stage.kind.name());
+    let key = planned
+        .key
+        .filter(|_| verbose)
+        .map_or(String::new(), |k| format!("  {}", k.short()));
+    let mut out = format!(
+        "  {word:<7}  {:<width$}  {:<10}{key}",
+        stage.name,
+        stage.kind.name()
+    );
     let details: Vec<String> = match &planned.verdict {
         Verdict::Fresh => Vec::new(),
         Verdict::Stale(reasons) => reasons.iter().map(reason).collect(),
@@ -69,7 +83,9 @@ pub fn reason(reason: &Reason) -> String {
     match reason {
         Reason::NeverRan => "never ran".into(),
         Reason::Changed(change) => changed(change),
-        Reason::InputStale { role, stage } => format!("its input `{role}` ({stage}) is to be computed"),
+        Reason::InputStale { role, stage } => {
+            format!("its input `{role}` ({stage}) is to be computed")
+        }
         Reason::NotStored => "its result is not in the cache".into(),
         Reason::OutputMissing(files) => format!("outputs are gone: {}", files.join(", ")),
         Reason::OutputDamaged(files) => format!("outputs are damaged: {}", files.join(", ")),
@@ -80,7 +96,11 @@ pub fn reason(reason: &Reason) -> String {
 fn changed(change: &Change) -> String {
     let short = |text: &String| {
         let digest = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
-        if digest { text[..12].to_owned() } else { text.clone() }
+        if digest {
+            text[..12].to_owned()
+        } else {
+            text.clone()
+        }
     };
     match (&change.old, &change.new) {
         (Some(old), Some(new)) => format!("{}: {} → {}", change.path, short(old), short(new)),
@@ -107,5 +127,8 @@ fn json_lines(session: &Session, plan: &Plan) -> String {
         });
         out += &format!("{line}\n");
     }
-    out + &format!("{}\n", json!({"event": "finished", "stale": stale, "fresh": fresh, "blocked": blocked}))
+    out + &format!(
+        "{}\n",
+        json!({"event": "finished", "stale": stale, "fresh": fresh, "blocked": blocked})
+    )
 }

@@ -27,7 +27,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         show_tables(&session, &reports);
     }
     Ok(match outcome {
-        Outcome { interrupted: true, .. } => Exit::Interrupted,
+        Outcome {
+            interrupted: true, ..
+        } => Exit::Interrupted,
         Outcome { failed: 0, .. } => Exit::Done,
         _ => Exit::Failed,
     })
@@ -37,10 +39,21 @@ fn execute(args: &RunArgs, session: &Session, plan: &Plan, stop: &Arc<Stop>) -> 
     let (_, to_run, _) = plan.counts();
     let mut display = display::choose(&args.pipeline, to_run);
     if to_run > 0 && !args.pipeline.json && !args.pipeline.quiet {
-        say(&format!("{}: {to_run} stages to run on {}", session.pipeline.file.display(), session.device));
+        say(&format!(
+            "{}: {to_run} stages to run on {}",
+            session.pipeline.file.display(),
+            session.device
+        ));
     }
-    let tables = TableExecutor { pipeline: &session.pipeline, plan, store: &session.store };
-    let process = session.worker.clone().map(|worker| ProcessExecutor { worker, stop });
+    let tables = TableExecutor {
+        pipeline: &session.pipeline,
+        plan,
+        store: &session.store,
+    };
+    let process = session
+        .worker
+        .clone()
+        .map(|worker| ProcessExecutor { worker, stop });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let run = Run {
         pipeline: &session.pipeline,
@@ -72,16 +85,35 @@ fn verified_plan(session: &Session) -> Result<Plan, Fatal> {
         for (name, key) in damaged {
             let folder = session.store.set_aside(&key)?;
             let text = "is not what was stored; it is moved aside and computed again";
-            say(&format!("warning: the result of `{name}` {text} ({})", folder.display()));
+            say(&format!(
+                "warning: the result of `{name}` {text} ({})",
+                folder.display()
+            ));
         }
     }
 }
 
-fn damaged_inputs(session: &Session, plan: &Plan, checked: &mut BTreeSet<Key>) -> Vec<(String, Key)> {
-    let stale = plan.stages.iter().filter(|p| matches!(p.verdict, Verdict::Stale(_)));
-    let inputs: BTreeSet<usize> =
-        stale.flat_map(|p| session.pipeline.stages[p.stage].inputs.iter().map(|e| e.stage)).collect();
-    let fresh = inputs.into_iter().filter_map(|at| plan.get(at)).filter(|p| p.verdict == Verdict::Fresh);
+fn damaged_inputs(
+    session: &Session,
+    plan: &Plan,
+    checked: &mut BTreeSet<Key>,
+) -> Vec<(String, Key)> {
+    let stale = plan
+        .stages
+        .iter()
+        .filter(|p| matches!(p.verdict, Verdict::Stale(_)));
+    let inputs: BTreeSet<usize> = stale
+        .flat_map(|p| {
+            session.pipeline.stages[p.stage]
+                .inputs
+                .iter()
+                .map(|e| e.stage)
+        })
+        .collect();
+    let fresh = inputs
+        .into_iter()
+        .filter_map(|at| plan.get(at))
+        .filter(|p| p.verdict == Verdict::Fresh);
     let mut damaged = Vec::new();
     for planned in fresh {
         let Some(key) = planned.key else { continue };
@@ -96,11 +128,16 @@ fn damaged_inputs(session: &Session, plan: &Plan, checked: &mut BTreeSet<Key>) -
 fn remember(session: &Session, plan: &Plan) {
     let done = |key: &Key| matches!(session.store.presence(key), Presence::Fresh(_));
     let name = |at: usize| session.pipeline.stages[at].name.clone();
-    let keys: Vec<(String, Key)> =
-        plan.stages.iter().filter_map(|p| p.key.filter(done).map(|k| (name(p.stage), k))).collect();
+    let keys: Vec<(String, Key)> = plan
+        .stages
+        .iter()
+        .filter_map(|p| p.key.filter(done).map(|k| (name(p.stage), k)))
+        .collect();
     let noted = session.store.note_keys(&session.pipeline_path(), &keys);
     if let Err(error) = noted.and_then(|()| session.store.save_memo()) {
-        say(&format!("warning: {error}; the next plan may explain less and look at more"));
+        say(&format!(
+            "warning: {error}; the next plan may explain less and look at more"
+        ));
     }
 }
 
@@ -109,16 +146,28 @@ fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
     let stem = session.pipeline.file.file_stem().unwrap_or_default();
     let folder = session.root.join("reports").join(stem);
     let mut texts = Vec::new();
-    let mut tables: Vec<_> = plan.stages.iter().filter(|p| is_table(&session.pipeline, p.stage)).collect();
+    let mut tables: Vec<_> = plan
+        .stages
+        .iter()
+        .filter(|p| is_table(&session.pipeline, p.stage))
+        .collect();
     tables.sort_by_key(|p| p.stage);
     for planned in tables {
         let Some(key) = planned.key else { continue };
-        let Presence::Fresh(record) = session.store.presence(&key) else { continue };
+        let Presence::Fresh(record) = session.store.presence(&key) else {
+            continue;
+        };
         let name = &session.pipeline.stages[planned.stage].name;
         for output in &record.outputs {
             let target = folder.join(report_name(name, &output.path));
-            copy_if_changed(&session.store.output_dir(&key).join(&output.path), &target)
-                .map_err(|e| Fatal::failed(format!("cannot write `{}`: {e}", target.display()), "the result is in the cache; free space or permissions are missing"))?;
+            copy_if_changed(&session.store.output_dir(&key).join(&output.path), &target).map_err(
+                |e| {
+                    Fatal::failed(
+                        format!("cannot write `{}`: {e}", target.display()),
+                        "the result is in the cache; free space or permissions are missing",
+                    )
+                },
+            )?;
             if output.path == "table.txt" {
                 texts.push(target);
             }
@@ -152,15 +201,25 @@ fn copy_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
 
 fn show_tables(session: &Session, texts: &[PathBuf]) {
     for path in texts {
-        print(&format!("\n{}", std::fs::read_to_string(path).unwrap_or_default()));
+        print(&format!(
+            "\n{}",
+            std::fs::read_to_string(path).unwrap_or_default()
+        ));
     }
     if let Some(folder) = texts.first().and_then(|p| p.parent()) {
-        let shown = std::env::current_dir().ok().and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
+        let shown = std::env::current_dir()
+            .ok()
+            .and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
         let folder = shown.unwrap_or_else(|| folder.to_owned());
-        print(&format!("\ntables: {}/  (text, CSV, Markdown, LaTeX)\n", folder.display()));
+        print(&format!(
+            "\ntables: {}/  (text, CSV, Markdown, LaTeX)\n",
+            folder.display()
+        ));
     }
     let again = session.pipeline.file.display();
-    print(&format!("again:  pipeline run {again}  runs only what has changed\n"));
+    print(&format!(
+        "again:  pipeline run {again}  runs only what has changed\n"
+    ));
 }
 
 /// What a record says of the machine.
@@ -168,7 +227,14 @@ fn machine(session: &Session) -> Facts {
     let uname = rustix::system::uname();
     let mut facts = Facts::new()
         .with("host", uname.nodename().to_string_lossy().into_owned())
-        .with("system", format!("{} {}", uname.sysname().to_string_lossy(), uname.machine().to_string_lossy()))
+        .with(
+            "system",
+            format!(
+                "{} {}",
+                uname.sysname().to_string_lossy(),
+                uname.machine().to_string_lossy()
+            ),
+        )
         .with("pipeline", env!("CARGO_PKG_VERSION"));
     if let Some(worker) = &session.facts {
         facts.set("libtorch", worker.libtorch.clone());

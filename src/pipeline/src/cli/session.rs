@@ -10,7 +10,7 @@ use store::Store;
 use super::args::PipelineArgs;
 use super::past::CachedPast;
 use super::{Fatal, gather, worker};
-use crate::plan::{Outside, Plan, World};
+use crate::plan::{self, Outside, Plan, World};
 
 /// A pipeline on this machine, ready to be planned again and again.
 pub struct Session {
@@ -64,14 +64,29 @@ impl Session {
             None => (Device::Cpu, String::new()),
         };
         let outside = gather::gather(pipeline.stages.iter().map(|s| &s.kind), &store);
-        Ok(Self { pipeline, store, root, device, numerics, worker, facts, wanted, force, outside })
+        Ok(Self {
+            pipeline,
+            store,
+            root,
+            device,
+            numerics,
+            worker,
+            facts,
+            wanted,
+            force,
+            outside,
+        })
     }
 
     /// The plan as things stand now.
     pub fn plan(&self) -> Plan {
         let past = CachedPast::new(&self.store, &self.pipeline_path());
-        let world =
-            World { outside: &self.outside, numerics: &self.numerics, past: &past, force: &self.force };
+        let world = World {
+            outside: &self.outside,
+            numerics: &self.numerics,
+            past: &past,
+            force: &self.force,
+        };
         let mut wanted = self.wanted.clone();
         if !wanted.is_empty() {
             wanted.extend(&self.force);
@@ -88,11 +103,20 @@ impl Session {
     pub fn unchanged(&self, at: usize) -> Result<(), String> {
         let kind = &self.pipeline.stages[at].kind;
         let now = gather::gather(std::iter::once(kind), &self.store);
-        let changed = now.iter().find(|(path, found)| self.outside.get(*path) != Some(found));
-        match changed {
-            None => Ok(()),
-            Some((path, _)) => Err(format!("`{}` changed while the stage ran", path.display())),
+        for (field, path) in kind.outside() {
+            let read = |outside: &Outside| match outside.get(path) {
+                Some(Ok(files)) => {
+                    let mut files = files.clone();
+                    files.retain(|(name, _)| plan::reads(kind, field, name));
+                    Some(files)
+                }
+                _ => None,
+            };
+            if read(&now) != read(&self.outside) {
+                return Err(format!("`{}` changed while the stage ran", path.display()));
+            }
         }
+        Ok(())
     }
 }
 
@@ -101,14 +125,22 @@ fn load(args: &PipelineArgs) -> Result<Pipeline, Fatal> {
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .collect();
     let read = |path: &Path| std::fs::read_to_string(path);
-    let request = Request { file: &args.file, env: &env, overrides: &args.overrides, read: &read };
+    let request = Request {
+        file: &args.file,
+        env: &env,
+        overrides: &args.overrides,
+        read: &read,
+    };
     Pipeline::load(&request).map_err(|e| Fatal::usage(e.to_string(), ""))
 }
 
 /// The folder above the `pipelines/` folder that holds the file, else the file's own.
 fn root_of(file: &Path) -> PathBuf {
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let above = absolute.ancestors().skip(1).find(|a| a.file_name().is_some_and(|n| n == "pipelines"));
+    let above = absolute
+        .ancestors()
+        .skip(1)
+        .find(|a| a.file_name().is_some_and(|n| n == "pipelines"));
     let root = above.and_then(Path::parent).or_else(|| absolute.parent());
     root.unwrap_or(Path::new(".")).to_owned()
 }
@@ -116,14 +148,24 @@ fn root_of(file: &Path) -> PathBuf {
 fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Fatal> {
     let mut found = BTreeSet::new();
     for name in names {
-        found.extend(pipeline.find(name).map_err(|message| Fatal::usage(message, ""))?);
+        found.extend(
+            pipeline
+                .find(name)
+                .map_err(|message| Fatal::usage(message, ""))?,
+        );
     }
     Ok(found)
 }
 
 /// The worker and its facts; a file of tables alone does without.
-fn known_worker(pipeline: &Pipeline) -> Result<(Option<PathBuf>, Option<worker::WorkerFacts>), Fatal> {
-    if pipeline.stages.iter().all(|s| matches!(s.kind, Kind::Table(_))) {
+fn known_worker(
+    pipeline: &Pipeline,
+) -> Result<(Option<PathBuf>, Option<worker::WorkerFacts>), Fatal> {
+    if pipeline
+        .stages
+        .iter()
+        .all(|s| matches!(s.kind, Kind::Table(_)))
+    {
         return Ok((None, None));
     }
     let worker = worker::find()?;

@@ -36,15 +36,25 @@ pub const VARIABLE: &str = "PIPELINE_WORKER";
 /// The worker beside this program, or the one that `PIPELINE_WORKER` names.
 pub fn find() -> Result<PathBuf, Fatal> {
     if let Some(path) = std::env::var_os(VARIABLE).map(PathBuf::from) {
-        return if path.is_file() { Ok(path) } else { Err(missing(&path)) };
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(missing(&path))
+        };
     }
     let own = std::env::current_exe().unwrap_or_default();
     let beside = own.with_file_name("pipeline-worker");
-    if beside.is_file() { Ok(beside) } else { Err(missing(&beside)) }
+    if beside.is_file() {
+        Ok(beside)
+    } else {
+        Err(missing(&beside))
+    }
 }
 
 fn missing(path: &Path) -> Fatal {
-    let hint = format!("`make build` puts it beside pipeline, `make install` installs both; or set {VARIABLE}");
+    let hint = format!(
+        "`make build` puts it beside pipeline, `make install` installs both; or set {VARIABLE}"
+    );
     Fatal::failed(format!("there is no worker at `{}`", path.display()), hint)
 }
 
@@ -59,7 +69,12 @@ pub fn facts(worker: &Path) -> Result<WorkerFacts, Fatal> {
     }
     let facts = ask(worker)?;
     if let Some((size, modified, driver)) = stamp {
-        let text = serde_json::to_vec(&Memo { size, modified, driver, facts: facts.clone() });
+        let text = serde_json::to_vec(&Memo {
+            size,
+            modified,
+            driver,
+            facts: facts.clone(),
+        });
         // A folder that cannot be written costs half a second a run, nothing else.
         let _ = text.map(|text| store::write_atomic(&memo, &text));
     }
@@ -68,8 +83,16 @@ pub fn facts(worker: &Path) -> Result<WorkerFacts, Fatal> {
 
 fn stamp(worker: &Path) -> Option<(u64, u128, bool)> {
     let meta = std::fs::metadata(worker).ok()?;
-    let modified = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some((meta.len(), modified.as_nanos(), Path::new("/dev/nvidiactl").exists()))
+    let modified = meta
+        .modified()
+        .ok()?
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()?;
+    Some((
+        meta.len(),
+        modified.as_nanos(),
+        Path::new("/dev/nvidiactl").exists(),
+    ))
 }
 
 fn recall(memo: &Path, stamp: (u64, u128, bool)) -> Option<WorkerFacts> {
@@ -80,15 +103,27 @@ fn recall(memo: &Path, stamp: (u64, u128, bool)) -> Option<WorkerFacts> {
 fn ask(worker: &Path) -> Result<WorkerFacts, Fatal> {
     let wrong = |why: String| {
         let message = format!("the worker `{}` does not start: {why}", worker.display());
-        Fatal::failed(message, "build it with `make build`, which also gets libtorch 2.11.0")
+        Fatal::failed(
+            message,
+            "build it with `make build`, which also gets libtorch 2.11.0",
+        )
     };
-    let output = Command::new(worker).arg("--facts").stdin(Stdio::null()).output();
+    let output = Command::new(worker)
+        .arg("--facts")
+        .stdin(Stdio::null())
+        .output();
     let output = output.map_err(|e| wrong(e.to_string()))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        return Err(wrong(text.lines().last().unwrap_or("it printed nothing").to_owned()));
+        return Err(wrong(
+            text.lines()
+                .last()
+                .unwrap_or("it printed nothing")
+                .to_owned(),
+        ));
     }
-    serde_json::from_slice(&output.stdout).map_err(|e| wrong(format!("its facts cannot be read: {e}")))
+    serde_json::from_slice(&output.stdout)
+        .map_err(|e| wrong(format!("its facts cannot be read: {e}")))
 }
 
 fn checked(facts: WorkerFacts, worker: &Path) -> Result<WorkerFacts, Fatal> {
@@ -96,9 +131,15 @@ fn checked(facts: WorkerFacts, worker: &Path) -> Result<WorkerFacts, Fatal> {
     if facts.version == own {
         return Ok(facts);
     }
-    let message =
-        format!("`{}` is version {}, pipeline is {own}", worker.display(), facts.version);
-    Err(Fatal::failed(message, "build or install both together: `make install`"))
+    let message = format!(
+        "`{}` is version {}, pipeline is {own}",
+        worker.display(),
+        facts.version
+    );
+    Err(Fatal::failed(
+        message,
+        "build or install both together: `make install`",
+    ))
 }
 
 /// The device that `--device` means on this machine.
@@ -111,16 +152,21 @@ pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Fatal
         DeviceChoice::Cuda(index) if index < count => Ok(Device::Cuda(index)),
         DeviceChoice::Cuda(index) => {
             let message = format!("there is no cuda:{index}: the worker sees {count} CUDA devices");
-            Err(Fatal::usage(message, "`pipeline doctor` says why; `--device cpu` computes on the processor"))
+            Err(Fatal::usage(
+                message,
+                "`pipeline doctor` says why; `--device cpu` computes on the processor",
+            ))
         }
     }
 }
 
 /// The numerics class: what may change a result by more than its last bits, as it enters keys.
 pub fn numerics(device: Device, facts: &WorkerFacts) -> String {
+    // The build behind the plus (`+cpu`, `+cu130`) is recorded; on one device kind it computes alike.
+    let release = facts.libtorch.split('+').next().unwrap_or_default();
     let class = match device {
         Device::Cpu => "cpu float32",
         Device::Cuda(_) => "cuda float32 tf32=off",
     };
-    format!("{class} libtorch {}", facts.libtorch)
+    format!("{class} libtorch {release}")
 }

@@ -47,7 +47,23 @@ pub const fn outputs(kind: &Kind) -> &'static [&'static str] {
         Kind::Pretrained(_) => &["weights.safetensors", "model.json"],
         Kind::Train(_) | Kind::Tune(_) => &["weights.safetensors", "model.json", "steps.csv"],
         Kind::Evaluate(_) => &["metrics.csv", "summary.json"],
-        Kind::Table(_) => &["table.txt", "table.csv", "table.md", "table.tex", "cells.csv"],
+        Kind::Table(_) => &[
+            "table.txt",
+            "table.csv",
+            "table.md",
+            "table.tex",
+            "cells.csv",
+        ],
+    }
+}
+
+/// Whether a stage reads the file `name` of its outside path: `only` narrows a folder.
+pub fn reads(kind: &Kind, field: &str, name: &str) -> bool {
+    match kind {
+        Kind::Prepare(Prepare { only, .. }) if field == "images" => {
+            only.is_empty() || only.iter().any(|o| o == name)
+        }
+        _ => true,
     }
 }
 
@@ -66,7 +82,7 @@ pub(super) fn manifest(
         lines.put(&format!("input.{role}"), key);
     }
     for (field, path) in stage.kind.outside() {
-        lines.outside(field, path, outside);
+        lines.outside(&stage.kind, field, path, outside);
     }
     if stage.kind.uses_torch() {
         lines.put("numerics", numerics);
@@ -83,7 +99,11 @@ struct Lines(BTreeMap<String, String>);
 
 impl Lines {
     fn put(&mut self, path: &str, value: impl Display) {
-        let escaped = value.to_string().replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n");
+        let escaped = value
+            .to_string()
+            .replace('\\', "\\\\")
+            .replace('\t', "\\t")
+            .replace('\n', "\\n");
         self.0.insert(path.to_owned(), escaped);
     }
 
@@ -93,9 +113,11 @@ impl Lines {
         }
     }
 
-    fn outside(&mut self, field: &str, path: &PathBuf, outside: &Outside) {
-        let Some(Ok(files)) = outside.get(path) else { return };
-        for (name, digest) in files {
+    fn outside(&mut self, kind: &Kind, field: &str, path: &PathBuf, outside: &Outside) {
+        let Some(Ok(files)) = outside.get(path) else {
+            return;
+        };
+        for (name, digest) in files.iter().filter(|(name, _)| reads(kind, field, name)) {
             self.put(&format!("outside.{field}/{name}"), digest);
         }
     }
@@ -114,7 +136,15 @@ impl Lines {
 
     fn prepare(&mut self, prepare: &Prepare) {
         // The folder's path and the name in tables do not change the pairs; `only` shows in the list of files.
-        let Prepare { images: _, lr: _, degrade, only: _, seed, name: _ } = prepare;
+        let Prepare {
+            images: _,
+            lr: _,
+            lr_if_present: _,
+            degrade,
+            only: _,
+            seed,
+            name: _,
+        } = prepare;
         match degrade {
             Degrade::Sr(scale) => self.put("config.degrade.sr", scale),
             Degrade::Denoise(sigma) => {
@@ -126,7 +156,13 @@ impl Lines {
 
     fn mask(&mut self, mask: &Mask) {
         // The granularity is its grid and its number of masks.
-        let Mask { images: _, granularity: _, grid: _, count: _, segmenter } = mask;
+        let Mask {
+            images: _,
+            granularity: _,
+            grid: _,
+            count: _,
+            segmenter,
+        } = mask;
         self.put("config.count", mask.count());
         self.put("config.segmenter", segmenter.name());
         match segmenter {
@@ -141,14 +177,21 @@ impl Lines {
     fn graph(&mut self, graph: &Graph) {
         let Graph { sigma, k, min_size } = graph;
         self.option("config.segmenter.sigma", *sigma);
-        self.option("config.segmenter.k", k.map(|[a, b, c]| format!("{a} {b} {c}")));
+        self.option(
+            "config.segmenter.k",
+            k.map(|[a, b, c]| format!("{a} {b} {c}")),
+        );
         self.option("config.segmenter.min_size", *min_size);
     }
 
     fn architecture(&mut self, backbone: &Architecture) {
         self.put("config.backbone", backbone.name());
         match backbone {
-            Architecture::Imdn(Imdn { scale, width, blocks }) => {
+            Architecture::Imdn(Imdn {
+                scale,
+                width,
+                blocks,
+            }) => {
                 self.put("config.backbone.scale", scale);
                 self.put("config.backbone.width", width);
                 self.put("config.backbone.blocks", blocks);
@@ -157,7 +200,12 @@ impl Lines {
     }
 
     fn train(&mut self, train: &Train, pipeline: &Pipeline, at: usize) {
-        let Train { backbone, from: _, images: _, schedule } = train;
+        let Train {
+            backbone,
+            from: _,
+            images: _,
+            schedule,
+        } = train;
         self.architecture(backbone);
         self.schedule(schedule, degrade(pipeline, at));
     }
@@ -204,7 +252,12 @@ impl Lines {
             weights: _,
         } = schedule;
         self.option("config.iterations", *iterations);
-        if let Some(Until::Converged { patience, min_gain, at_most }) = until {
+        if let Some(Until::Converged {
+            patience,
+            min_gain,
+            at_most,
+        }) = until
+        {
             self.put("config.until.patience", patience);
             self.put("config.until.min_gain", min_gain);
             self.put("config.until.at_most", at_most);
@@ -218,13 +271,25 @@ impl Lines {
         self.put("config.augment", augment);
         self.put("config.seed", seed);
         self.put("config.weights", schedule.weights());
-        if let Some(Validate { images: _, masks: _, every }) = validate {
+        if let Some(Validate {
+            images: _,
+            masks: _,
+            every,
+        }) = validate
+        {
             self.put("config.validate.every", every);
         }
     }
 
     fn evaluate(&mut self, evaluate: &Evaluate, pipeline: &Pipeline, at: usize) {
-        let Evaluate { model: _, images: _, masks: _, metrics, luma: _, shave: _ } = evaluate;
+        let Evaluate {
+            model: _,
+            images: _,
+            masks: _,
+            metrics,
+            luma: _,
+            shave: _,
+        } = evaluate;
         let degrade = degrade(pipeline, at);
         let mut metrics: Vec<&str> = metrics.iter().map(|m| m.as_str()).collect();
         metrics.sort_unstable();
@@ -235,7 +300,17 @@ impl Lines {
     }
 
     fn table(&mut self, table: &Table, pipeline: &Pipeline, at: usize) {
-        let Table { from: _, rows, columns, metric, values, baseline: _, average, caption, note } = table;
+        let Table {
+            from: _,
+            rows,
+            columns,
+            metric,
+            values,
+            baseline: _,
+            average,
+            caption,
+            note,
+        } = table;
         self.put("config.rows", rows.join(" "));
         self.option("config.columns", columns.as_ref());
         self.put("config.metric", metric);
@@ -270,7 +345,10 @@ const fn value_name(value: TableValue) -> &'static str {
 
 /// The degradation of the images a stage reads; `spec` has made sure that there is one.
 fn degrade(pipeline: &Pipeline, at: usize) -> Degrade {
-    match pipeline.stages[at].input("images").map(|i| &pipeline.stages[i].kind) {
+    match pipeline.stages[at]
+        .input("images")
+        .map(|i| &pipeline.stages[i].kind)
+    {
         Some(Kind::Prepare(prepare)) => prepare.degrade,
         _ => Degrade::Sr(1),
     }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use spec::{Pipeline, Stage};
 use store::{Digest, Key};
 
-pub use manifest::{outputs, version};
+pub use manifest::{outputs, reads, version};
 pub use verdict::{Change, Reason, Verdict};
 
 /// What is outside: the digests of a file or a folder, or why it cannot be read.
@@ -86,7 +86,9 @@ impl Plan {
             let stage = plan_stage(pipeline, at, &planned, world);
             planned.insert(at, stage);
         }
-        Self { stages: order.iter().filter_map(|at| planned.remove(at)).collect() }
+        Self {
+            stages: order.iter().filter_map(|at| planned.remove(at)).collect(),
+        }
     }
 
     /// The planned form of stage `at`.
@@ -96,7 +98,8 @@ impl Plan {
 
     /// How many are fresh, stale and blocked.
     pub fn counts(&self) -> (usize, usize, usize) {
-        let count = |test: fn(&Verdict) -> bool| self.stages.iter().filter(|p| test(&p.verdict)).count();
+        let count =
+            |test: fn(&Verdict) -> bool| self.stages.iter().filter(|p| test(&p.verdict)).count();
         (
             count(|v| matches!(v, Verdict::Fresh)),
             count(|v| matches!(v, Verdict::Stale(_))),
@@ -114,16 +117,30 @@ fn plan_stage(
     let stage = &pipeline.stages[at];
     let missing = verdict::missing(pipeline, stage, planned, world.outside);
     if !missing.is_empty() {
-        return Planned { stage: at, manifest: String::new(), key: None, verdict: Verdict::Blocked(missing) };
+        return Planned {
+            stage: at,
+            manifest: String::new(),
+            key: None,
+            verdict: Verdict::Blocked(missing),
+        };
     }
     let keys = input_keys(stage, planned);
     let manifest = manifest::manifest(pipeline, at, &keys, world.outside, world.numerics);
     let key = Key::of_manifest(&manifest);
     let verdict = verdict::judge(pipeline, at, &key, &manifest, planned, world);
-    Planned { stage: at, manifest, key: Some(key), verdict }
+    Planned {
+        stage: at,
+        manifest,
+        key: Some(key),
+        verdict,
+    }
 }
 
 fn input_keys(stage: &Stage, planned: &BTreeMap<usize, Planned>) -> Vec<(String, Key)> {
     let key = |at: usize| planned.get(&at).and_then(|p| p.key);
-    stage.inputs.iter().filter_map(|e| key(e.stage).map(|k| (e.role.clone(), k))).collect()
+    stage
+        .inputs
+        .iter()
+        .filter_map(|e| key(e.stage).map(|k| (e.role.clone(), k)))
+        .collect()
 }

@@ -2,9 +2,11 @@
 //! Unaware of how reasons are printed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use spec::{Pipeline, Stage};
-use store::Key;
+use spec::kinds::Prepare;
+use spec::{Kind, Pipeline, Stage};
+use store::{Digest, Key};
 
 use super::{Outside, Planned, Stored, World};
 
@@ -65,17 +67,45 @@ pub(super) fn missing(
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
         let why = match outside.get(path) {
-            Some(Ok(_)) => return None,
+            Some(Ok(files)) => absent_files(&stage.kind, path, files)?,
             Some(Err(why)) => why.clone(),
             None => unknown(path),
         };
-        let at = if place.line > 0 { format!("{}:{}:{}: ", place.source, place.line, place.column) } else { String::new() };
+        let at = match place.line {
+            0 => String::new(),
+            line => format!("{}:{line}:{}: ", place.source, place.column),
+        };
         Some(format!("{at}{field}: {why}"))
     });
-    let blocked = |at: &usize| matches!(planned.get(at).map(|p| &p.verdict), Some(Verdict::Blocked(_)));
+    let blocked = |at: &usize| {
+        matches!(
+            planned.get(at).map(|p| &p.verdict),
+            Some(Verdict::Blocked(_))
+        )
+    };
     let inputs = stage.inputs.iter().filter(|e| blocked(&e.stage));
-    let inputs = inputs.map(|e| format!("input `{}` ({}) is blocked", e.role, pipeline.stages[e.stage].name));
+    let inputs = inputs.map(|e| {
+        format!(
+            "input `{}` ({}) is blocked",
+            e.role, pipeline.stages[e.stage].name
+        )
+    });
     files.chain(inputs).collect()
+}
+
+/// Which files that `only` names are not in the folder.
+fn absent_files(kind: &Kind, path: &Path, files: &[(String, Digest)]) -> Option<String> {
+    let Kind::Prepare(Prepare { only, .. }) = kind else {
+        return None;
+    };
+    let there = |name: &&String| files.iter().any(|(file, _)| file == *name);
+    let absent: Vec<&str> = only
+        .iter()
+        .filter(|n| !there(n))
+        .map(String::as_str)
+        .collect();
+    let message = || format!("`{}` holds no {}", path.display(), absent.join(", "));
+    (!absent.is_empty()).then(message)
 }
 
 /// The verdict on a stage whose key is known.
@@ -98,7 +128,11 @@ pub(super) fn judge(
     if world.force.contains(&at) {
         reasons.push(Reason::Forced);
     }
-    if reasons.is_empty() { Verdict::Fresh } else { Verdict::Stale(reasons) }
+    if reasons.is_empty() {
+        Verdict::Fresh
+    } else {
+        Verdict::Stale(reasons)
+    }
 }
 
 fn absent(
@@ -108,21 +142,36 @@ fn absent(
     planned: &BTreeMap<usize, Planned>,
     past: &dyn Past,
 ) -> Vec<Reason> {
-    let Some(old) = past.last_manifest(&stage.name) else { return vec![Reason::NeverRan] };
+    let Some(old) = past.last_manifest(&stage.name) else {
+        return vec![Reason::NeverRan];
+    };
     let stale = |at: &usize| !matches!(planned.get(at).map(|p| &p.verdict), Some(Verdict::Fresh));
-    let inputs = stage.inputs.iter().filter(|e| stale(&e.stage)).map(|e| Reason::InputStale {
-        role: e.role.clone(),
-        stage: pipeline.stages[e.stage].name.clone(),
-    });
+    let inputs = stage
+        .inputs
+        .iter()
+        .filter(|e| stale(&e.stage))
+        .map(|e| Reason::InputStale {
+            role: e.role.clone(),
+            stage: pipeline.stages[e.stage].name.clone(),
+        });
     let mut reasons: Vec<Reason> = inputs.collect();
     let explained = |path: &str| {
-        reasons.iter().any(|r| matches!(r, Reason::InputStale { role, .. } if path == format!("input.{role}")))
+        reasons.iter().any(
+            |r| matches!(r, Reason::InputStale { role, .. } if path == format!("input.{role}")),
+        )
     };
     let changes = changes(&old, manifest);
-    let changed: Vec<Reason> =
-        changes.into_iter().filter(|c| !explained(&c.path)).map(Reason::Changed).collect();
+    let changed: Vec<Reason> = changes
+        .into_iter()
+        .filter(|c| !explained(&c.path))
+        .map(Reason::Changed)
+        .collect();
     reasons.extend(changed);
-    if reasons.is_empty() { vec![Reason::NotStored] } else { reasons }
+    if reasons.is_empty() {
+        vec![Reason::NotStored]
+    } else {
+        reasons
+    }
 }
 
 use super::Past;
@@ -136,9 +185,20 @@ fn changes(old: &str, new: &str) -> Vec<Change> {
         old: old.get(path).map(|v| (*v).to_owned()),
         new: new.get(path).map(|v| (*v).to_owned()),
     };
-    paths.into_iter().filter(|p| old.get(p) != new.get(p)).map(change).collect()
+    paths
+        .into_iter()
+        .filter(|p| old.get(p) != new.get(p))
+        .map(change)
+        .collect()
 }
 
 fn lines(manifest: &str) -> BTreeMap<&str, &str> {
-    manifest.lines().map(|line| line.split_once('\t').or_else(|| line.split_once(' ')).unwrap_or((line, ""))).collect()
+    manifest
+        .lines()
+        .map(|line| {
+            line.split_once('\t')
+                .or_else(|| line.split_once(' '))
+                .unwrap_or((line, ""))
+        })
+        .collect()
 }

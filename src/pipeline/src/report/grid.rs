@@ -74,15 +74,24 @@ struct Scored<'a> {
 }
 
 /// Reads the evaluations and lays them out as `table` says.
-pub fn build(table: &Table, from: &[Evaluation], baseline: &[Evaluation]) -> Result<Grid, ReportError> {
+pub fn build(
+    table: &Table,
+    from: &[Evaluation],
+    baseline: &[Evaluation],
+) -> Result<Grid, ReportError> {
     let scored = score(from, baseline)?;
     let headings = headings(table, &scored);
     let columns = columns(table, &headings);
     let mut rows = Vec::new();
     for labels in row_labels(table, &scored) {
-        let members: Vec<&Scored<'_>> =
-            scored.iter().filter(|s| labels_of(s.evaluation, &table.rows) == labels).collect();
-        let cells = columns.iter().map(|column| cell(column, &members, table)).collect();
+        let members: Vec<&Scored<'_>> = scored
+            .iter()
+            .filter(|s| labels_of(s.evaluation, &table.rows) == labels)
+            .collect();
+        let cells = columns
+            .iter()
+            .map(|column| cell(column, &members, table))
+            .collect();
         rows.push(Row { labels, cells });
     }
     mark_best(&columns, &mut rows);
@@ -97,10 +106,15 @@ pub fn build(table: &Table, from: &[Evaluation], baseline: &[Evaluation]) -> Res
     })
 }
 
-fn score<'a>(from: &'a [Evaluation], baseline: &[Evaluation]) -> Result<Vec<Scored<'a>>, ReportError> {
+fn score<'a>(
+    from: &'a [Evaluation],
+    baseline: &[Evaluation],
+) -> Result<Vec<Scored<'a>>, ReportError> {
     from.iter()
         .map(|evaluation| {
-            let fits = |b: &&Evaluation| b.images == evaluation.images && b.backbone == evaluation.backbone;
+            let fits = |b: &&Evaluation| {
+                b.images == evaluation.images && b.backbone == evaluation.backbone
+            };
             let own = baseline.iter().find(fits);
             Ok(Scored {
                 evaluation,
@@ -113,7 +127,16 @@ fn score<'a>(from: &'a [Evaluation], baseline: &[Evaluation]) -> Result<Vec<Scor
 }
 
 fn labels_of(evaluation: &Evaluation, names: &[String]) -> Vec<String> {
-    names.iter().map(|n| evaluation.labels.get(n).cloned().unwrap_or_else(|| NONE.into())).collect()
+    names
+        .iter()
+        .map(|n| {
+            evaluation
+                .labels
+                .get(n)
+                .cloned()
+                .unwrap_or_else(|| NONE.into())
+        })
+        .collect()
 }
 
 /// The rows in order of first appearance, those that share all labels but the last kept together.
@@ -122,10 +145,13 @@ fn row_labels(table: &Table, scored: &[Scored<'_>]) -> Vec<Vec<String>> {
     for s in scored {
         let labels = labels_of(s.evaluation, &table.rows);
         let head = labels[..labels.len().saturating_sub(1)].to_vec();
-        let at = groups.iter().position(|(h, _)| *h == head).unwrap_or_else(|| {
-            groups.push((head, Vec::new()));
-            groups.len() - 1
-        });
+        let at = groups
+            .iter()
+            .position(|(h, _)| *h == head)
+            .unwrap_or_else(|| {
+                groups.push((head, Vec::new()));
+                groups.len() - 1
+            });
         if !groups[at].1.contains(&labels) {
             groups[at].1.push(labels);
         }
@@ -134,10 +160,17 @@ fn row_labels(table: &Table, scored: &[Scored<'_>]) -> Vec<Vec<String>> {
 }
 
 fn headings(table: &Table, scored: &[Scored<'_>]) -> Vec<String> {
-    let Some(label) = &table.columns else { return Vec::new() };
+    let Some(label) = &table.columns else {
+        return Vec::new();
+    };
     let mut headings: Vec<String> = Vec::new();
     for s in scored {
-        let value = s.evaluation.labels.get(label).cloned().unwrap_or_else(|| NONE.into());
+        let value = s
+            .evaluation
+            .labels
+            .get(label)
+            .cloned()
+            .unwrap_or_else(|| NONE.into());
         if !headings.contains(&value) {
             headings.push(value);
         }
@@ -168,7 +201,10 @@ fn cell(column: &Column, members: &[&Scored<'_>], table: &Table) -> Cell {
             let here = |s: &&&Scored<'_>| {
                 s.evaluation.labels.get(label).map_or(NONE, String::as_str) == heading
             };
-            metric_cell(&members.iter().filter(here).copied().collect::<Vec<_>>(), metric)
+            metric_cell(
+                &members.iter().filter(here).copied().collect::<Vec<_>>(),
+                metric,
+            )
         }
         Column::Average(_) => metric_cell(members, metric),
         Column::Delta => delta_cell(&metric_cell(members, metric), members),
@@ -192,7 +228,12 @@ fn metric_cell(members: &[&Scored<'_>], metric: &str) -> Cell {
 
 fn delta_cell(metric: &Cell, members: &[&Scored<'_>]) -> Cell {
     let blank = members.iter().all(|s| s.is_baseline);
-    Cell { value: metric.delta, delta: None, blank, ..metric.clone() }
+    Cell {
+        value: metric.delta,
+        delta: None,
+        blank,
+        ..metric.clone()
+    }
 }
 
 /// `None` when there is nothing or when one of the parts is missing: a mean of the rest would be another number.
@@ -220,7 +261,11 @@ fn value_cell(value: TableValue, members: &[&Scored<'_>]) -> Cell {
         TableValue::Seconds => model(|s| s.evaluation.facts.get("seconds").copied()),
         TableValue::PeakMemory => model(|s| s.evaluation.facts.get("peak_memory_mib").copied()),
     };
-    Cell { value: found, keys: keys(members), ..Cell::default() }
+    Cell {
+        value: found,
+        keys: keys(members),
+        ..Cell::default()
+    }
 }
 
 /// Masks found an image, over all images; blank for models that read none.
@@ -275,6 +320,13 @@ fn protocol(table: &Table, scored: &[Scored<'_>]) -> String {
             ways.push(way);
         }
     }
-    let metric = if table.metric.as_str() == "psnr" { "PSNR (dB)" } else { "SSIM" };
-    format!("{metric} of 8-bit output on {}; means over images.", ways.join(" / "))
+    let metric = if table.metric.as_str() == "psnr" {
+        "PSNR (dB)"
+    } else {
+        "SSIM"
+    };
+    format!(
+        "{metric} of 8-bit output on {}; means over images.",
+        ways.join(" / ")
+    )
 }

@@ -86,7 +86,10 @@ pub struct ModelFacts {
 /// Reads `metrics.csv` (columns `image`, then metrics) and `summary.json` of an evaluation.
 pub fn read_scores(folder: &Path) -> Result<Scores, ReportError> {
     let path = folder.join("metrics.csv");
-    let wrong = |why: String| ReportError::Read { path: path.clone(), why };
+    let wrong = |why: String| ReportError::Read {
+        path: path.clone(),
+        why,
+    };
     let mut reader = csv::Reader::from_path(&path).map_err(|e| wrong(e.to_string()))?;
     let header = reader.headers().map_err(|e| wrong(e.to_string()))?.clone();
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
@@ -95,19 +98,31 @@ pub fn read_scores(folder: &Path) -> Result<Scores, ReportError> {
         let row = row.map_err(|e| wrong(e.to_string()))?;
         images += 1;
         for (name, text) in header.iter().zip(row.iter()).skip(1) {
-            let value: f64 = text.parse().map_err(|_| wrong(format!("`{text}` is not a number")))?;
+            let value: f64 = text
+                .parse()
+                .map_err(|_| wrong(format!("`{text}` is not a number")))?;
             *sums.entry(name.to_owned()).or_default() += value;
         }
     }
     if images == 0 {
         return Err(wrong("there is no image in it".into()));
     }
-    let means = sums.into_iter().map(|(name, sum)| (name, sum / images as f64)).collect();
-    Ok(Scores { images, means, summary: read_summary(&folder.join("summary.json"))? })
+    let means = sums
+        .into_iter()
+        .map(|(name, sum)| (name, sum / images as f64))
+        .collect();
+    Ok(Scores {
+        images,
+        means,
+        summary: read_summary(&folder.join("summary.json"))?,
+    })
 }
 
 fn read_summary(path: &Path) -> Result<Summary, ReportError> {
-    let wrong = |why: String| ReportError::Read { path: path.to_owned(), why };
+    let wrong = |why: String| ReportError::Read {
+        path: path.to_owned(),
+        why,
+    };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
     serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))
 }

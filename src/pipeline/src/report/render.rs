@@ -18,15 +18,28 @@ pub(super) fn text(grid: &Grid) -> String {
     builder.push_record(headings(grid));
     for row in &grid.rows {
         let star = |c: &Cell| if c.best { "*" } else { "" };
-        let cells = row.cells.iter().zip(&grid.columns).map(|(c, column)| format!("{}{}", shown(c, column), star(c)));
+        let cells = row
+            .cells
+            .iter()
+            .zip(&grid.columns)
+            .map(|(c, column)| format!("{}{}", shown(c, column), star(c)));
         builder.push_record(row.labels.iter().cloned().chain(cells));
     }
     let mut table = builder.build();
     table.with(Style::rounded());
     table.modify(Columns::new(grid.labels.len()..), Alignment::right());
     table.modify(Rows::first(), Alignment::center());
-    let best = if grid.rows.iter().any(|r| r.cells.iter().any(|c| c.best)) { " * best" } else { "" };
-    let lines = [grid.caption.clone(), table.to_string(), format!("{}{best}", grid.protocol), grid.note.clone()];
+    let best = if grid.rows.iter().any(|r| r.cells.iter().any(|c| c.best)) {
+        " * best"
+    } else {
+        ""
+    };
+    let lines = [
+        grid.caption.clone(),
+        table.to_string(),
+        format!("{}{best}", grid.protocol),
+        grid.note.clone(),
+    ];
     let lines: Vec<String> = lines.into_iter().filter(|l| !l.is_empty()).collect();
     lines.join("\n") + "\n"
 }
@@ -46,7 +59,10 @@ pub(super) fn csv(grid: &Grid) -> Result<String, ReportError> {
         let mut record = row.labels.clone();
         for (cell, column) in row.cells.iter().zip(&grid.columns) {
             // Thousands are parted by spaces for people, not for programs.
-            record.push(cell.value.map_or(String::new(), |v| number(v, column).replace(' ', "")));
+            record.push(
+                cell.value
+                    .map_or(String::new(), |v| number(v, column).replace(' ', "")),
+            );
             if has_delta(grid, column) {
                 record.push(cell.delta.map_or(String::new(), signed));
             }
@@ -60,7 +76,12 @@ pub(super) fn csv(grid: &Grid) -> Result<String, ReportError> {
 pub(super) fn cells(grid: &Grid) -> Result<String, ReportError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let fixed = ["column", "value", "delta", "images", "evaluation_keys"];
-    let header: Vec<String> = grid.labels.iter().cloned().chain(fixed.map(String::from)).collect();
+    let header: Vec<String> = grid
+        .labels
+        .iter()
+        .cloned()
+        .chain(fixed.map(String::from))
+        .collect();
     put(&mut writer, &header)?;
     for row in &grid.rows {
         for (cell, column) in row.cells.iter().zip(&grid.columns) {
@@ -72,7 +93,10 @@ pub(super) fn cells(grid: &Grid) -> Result<String, ReportError> {
                 cell.images.to_string(),
                 cell.keys.join(" "),
             ];
-            put(&mut writer, &row.labels.iter().cloned().chain(facts).collect::<Vec<_>>())?;
+            put(
+                &mut writer,
+                &row.labels.iter().cloned().chain(facts).collect::<Vec<_>>(),
+            )?;
         }
     }
     finish(writer)
@@ -87,12 +111,26 @@ pub(super) fn markdown(grid: &Grid) -> String {
         out += &format!("**{}**\n\n", grid.caption);
     }
     out += &line(&headings(grid).iter().map(|h| escape(h)).collect::<Vec<_>>());
-    let rules = grid.labels.iter().map(|_| "---").chain(grid.columns.iter().map(|_| "---:"));
+    let rules = grid
+        .labels
+        .iter()
+        .map(|_| "---")
+        .chain(grid.columns.iter().map(|_| "---:"));
     out += &line(&rules.map(String::from).collect::<Vec<_>>());
     for row in &grid.rows {
         let bold = |c: &Cell, s: String| if c.best { format!("**{s}**") } else { s };
-        let cells = row.cells.iter().zip(&grid.columns).map(|(c, column)| bold(c, shown(c, column)));
-        out += &line(&row.labels.iter().map(|l| escape(l)).chain(cells).collect::<Vec<_>>());
+        let cells = row
+            .cells
+            .iter()
+            .zip(&grid.columns)
+            .map(|(c, column)| bold(c, shown(c, column)));
+        out += &line(
+            &row.labels
+                .iter()
+                .map(|l| escape(l))
+                .chain(cells)
+                .collect::<Vec<_>>(),
+        );
     }
     out += &format!("\n{}", grid.protocol);
     if !grid.note.is_empty() {
@@ -112,18 +150,35 @@ pub(super) fn latex(grid: &Grid) -> String {
     let heads: Vec<String> = headings(grid).iter().map(|h| tex(h)).collect();
     out += &format!("    {} \\\\\n    \\midrule\n", heads.join(" & "));
     for row in &grid.rows {
-        let bold = |c: &Cell, s: String| if c.best { format!("\\textbf{{{s}}}") } else { s };
-        let cells = row.cells.iter().zip(&grid.columns).map(|(c, column)| bold(c, tex(&shown(c, column))));
+        let bold = |c: &Cell, s: String| {
+            if c.best {
+                format!("\\textbf{{{s}}}")
+            } else {
+                s
+            }
+        };
+        let cells = row
+            .cells
+            .iter()
+            .zip(&grid.columns)
+            .map(|(c, column)| bold(c, tex(&shown(c, column))));
         let all: Vec<String> = row.labels.iter().map(|l| tex(l)).chain(cells).collect();
         out += &format!("    {} \\\\\n", all.join(" & "));
     }
     out += "    \\bottomrule\n  \\end{tabular}\n";
     let note = format!("{} {}", grid.protocol, grid.note);
-    out + &format!("  \\par\\smallskip\\footnotesize {}\n\\end{{table}}\n", tex(note.trim()))
+    out + &format!(
+        "  \\par\\smallskip\\footnotesize {}\n\\end{{table}}\n",
+        tex(note.trim())
+    )
 }
 
 fn headings(grid: &Grid) -> Vec<String> {
-    grid.labels.iter().cloned().chain(grid.columns.iter().map(heading)).collect()
+    grid.labels
+        .iter()
+        .cloned()
+        .chain(grid.columns.iter().map(heading))
+        .collect()
 }
 
 fn heading(column: &Column) -> String {
@@ -155,11 +210,15 @@ fn shown(cell: &Cell, column: &Column) -> String {
         (None, _) => MISSING.into(),
         (Some(value), Column::Delta) => signed(value),
         (Some(value), Column::Metric(_)) => {
-            let delta = cell.delta.map_or(String::new(), |d| format!(" ({})", signed(d)));
+            let delta = cell
+                .delta
+                .map_or(String::new(), |d| format!(" ({})", signed(d)));
             number(value, column) + &delta
         }
         (Some(value), Column::Average(heading)) if heading == "Average" => {
-            let delta = cell.delta.map_or(String::new(), |d| format!(" ({})", signed(d)));
+            let delta = cell
+                .delta
+                .map_or(String::new(), |d| format!(" ({})", signed(d)));
             number(value, column) + &delta
         }
         (Some(value), _) => number(value, column),
@@ -172,14 +231,20 @@ fn number(value: f64, column: &Column) -> String {
         Column::Value(TableValue::Masks | TableValue::Seconds) => format!("{value:.1}"),
         Column::Value(TableValue::PeakMemory) => format!("{value:.0}"),
         Column::Delta => signed(value),
-        Column::Metric(_) | Column::Average(_) | Column::Value(TableValue::Ssim) => format!("{value:.4}"),
+        Column::Metric(_) | Column::Average(_) | Column::Value(TableValue::Ssim) => {
+            format!("{value:.4}")
+        }
     }
 }
 
 fn signed(value: f64) -> String {
     let text = format!("{value:+.4}");
     // A difference that rounds to nothing has no sign.
-    if text.ends_with("0.0000") { "0.0000".into() } else { text }
+    if text.ends_with("0.0000") {
+        "0.0000".into()
+    } else {
+        text
+    }
 }
 
 fn thousands(value: u64) -> String {
@@ -217,10 +282,14 @@ fn tex(text: &str) -> String {
 }
 
 fn put(writer: &mut csv::Writer<Vec<u8>>, record: &[String]) -> Result<(), ReportError> {
-    writer.write_record(record).map_err(|e| ReportError::Csv(e.to_string()))
+    writer
+        .write_record(record)
+        .map_err(|e| ReportError::Csv(e.to_string()))
 }
 
 fn finish(writer: csv::Writer<Vec<u8>>) -> Result<String, ReportError> {
-    let bytes = writer.into_inner().map_err(|e| ReportError::Csv(e.to_string()))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|e| ReportError::Csv(e.to_string()))?;
     String::from_utf8(bytes).map_err(|e| ReportError::Csv(e.to_string()))
 }

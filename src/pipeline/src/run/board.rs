@@ -47,10 +47,19 @@ impl Board {
         };
         let stages = || plan.stages.iter().map(|p| p.stage);
         let inputs = |at: usize| pipeline.stages[at].inputs.iter().map(|e| e.stage).collect();
-        let threads = |at: usize| pipeline.stages[at].resources.threads.map_or(cores, |t| t as usize);
+        let threads = |at: usize| {
+            pipeline.stages[at]
+                .resources
+                .threads
+                .map_or(cores, |t| t as usize)
+        };
         Self {
             order: stages().collect(),
-            states: plan.stages.iter().map(|p| (p.stage, state(&p.verdict))).collect(),
+            states: plan
+                .stages
+                .iter()
+                .map(|p| (p.stage, state(&p.verdict)))
+                .collect(),
             inputs: stages().map(|at| (at, inputs(at))).collect(),
             threads: stages().map(|at| (at, threads(at))).collect(),
             cores,
@@ -95,7 +104,11 @@ impl Board {
 
     /// The stages that wait for something that will not come.
     pub fn skipped(&self) -> Vec<usize> {
-        self.order.iter().copied().filter(|at| self.states[at] == State::Waiting).collect()
+        self.order
+            .iter()
+            .copied()
+            .filter(|at| self.states[at] == State::Waiting)
+            .collect()
     }
 
     /// The counts, without whether a signal came.
@@ -114,13 +127,19 @@ impl Board {
     }
 
     fn inputs_ready(&self, at: usize) -> bool {
-        self.inputs[&at].iter().all(|i| matches!(self.states.get(i), Some(State::Fresh | State::Done)))
+        self.inputs[&at]
+            .iter()
+            .all(|i| matches!(self.states.get(i), Some(State::Fresh | State::Done)))
     }
 
     /// A stage that wants more than there is runs alone.
     fn fits(&self, at: usize) -> bool {
-        let running: Vec<usize> =
-            self.order.iter().copied().filter(|at| self.states[at] == State::Running).collect();
+        let running: Vec<usize> = self
+            .order
+            .iter()
+            .copied()
+            .filter(|at| self.states[at] == State::Running)
+            .collect();
         let used: usize = running.iter().map(|at| self.threads[at]).sum();
         running.len() < self.jobs && (running.is_empty() || used + self.threads[&at] <= self.cores)
     }

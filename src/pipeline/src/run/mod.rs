@@ -106,9 +106,20 @@ impl Run<'_> {
     fn announce(&self, display: &mut dyn Display) {
         for planned in &self.plan.stages {
             match &planned.verdict {
-                Verdict::Fresh => self.show(display, RunEvent::Fresh { stage: planned.stage }),
+                Verdict::Fresh => self.show(
+                    display,
+                    RunEvent::Fresh {
+                        stage: planned.stage,
+                    },
+                ),
                 Verdict::Blocked(missing) => {
-                    self.show(display, RunEvent::Blocked { stage: planned.stage, missing });
+                    self.show(
+                        display,
+                        RunEvent::Blocked {
+                            stage: planned.stage,
+                            missing,
+                        },
+                    );
                 }
                 Verdict::Stale(_) => {}
             }
@@ -126,25 +137,48 @@ impl Run<'_> {
         match message {
             Message::Event(at, event) => self.show(display, RunEvent::Stage { stage: at, event }),
             Message::Finished(at, Ok(finish)) => {
-                board.finished(at, if finish.by_other { State::Fresh } else { State::Done });
-                let event = RunEvent::Finished { stage: at, seconds: finish.seconds, by_other: finish.by_other };
+                board.finished(
+                    at,
+                    if finish.by_other {
+                        State::Fresh
+                    } else {
+                        State::Done
+                    },
+                );
+                let event = RunEvent::Finished {
+                    stage: at,
+                    seconds: finish.seconds,
+                    by_other: finish.by_other,
+                };
                 self.show(display, event);
             }
             Message::Finished(at, Err(failure)) => {
                 board.failed(at);
-                self.show(display, RunEvent::Failed { stage: at, failure: &failure });
+                self.show(
+                    display,
+                    RunEvent::Failed {
+                        stage: at,
+                        failure: &failure,
+                    },
+                );
             }
         }
     }
 
     fn finish(&self, board: &Board, display: &mut dyn Display) -> Outcome {
         let interrupted = self.stop.level() > 0;
-        if !interrupted {
-            for at in board.skipped() {
+        let mut outcome = Outcome {
+            interrupted,
+            ..board.outcome()
+        };
+        for at in board.skipped() {
+            if interrupted {
+                // Nothing went wrong with what a signal kept from starting.
+                outcome.failed -= 1;
+            } else {
                 self.show(display, RunEvent::Skipped { stage: at });
             }
         }
-        let outcome = Outcome { interrupted, ..board.outcome() };
         self.show(display, RunEvent::End { outcome });
         outcome
     }

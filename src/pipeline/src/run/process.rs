@@ -58,7 +58,10 @@ impl ProcessExecutor<'_> {
             .spawn();
         spawned.map_err(|e| {
             let message = format!("cannot start `{}`: {e}", self.worker.display());
-            Failure::new(message, "`pipeline doctor` says what is wrong with the worker")
+            Failure::new(
+                message,
+                "`pipeline doctor` says what is wrong with the worker",
+            )
         })
     }
 
@@ -68,7 +71,9 @@ impl ProcessExecutor<'_> {
             let ended = self.stop.reap(pid, || child.try_wait().transpose());
             match ended {
                 Some(Ok(status)) => return Ok(status),
-                Some(Err(e)) => return Err(Failure::new(format!("cannot wait for the worker: {e}"), "")),
+                Some(Err(e)) => {
+                    return Err(Failure::new(format!("cannot wait for the worker: {e}"), ""));
+                }
                 None => std::thread::sleep(Duration::from_millis(2)),
             }
         }
@@ -107,7 +112,10 @@ fn read_events(child: &mut Child, log: &Path, on_event: &dyn Fn(Event)) -> Optio
 
 fn append(log: &Path, line: &str) {
     // The log is a convenience; a full disk shows up where results are written.
-    let _ = std::fs::OpenOptions::new().append(true).open(log).and_then(|mut f| writeln!(f, "{line}"));
+    let _ = std::fs::OpenOptions::new()
+        .append(true)
+        .open(log)
+        .and_then(|mut f| writeln!(f, "{line}"));
 }
 
 /// What the last event and the exit status mean together.
@@ -129,10 +137,15 @@ fn died(status: ExitStatus) -> Failure {
     match status.signal() {
         Some(9) => Failure::new(
             "the worker was killed (SIGKILL)",
-            format!("if nobody did that, memory ran out: lower `batch` or `patch`, or close other programs; {resume}"),
+            format!(
+                "if nobody did that, memory ran out: lower `batch` or `patch`, or close other programs; {resume}"
+            ),
         ),
         Some(signal) => Failure::new(format!("the worker died of signal {signal}"), resume),
-        None => Failure::new(format!("the worker ended without a result ({status})"), "see its log"),
+        None => Failure::new(
+            format!("the worker ended without a result ({status})"),
+            "see its log",
+        ),
     }
 }
 

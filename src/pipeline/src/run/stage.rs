@@ -42,7 +42,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with a hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let report = FailureReport { message: message.into(), hint: hint.into(), interrupted: false };
+        let report = FailureReport {
+            message: message.into(),
+            hint: hint.into(),
+            interrupted: false,
+        };
         Self { report, log: None }
     }
 
@@ -78,12 +82,20 @@ pub(super) fn run(
         forget(run, &key)?;
     }
     let Some(ticket) = claim(run, &key, on_event)? else {
-        return Ok(Finish { seconds: begin.elapsed().as_secs_f64(), by_other: true });
+        return Ok(Finish {
+            seconds: begin.elapsed().as_secs_f64(),
+            by_other: true,
+        });
     };
     let job = job(run, at, threads, &ticket);
     let log = run.store.log_path(&key);
     let begin = Instant::now();
-    let task = Task { job: &job, stage: at, ticket: &ticket, log };
+    let task = Task {
+        job: &job,
+        stage: at,
+        ticket: &ticket,
+        log,
+    };
     let facts = run.executor.execute(&task, on_event)?;
     let changed = "run again; results are only kept when their inputs stayed as they were";
     (run.unchanged)(at).map_err(|message| Failure::new(message, changed))?;
@@ -91,13 +103,21 @@ pub(super) fn run(
     let kind = &run.pipeline.stages[at].kind;
     let facts = all_facts(run, facts, seconds, threads);
     ticket.commit(kind.name(), &manifest, plan::outputs(kind), facts)?;
-    Ok(Finish { seconds, by_other: false })
+    Ok(Finish {
+        seconds,
+        by_other: false,
+    })
 }
 
 fn planned(run: &Run<'_>, at: usize) -> Result<(Key, String), Failure> {
     let planned = run.plan.get(at);
     let key = planned.and_then(|p| p.key.map(|k| (k, p.manifest.clone())));
-    key.ok_or_else(|| Failure::new("the stage has no key", "this is a defect of pipeline; please report it"))
+    key.ok_or_else(|| {
+        Failure::new(
+            "the stage has no key",
+            "this is a defect of pipeline; please report it",
+        )
+    })
 }
 
 /// Moves a result out of the way that `--force` wants anew. Another run may be at it: then its result will do.
@@ -131,9 +151,15 @@ fn claim(run: &Run<'_>, key: &Key, on_event: &dyn Fn(Event)) -> Result<Option<Ti
 fn job(run: &Run<'_>, at: usize, threads: usize, ticket: &Ticket) -> Job {
     let stage = &run.pipeline.stages[at];
     let folder = |input: usize| {
-        run.plan.get(input).and_then(|p| p.key).map(|key| run.store.output_dir(&key))
+        run.plan
+            .get(input)
+            .and_then(|p| p.key)
+            .map(|key| run.store.output_dir(&key))
     };
-    let inputs = stage.inputs.iter().filter_map(|e| folder(e.stage).map(|f| (e.role.clone(), f)));
+    let inputs = stage
+        .inputs
+        .iter()
+        .filter_map(|e| folder(e.stage).map(|f| (e.role.clone(), f)));
     Job {
         format: JOB_FORMAT,
         key: ticket.key().to_string(),

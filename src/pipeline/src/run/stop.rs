@@ -48,12 +48,18 @@ impl Stop {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Pid>> {
         // A panic elsewhere leaves the list as it was: pushing and retaining cannot be half done.
-        self.children.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.children
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 fn tell(child: Pid, level: u8) {
-    let signal = if level > 1 { Signal::KILL } else { Signal::TERM };
+    let signal = if level > 1 {
+        Signal::KILL
+    } else {
+        Signal::TERM
+    };
     // It may have ended meanwhile, which is what was wanted.
     let _ = kill_process(child, signal);
 }

@@ -18,7 +18,12 @@ use crate::nn::cuda;
 /// The whole of the worker's `main`.
 pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["--facts"] => facts(),
         ["--version"] => print(&format!("pipeline-worker {}", env!("CARGO_PKG_VERSION"))),
         [job] if !job.starts_with('-') => work(Path::new(job)),
@@ -32,14 +37,26 @@ pub fn main() -> ExitCode {
 
 fn print(text: &str) -> ExitCode {
     let written = writeln!(std::io::stdout(), "{text}");
-    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if written.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn facts() -> ExitCode {
     cuda::load();
     let facts = cuda::facts();
-    let name = |i: usize| facts.names.get(i).cloned().unwrap_or_else(|| "CUDA device".into());
-    let devices: Vec<String> = (0..usize::try_from(facts.devices).unwrap_or(0)).map(name).collect();
+    let name = |i: usize| {
+        facts
+            .names
+            .get(i)
+            .cloned()
+            .unwrap_or_else(|| "CUDA device".into())
+    };
+    let devices: Vec<String> = (0..usize::try_from(facts.devices).unwrap_or(0))
+        .map(name)
+        .collect();
     let value = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"), "libtorch": facts.libtorch, "cuda_devices": devices,
     });
@@ -111,14 +128,20 @@ fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), WorkError> {
 fn read_job(path: &Path) -> Result<Job, WorkError> {
     let wrong = |why: String| {
         let message = format!("cannot read the job `{}`: {why}", path.display());
-        WorkError::new(message, "jobs are written by `pipeline run` of the same version")
+        WorkError::new(
+            message,
+            "jobs are written by `pipeline run` of the same version",
+        )
     };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
     let job: Job = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     if job.format == JOB_FORMAT {
         return Ok(job);
     }
-    Err(wrong(format!("its format is {}, this worker reads {JOB_FORMAT}", job.format)))
+    Err(wrong(format!(
+        "its format is {}, this worker reads {JOB_FORMAT}",
+        job.format
+    )))
 }
 
 fn set_up(job: &Job) -> Result<(), WorkError> {
@@ -133,7 +156,10 @@ fn set_up(job: &Job) -> Result<(), WorkError> {
         let loaded = cuda::load();
         if !tch::Cuda::is_available() {
             let message = format!("cuda:{index} cannot be used ({loaded:?})");
-            return Err(WorkError::new(message, "`pipeline doctor` says why; `--device cpu` works without"));
+            return Err(WorkError::new(
+                message,
+                "`pipeline doctor` says why; `--device cpu` works without",
+            ));
         }
     }
     Ok(())
@@ -151,7 +177,9 @@ fn catch<T>(body: impl FnOnce() -> Result<T, WorkError>) -> Result<T, WorkError>
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
     caught.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        let text = text
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
         Err(WorkError::from_panic(text))
     })
 }

@@ -8,7 +8,8 @@ use spec::FailureReport;
 use crate::nn::checkpoint::CheckpointError;
 
 /// The hint that goes with a full disk.
-const FULL: &str = "free some space and run the same command again; nothing that was finished is lost";
+const FULL: &str =
+    "free some space and run the same command again; nothing that was finished is lost";
 
 /// An error of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,35 +22,63 @@ pub struct WorkError {
 impl WorkError {
     /// An error with a hint, which may be empty.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), interrupted: false }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+            interrupted: false,
+        }
     }
 
     /// The stage was asked to stop and did, where it can go on.
     pub fn interrupted(at: impl Into<String>) -> Self {
-        Self { message: at.into(), hint: String::new(), interrupted: true }
+        Self {
+            message: at.into(),
+            hint: String::new(),
+            interrupted: true,
+        }
     }
 
     /// What a panic said; libtorch's own stack trace is left to the log.
     pub fn from_panic(text: &str) -> Self {
         let start = text.find("Torch(\"").map_or(text, |i| &text[i + 7..]);
-        let readable = start.split("Exception raised").next().unwrap_or(start).replace("\\n", "\n");
-        let readable = readable.lines().find(|l| !l.trim().is_empty()).unwrap_or("no message").trim().to_owned();
+        let readable = start
+            .split("Exception raised")
+            .next()
+            .unwrap_or(start)
+            .replace("\\n", "\n");
+        let readable = readable
+            .lines()
+            .find(|l| !l.trim().is_empty())
+            .unwrap_or("no message")
+            .trim()
+            .to_owned();
         if readable.contains("out of memory") || readable.contains("not enough memory") {
             let hint = "lower `batch` or `patch`, or use a device with more memory";
             return Self::new(format!("memory ran out: {readable}"), hint);
         }
-        Self::new(format!("libtorch or the worker gave up: {readable}"), "the log has the whole message")
+        Self::new(
+            format!("libtorch or the worker gave up: {readable}"),
+            "the log has the whole message",
+        )
     }
 
     /// An error of reading or writing `path`.
     pub fn io(what: &str, path: &Path, error: &std::io::Error) -> Self {
-        let hint = if error.kind() == std::io::ErrorKind::StorageFull { FULL } else { "" };
+        let hint = if error.kind() == std::io::ErrorKind::StorageFull {
+            FULL
+        } else {
+            ""
+        };
         Self::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
     }
 
     /// For the last event.
     pub fn report(self) -> FailureReport {
-        FailureReport { message: self.message, hint: self.hint, interrupted: self.interrupted }
+        FailureReport {
+            message: self.message,
+            hint: self.hint,
+            interrupted: self.interrupted,
+        }
     }
 }
 
@@ -84,7 +113,11 @@ fn storage_full(error: &(dyn std::error::Error + 'static)) -> bool {
 
 fn from_library(error: &(dyn std::error::Error + 'static)) -> WorkError {
     let (message, hint) = split_hint(&error.to_string());
-    let hint = if storage_full(error) { FULL.to_owned() } else { hint };
+    let hint = if storage_full(error) {
+        FULL.to_owned()
+    } else {
+        hint
+    };
     WorkError::new(message, hint)
 }
 

@@ -32,8 +32,11 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
         None => None,
     };
     let degrade = pairs.list.degrade;
-    let protocol =
-        Protocol { luma: config.luma(degrade), shave: config.shave(degrade), metrics: sorted(&config.metrics) };
+    let protocol = Protocol {
+        luma: config.luma(degrade),
+        shave: config.shave(degrade),
+        metrics: sorted(&config.metrics),
+    };
     let mut rows = Vec::new();
     for at in 0..pairs.list.pairs.len() {
         reporter.check_stop()?;
@@ -82,15 +85,16 @@ impl Protocol {
             let (message, hint) = e.split_once("\nhint: ").unwrap_or((&e, ""));
             WorkError::new(format!("{name}: {message}"), hint)
         })?;
-        Ok(std::iter::once(name.clone()).chain(values.iter().map(ToString::to_string)).collect())
+        Ok(std::iter::once(name.clone())
+            .chain(values.iter().map(ToString::to_string))
+            .collect())
     }
 
     fn measure(&self, restored: &Rgb8, reference: &Rgb8) -> Result<Vec<f64>, String> {
         let (shave, channel) = (self.shave as usize, channel(self.luma));
         let all = match self.metrics.as_slice() {
-            [Metric::Psnr, Metric::Ssim] => {
-                pixels::metrics(restored, reference, shave, channel).map(|(psnr, ssim)| vec![psnr, ssim])
-            }
+            [Metric::Psnr, Metric::Ssim] => pixels::metrics(restored, reference, shave, channel)
+                .map(|(psnr, ssim)| vec![psnr, ssim]),
             [Metric::Psnr] => pixels::psnr(restored, reference, shave, channel).map(|v| vec![v]),
             _ => pixels::ssim(restored, reference, shave, channel).map(|v| vec![v]),
         };
@@ -115,6 +119,8 @@ fn write_csv(job: &Job, protocol: &Protocol, rows: &[Vec<String>]) -> Result<(),
     for row in rows {
         writer.write_record(row).map_err(wrong)?;
     }
-    let bytes = writer.into_inner().map_err(|e| WorkError::new(e.to_string(), ""))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|e| WorkError::new(e.to_string(), ""))?;
     files::write(&job.out.join("metrics.csv"), &bytes)
 }

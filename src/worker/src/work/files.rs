@@ -27,7 +27,10 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, WorkError
     let text = std::fs::read_to_string(path).map_err(|e| WorkError::io("read", path, &e))?;
     serde_json::from_str(&text).map_err(|e| {
         let message = format!("cannot read `{}`: {e}", path.display());
-        WorkError::new(message, "it was written by another version: run its stage again with --force")
+        WorkError::new(
+            message,
+            "it was written by another version: run its stage again with --force",
+        )
     })
 }
 
@@ -40,5 +43,10 @@ pub(super) fn make_folder(path: PathBuf) -> Result<PathBuf, WorkError> {
 /// The folder of an input.
 pub(super) fn input<'j>(job: &'j Job, role: &str) -> Result<&'j Path, WorkError> {
     let folder = job.inputs.get(role).map(PathBuf::as_path);
-    folder.ok_or_else(|| WorkError::new(format!("the job has no input `{role}`"), "this is a defect of pipeline"))
+    folder.ok_or_else(|| {
+        WorkError::new(
+            format!("the job has no input `{role}`"),
+            "this is a defect of pipeline",
+        )
+    })
 }

@@ -30,10 +30,16 @@ pub(super) fn run(config: &Mask, job: &Job, reporter: &Reporter) -> Result<FactM
             Ok(entry)
         })
         .collect::<Result<_, WorkError>>()?;
-    let list = MaskList { count: config.count(), images };
+    let list = MaskList {
+        count: config.count(),
+        images,
+    };
     reporter.note(summary(&list));
     files::write_json(&job.out.join("masks.json"), &list)?;
-    Ok(FactMap::from([("masks_found_mean".into(), list.mean_found().into())]))
+    Ok(FactMap::from([(
+        "masks_found_mean".into(),
+        list.mean_found().into(),
+    )]))
 }
 
 fn write(stack: &MaskStack, name: &str, out: &Path) -> Result<MaskEntry, WorkError> {
@@ -53,7 +59,13 @@ fn summary(list: &MaskList) -> String {
     let images = list.images.len();
     let padded = list.images.iter().filter(|i| i.padded > 0).count();
     let truncated = list.images.iter().filter(|i| i.truncated > 0).count();
-    let found = |pick: fn(usize, usize) -> usize| list.images.iter().map(|i| i.found).reduce(pick).unwrap_or(0);
+    let found = |pick: fn(usize, usize) -> usize| {
+        list.images
+            .iter()
+            .map(|i| i.found)
+            .reduce(pick)
+            .unwrap_or(0)
+    };
     format!(
         "{:.1} distinct masks an image ({} to {}) for {} places; {padded} of {images} images padded, {truncated} truncated",
         list.mean_found(),
@@ -72,14 +84,24 @@ struct Maker<'a> {
 impl<'a> Maker<'a> {
     fn new(config: &'a Mask, job: &Job, pairs: &'a Pairs) -> Result<Self, WorkError> {
         let other = match config.segmenter {
-            Segmenter::Other { .. } => Some(Masks::open(files::input(job, "segmenter.other.masks")?, pairs)?),
+            Segmenter::Other { .. } => Some(Masks::open(
+                files::input(job, "segmenter.other.masks")?,
+                pairs,
+            )?),
             _ => None,
         };
         if other.is_some() && pairs.list.pairs.len() < 2 {
             let message = "masks of another image need at least two images";
-            return Err(WorkError::new(message, "add images, or use `segmenter: zero`"));
+            return Err(WorkError::new(
+                message,
+                "add images, or use `segmenter: zero`",
+            ));
         }
-        Ok(Self { config, pairs, other })
+        Ok(Self {
+            config,
+            pairs,
+            other,
+        })
     }
 
     fn stack(&self, at: usize) -> Result<MaskStack, WorkError> {
@@ -87,16 +109,23 @@ impl<'a> Maker<'a> {
         let entry = &self.pairs.list.pairs[at];
         let (width, height) = (entry.width, entry.height);
         match (&self.config.segmenter, &self.other) {
-            (Segmenter::Graph(graph), _) => {
-                Ok(graph_masks(&self.image(at)?, grid, count, &graph_config(graph)))
-            }
+            (Segmenter::Graph(graph), _) => Ok(graph_masks(
+                &self.image(at)?,
+                grid,
+                count,
+                &graph_config(graph),
+            )),
             (Segmenter::Files { path }, _) => {
                 let masks = read_masks(path, &entry.name, width, height)?;
                 Ok(MaskStack::new(width, height, count, masks)?)
             }
             (Segmenter::Other { .. }, Some(other)) => {
                 let next = other.stack((at + 1) % self.pairs.list.pairs.len())?;
-                let masks = next.masks.iter().map(|m| fitted(m, width, height)).collect::<Result<_, _>>()?;
+                let masks = next
+                    .masks
+                    .iter()
+                    .map(|m| fitted(m, width, height))
+                    .collect::<Result<_, _>>()?;
                 Ok(MaskStack::new(width, height, count, masks)?)
             }
             (Segmenter::Zero | Segmenter::Other { .. }, _) => {

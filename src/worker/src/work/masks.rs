@@ -56,13 +56,21 @@ impl Masks {
         let ours = list.images.iter().map(|i| &i.name);
         if !ours.eq(pairs.list.pairs.iter().map(|p| &p.name)) {
             let message = format!("the masks in `{}` belong to other images", folder.display());
-            return Err(WorkError::new(message, "make masks of the same `prepare` stage"));
+            return Err(WorkError::new(
+                message,
+                "make masks of the same `prepare` stage",
+            ));
         }
-        Ok(Self { folder: folder.to_owned(), list })
+        Ok(Self {
+            folder: folder.to_owned(),
+            list,
+        })
     }
 
     /// The masks of image `at`.
     pub fn stack(&self, at: usize) -> Result<MaskStack, WorkError> {
-        Ok(MaskStack::read(&self.folder.join(&self.list.images[at].file))?)
+        Ok(MaskStack::read(
+            &self.folder.join(&self.list.images[at].file),
+        )?)
     }
 }

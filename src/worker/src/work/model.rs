@@ -105,7 +105,13 @@ impl Model {
                 (Some(units), Net::Tuned(Tuned { backbone, spt }))
             }
         };
-        Self { backbone: store, units, architecture: architecture.clone(), net, device }
+        Self {
+            backbone: store,
+            units,
+            architecture: architecture.clone(),
+            net,
+            device,
+        }
     }
 
     /// The network that a stage left in `folder`, and what it is.
@@ -114,11 +120,18 @@ impl Model {
         let model = Self::new(&card.architecture, card.spt.as_ref(), device);
         let path = folder.join("weights.safetensors");
         let tensors = checkpoint::open(&path)?.tensors()?;
-        let (units, own): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            tensors.into_iter().partition(|(name, _)| name.starts_with(SPT));
-        let units = units.into_iter().map(|(name, t)| (name[SPT.len()..].to_owned(), t)).collect();
+        let (units, own): (BTreeMap<_, _>, BTreeMap<_, _>) = tensors
+            .into_iter()
+            .partition(|(name, _)| name.starts_with(SPT));
+        let units = units
+            .into_iter()
+            .map(|(name, t)| (name[SPT.len()..].to_owned(), t))
+            .collect();
         model.assign(&own, &units).map_err(|why| {
-            WorkError::new(format!("`{}` does not fit its model.json: {why}", path.display()), "")
+            WorkError::new(
+                format!("`{}` does not fit its model.json: {why}", path.display()),
+                "",
+            )
         })?;
         Ok((model, card))
     }
@@ -146,7 +159,11 @@ impl Model {
     pub fn snapshot(&self) -> BTreeMap<String, Tensor> {
         let mut all = params::snapshot(&self.backbone);
         if let Some(units) = &self.units {
-            all.extend(params::snapshot(units).into_iter().map(|(n, t)| (format!("{SPT}{n}"), t)));
+            all.extend(
+                params::snapshot(units)
+                    .into_iter()
+                    .map(|(n, t)| (format!("{SPT}{n}"), t)),
+            );
         }
         all
     }
@@ -171,22 +188,34 @@ impl Model {
         match (&self.net, masks) {
             (Net::Plain(backbone), _) => Ok(backbone.baseline(x)),
             (Net::Tuned(tuned), Some(masks)) => Ok(tuned.forward(x, masks)),
-            (Net::Tuned(_), None) => Err(WorkError::new("a network with SPT units was given no masks", "")),
+            (Net::Tuned(_), None) => Err(WorkError::new(
+                "a network with SPT units was given no masks",
+                "",
+            )),
         }
     }
 
     /// Restores one whole image to 8 bits.
-    pub(super) fn restore(&self, lq: &LqImage, masks: Option<&MaskStack>) -> Result<Rgb8, WorkError> {
+    pub(super) fn restore(
+        &self,
+        lq: &LqImage,
+        masks: Option<&MaskStack>,
+    ) -> Result<Rgb8, WorkError> {
         let _guard = tch::no_grad_guard();
         let (h, w) = (lq.height as i64, lq.width as i64);
-        let x = Tensor::from_slice(&lq.chw).view([1, 3, h, w]).to_device(self.device);
+        let x = Tensor::from_slice(&lq.chw)
+            .view([1, 3, h, w])
+            .to_device(self.device);
         let masks = match (self.masks(), masks) {
             (Some(count), Some(stack)) => Some(self.mask_tensor(stack, count)?),
             _ => None,
         };
         let y = self.forward(&x, masks.as_ref())?;
         let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
-        let y = y.to_device(tch::Device::Cpu).to_kind(Kind::Float).contiguous();
+        let y = y
+            .to_device(tch::Device::Cpu)
+            .to_kind(Kind::Float)
+            .contiguous();
         let mut chw = vec![0.0_f32; 3 * out_h * out_w];
         y.copy_data(&mut chw, 3 * out_h * out_w);
         if chw.iter().any(|v| !v.is_finite()) {
@@ -202,9 +231,15 @@ impl Model {
     fn mask_tensor(&self, stack: &MaskStack, count: usize) -> Result<Tensor, WorkError> {
         let (w, h) = (stack.width, stack.height);
         let mut bits = vec![0; count * w * h];
-        stack.clone().with_slots(count).crop_into(0, 0, w, h, &mut bits)?;
+        stack
+            .clone()
+            .with_slots(count)
+            .crop_into(0, 0, w, h, &mut bits)?;
         let shape = [1, count as i64, h as i64, w as i64];
-        Ok(Tensor::from_slice(&bits).view(shape).to_device(self.device).to_kind(Kind::Float))
+        Ok(Tensor::from_slice(&bits)
+            .view(shape)
+            .to_device(self.device)
+            .to_kind(Kind::Float))
     }
 }
 

@@ -59,7 +59,10 @@ pub(super) struct LqImage {
 impl Pairs {
     /// Opens the outputs of a `prepare` stage.
     pub fn open(folder: &Path) -> Result<Self, WorkError> {
-        Ok(Self { folder: folder.to_owned(), list: files::read_json(&folder.join("pairs.json"))? })
+        Ok(Self {
+            folder: folder.to_owned(),
+            list: files::read_json(&folder.join("pairs.json"))?,
+        })
     }
 
     /// The HR image of pair `at`.
@@ -86,6 +89,10 @@ impl Pairs {
             Degrade::Sr(_) => image.to_chw_f32(),
             Degrade::Denoise(sigma) => noisy_chw_f32(&image, sigma, self.list.seed),
         };
-        Ok(LqImage { chw, width: image.width, height: image.height })
+        Ok(LqImage {
+            chw,
+            width: image.width,
+            height: image.height,
+        })
     }
 }

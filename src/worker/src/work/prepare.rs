@@ -33,7 +33,11 @@ pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<Fa
     for entry in pairs.iter().filter(|p| !p.notes.is_empty()) {
         reporter.note(format!("{}: {}", entry.name, entry.notes.join(", ")));
     }
-    let list = PairList { degrade: config.degrade, seed: config.seed, pairs };
+    let list = PairList {
+        degrade: config.degrade,
+        seed: config.seed,
+        pairs,
+    };
     files::write_json(&job.out.join("pairs.json"), &list)?;
     Ok(FactMap::from([("images".into(), list.pairs.len().into())]))
 }
@@ -42,27 +46,39 @@ pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<Fa
 fn chosen(config: &Prepare) -> Result<Vec<PathBuf>, WorkError> {
     let all = list_images(&config.images)?;
     let wanted = |path: &PathBuf| {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         config.only.is_empty() || config.only.contains(&name)
     };
     let images: Vec<PathBuf> = all.into_iter().filter(wanted).collect();
     for pair in images.windows(2) {
         if name_of(&pair[0]) == name_of(&pair[1]) {
-            let message = format!("`{}` and `{}` have one name", pair[0].display(), pair[1].display());
-            return Err(WorkError::new(message, "rename one: results are told apart by the name without ending"));
+            let message = format!(
+                "`{}` and `{}` have one name",
+                pair[0].display(),
+                pair[1].display()
+            );
+            return Err(WorkError::new(
+                message,
+                "rename one: results are told apart by the name without ending",
+            ));
         }
     }
     Ok(images)
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 fn pair(config: &Prepare, path: &Path, out: &Path) -> Result<PairEntry, WorkError> {
     let Loaded { image, notes } = read_rgb8(path)?;
     let name = name_of(path);
-    let (hr, lq) = match (config.degrade, &config.lr) {
+    let (hr, lq) = match (config.degrade, config.lr_folder(Path::is_dir)) {
         (Degrade::Denoise(_), _) => (image, None),
         (Degrade::Sr(scale), None) => {
             let hr = mod_crop(&image, scale as usize, path)?;
@@ -74,7 +90,9 @@ fn pair(config: &Prepare, path: &Path, out: &Path) -> Result<PairEntry, WorkErro
             (hr, Some(lq))
         }
     };
-    let (width, height) = lq.as_ref().map_or((hr.width, hr.height), |l| (l.width, l.height));
+    let (width, height) = lq
+        .as_ref()
+        .map_or((hr.width, hr.height), |l| (l.width, l.height));
     let hr_name = format!("hr/{name}.png");
     write_png(&out.join(&hr_name), &hr)?;
     let lq_name = lq.as_ref().map(|_| format!("lq/{name}.png"));
@@ -82,29 +100,59 @@ fn pair(config: &Prepare, path: &Path, out: &Path) -> Result<PairEntry, WorkErro
         write_png(&out.join(lq_name), lq)?;
     }
     let notes = notes.iter().map(ToString::to_string).collect();
-    Ok(PairEntry { name, hr: hr_name, lq: lq_name, width, height, notes })
+    Ok(PairEntry {
+        name,
+        hr: hr_name,
+        lq: lq_name,
+        width,
+        height,
+        notes,
+    })
 }
 
 fn mod_crop(image: &Rgb8, scale: usize, path: &Path) -> Result<Rgb8, WorkError> {
     if image.width < scale || image.height < scale {
-        let message = format!("`{}` is {}×{}, too small for ×{scale}", path.display(), image.width, image.height);
+        let message = format!(
+            "`{}` is {}×{}, too small for ×{scale}",
+            path.display(),
+            image.width,
+            image.height
+        );
         return Err(WorkError::new(message, "remove it from the folder"));
     }
     Ok(image.mod_crop(scale)?)
 }
 
 /// The LR image of the same name (with `x<scale>` behind it in most published sets), and the HR image cropped to it.
-fn existing(image: &Rgb8, scale: usize, folder: &Path, path: &Path) -> Result<(Rgb8, Rgb8), WorkError> {
+fn existing(
+    image: &Rgb8,
+    scale: usize,
+    folder: &Path,
+    path: &Path,
+) -> Result<(Rgb8, Rgb8), WorkError> {
     let name = name_of(path);
     let wanted = [format!("{name}x{scale}"), name.clone()];
-    let found = list_images(folder)?.into_iter().find(|p| wanted.contains(&name_of(p)));
+    let found = list_images(folder)?
+        .into_iter()
+        .find(|p| wanted.contains(&name_of(p)));
     let Some(lr_path) = found else {
-        let message = format!("there is no LR image for `{}` in `{}`", path.display(), folder.display());
-        return Err(WorkError::new(message, format!("it is called `{name}x{scale}.png` or `{name}.png`")));
+        let message = format!(
+            "there is no LR image for `{}` in `{}`",
+            path.display(),
+            folder.display()
+        );
+        return Err(WorkError::new(
+            message,
+            format!("it is called `{name}x{scale}.png` or `{name}.png`"),
+        ));
     };
     let lr = read_rgb8(&lr_path)?.image;
     let (width, height) = (lr.width * scale, lr.height * scale);
-    if image.width < width || image.height < height || image.width >= width + scale || image.height >= height + scale {
+    if image.width < width
+        || image.height < height
+        || image.width >= width + scale
+        || image.height >= height + scale
+    {
         let message = format!(
             "`{}` is {}×{} and `{}` {}×{}: not ×{scale}",
             path.display(),
@@ -114,7 +162,10 @@ fn existing(image: &Rgb8, scale: usize, folder: &Path, path: &Path) -> Result<(R
             lr.width,
             lr.height
         );
-        return Err(WorkError::new(message, "use the LR folder of this scale, or none to have it made"));
+        return Err(WorkError::new(
+            message,
+            "use the LR folder of this scale, or none to have it made",
+        ));
     }
     Ok((image.crop(0, 0, width, height)?, lr))
 }

@@ -4,9 +4,9 @@
 use spec::Job;
 use spec::kinds::Pretrained;
 
+use super::WorkError;
 use super::entry::FactMap;
 use super::model::{self, Model, ModelCard};
-use super::WorkError;
 use crate::nn::checkpoint;
 
 /// Writes `weights.safetensors` and `model.json`.

@@ -23,7 +23,11 @@ pub struct Reporter {
 impl Reporter {
     /// `stop` is set by signals.
     pub fn new(stop: Arc<AtomicBool>) -> Self {
-        Self { stop, begin: Instant::now(), last_millis: AtomicU64::new(0) }
+        Self {
+            stop,
+            begin: Instant::now(),
+            last_millis: AtomicU64::new(0),
+        }
     }
 
     /// Says an event. When nobody listens any more the worker is about to be told so by its death signal.
@@ -37,16 +41,21 @@ impl Reporter {
 
     /// Says something a person should know.
     pub fn note(&self, message: impl Into<String>) {
-        self.send(&Event::Note { message: message.into() });
+        self.send(&Event::Note {
+            message: message.into(),
+        });
     }
 
     /// Says progress, unless it was said a moment ago; the last step is always said.
     pub fn progress(&self, event: &Event) {
-        let Event::Progress { step, total, .. } = event else { return };
+        let Event::Progress { step, total, .. } = event else {
+            return;
+        };
         let now = self.begin.elapsed();
         let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
         if step == total || now.saturating_sub(last) >= EVERY {
-            self.last_millis.store(now.as_millis() as u64, Ordering::Relaxed);
+            self.last_millis
+                .store(now.as_millis() as u64, Ordering::Relaxed);
             self.send(event);
         }
     }
@@ -71,6 +80,10 @@ impl Reporter {
 
     /// An error when the stage is asked to stop, for stages that start anew next time.
     pub fn check_stop(&self) -> Result<(), WorkError> {
-        if self.stopping() { Err(WorkError::interrupted("asked to stop")) } else { Ok(()) }
+        if self.stopping() {
+            Err(WorkError::interrupted("asked to stop"))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -22,7 +22,11 @@ impl Display for Json {
                 json!({"event": "started", "stage": name(*stage), "kind": pipeline.stages[*stage].kind.name()})
             }
             RunEvent::Stage { stage, event } => stage_event(name(*stage), event),
-            RunEvent::Finished { stage, seconds, by_other } => {
+            RunEvent::Finished {
+                stage,
+                seconds,
+                by_other,
+            } => {
                 json!({"event": "done", "stage": name(*stage), "seconds": seconds, "by_other": by_other})
             }
             RunEvent::Failed { stage, failure } => json!({

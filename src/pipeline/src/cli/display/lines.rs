@@ -26,7 +26,14 @@ pub struct Lines {
 impl Lines {
     /// For a run of `to_run` stages.
     pub fn new(to_run: usize, quiet: bool, verbose: bool) -> Self {
-        Self { to_run, started: 0, quiet, verbose, begin: Instant::now(), stages: BTreeMap::new() }
+        Self {
+            to_run,
+            started: 0,
+            quiet,
+            verbose,
+            begin: Instant::now(),
+            stages: BTreeMap::new(),
+        }
     }
 
     fn tell(&self, text: &str) {
@@ -36,7 +43,9 @@ impl Lines {
     }
 
     fn progress(&mut self, stage: usize, name: &str, event: &Event) {
-        let Event::Progress { step, total, .. } = event else { return };
+        let Event::Progress { step, total, .. } = event else {
+            return;
+        };
         let now = Instant::now();
         let (start, last) = *self.stages.entry(stage).or_insert((Start::new(*step), now));
         if now.duration_since(last) < EVERY && step != total {
@@ -53,21 +62,42 @@ impl Display for Lines {
     fn show(&mut self, pipeline: &Pipeline, event: &RunEvent<'_>) {
         let name = |at: usize| pipeline.stages[at].name.as_str();
         match event {
-            RunEvent::Fresh { stage } if self.verbose => self.tell(&format!("fresh   {}", name(*stage))),
+            RunEvent::Fresh { stage } if self.verbose => {
+                self.tell(&format!("fresh   {}", name(*stage)))
+            }
             RunEvent::Fresh { .. } => {}
             RunEvent::Blocked { stage, missing } => say(&blocked(name(*stage), missing)),
             RunEvent::Started { stage } => {
                 self.started += 1;
                 let kind = pipeline.stages[*stage].kind.name();
-                self.tell(&format!("[{}/{}] {} ({kind})", self.started, self.to_run, name(*stage)));
+                self.tell(&format!(
+                    "[{}/{}] {} ({kind})",
+                    self.started,
+                    self.to_run,
+                    name(*stage)
+                ));
             }
-            RunEvent::Stage { stage, event: Event::Note { message } } => {
+            RunEvent::Stage {
+                stage,
+                event: Event::Note { message },
+            } => {
                 self.tell(&format!("        {}: {message}", name(*stage)));
             }
             RunEvent::Stage { stage, event } => self.progress(*stage, name(*stage), event),
-            RunEvent::Finished { stage, seconds, by_other } => {
-                let how = if *by_other { "made by another run" } else { "done" };
-                self.tell(&format!("        {}: {how} in {seconds:.1} s", name(*stage)));
+            RunEvent::Finished {
+                stage,
+                seconds,
+                by_other,
+            } => {
+                let how = if *by_other {
+                    "made by another run"
+                } else {
+                    "done"
+                };
+                self.tell(&format!(
+                    "        {}: {how} in {seconds:.1} s",
+                    name(*stage)
+                ));
             }
             RunEvent::Failed { stage, failure } => say(&failed(name(*stage), failure)),
             RunEvent::Skipped { stage } => say(&skipped(name(*stage))),
@@ -104,7 +134,19 @@ pub(super) fn failed(name: &str, failure: &Failure) -> String {
 
 /// The end of a run, in words.
 pub(super) fn end(outcome: &Outcome, took: Duration) -> String {
-    let Outcome { ran, fresh, failed, interrupted } = outcome;
-    let stopped = if *interrupted { "; interrupted: the same command goes on from here" } else { "" };
-    format!("{ran} ran, {fresh} fresh, {failed} failed in {}{stopped}", clock(took))
+    let Outcome {
+        ran,
+        fresh,
+        failed,
+        interrupted,
+    } = outcome;
+    let stopped = if *interrupted {
+        "; interrupted: the same command goes on from here"
+    } else {
+        ""
+    };
+    format!(
+        "{ran} ran, {fresh} fresh, {failed} failed in {}{stopped}",
+        clock(took)
+    )
 }

@@ -15,13 +15,26 @@ pub struct Start {
 impl Start {
     /// The first event of a stage.
     pub fn new(step: u64) -> Self {
-        Self { at: Instant::now(), step }
+        Self {
+            at: Instant::now(),
+            step,
+        }
     }
 }
 
 /// What an event says of progress, in one line; `None` for other events.
 pub fn describe(event: &Event, start: Start) -> Option<String> {
-    let Event::Progress { step, total, unit, loss, psnr, images_per_second } = event else { return None };
+    let Event::Progress {
+        step,
+        total,
+        unit,
+        loss,
+        psnr,
+        images_per_second,
+    } = event
+    else {
+        return None;
+    };
     let mut text = format!("{unit} {step}/{total}");
     if let Some(loss) = loss {
         text += &format!("  loss {loss:.5}");
@@ -49,5 +62,9 @@ fn left(step: u64, total: u64, start: Start) -> Option<Duration> {
 pub fn clock(duration: Duration) -> String {
     let s = duration.as_secs();
     let (hours, minutes, seconds) = (s / 3600, s / 60 % 60, s % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }

@@ -51,7 +51,9 @@ impl Terminal {
     }
 
     fn event(&mut self, stage: usize, name: &str, event: &Event) {
-        let Some((bar, start)) = self.stages.get_mut(&stage) else { return };
+        let Some((bar, start)) = self.stages.get_mut(&stage) else {
+            return;
+        };
         match event {
             Event::Progress { step, total, .. } => {
                 let start = *start.get_or_insert_with(|| Start::new(*step));
@@ -82,15 +84,31 @@ impl Display for Terminal {
     fn show(&mut self, pipeline: &Pipeline, event: &RunEvent<'_>) {
         let name = |at: usize| pipeline.stages[at].name.clone();
         match event {
-            RunEvent::Fresh { stage } if self.verbose => self.line(&format!("  fresh  {}", name(*stage))),
+            RunEvent::Fresh { stage } if self.verbose => {
+                self.line(&format!("  fresh  {}", name(*stage)))
+            }
             RunEvent::Fresh { .. } => {}
             RunEvent::Blocked { stage, missing } => self.line(&blocked(&name(*stage), missing)),
-            RunEvent::Started { stage } => self.start(*stage, &name(*stage), pipeline.stages[*stage].kind.name()),
+            RunEvent::Started { stage } => {
+                self.start(*stage, &name(*stage), pipeline.stages[*stage].kind.name())
+            }
             RunEvent::Stage { stage, event } => self.event(*stage, &name(*stage), event),
-            RunEvent::Finished { stage, seconds, by_other } => {
+            RunEvent::Finished {
+                stage,
+                seconds,
+                by_other,
+            } => {
                 self.close(*stage);
-                let other = if *by_other { " (made by another run)" } else { "" };
-                let took = if *seconds < 60.0 { format!("{seconds:.1} s") } else { clock(Duration::from_secs_f64(*seconds)) };
+                let other = if *by_other {
+                    " (made by another run)"
+                } else {
+                    ""
+                };
+                let took = if *seconds < 60.0 {
+                    format!("{seconds:.1} s")
+                } else {
+                    clock(Duration::from_secs_f64(*seconds))
+                };
                 self.line(&format!("✓ {}  {took}{other}", name(*stage)));
             }
             RunEvent::Failed { stage, failure } => {

@@ -61,7 +61,12 @@ impl Batches {
         let side = schedule.patch(degrade) as usize;
         check_sizes(&pairs, side)?;
         let sampler = Sampler {
-            sizes: pairs.list.pairs.iter().map(|p| (p.width, p.height)).collect(),
+            sizes: pairs
+                .list
+                .pairs
+                .iter()
+                .map(|p| (p.width, p.height))
+                .collect(),
             side,
             batch: schedule.batch as usize,
             augment: schedule.augment,
@@ -69,7 +74,15 @@ impl Batches {
         };
         let scale = degrade.scale() as usize;
         let kept = kept_slots(&pairs, scale);
-        Ok(Self { pairs, stacks, slots: slots.unwrap_or(0), kept, sampler, scale, device })
+        Ok(Self {
+            pairs,
+            stacks,
+            slots: slots.unwrap_or(0),
+            kept,
+            sampler,
+            scale,
+            device,
+        })
     }
 
     /// The batch of `iteration`, counted from 0.
@@ -83,7 +96,10 @@ impl Batches {
             hr.push(turned(&patch_hr, patch.turn));
             lq.push(turned(&patch_lq, patch.turn));
             if let Some(stacks) = &self.stacks {
-                masks.push(turned(&self.mask_patch(&stacks[patch.image], patch)?, patch.turn));
+                masks.push(turned(
+                    &self.mask_patch(&stacks[patch.image], patch)?,
+                    patch.turn,
+                ));
             }
         }
         let hr = self.finish(&hr) / 255.0;
@@ -93,14 +109,21 @@ impl Batches {
     }
 
     fn finish(&self, patches: &[Tensor]) -> Tensor {
-        Tensor::stack(patches, 0).to_device(self.device).to_kind(Kind::Float).contiguous()
+        Tensor::stack(patches, 0)
+            .to_device(self.device)
+            .to_kind(Kind::Float)
+            .contiguous()
     }
 
     /// Adds noise that is drawn anew each iteration; with SR there is none.
     fn noisy(&self, lq: Tensor, iteration: u64) -> Tensor {
-        let Degrade::Denoise(sigma) = self.pairs.list.degrade else { return lq };
+        let Degrade::Denoise(sigma) = self.pairs.list.degrade else {
+            return lq;
+        };
         let values = normals(lq.numel(), &mut self.sampler.noise(iteration));
-        let noise = Tensor::from_slice(&values).view(lq.size().as_slice()).to_device(self.device);
+        let noise = Tensor::from_slice(&values)
+            .view(lq.size().as_slice())
+            .to_device(self.device);
         lq + noise * (sigma / 255.0)
     }
 
@@ -111,7 +134,9 @@ impl Batches {
                     // Only this thread fills slots, so that nothing is lost when one is filled already.
                     let _ = slot.set(self.read(patch.image)?);
                 }
-                let images = slot.get().ok_or_else(|| WorkError::new("an image was lost in memory", ""))?;
+                let images = slot
+                    .get()
+                    .ok_or_else(|| WorkError::new("an image was lost in memory", ""))?;
                 self.cut(images, patch)
             }
             None => self.cut(&self.read(patch.image)?, patch),
@@ -123,12 +148,17 @@ impl Batches {
             Degrade::Sr(_) => Some(self.pairs.lq_8bit(image)?),
             Degrade::Denoise(_) => None,
         };
-        Ok(Images { hr: self.pairs.hr(image)?, lq })
+        Ok(Images {
+            hr: self.pairs.hr(image)?,
+            lq,
+        })
     }
 
     fn cut(&self, images: &Images, patch: &Patch) -> Result<(Tensor, Tensor), WorkError> {
         let (side, s) = (self.sampler.side, self.scale);
-        let hr = images.hr.crop(patch.x * s, patch.y * s, side * s, side * s)?;
+        let hr = images
+            .hr
+            .crop(patch.x * s, patch.y * s, side * s, side * s)?;
         let hr = chw_u8(&hr);
         let lq = match &images.lq {
             Some(lq) => chw_u8(&lq.crop(patch.x, patch.y, side, side)?),
@@ -147,17 +177,26 @@ impl Batches {
 
 fn read_stacks(folder: &Path, pairs: &Pairs) -> Result<Vec<MaskStack>, WorkError> {
     let masks = Masks::open(folder, pairs)?;
-    (0..pairs.list.pairs.len()).map(|at| masks.stack(at)).collect()
+    (0..pairs.list.pairs.len())
+        .map(|at| masks.stack(at))
+        .collect()
 }
 
 fn check_sizes(pairs: &Pairs, side: usize) -> Result<(), WorkError> {
-    let small = pairs.list.pairs.iter().find(|p| p.width < side || p.height < side);
+    let small = pairs
+        .list
+        .pairs
+        .iter()
+        .find(|p| p.width < side || p.height < side);
     let Some(small) = small else { return Ok(()) };
     let message = format!(
         "the image `{}` is {}×{} LQ pixels, smaller than a patch of {side}×{side}",
         small.name, small.width, small.height
     );
-    Err(WorkError::new(message, "lower `patch`, or leave the image out with `only`"))
+    Err(WorkError::new(
+        message,
+        "lower `patch`, or leave the image out with `only`",
+    ))
 }
 
 /// A place in memory for each image until the memory set aside for them is used up.
@@ -173,7 +212,9 @@ fn kept_slots(pairs: &Pairs, scale: usize) -> Vec<Option<OnceLock<Images>>> {
 /// (3, H, W) of bytes.
 fn chw_u8(image: &Rgb8) -> Tensor {
     let shape = [image.height as i64, image.width as i64, 3];
-    Tensor::from_slice(&image.data).view(shape).permute([2, 0, 1])
+    Tensor::from_slice(&image.data)
+        .view(shape)
+        .permute([2, 0, 1])
 }
 
 /// A square patch (C, p, p), mirrored, flipped and transposed.
@@ -185,8 +226,16 @@ fn turned(patch: &Tensor, turn: Turn) -> Tensor {
     if turn.flip {
         axes.push(1_i64);
     }
-    let patch = if axes.is_empty() { patch.shallow_clone() } else { patch.flip(axes) };
-    if turn.transpose { patch.transpose(1, 2) } else { patch }
+    let patch = if axes.is_empty() {
+        patch.shallow_clone()
+    } else {
+        patch.flip(axes)
+    };
+    if turn.transpose {
+        patch.transpose(1, 2)
+    } else {
+        patch
+    }
 }
 
 #[cfg(test)]
@@ -198,7 +247,11 @@ mod tests {
         let patch = Tensor::from_slice(&[1_u8, 2, 3, 4]).view([1, 2, 2]);
         let mut seen = std::collections::BTreeSet::new();
         for bits in 0..8 {
-            let turn = Turn { mirror: bits & 1 == 1, flip: bits & 2 == 2, transpose: bits & 4 == 4 };
+            let turn = Turn {
+                mirror: bits & 1 == 1,
+                flip: bits & 2 == 2,
+                transpose: bits & 4 == 4,
+            };
             let values = Vec::<u8>::try_from(turned(&patch, turn).contiguous().view(-1)).unwrap();
             seen.insert(values);
         }

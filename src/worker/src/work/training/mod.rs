@@ -37,7 +37,14 @@ pub(super) fn train(config: &Train, job: &Job, reporter: &Reporter) -> Result<Fa
         Some(folder) => model.take_backbone(&Model::load(folder, device)?.0)?,
         None => params::draw(&model.backbone, config.schedule.seed),
     }
-    run::run(run::Training { model, card: None, scheme: "train", schedule: &config.schedule, job, reporter })
+    run::run(run::Training {
+        model,
+        card: None,
+        scheme: "train",
+        schedule: &config.schedule,
+        job,
+        reporter,
+    })
 }
 
 /// `tune`: SPT units on a frozen backbone, or full fine-tuning.
@@ -57,11 +64,19 @@ pub(super) fn tune(config: &Tune, job: &Job, reporter: &Reporter) -> Result<Fact
         }
     };
     let scheme = config.scheme.as_str();
-    run::run(run::Training { model, card, scheme, schedule: &config.schedule, job, reporter })
+    run::run(run::Training {
+        model,
+        card,
+        scheme,
+        schedule: &config.schedule,
+        job,
+        reporter,
+    })
 }
 
 fn spt_card(config: &Tune, job: &Job, blocks: u32) -> Result<SptCard, WorkError> {
-    let masks: super::masks::MaskList = files::read_json(&files::input(job, "masks")?.join("masks.json"))?;
+    let masks: super::masks::MaskList =
+        files::read_json(&files::input(job, "masks")?.join("masks.json"))?;
     Ok(SptCard {
         masks: masks.count as u32,
         units: config.locations.unwrap_or(blocks),

@@ -53,7 +53,9 @@ impl Sampler {
     pub fn patches(&self, iteration: u64) -> Vec<Patch> {
         let mut rng = generator(self.seed, PATCHES + iteration);
         let first = iteration * self.batch as u64;
-        (0..self.batch as u64).map(|i| self.patch(self.image(first + i), &mut rng)).collect()
+        (0..self.batch as u64)
+            .map(|i| self.patch(self.image(first + i), &mut rng))
+            .collect()
     }
 
     /// The generator of the noise of `iteration`.
@@ -64,7 +66,10 @@ impl Sampler {
     /// The image of the `n`th patch since the beginning.
     fn image(&self, n: u64) -> usize {
         let count = self.sizes.len() as u64;
-        let order = permutation(self.sizes.len(), &mut generator(self.seed, ORDER + n / count));
+        let order = permutation(
+            self.sizes.len(),
+            &mut generator(self.seed, ORDER + n / count),
+        );
         order[(n % count) as usize]
     }
 
@@ -74,7 +79,16 @@ impl Sampler {
         let y = below(height - self.side + 1, rng);
         let bits = rng.next_u32();
         let bit = |n: u32| self.augment && (bits >> n) & 1 == 1;
-        Patch { image, x, y, turn: Turn { mirror: bit(0), flip: bit(1), transpose: bit(2) } }
+        Patch {
+            image,
+            x,
+            y,
+            turn: Turn {
+                mirror: bit(0),
+                flip: bit(1),
+                transpose: bit(2),
+            },
+        }
     }
 }
 
@@ -119,7 +133,13 @@ mod tests {
     use super::*;
 
     fn sampler() -> Sampler {
-        Sampler { sizes: vec![(64, 80), (100, 64), (70, 70)], side: 64, batch: 4, augment: true, seed: 7 }
+        Sampler {
+            sizes: vec![(64, 80), (100, 64), (70, 70)],
+            side: 64,
+            batch: 4,
+            augment: true,
+            seed: 7,
+        }
     }
 
     #[test]
@@ -127,7 +147,10 @@ mod tests {
         let sampler = sampler();
         assert_eq!(sampler.patches(5), sampler.patches(5));
         assert_ne!(sampler.patches(5), sampler.patches(6));
-        let other = Sampler { seed: 8, ..sampler.clone() };
+        let other = Sampler {
+            seed: 8,
+            ..sampler.clone()
+        };
         assert_ne!(sampler.patches(5), other.patches(5));
     }
 
@@ -144,8 +167,10 @@ mod tests {
             images.sort_unstable();
             assert_eq!(images, [0, 1, 2]);
         }
-        let turns: std::collections::BTreeSet<_> =
-            patches.iter().map(|p| (p.turn.mirror, p.turn.flip, p.turn.transpose)).collect();
+        let turns: std::collections::BTreeSet<_> = patches
+            .iter()
+            .map(|p| (p.turn.mirror, p.turn.flip, p.turn.transpose))
+            .collect();
         assert_eq!(turns.len(), 8);
     }
 
@@ -154,9 +179,16 @@ mod tests {
         let values = normals(100_001, &mut sampler().noise(3));
         let n = values.len() as f64;
         let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-        let variance = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
+        let variance = values
+            .iter()
+            .map(|v| (f64::from(*v) - mean).powi(2))
+            .sum::<f64>()
+            / n;
         // Four standard errors of each.
         assert!(mean.abs() < 4.0 / n.sqrt(), "{mean}");
-        assert!((variance - 1.0).abs() < 4.0 * (2.0 / n).sqrt(), "{variance}");
+        assert!(
+            (variance - 1.0).abs() < 4.0 * (2.0 / n).sqrt(),
+            "{variance}"
+        );
     }
 }

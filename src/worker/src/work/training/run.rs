@@ -35,10 +35,22 @@ pub(super) struct Training<'a> {
 
 /// Trains to the end of the schedule, from the last checkpoint if there is one, and writes the result.
 pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
-    let Training { model, schedule, job, reporter, .. } = &training;
+    let Training {
+        model,
+        schedule,
+        job,
+        reporter,
+        ..
+    } = &training;
     let folder = files::input(job, "images")?;
     let masks = job.inputs.get("masks").map(std::path::PathBuf::as_path);
-    let batches = Batches::open(folder, masks, schedule, model.masks(), model::device(job.device))?;
+    let batches = Batches::open(
+        folder,
+        masks,
+        schedule,
+        model.masks(),
+        model::device(job.device),
+    )?;
     let validation = Validation::open(schedule, job)?;
     let mut state = begin(model, schedule);
     resume(&mut state, job, reporter);
@@ -48,7 +60,9 @@ pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
     if state.iteration == 0 && state.log.is_empty() {
         state.log.push_str("iteration,loss,lr,psnr\n");
         if let Some(validation) = &validation {
-            state.log.push_str(&format!("0,,,{}\n", validation.psnr(model)?));
+            state
+                .log
+                .push_str(&format!("0,,,{}\n", validation.psnr(model)?));
         }
     }
     while state.iteration < limit && !state.converged {
@@ -58,11 +72,15 @@ pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
         state.iteration += 1;
 
         let psnr = match &validation {
-            Some(v) if v.due(state.iteration, limit) => Some(validate(v, model, schedule, &mut state)?),
+            Some(v) if v.due(state.iteration, limit) => {
+                Some(validate(v, model, schedule, &mut state)?)
+            }
             _ => None,
         };
         let shown = psnr.map_or(String::new(), |p| p.to_string());
-        state.log.push_str(&format!("{},{loss},{lr},{shown}\n", state.iteration));
+        state
+            .log
+            .push_str(&format!("{},{loss},{lr},{shown}\n", state.iteration));
         reporter.progress(&pace.event(&state, limit, loss, psnr, schedule.batch));
 
         let ended = state.iteration == limit || state.converged;
@@ -71,7 +89,10 @@ pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
             state.save(&job.state, &job.key)?;
             pace.saved();
             if reporter.stopping() {
-                return Err(WorkError::interrupted(format!("stopped at iteration {} of {limit}", state.iteration)));
+                return Err(WorkError::interrupted(format!(
+                    "stopped at iteration {} of {limit}",
+                    state.iteration
+                )));
             }
         }
     }
@@ -83,14 +104,23 @@ pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
 fn begin(model: &Model, schedule: &Schedule) -> State {
     let stores: [Option<&VarStore>; 2] = [model.units.as_ref(), Some(&model.backbone)];
     let trained = stores.iter().flatten().next();
-    let trainable = trained.map(|store| params::named(store)).unwrap_or_default();
+    let trainable = trained
+        .map(|store| params::named(store))
+        .unwrap_or_default();
     if model.units.is_some() {
         for tensor in params::named(&model.backbone).values() {
             let _ = tensor.set_requires_grad(false);
         }
     }
     let [beta1, beta2] = schedule.betas;
-    let adam = Adam::new(&trainable, adam::Config { beta1, beta2, ..adam::Config::default() });
+    let adam = Adam::new(
+        &trainable,
+        adam::Config {
+            beta1,
+            beta2,
+            ..adam::Config::default()
+        },
+    );
     State {
         trainable,
         adam,
@@ -107,7 +137,9 @@ fn resume(state: &mut State, job: &Job, reporter: &Reporter) {
     match state.resume(&job.state, &job.key) {
         Ok(true) => reporter.note(format!("going on from iteration {}", state.iteration)),
         Ok(false) => {}
-        Err(why) => reporter.note(format!("the checkpoint cannot be read ({why}); starting anew")),
+        Err(why) => reporter.note(format!(
+            "the checkpoint cannot be read ({why}); starting anew"
+        )),
     }
 }
 
@@ -118,13 +150,22 @@ fn learning_rate(schedule: &Schedule, iteration: u64) -> f64 {
 }
 
 /// One iteration; returns the loss.
-fn step(model: &Model, state: &mut State, batch: &Batch, kind: Loss, lr: f64) -> Result<f64, WorkError> {
+fn step(
+    model: &Model,
+    state: &mut State,
+    batch: &Batch,
+    kind: Loss,
+    lr: f64,
+) -> Result<f64, WorkError> {
     let output = model.forward(&batch.lq, batch.masks.as_ref())?;
     let loss = loss(&output, &batch.hr, kind);
     let value = loss.double_value(&[]);
     if !value.is_finite() {
         let message = format!("the loss is {value} at iteration {}", state.iteration + 1);
-        return Err(WorkError::new(message, "lower `lr`; if the images hold flat patches, make `patch` larger"));
+        return Err(WorkError::new(
+            message,
+            "lower `lr`; if the images hold flat patches, make `patch` larger",
+        ));
     }
     state.adam.step(&loss, lr);
     Ok(value)
@@ -146,9 +187,14 @@ fn validate(
     state: &mut State,
 ) -> Result<f64, WorkError> {
     let psnr = validation.psnr(model)?;
-    let better = state.best.take(psnr, state.iteration, schedule.until.as_ref());
+    let better = state
+        .best
+        .take(psnr, state.iteration, schedule.until.as_ref());
     if better && schedule.weights() == Weights::Best {
-        let copies = state.trainable.iter().map(|(n, t)| (n.clone(), params::owned_copy(t)));
+        let copies = state
+            .trainable
+            .iter()
+            .map(|(n, t)| (n.clone(), params::owned_copy(t)));
         state.best_weights = Some(copies.collect());
     }
     state.converged = state.best.converged(schedule.until.as_ref());
@@ -157,7 +203,14 @@ fn validate(
 
 /// Writes the weights that the schedule asks for, what they are, and the curve.
 fn finish(training: &Training<'_>, state: &State) -> Result<FactMap, WorkError> {
-    let Training { model, card, scheme, schedule, job, .. } = training;
+    let Training {
+        model,
+        card,
+        scheme,
+        schedule,
+        job,
+        ..
+    } = training;
     let best = schedule.weights() == Weights::Best;
     if let (true, Some(weights)) = (best, &state.best_weights) {
         for (name, param) in &state.trainable {
@@ -170,7 +223,11 @@ fn finish(training: &Training<'_>, state: &State) -> Result<FactMap, WorkError> 
         architecture: model.architecture.clone(),
         spt: card.clone(),
         scheme: (*scheme).to_owned(),
-        iterations: Some(if best && validated { state.best.iteration } else { state.iteration }),
+        iterations: Some(if best && validated {
+            state.best.iteration
+        } else {
+            state.iteration
+        }),
         iterations_run: Some(state.iteration),
         trainable: Some(trainable as u64),
         parameters: model.parameters(),
@@ -198,7 +255,14 @@ struct Pace {
 impl Pace {
     fn new(state: &State, every: f64) -> Self {
         let now = Instant::now();
-        Self { begin: now, before: state.seconds, first: state.iteration, last_save: now, every, psnr: None }
+        Self {
+            begin: now,
+            before: state.seconds,
+            first: state.iteration,
+            last_save: now,
+            every,
+            psnr: None,
+        }
     }
 
     /// Seconds of training, those before this process included.
@@ -214,7 +278,14 @@ impl Pace {
         self.last_save = Instant::now();
     }
 
-    fn event(&mut self, state: &State, limit: u64, loss: f64, psnr: Option<f64>, batch: u32) -> Event {
+    fn event(
+        &mut self,
+        state: &State,
+        limit: u64,
+        loss: f64,
+        psnr: Option<f64>,
+        batch: u32,
+    ) -> Event {
         self.psnr = psnr.or(self.psnr);
         let steps = (state.iteration - self.first) as f64;
         let rate = steps * f64::from(batch) / self.begin.elapsed().as_secs_f64().max(1e-6);

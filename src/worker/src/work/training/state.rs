@@ -64,7 +64,10 @@ impl State {
             ("best_psnr".into(), bits(self.best.psnr)),
             ("best_iteration".into(), self.best.iteration.to_string()),
             ("best_reference".into(), bits(self.best.reference)),
-            ("best_without_gain".into(), self.best.without_gain.to_string()),
+            (
+                "best_without_gain".into(),
+                self.best.without_gain.to_string(),
+            ),
             ("has_best".into(), self.best_weights.is_some().to_string()),
             ("seconds".into(), bits(self.seconds)),
             ("converged".into(), self.converged.to_string()),
@@ -88,9 +91,15 @@ impl State {
 
     /// Everything is read before anything is changed.
     fn take(&mut self, saved: &Saved) -> Result<(), String> {
-        let number = |name: &str| saved.fact(name)?.parse::<u64>().map_err(|e| format!("{name}: {e}"));
+        let number = |name: &str| {
+            saved
+                .fact(name)?
+                .parse::<u64>()
+                .map_err(|e| format!("{name}: {e}"))
+        };
         let real = |name: &str| {
-            let bits = u64::from_str_radix(saved.fact(name)?, 16).map_err(|e| format!("{name}: {e}"))?;
+            let bits =
+                u64::from_str_radix(saved.fact(name)?, 16).map_err(|e| format!("{name}: {e}"))?;
             Ok::<f64, String>(f64::from_bits(bits))
         };
         let best = Best {
@@ -99,10 +108,16 @@ impl State {
             reference: real("best_reference")?,
             without_gain: number("best_without_gain")?,
         };
-        let (iteration, steps, seconds) = (number("iteration")?, number("adam_steps")?, real("seconds")?);
+        let (iteration, steps, seconds) = (
+            number("iteration")?,
+            number("adam_steps")?,
+            real("seconds")?,
+        );
         let (params, moments) = (saved.part(PARAM), saved.part(ADAM));
         self.check(&params)?;
-        self.adam.import(&moments, steps).map_err(|e| e.to_string())?;
+        self.adam
+            .import(&moments, steps)
+            .map_err(|e| e.to_string())?;
         for (name, param) in &self.trainable {
             params::overwrite(param, &params[name]);
         }
@@ -117,12 +132,19 @@ impl State {
         let shapes = |of: &BTreeMap<String, Tensor>| -> Vec<(String, Vec<i64>)> {
             of.iter().map(|(n, t)| (n.clone(), t.size())).collect()
         };
-        if shapes(saved) == shapes(&self.trainable) { Ok(()) } else { Err("it holds other parameters".into()) }
+        if shapes(saved) == shapes(&self.trainable) {
+            Ok(())
+        } else {
+            Err("it holds other parameters".into())
+        }
     }
 }
 
 fn prefixed(prefix: &str, tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    tensors.iter().map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone())).collect()
+    tensors
+        .iter()
+        .map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone()))
+        .collect()
 }
 
 /// A state file, read.
@@ -135,17 +157,26 @@ impl Saved {
     fn read(path: &Path) -> Result<Self, WorkError> {
         let tensors = checkpoint::open(path)?.tensors_as_stored()?;
         let bytes = std::fs::read(path).map_err(|e| WorkError::io("read", path, &e))?;
-        let facts = metadata(&bytes).ok_or_else(|| WorkError::new("its header has no facts", ""))?;
+        let facts =
+            metadata(&bytes).ok_or_else(|| WorkError::new("its header has no facts", ""))?;
         Ok(Self { tensors, facts })
     }
 
     fn fact(&self, name: &str) -> Result<&str, String> {
-        self.facts.get(name).map(String::as_str).ok_or_else(|| format!("it lacks `{name}`"))
+        self.facts
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| format!("it lacks `{name}`"))
     }
 
     fn part(&self, prefix: &str) -> BTreeMap<String, Tensor> {
-        let named = self.tensors.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?, t)));
-        named.map(|(n, t)| (n.to_owned(), t.shallow_clone())).collect()
+        let named = self
+            .tensors
+            .iter()
+            .filter_map(|(n, t)| Some((n.strip_prefix(prefix)?, t)));
+        named
+            .map(|(n, t)| (n.to_owned(), t.shallow_clone()))
+            .collect()
     }
 }
 

@@ -20,13 +20,19 @@ pub(super) struct Validation {
 impl Validation {
     /// Opens them, if the schedule has a validation.
     pub fn open(schedule: &Schedule, job: &Job) -> Result<Option<Self>, WorkError> {
-        let Some(validate) = &schedule.validate else { return Ok(None) };
+        let Some(validate) = &schedule.validate else {
+            return Ok(None);
+        };
         let pairs = Pairs::open(files::input(job, "validate.images")?)?;
         let masks = match job.inputs.get("validate.masks") {
             Some(folder) => Some(Masks::open(folder, &pairs)?),
             None => None,
         };
-        Ok(Some(Self { pairs, masks, every: validate.every }))
+        Ok(Some(Self {
+            pairs,
+            masks,
+            every: validate.every,
+        }))
     }
 
     /// Whether there is a validation after `iteration` of at most `limit`.
@@ -66,7 +72,12 @@ pub(super) struct Best {
 
 impl Default for Best {
     fn default() -> Self {
-        Self { psnr: f64::NEG_INFINITY, iteration: 0, reference: f64::NEG_INFINITY, without_gain: 0 }
+        Self {
+            psnr: f64::NEG_INFINITY,
+            iteration: 0,
+            reference: f64::NEG_INFINITY,
+            without_gain: 0,
+        }
     }
 }
 
@@ -89,7 +100,9 @@ impl Best {
 
     /// Whether enough validations have passed without a gain.
     pub fn converged(&self, until: Option<&Until>) -> bool {
-        until.is_some_and(|Until::Converged { patience, .. }| self.without_gain >= u64::from(*patience))
+        until.is_some_and(|Until::Converged { patience, .. }| {
+            self.without_gain >= u64::from(*patience)
+        })
     }
 }
 
@@ -99,12 +112,22 @@ mod tests {
 
     #[test]
     fn convergence_is_patience_without_a_gain_of_min_gain() {
-        let until = Until::Converged { patience: 2, min_gain: 0.1, at_most: 100 };
+        let until = Until::Converged {
+            patience: 2,
+            min_gain: 0.1,
+            at_most: 100,
+        };
         let mut best = Best::default();
         assert!(best.take(30.0, 10, Some(&until)));
-        assert!(best.take(30.05, 20, Some(&until)), "better, though not by enough to count");
+        assert!(
+            best.take(30.05, 20, Some(&until)),
+            "better, though not by enough to count"
+        );
         assert!(!best.converged(Some(&until)));
-        assert!(best.take(30.2, 30, Some(&until)), "0.2 above the reference counts");
+        assert!(
+            best.take(30.2, 30, Some(&until)),
+            "0.2 above the reference counts"
+        );
         assert_eq!(best.without_gain, 0);
         assert!(!best.take(30.1, 40, Some(&until)));
         assert!(!best.take(30.15, 50, Some(&until)));

@@ -1,0 +1,44 @@
+# `make demo` and `make test` each do all their own set-up; see README.md.
+# LIBTORCH or LIBTORCH_USE_PYTORCH, where set, are honoured; CUDA=1 gets libtorch's CUDA libraries without a GPU here.
+
+.PHONY: help demo test build install libtorch lint bench soak
+
+QUICKSTART := pipelines/quickstart.yaml
+# Sets LIBTORCH for the commands behind it. `cargo` alone finds the same folder through .cargo/config.toml.
+TORCH := LIBTORCH="$$(scripts/libtorch.sh)" && if [ -n "$$LIBTORCH" ]; then export LIBTORCH; else unset LIBTORCH; fi &&
+
+help:
+	@echo "make demo     get libtorch, build, run $(QUICKSTART), print its tables"
+	@echo "make test     get libtorch, build, run every test"
+	@echo "make install  put pipeline and pipeline-worker into ~/.cargo/bin"
+	@echo "make bench    the benchmarks; see benches/README.md"
+	@echo "make soak     the long form of the kill tests"
+
+libtorch:
+	@scripts/libtorch.sh
+
+build:
+	@$(TORCH) cargo build --release -p pipeline -p pipeline-worker
+
+demo: build
+	@target/release/pipeline run $(QUICKSTART)
+	@echo
+	@echo "That was:  target/release/pipeline run $(QUICKSTART)"
+	@echo "Tables:    reports/quickstart/"
+	@echo "Try:       target/release/pipeline plan $(QUICKSTART) --set 'stages.spt.tune.alpha=0.5'"
+
+test: build
+	@$(TORCH) cargo test --release --workspace
+
+lint:
+	cargo fmt --all --check
+	@$(TORCH) cargo clippy --release --workspace --all-targets -- -D warnings
+
+install:
+	@$(TORCH) cargo install --path src/pipeline --locked && cargo install --path src/worker --locked
+
+bench: build
+	@$(TORCH) cargo bench -p pixels && cargo bench -p pipeline && cargo bench -p pipeline-worker
+
+soak: build
+	@scripts/soak.sh
