@@ -29,9 +29,10 @@ pub(crate) fn fields_of<'de, T: de::Deserialize<'de>>() -> &'static [&'static st
 struct DeError(Problem);
 
 impl DeError {
-    /// Gives the error a position unless one closer to the cause was given before.
+    /// Gives the error a position unless one closer to the cause was given before. Values of `--set` have no line, but
+    /// a source of their own.
     fn at(mut self, pos: Pos) -> Self {
-        if self.0.pos.line == 0 {
+        if self.0.pos == Pos::default() {
             self.0.pos = pos;
         }
         self
@@ -66,7 +67,15 @@ impl de::Error for DeError {
             Unexpected::Map => "a mapping".into(),
             other => other.to_string(),
         };
-        Self::custom(format!("expected {expected}, found {found}"))
+        Self::custom(format!("expected {}, found {found}", plain(expected)))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(unexpected, expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
+        Self::custom(format!("expected {}, found {length}", plain(expected)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -86,6 +95,24 @@ impl de::Error for DeError {
             format!("the field `{field}` is missing"),
         );
         Self(problem.hint(format!("add `{field}: …`")))
+    }
+}
+
+/// What serde expects, without the words of a programming language.
+fn plain(expected: &dyn de::Expected) -> String {
+    let text = expected.to_string();
+    match text.as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not below 0".into(),
+        "f64" => "a number".into(),
+        "a boolean" => "`true` or `false`".into(),
+        "a string" => "a text".into(),
+        "path string" => "a path".into(),
+        "a sequence" => "a list".into(),
+        _ if text.starts_with("struct ") => "a mapping".into(),
+        _ => match text.strip_prefix("an array of length ") {
+            Some(length) => format!("a list of {length} values"),
+            None => text,
+        },
     }
 }
 

@@ -110,16 +110,19 @@ impl fmt::Display for SpecError {
 }
 
 fn write_problem(f: &mut fmt::Formatter<'_>, place: &Place, problem: &Problem) -> fmt::Result {
-    write!(f, "{}", place.source)?;
-    if place.line > 0 {
-        write!(f, ":{}:{}", place.line, place.column)?;
+    if !place.source.is_empty() {
+        write!(f, "{}", place.source)?;
+        if place.line > 0 {
+            write!(f, ":{}:{}", place.line, place.column)?;
+        }
+        write!(f, ": ")?;
     }
     let path = if problem.path.is_empty() {
         String::new()
     } else {
         format!("{}: ", problem.path)
     };
-    writeln!(f, ": {path}{}", problem.message)?;
+    writeln!(f, "{path}{}", problem.message)?;
     if place.line > 0 && !place.text.is_empty() {
         let number = place.line.to_string();
         let margin = " ".repeat(number.len());

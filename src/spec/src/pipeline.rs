@@ -264,6 +264,7 @@ impl Loader<'_> {
                 .ok_or_else(|| wrong("expected `path=value`".into()))?;
             let mut value = yaml::parse(value, source).map_err(|e| wrong(e.message))?;
             flatten_positions(&mut value, at);
+            check_stage_exists(root, path, at)?;
             root.set(path, value)
                 .map_err(|step| wrong(format!("`{path}` cannot be set: `{step}` is not there")))?;
         }
@@ -443,6 +444,21 @@ fn check_name(key: &Key) -> Result<(), Problem> {
     }
     let message = format!("`{}` cannot be the name of a stage", key.text);
     Err(Problem::new(key.pos, "stages", message).hint("use letters, digits, `-` and `_`"))
+}
+
+/// `--set` changes stages and adds none: a new one is a misspelt one.
+fn check_stage_exists(root: &Node, path: &str, at: Pos) -> Result<(), Problem> {
+    let stages = root.get("stages").and_then(Node::entries);
+    let steps: Vec<&str> = path.split('.').collect();
+    let (Some(entries), ["stages", name, ..]) = (stages, steps.as_slice()) else {
+        return Ok(());
+    };
+    let known: Vec<&str> = entries.iter().map(|(key, _)| key.text.as_str()).collect();
+    if known.contains(name) {
+        return Ok(());
+    }
+    let message = format!("there is no stage `{name}`");
+    Err(Problem::new(at, "", message).hint(suggest(name, &known, "stages")))
 }
 
 /// `--set` values have no line: their source says what was typed.

@@ -1,0 +1,142 @@
+//! Command lines that are wrong, and a worker that is not there: what is said, and the exit code.
+//! Unaware of stages' results.
+
+use crate::support::{Ran, Test};
+
+#[test]
+fn a_file_that_is_not_there_or_no_file() {
+    let test = Test::new();
+    test.run("run nothing.yaml")
+        .exits(2)
+        .says("error: cannot read `nothing.yaml`: No such file")
+        .says("hint: name a pipeline file, such as pipelines/quickstart.yaml");
+    test.run("plan .").exits(2).says("cannot read `.`");
+    test.run("run").exits(2).says("<FILE>");
+    test.run("rnu p.yaml")
+        .exits(2)
+        .says("unrecognized subcommand");
+}
+
+#[test]
+fn values_that_cannot_be_set() {
+    let test = Test::new().tiny();
+    let set = |text: &str| test.run(&format!("plan p.yaml --set {text}"));
+    set("stages.base")
+        .exits(2)
+        .says("error: --set stages.base: expected `path=value`")
+        .says("hint: write --set stages.NAME.KIND.FIELD=VALUE");
+    set("stages.base.train.iterations=many")
+        .exits(2)
+        .says("error: --set stages.base.train.iterations=many: stages.base.train.iterations: expected a whole number")
+        .never_says("p.yaml:");
+    set("stages.bsae.train.iterations=9")
+        .exits(2)
+        .says("there is no stage `bsae`")
+        .says("hint: did you mean `base`?");
+    set("stages.base.train.iteration=9")
+        .exits(2)
+        .says("stages.base.train: unknown field `iteration`")
+        .says("hint: did you mean `iterations`?");
+    set("stages.base.train.iterations.x=9")
+        .exits(2)
+        .says("cannot be set: `x` is not there");
+    set("stages.base.train.lr=[1")
+        .exits(2)
+        .says("--set stages.base.train.lr=[1: unclosed bracket");
+    set("stages.base.train.lr=1e-3").exits(0);
+}
+
+#[test]
+fn a_target_that_is_no_stage() {
+    let test = Test::new().tiny();
+    for words in ["run p.yaml scor-base", "plan p.yaml --force scor-base"] {
+        test.run(words)
+            .exits(2)
+            .says("error: there is no stage `scor-base`")
+            .says("hint: did you mean `score-base`?");
+    }
+    assert!(test.noted().is_empty());
+}
+
+#[test]
+fn a_device_that_is_not_there() {
+    let test = Test::new().tiny();
+    test.run("run p.yaml --device gpu")
+        .exits(2)
+        .says("expected auto, cpu, cuda or cuda:N");
+    test.run("run p.yaml --device cuda")
+        .exits(2)
+        .says("error: there is no cuda:0: the worker sees 0 CUDA devices")
+        .says("hint: `pipeline doctor` says why; `--device cpu` computes on the processor");
+    assert!(test.noted().is_empty());
+}
+
+#[test]
+fn auto_takes_a_device_that_is_there_and_the_key_knows() {
+    let test = Test::new().tiny();
+    test.run("run p.yaml").exits(0).says("7 ran");
+    let plan = |device: &str| {
+        let mut command = test.command(&format!("plan p.yaml --device {device}"));
+        // What the worker said before is remembered beside it.
+        let _ = std::fs::remove_file(test.path("stand-in.facts.json"));
+        Ran::of(
+            command
+                .env("STUB_DEVICES", "\"One\",\"Two\"")
+                .output()
+                .unwrap(),
+        )
+    };
+    plan("cpu").exits(0).says("7 stages on cpu: 0 to run");
+    plan("auto")
+        .exits(0)
+        .says("7 stages on cuda:0: 5 to run, 2 fresh")
+        .says("numerics: cpu float32 libtorch 2.11.0 → cuda float32 tf32=off libtorch 2.11.0");
+    plan("cuda:1").exits(0).says("on cuda:1: 5 to run");
+    plan("cuda:2")
+        .exits(2)
+        .says("the worker sees 2 CUDA devices");
+}
+
+#[test]
+fn a_worker_that_is_missing_or_of_another_version() {
+    let test = Test::new().tiny();
+    let run = |variable: &str, value: &str| {
+        let mut command = test.command("run p.yaml");
+        Ran::of(command.env(variable, value).output().unwrap()).exits(1)
+    };
+    run("PIPELINE_WORKER", "/nonexistent")
+        .says("error: there is no worker at `/nonexistent`")
+        .says("hint: `make build` puts it beside pipeline");
+    run("STUB_VERSION", "0.0.1")
+        .says("is version 0.0.1, pipeline is")
+        .says("hint: build or install both together");
+    run("PIPELINE_WORKER", "/bin/false").says("the worker `/bin/false` does not start");
+    let _ = std::fs::remove_file(test.path("stand-in.facts.json"));
+    assert!(test.committed().is_empty());
+    test.run("run p.yaml").exits(0).says("7 ran");
+}
+
+#[test]
+fn a_worker_that_only_says_it_is_done_is_not_believed() {
+    let test = Test::new().tiny().file("lie", "");
+    test.run("run p.yaml")
+        .exits(1)
+        .says("failed: pairs: the worker said it was done but left no completion record");
+    assert!(test.committed().is_empty());
+    test.remove("lie");
+    test.run("run p.yaml").exits(0).says("7 ran");
+}
+
+#[test]
+fn doctor_says_what_is_there() {
+    let test = Test::new();
+    test.run("doctor").exits(0).says("2.11.0");
+    let mut command = test.command("doctor");
+    let ran = Ran::of(
+        command
+            .env("PIPELINE_WORKER", "/nonexistent")
+            .output()
+            .unwrap(),
+    );
+    ran.says("/nonexistent");
+}

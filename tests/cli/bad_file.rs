@@ -1,0 +1,186 @@
+//! Pipeline files that are wrong: the message has the place, the stage, what was expected and what to do; exit 2.
+//! Unaware of how files are read. `src/spec/tests/errors.rs` has whole texts; here is what reaches a person.
+
+use crate::support::{TINY, Test};
+
+/// `from` of the tiny pipeline replaced by `to`.
+fn with(from: &str, to: &str) -> String {
+    assert!(TINY.contains(from), "{from}");
+    TINY.replacen(from, to, 1)
+}
+
+/// `plan` and `run` refuse the file with all of these texts; nothing is computed, and the right file works afterwards.
+#[track_caller]
+fn refused(yaml: &str, texts: &[&str]) {
+    let test = Test::new().tiny();
+    test.write("p.yaml", yaml);
+    for command in ["plan p.yaml", "run p.yaml"] {
+        let ran = texts
+            .iter()
+            .fold(test.run(command).exits(2), |ran, text| ran.says(text));
+        assert!(ran.stdout.is_empty(), "{ran}");
+    }
+    assert!(test.noted().is_empty() && test.committed().is_empty());
+    test.write("p.yaml", TINY);
+    test.run("run p.yaml").exits(0).says("7 ran");
+}
+
+#[test]
+fn a_typo_in_a_field() {
+    refused(
+        &with("iterations: 3", "iteratoins: 3"),
+        &[
+            "error: p.yaml:9:80: stages.base.train: unknown field `iteratoins`",
+            "\n 9 |     train: {backbone: {imdn:",
+            "did you mean `iterations`?",
+        ],
+    );
+}
+
+#[test]
+fn a_typo_in_a_kind() {
+    refused(
+        &with("    train:", "    trian:"),
+        &[
+            "p.yaml:9:5: stages.base: unknown stage kind or field `trian`",
+            "hint: did you mean `train`?",
+        ],
+    );
+}
+
+#[test]
+fn a_typo_in_a_name_of_a_closed_set() {
+    refused(
+        &with(
+            "masks: masks, iterations",
+            "masks: masks, variant: sptf, iterations",
+        ),
+        &[
+            "p.yaml:12:66: stages.tuned.tune.variant: unknown name `sptf`",
+            "hint: did you mean `spt`?",
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_type() {
+    refused(
+        &with("iterations: 3", "iterations: many"),
+        &[
+            "p.yaml:9:92: stages.base.train.iterations: expected a whole number, not below 0, found `many`",
+        ],
+    );
+}
+
+#[test]
+fn several_problems_are_told_at_once() {
+    let yaml = with("scale: 2, width: 16", "scale: 5, width: 17");
+    refused(
+        &yaml,
+        &[
+            "p.yaml:9:38: stages.base.train.backbone.imdn.scale: IMDN exists for the scales 2, 3 and 4, not 5",
+            "p.yaml:9:48: stages.base.train.backbone.imdn.width: the width 17 is not a multiple of 16",
+        ],
+    );
+}
+
+#[test]
+fn a_duplicate_stage() {
+    refused(
+        &format!("{TINY}  pairs:\n    prepare: {{images: photos, degrade: {{sr: 2}}}}\n"),
+        &["p.yaml:22:3: `pairs` stands twice here", " 22 |   pairs:"],
+    );
+}
+
+#[test]
+fn a_reference_to_no_stage() {
+    refused(
+        &with("model: tuned", "model: tunde"),
+        &[
+            "p.yaml:18:23: stages.score.evaluate.model: there is no stage `tunde`",
+            "hint: did you mean `tuned`?",
+        ],
+    );
+}
+
+#[test]
+fn a_reference_to_a_stage_of_another_kind() {
+    refused(
+        &with("model: tuned", "model: pairs"),
+        &[
+            "p.yaml:18:23: stages.score.evaluate.model: `pairs` is a `prepare` stage, expected a `pretrained`, `train` or",
+        ],
+    );
+}
+
+#[test]
+fn a_cycle() {
+    refused(
+        &with(
+            "images: pairs, iterations: 3",
+            "images: pairs, from: base, iterations: 3",
+        ),
+        &[
+            "p.yaml:8:3: stages.base: the stages go round in a circle: base → base",
+            "hint: a stage can only read stages that do not read it",
+        ],
+    );
+}
+
+#[test]
+fn text_that_is_not_yaml() {
+    refused(
+        &with("{sr: 2}, name: tiny}", "{sr: 2}, name: tiny"),
+        &["error: p.yaml:", "did not find expected ',' or '}'"],
+    );
+}
+
+#[test]
+fn a_variable_that_is_not_set() {
+    refused(
+        &with("images: photos", "images: \"${NO_SUCH_FOLDER}/photos\""),
+        &[
+            "p.yaml:3:23: stages.pairs.prepare.images: the environment variable `NO_SUCH_FOLDER` is not set",
+            "hint: export NO_SUCH_FOLDER=…, or write `${NO_SUCH_FOLDER:-default}`",
+        ],
+    );
+}
+
+#[test]
+fn a_variable_that_is_set_is_used_and_shown() {
+    let test = Test::new().tiny();
+    test.write("p.yaml", with("images: photos", "images: \"${FOLDER}\""));
+    let mut command = test.command("plan p.yaml");
+    let ran = crate::support::Ran::of(command.env("FOLDER", "photos").output().unwrap());
+    ran.exits(0)
+        .says("from the environment: FOLDER=photos")
+        .says("0 blocked");
+}
+
+#[test]
+fn masks_that_are_missing_or_too_many() {
+    refused(
+        &with("masks: masks, iterations", "iterations"),
+        &["stages.tuned.tune.masks: SPT units need the masks of `images`: add `masks: …`"],
+    );
+    refused(
+        &with(
+            "{model: base, images: pairs}",
+            "{model: base, images: pairs, masks: masks}",
+        ),
+        &[
+            "p.yaml:15:51: stages.score-base.evaluate.masks: masks are given, but the model has no SPT units",
+        ],
+    );
+}
+
+#[test]
+fn an_include_that_is_not_there() {
+    refused(
+        &format!("include: [common.yaml]\n{TINY}"),
+        &[
+            "error: p.yaml:1:11: cannot read `common.yaml`",
+            "\n 1 | include: [common.yaml]",
+        ],
+    );
+}

@@ -1,0 +1,271 @@
+//! A folder of its own for each test, short ways to fill it, to run the program in it, and to look at what came of it.
+//! Unaware of what a test wants to know.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use pixels::Rgb8;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Everything at the smallest size: seven stages, six of them of a worker.
+pub const TINY: &str = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {sr: 2}, name: tiny}
+    resources: {threads: 1}
+  masks:
+    mask: {images: pairs, grid: 4, count: 8}
+    resources: {threads: 1}
+  base:
+    train: {backbone: {imdn: {scale: 2, width: 16, blocks: 1}}, images: pairs, iterations: 3, patch: 8, batch: 1}
+    resources: {threads: 1}
+  tuned:
+    tune: {backbone: base, images: pairs, masks: masks, iterations: 3, patch: 8, batch: 1}
+    resources: {threads: 1}
+  score-base:
+    evaluate: {model: base, images: pairs}
+    resources: {threads: 1}
+  score:
+    evaluate: {model: tuned, images: pairs, masks: masks}
+    resources: {threads: 1}
+  alpha:
+    table: {from: [score-base, score], rows: [scheme], columns: set, baseline: [score-base], caption: Tiny}
+";
+
+/// The same graph up to the training, which goes on until it is stopped from outside.
+pub const LONG: &str = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {sr: 2}}
+    resources: {threads: 1}
+  base:
+    train: {backbone: {imdn: {scale: 2, width: 16, blocks: 1}}, images: pairs, iterations: 150, patch: 8, batch: 1}
+    resources: {threads: 1, checkpoint: 0}
+";
+
+/// A folder with what a test puts there, and a worker.
+pub struct Test {
+    folder: TempDir,
+    worker: PathBuf,
+}
+
+/// How a command ended and what it said.
+pub struct Ran {
+    code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Test {
+    /// With a stand-in for the worker, which is enough for everything but results.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // A link, so that what is remembered beside the worker stays in this folder.
+        let worker = folder.path().join("stand-in.sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cli/worker.sh");
+        std::os::unix::fs::symlink(script, &worker).unwrap();
+        Self { folder, worker }
+    }
+
+    /// With the worker beside `pipeline`; none, and a line that says so, where it was not built.
+    pub fn with_worker(name: &str) -> Option<Self> {
+        let beside = Path::new(env!("CARGO_BIN_EXE_pipeline")).with_file_name("pipeline-worker");
+        let named = std::env::var_os("PIPELINE_WORKER").map(PathBuf::from);
+        let worker = named.unwrap_or(beside);
+        if !worker.is_file() {
+            println!("skipped: {name}: no pipeline-worker beside pipeline (make build)");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        Some(Self { folder, worker })
+    }
+
+    /// With two small photographs and the smallest whole pipeline.
+    pub fn tiny(self) -> Self {
+        self.photos().file("p.yaml", TINY)
+    }
+
+    /// Two small photographs in `photos`.
+    pub fn photos(self) -> Self {
+        self.photo("photos/a.png", 48, 40)
+            .photo("photos/b.png", 40, 48)
+    }
+
+    pub fn file(self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.write(name, bytes);
+        self
+    }
+
+    pub fn photo(self, name: &str, width: usize, height: usize) -> Self {
+        self.write(name, photo(width, height));
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path(name)).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// `pipeline` with these words, in the test's folder; on the processor unless the words say otherwise.
+    pub fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
+        command.args(words.split_whitespace());
+        if !words.contains("--device") && !words.contains("doctor") {
+            command.args(["--device", "cpu"]);
+        }
+        command
+            .current_dir(self.folder.path())
+            .env("PIPELINE_WORKER", &self.worker)
+            .env("STUB_VERSION", env!("CARGO_PKG_VERSION"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub fn run(&self, words: &str) -> Ran {
+        Ran::of(self.command(words).output().unwrap())
+    }
+
+    /// The kinds of all committed results, sorted. Each has its folder of outputs, and no folder is without a record.
+    pub fn committed(&self) -> Vec<String> {
+        let mut kinds = Vec::new();
+        for record in files_below(&self.path("cache/records")) {
+            let text = std::fs::read_to_string(&record).unwrap();
+            let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+            kinds.push(first["kind"].as_str().unwrap().to_owned());
+        }
+        kinds.sort_unstable();
+        let folders = list(&self.path("cache/outputs"))
+            .iter()
+            .map(|shard| list(shard).len())
+            .sum::<usize>();
+        assert_eq!(folders, kinds.len(), "outputs and records belong together");
+        kinds
+    }
+
+    /// The output file of this name of the only result of this kind.
+    pub fn output(&self, kind: &str, name: &str) -> PathBuf {
+        let of_kind = |record: &&PathBuf| {
+            let text = std::fs::read_to_string(record).unwrap();
+            text.contains(&format!("\"kind\":\"{kind}\""))
+        };
+        let records = files_below(&self.path("cache/records"));
+        let record = records.iter().find(of_kind).unwrap();
+        let key = record.file_stem().unwrap().to_str().unwrap();
+        self.path(&format!("cache/outputs/{}/{key}/{name}", &key[..2]))
+    }
+
+    /// Lines of the stand-in's notes: the kinds of stages, in the order in which they ran.
+    pub fn noted(&self) -> Vec<String> {
+        let notes = self.read("ran.txt");
+        let kind = |line: &str| line.split(' ').next().unwrap().to_owned();
+        notes.lines().map(kind).collect()
+    }
+}
+
+impl Ran {
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Either stream holds this text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        let said = self.stdout.contains(text) || self.stderr.contains(text);
+        assert!(said, "`{text}` was not said\n{self}");
+        self
+    }
+
+    #[track_caller]
+    pub fn never_says(self, text: &str) -> Self {
+        let said = self.stdout.contains(text) || self.stderr.contains(text);
+        assert!(!said, "`{text}` was said\n{self}");
+        self
+    }
+
+    /// The lines of `--json`; every one is an object.
+    pub fn events(&self) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+        self.stdout.lines().map(parse).collect()
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            code,
+            stdout,
+            stderr,
+        } = self;
+        write!(f, "exit {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}")
+    }
+}
+
+/// A PNG with gradients and some texture, the same each time.
+pub fn photo(width: usize, height: usize) -> Vec<u8> {
+    let value = |i: usize| {
+        let (x, y, c) = (i / 3 % width, i / 3 / width, i % 3);
+        let block = (x / 7 + y / 5) % 4 * 40;
+        (x * 2 + y * 3 + c * 20 + block + i * 37 % 11) as u8
+    };
+    let data = (0..width * height * 3).map(value).collect();
+    pixels::encode_png(&Rgb8::new(width, height, data).unwrap()).unwrap()
+}
+
+/// Waits for something another process does; fails after a long while.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(60) {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("{what} did not happen");
+}
+
+pub fn list(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    paths.sort_unstable();
+    paths
+}
+
+/// All files of a tree.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let below = |path: PathBuf| {
+        if path.is_dir() {
+            files_below(&path)
+        } else {
+            vec![path]
+        }
+    };
+    list(folder).into_iter().flat_map(below).collect()
+}

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Stands in for pipeline-worker where a test needs no libtorch: answers --facts, leaves the files that each kind promises
+# and notes each stage in ran.txt. Files in the working folder steer it: `fail-<kind>` makes that kind fail, `slow` makes
+# every stage take a while, `lie` leaves no completion record.
+if [ "$1" = --facts ]; then
+    echo "{\"version\":\"$STUB_VERSION\",\"libtorch\":\"2.11.0\",\"cuda_devices\":[$STUB_DEVICES]}"
+    exit
+fi
+job=$1
+value() { sed -n "s/^  \"$1\": \"\(.*\)\",\{0,1\}\$/\1/p" "$job"; }
+out=$(value out)
+state=$(value state)
+key=$(value key)
+kind=$(sed -n '/^  "stage": {/{
+n
+s/^ *"\([a-z]*\)".*/\1/p
+}' "$job")
+echo "$kind $key" >>ran.txt
+[ -e slow ] && sleep 0.3
+if [ -e "fail-$kind" ]; then
+    echo '{"event":"failed","message":"asked to fail","hint":"remove the file","interrupted":false}'
+    exit 1
+fi
+case $kind in
+prepare) echo '{}' >"$out/pairs.json" ;;
+mask) echo '{}' >"$out/masks.json" ;;
+pretrained | train | tune)
+    echo "weights of $key" >"$out/weights.safetensors"
+    echo '{}' >"$out/model.json"
+    echo 'iteration' >"$out/steps.csv"
+    ;;
+evaluate)
+    printf 'image,psnr,ssim\na,30,0.9\n' >"$out/metrics.csv"
+    echo '{"luma":"unrounded","shave":2,"model":{}}' >"$out/summary.json"
+    ;;
+esac
+[ -e lie ] || echo "{\"key\":\"$key\"}" >"$state/done.json"
+echo '{"event":"done","facts":{}}'
