@@ -674,6 +674,9 @@ pub struct Evaluate {
     /// Pixels cut from each side first; the scale for SR and 0 for denoising when absent.
     #[serde(default)]
     pub shave: Option<u32>,
+    /// Whether the restored images are kept, as `restored/<name>.png`.
+    #[serde(default)]
+    pub save: bool,
 }
 
 impl Evaluate {

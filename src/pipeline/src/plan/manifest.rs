@@ -289,6 +289,7 @@ impl Lines {
             metrics,
             luma: _,
             shave: _,
+            save,
         } = evaluate;
         let degrade = degrade(pipeline, at);
         let mut metrics: Vec<&str> = metrics.iter().map(|m| m.as_str()).collect();
@@ -297,6 +298,7 @@ impl Lines {
         self.put("config.metrics", metrics.join(" "));
         self.put("config.luma", evaluate.luma(degrade));
         self.put("config.shave", evaluate.shave(degrade));
+        self.put("config.save", save);
     }
 
     fn table(&mut self, table: &Table, pipeline: &Pipeline, at: usize) {

@@ -1,7 +1,9 @@
 //! `evaluate`: PSNR and SSIM of each image (METHOD: evaluation).
 //! Unaware of tables and baselines.
 
-use pixels::{Channel, MaskStack, Rgb8};
+use std::path::PathBuf;
+
+use pixels::{Channel, MaskStack, Rgb8, write_png};
 use serde::Serialize;
 use spec::Job;
 use spec::kinds::Evaluate;
@@ -36,6 +38,10 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
         luma: config.luma(degrade),
         shave: config.shave(degrade),
         metrics: sorted(&config.metrics),
+        keep: config
+            .save
+            .then(|| files::make_folder(job.out.join("restored")))
+            .transpose()?,
     };
     let mut rows = Vec::new();
     for at in 0..pairs.list.pairs.len() {
@@ -67,6 +73,8 @@ struct Protocol {
     luma: Luma,
     shave: u32,
     metrics: Vec<Metric>,
+    /// Where restored images are kept, if they are.
+    keep: Option<PathBuf>,
 }
 
 impl Protocol {
@@ -80,6 +88,9 @@ impl Protocol {
     ) -> Result<Vec<String>, WorkError> {
         let name = &pairs.list.pairs[at].name;
         let restored = model.restore(&pairs.lq(at)?, stack)?;
+        if let Some(folder) = &self.keep {
+            write_png(&folder.join(format!("{name}.png")), &restored)?;
+        }
         let values = self.measure(&restored, &pairs.hr(at)?);
         let values = values.map_err(|e| {
             let (message, hint) = e.split_once("\nhint: ").unwrap_or((&e, ""));
