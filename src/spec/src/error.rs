@@ -154,7 +154,7 @@ pub(crate) fn did_you_mean<'a>(
 }
 
 /// "did you mean `x`?" or the list of what is known.
-pub(crate) fn suggest<'a>(typed: &str, known: &[&'a str], what: &str) -> String {
+pub(crate) fn suggest(typed: &str, known: &[&str], what: &str) -> String {
     if known.is_empty() {
         return format!("there is no {what} here");
     }

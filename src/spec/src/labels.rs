@@ -119,14 +119,13 @@ fn model_labels<S: Stages + ?Sized>(
     let kind = &stages.stage(model).kind;
     let seed = kind.schedule().map_or(NONE.into(), |s| s.seed.to_string());
     labels.insert("seed".into(), seed);
-    match kind {
-        Kind::Tune(tune) => tune_labels(tune, stages, model, labels),
-        _ => {
-            labels.insert("scheme".into(), "baseline".into());
-            for label in ["alpha", "variant", "locations", "init", "share"] {
-                labels.insert(label.into(), NONE.into());
-            }
-        }
+    if let Kind::Tune(tune) = kind {
+        tune_labels(tune, stages, model, labels);
+        return;
+    }
+    labels.insert("scheme".into(), "baseline".into());
+    for label in ["alpha", "variant", "locations", "init", "share"] {
+        labels.insert(label.into(), NONE.into());
     }
 }
 

@@ -64,7 +64,11 @@ fn line(session: &Session, planned: &Planned, width: usize, verbose: bool) -> St
     let details: Vec<String> = match &planned.verdict {
         Verdict::Fresh => Vec::new(),
         Verdict::Stale(reasons) => reasons.iter().map(reason).collect(),
-        Verdict::Blocked(missing) => missing.clone(),
+        // A hint stands below what it belongs to.
+        Verdict::Blocked(missing) => missing
+            .iter()
+            .map(|m| m.replace('\n', "\n             "))
+            .collect(),
     };
     if let [only] = details.as_slice() {
         out += &format!("  {only}");
@@ -86,6 +90,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::InputStale { role, stage } => {
             format!("its input `{role}` ({stage}) is to be computed")
         }
+        Reason::InputForced { stage } => format!("its input {stage} is forced"),
         Reason::NotStored => "its result is not in the cache".into(),
         Reason::OutputMissing(files) => format!("outputs are gone: {}", files.join(", ")),
         Reason::OutputDamaged(files) => format!("outputs are damaged: {}", files.join(", ")),

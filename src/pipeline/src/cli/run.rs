@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use spec::{Kind, Pipeline};
-use store::{Facts, Key, Presence};
+use store::{Facts, Key, Presence, StoreError};
 
 use super::args::RunArgs;
 use super::executor::{Executors, TableExecutor};
 use super::session::{Access, Session};
 use super::{Exit, Fatal, display, print, say, signals};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, Reason, Verdict};
 use crate::run::{Outcome, ProcessExecutor, Run, Stop};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 130 when interrupted.
@@ -76,14 +76,22 @@ fn execute(args: &RunArgs, session: &Session, plan: &Plan, stop: &Arc<Stop>) -> 
 /// aside, said, and planned anew.
 fn verified_plan(session: &Session) -> Result<Plan, Fatal> {
     let mut checked: BTreeSet<Key> = BTreeSet::new();
+    let mut moved: BTreeSet<Key> = BTreeSet::new();
     loop {
         let plan = session.plan();
-        let damaged = damaged_inputs(session, &plan, &mut checked);
+        let mut damaged = seen_damage(session, &plan);
+        damaged.extend(damaged_inputs(session, &plan, &mut checked));
+        damaged.retain(|(_, key)| moved.insert(*key));
         if damaged.is_empty() {
             return Ok(plan);
         }
         for (name, key) in damaged {
-            let folder = session.store.set_aside(&key)?;
+            let folder = match session.store.set_aside(&key) {
+                Ok(folder) => folder,
+                // Another run has seen it too and is at it.
+                Err(StoreError::Absent { .. } | StoreError::Busy { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
             let text = "is not what was stored; it is moved aside and computed again";
             say(&format!(
                 "warning: the result of `{name}` {text} ({})",
@@ -91,6 +99,19 @@ fn verified_plan(session: &Session) -> Result<Plan, Fatal> {
             ));
         }
     }
+}
+
+/// Stages whose damage shows without reading every byte.
+fn seen_damage(session: &Session, plan: &Plan) -> Vec<(String, Key)> {
+    let is_damaged = |verdict: &Verdict| {
+        let damage = |r: &Reason| matches!(r, Reason::OutputDamaged(_));
+        matches!(verdict, Verdict::Stale(reasons) if reasons.iter().any(damage))
+    };
+    let damaged = plan.stages.iter().filter(|p| is_damaged(&p.verdict));
+    let name = |at: usize| session.pipeline.stages[at].name.clone();
+    damaged
+        .filter_map(|p| p.key.map(|key| (name(p.stage), key)))
+        .collect()
 }
 
 fn damaged_inputs(

@@ -21,6 +21,14 @@ pub enum Verdict {
     Blocked(Vec<String>),
 }
 
+impl Verdict {
+    /// Whether a stored result, if there is one, is not to be used.
+    pub fn is_forced(&self) -> bool {
+        let forced = |r: &Reason| matches!(r, Reason::Forced | Reason::InputForced { .. });
+        matches!(self, Self::Stale(reasons) if reasons.iter().any(forced))
+    }
+}
+
 /// Why a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -33,6 +41,11 @@ pub enum Reason {
         /// The input's role.
         role: String,
         /// The stage that fills it.
+        stage: String,
+    },
+    /// An input is computed anew because `--force` asks for it.
+    InputForced {
+        /// The stage that is forced.
         stage: String,
     },
     /// Nothing that determines the result has changed, but the result is not stored.
@@ -128,11 +141,25 @@ pub(super) fn judge(
     if world.force.contains(&at) {
         reasons.push(Reason::Forced);
     }
+    reasons.extend(forced_input(pipeline, stage, planned));
     if reasons.is_empty() {
         Verdict::Fresh
     } else {
         Verdict::Stale(reasons)
     }
+}
+
+/// What is made from a forced stage is made anew too: a number must come from the result that is stored.
+fn forced_input(
+    pipeline: &Pipeline,
+    stage: &Stage,
+    planned: &BTreeMap<usize, Planned>,
+) -> Option<Reason> {
+    let forced = |at: usize| planned.get(&at).is_some_and(|p| p.verdict.is_forced());
+    let input = stage.inputs.iter().find(|e| forced(e.stage))?;
+    Some(Reason::InputForced {
+        stage: pipeline.stages[input.stage].name.clone(),
+    })
 }
 
 fn absent(

@@ -1,10 +1,11 @@
 //! Lays evaluations out in rows and columns.
 //! Unaware of how a table is written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spec::kinds::{Table, TableValue};
 use spec::labels::NONE;
+use spec::names::Metric;
 
 use super::read::{Evaluation, ReportError, Scores, read_scores};
 
@@ -64,6 +65,8 @@ pub struct Cell {
     pub images: usize,
     /// The keys of the evaluations it comes from.
     pub keys: Vec<String>,
+    /// The keys of their images: only numbers on the same images are compared.
+    pub on: Vec<String>,
 }
 
 struct Scored<'a> {
@@ -222,6 +225,10 @@ fn metric_cell(members: &[&Scored<'_>], metric: &str) -> Cell {
         delta: value.zip(baseline).map(|(v, b)| v - b).filter(|_| !own),
         images: members.iter().map(|s| s.scores.images).sum(),
         keys: keys(members),
+        on: members
+            .iter()
+            .map(|s| s.evaluation.images.clone())
+            .collect(),
         ..Cell::default()
     }
 }
@@ -258,7 +265,7 @@ fn value_cell(value: TableValue, members: &[&Scored<'_>]) -> Cell {
         TableValue::Iterations => model(|s| s.scores.summary.model.iterations.map(|n| n as f64)),
         TableValue::Trainable => model(|s| s.scores.summary.model.trainable.map(|n| n as f64)),
         TableValue::Masks => masks(members),
-        TableValue::Seconds => model(|s| s.evaluation.facts.get("seconds").copied()),
+        TableValue::Seconds => model(|s| s.evaluation.facts.get("training_seconds").copied()),
         TableValue::PeakMemory => model(|s| s.evaluation.facts.get("peak_memory_mib").copied()),
     };
     Cell {
@@ -282,51 +289,62 @@ fn keys(members: &[&Scored<'_>]) -> Vec<String> {
     members.iter().map(|s| s.evaluation.key.clone()).collect()
 }
 
-/// PSNR and SSIM: more is better. Values that print alike are best together.
+/// PSNR and SSIM: more is better, among rows that differ in the last label only and are on the same images. Values that
+/// print alike are best together.
 fn mark_best(columns: &[Column], rows: &mut [Row]) {
-    let metric: Vec<usize> = (0..columns.len())
-        .filter(|&c| matches!(columns[c], Column::Metric(_) | Column::Average(_)))
-        .collect();
-    let head = |row: &Row| row.labels[..row.labels.len().saturating_sub(1)].to_vec();
+    let metric = |c: &usize| matches!(columns[*c], Column::Metric(_) | Column::Average(_));
     let rounded = |v: f64| (v * 1e4).round();
-    for c in metric {
-        let mut best: BTreeMap<Vec<String>, (f64, usize)> = BTreeMap::new();
+    for c in (0..columns.len()).filter(metric) {
+        let mut best: BTreeMap<(Vec<String>, Vec<String>), (f64, usize)> = BTreeMap::new();
         for row in rows.iter() {
             if let Some(value) = row.cells[c].value {
-                let entry = best.entry(head(row)).or_insert((f64::NEG_INFINITY, 0));
+                let entry = best.entry(rivals(row, c)).or_insert((f64::NEG_INFINITY, 0));
                 *entry = (entry.0.max(rounded(value)), entry.1 + 1);
             }
         }
         for row in rows.iter_mut() {
-            let among = best.get(&head(row)).copied();
+            let among = best.get(&rivals(row, c)).copied();
             let is_best = |v: f64| among.is_some_and(|(top, n)| n > 1 && rounded(v) >= top);
             row.cells[c].best = row.cells[c].value.is_some_and(is_best);
         }
     }
 }
 
+/// What a cell has in common with those it is compared with.
+fn rivals(row: &Row, column: usize) -> (Vec<String>, Vec<String>) {
+    let head = row.labels[..row.labels.len().saturating_sub(1)].to_vec();
+    (head, row.cells[column].on.clone())
+}
+
 /// How the numbers were measured, in words.
 fn protocol(table: &Table, scored: &[Scored<'_>]) -> String {
-    let mut ways: Vec<String> = Vec::new();
+    let mut ways: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     for s in scored {
         let summary = &s.scores.summary;
-        let channel = match summary.luma.as_str() {
-            "rounded" => "Y of BT.601 rounded to 8 bits",
-            "unrounded" => "Y of BT.601, not rounded",
-            _ => "R, G and B",
-        };
-        let way = format!("{channel}, {} pixels shaved", summary.shave);
-        if !ways.contains(&way) {
-            ways.push(way);
-        }
+        ways.entry(channel(&summary.luma))
+            .or_default()
+            .insert(summary.shave);
     }
-    let metric = if table.metric.as_str() == "psnr" {
+    let way = |(channel, shaves): (&&str, &BTreeSet<u32>)| {
+        let shaves: Vec<String> = shaves.iter().map(u32::to_string).collect();
+        format!("{channel}, {} pixels shaved", shaves.join("/"))
+    };
+    let ways: Vec<String> = ways.iter().map(way).collect();
+    let metric = if table.metric == Metric::Psnr {
         "PSNR (dB)"
     } else {
         "SSIM"
     };
     format!(
         "{metric} of 8-bit output on {}; means over images.",
-        ways.join(" / ")
+        ways.join(" or ")
     )
+}
+
+fn channel(luma: &str) -> &'static str {
+    match luma {
+        "rounded" => "Y of BT.601 rounded to 8 bits",
+        "unrounded" => "Y of BT.601, not rounded",
+        _ => "R, G and B",
+    }
 }

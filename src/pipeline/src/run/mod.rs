@@ -23,7 +23,7 @@ use std::sync::mpsc;
 use spec::Pipeline;
 use store::Store;
 
-use crate::plan::{Plan, Reason, Verdict};
+use crate::plan::{Plan, Verdict};
 
 pub use board::{Board, State};
 pub use event::{Display, RunEvent};
@@ -187,10 +187,8 @@ impl Run<'_> {
         display.show(self.pipeline, &event);
     }
 
-    /// The stages named by `--force`.
     fn is_forced(&self, at: usize) -> bool {
-        let verdict = self.plan.get(at).map(|p| &p.verdict);
-        matches!(verdict, Some(Verdict::Stale(reasons)) if reasons.contains(&Reason::Forced))
+        self.plan.get(at).is_some_and(|p| p.verdict.is_forced())
     }
 }
 

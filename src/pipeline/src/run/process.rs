@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::Pid;
-use spec::{Event, FailureReport, Job};
+use spec::{Event, Job};
 use store::Facts;
 
 use super::{Executor, Failure, Stop, Task};
@@ -48,7 +48,15 @@ impl ProcessExecutor<'_> {
 
     fn spawn(&self, task: &Task<'_>, job_file: &Path) -> Result<Child, Failure> {
         let log = File::create(&task.log).map_err(|e| io_failure("create", &task.log, &e))?;
-        let spawned = Command::new(&self.worker)
+        let mut command = Command::new(&self.worker);
+        if std::env::var_os("GOMP_SPINCOUNT").is_none()
+            && std::env::var_os("OMP_WAIT_POLICY").is_none()
+        {
+            // libgomp's threads spin long at every barrier; on a machine that does other work too, stages then take
+            // ten times as long. A short spin costs nothing where cores are free.
+            command.env("GOMP_SPINCOUNT", "10000");
+        }
+        let spawned = command
             .arg(job_file)
             // Convolutions on CUDA would use TF32 by PyTorch's default; the numerics class says float32.
             .env("NVIDIA_TF32_OVERRIDE", "0")
@@ -157,9 +165,8 @@ fn check_done(task: &Task<'_>) -> Result<(), Failure> {
     if done.get("key").and_then(|k| k.as_str()) == Some(task.job.key.as_str()) {
         return Ok(());
     }
-    let report = FailureReport {
-        message: "the worker said it was done but left no completion record".into(),
-        ..FailureReport::default()
-    };
-    Err(Failure { report, log: None })
+    Err(Failure::new(
+        "the worker said it was done but left no completion record",
+        "its log may say why; a full disk can do this",
+    ))
 }

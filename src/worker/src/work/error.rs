@@ -90,9 +90,12 @@ impl std::fmt::Display for WorkError {
 
 impl std::error::Error for WorkError {}
 
-/// Splits a message that carries its hint behind a line break, as those of `pixels` do.
+/// Splits a message that carries its hint on a line of its own, as those of `pixels` and of checkpoints do.
 fn split_hint(text: &str) -> (String, String) {
-    match text.split_once("\nhint: ") {
+    match text
+        .split_once("\nhint: ")
+        .or_else(|| text.split_once("\n  hint: "))
+    {
         Some((message, hint)) => (message.to_owned(), hint.to_owned()),
         None => (text.to_owned(), String::new()),
     }
