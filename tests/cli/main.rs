@@ -2,8 +2,22 @@
 //! Unaware of the library. Tests that need libtorch say `skipped` where there is no pipeline-worker.
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
+mod bad_checkpoint;
+#[cfg(test)]
 mod bad_command;
+#[cfg(test)]
+mod bad_disk;
 #[cfg(test)]
 mod bad_file;
 #[cfg(test)]
+mod bad_images;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod whole;

@@ -1,8 +1,9 @@
 //! A folder of its own for each test, short ways to fill it, to run the program in it, and to look at what came of it.
 //! Unaware of what a test wants to know.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use pixels::Rgb8;
@@ -53,7 +54,7 @@ pub struct Test {
 
 /// How a command ended and what it said.
 pub struct Ran {
-    code: Option<i32>,
+    status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
 }
@@ -142,6 +143,28 @@ impl Test {
         Ran::of(self.command(words).output().unwrap())
     }
 
+    /// The same by a user who is bound by permissions, as root is not; none, and a line that says so, where there is no
+    /// such user.
+    pub fn run_bound(&self, name: &str, words: &str) -> Option<Ran> {
+        let mut command = self.command(words);
+        if rustix::process::geteuid().is_root() {
+            let nobody = 65_534;
+            for path in
+                std::iter::once(self.folder.path().to_owned()).chain(all_below(self.folder.path()))
+            {
+                std::os::unix::fs::lchown(path, Some(nobody), Some(nobody)).unwrap();
+            }
+            command.uid(nobody).gid(nobody);
+        }
+        match command.output() {
+            Ok(output) => Some(Ran::of(output)),
+            Err(error) => {
+                println!("skipped: {name}: cannot run as another user ({error})");
+                None
+            }
+        }
+    }
+
     /// The kinds of all committed results, sorted. Each has its folder of outputs, and no folder is without a record.
     pub fn committed(&self) -> Vec<String> {
         let mut kinds = Vec::new();
@@ -182,7 +205,7 @@ impl Test {
 impl Ran {
     pub fn of(output: Output) -> Self {
         Self {
-            code: output.status.code(),
+            status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
@@ -190,7 +213,7 @@ impl Ran {
 
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self}");
+        assert_eq!(self.status.code(), Some(code), "{self}");
         self
     }
 
@@ -219,11 +242,11 @@ impl Ran {
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
-            code,
+            status,
             stdout,
             stderr,
         } = self;
-        write!(f, "exit {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}")
+        write!(f, "{status}\n--- stdout\n{stdout}--- stderr\n{stderr}")
     }
 }
 
@@ -258,14 +281,23 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// All files of a tree.
-pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+/// All files and folders of a tree.
+fn all_below(folder: &Path) -> Vec<PathBuf> {
     let below = |path: PathBuf| {
-        if path.is_dir() {
-            files_below(&path)
+        let inner = if path.is_dir() {
+            all_below(&path)
         } else {
-            vec![path]
-        }
+            Vec::new()
+        };
+        std::iter::once(path).chain(inner)
     };
     list(folder).into_iter().flat_map(below).collect()
+}
+
+/// All files of a tree.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    all_below(folder)
+        .into_iter()
+        .filter(|p| p.is_file())
+        .collect()
 }

@@ -1,0 +1,171 @@
+//! A disk that is full, a cache that cannot be written: what is said, what is kept, and that more room is enough.
+//! Unaware of the cache's own tests. Where nothing may be mounted here, tests say `skipped`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::support::{Test, photo};
+
+/// A small disk on a folder of a test; unmounted when dropped.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(name: &str, test: &Test, folder: &str, options: &str) -> Option<Self> {
+        let path = test.path(folder);
+        std::fs::create_dir_all(&path).unwrap();
+        let mut command = Command::new("mount");
+        command
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&path);
+        let status = command.stderr(Stdio::null()).status();
+        if status.is_ok_and(|s| s.success()) {
+            return Some(Self(path));
+        }
+        println!("skipped: {name}: no disk can be mounted here");
+        None
+    }
+
+    fn remount(&self, options: &str) {
+        let mut command = Command::new("mount");
+        command
+            .args(["-o", &format!("remount,{options}")])
+            .arg(&self.0);
+        assert!(command.status().unwrap().success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A disk that stays is seen by the next `mount`; a panic here would hide the test's own.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_fails_the_stage_and_more_room_is_enough() {
+    let name = "a_full_disk_fails_the_stage_and_more_room_is_enough";
+    let Some(test) = Test::with_worker(name).map(Test::tiny) else {
+        return;
+    };
+    test.write("photos/c.png", photo(512, 512));
+    let Some(disk) = Disk::mount(name, &test, "cache", "size=160k") else {
+        return;
+    };
+    let filler = test.path("cache/filler");
+    std::fs::write(&filler, vec![0; 72 << 10]).unwrap();
+    let ran = test.run("run p.yaml base").exits(1).says("failed: pairs: ");
+    ran.says("No space left on device")
+        .says("hint: free some space and run the same command again; nothing that was finished is lost")
+        .says("0 ran, 0 fresh, 2 failed");
+    assert!(test.committed().is_empty());
+    std::fs::remove_file(&filler).unwrap();
+    disk.remount("size=64m");
+    test.run("run p.yaml base")
+        .exits(0)
+        .says("2 ran, 0 fresh, 0 failed");
+    assert_eq!(test.committed(), ["prepare", "train"]);
+}
+
+#[test]
+fn a_disk_that_fills_up_at_any_moment_leaves_whole_results_only() {
+    let name = "a_disk_that_fills_up_at_any_moment_leaves_whole_results_only";
+    let test = Test::new().tiny();
+    let Some(disk) = Disk::mount(name, &test, "cache", "size=1m") else {
+        return;
+    };
+    // Each page that is free lets the run come a little further; `committed` checks that results are whole.
+    let mut complete = false;
+    for pages in (4..200).step_by(12) {
+        disk.remount(&format!("size={}k", 4 * pages));
+        let ran = test.run("run p.yaml --jobs 1 --quiet");
+        complete = test.committed().len() == 7;
+        if complete {
+            break;
+        }
+        let ran = ran.exits(1).says("hint: ");
+        assert!(
+            ran.stderr.starts_with("failed: ") || ran.stderr.starts_with("error: "),
+            "{ran}"
+        );
+    }
+    assert!(complete, "seven small results fit in 800 KiB");
+    disk.remount("size=16m");
+    test.run("run p.yaml")
+        .exits(0)
+        .says("0 ran, 7 fresh, 0 failed");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written() {
+    let name = "a_cache_that_cannot_be_written";
+    let test = Test::new().tiny();
+    test.run("run p.yaml").exits(0);
+    let cache = test.path("cache");
+    let set_mode =
+        |mode| std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o555);
+    let Some(ran) = test.run_bound(name, "run p.yaml --force base") else {
+        return;
+    };
+    ran.exits(1)
+        .says("error: no permission: cannot write in ")
+        .says("hint: check the owner and mode of the folder, and that its disk is mounted for writing");
+    let plan = test.run_bound(name, "plan p.yaml").unwrap();
+    plan.exits(0).says("0 to run, 7 fresh");
+    set_mode(0o755);
+    let again = test.run_bound(name, "run p.yaml --force base").unwrap();
+    again.exits(0).says("5 ran, 2 fresh, 0 failed");
+}
+
+#[test]
+fn a_read_only_disk() {
+    let name = "a_read_only_disk";
+    let test = Test::new().tiny();
+    let Some(disk) = Disk::mount(name, &test, "cache", "size=4m") else {
+        return;
+    };
+    disk.remount("ro");
+    test.run("run p.yaml")
+        .exits(1)
+        .says("error: ")
+        .says("Read-only file system")
+        .says("hint: check the owner and mode of the folder, and that its disk is mounted for writing");
+    assert!(test.noted().is_empty());
+    disk.remount("rw");
+    test.run("run p.yaml").exits(0).says("7 ran");
+    disk.remount("ro");
+    test.run("plan p.yaml").exits(0).says("0 to run, 7 fresh");
+}
+
+#[test]
+fn a_file_in_place_of_the_cache_or_the_reports() {
+    let test = Test::new().tiny().file("cache", "in the way");
+    test.run("run p.yaml")
+        .exits(1)
+        .says("error: cannot create")
+        .says("cache`")
+        .says("hint: ");
+    test.remove("cache");
+    test.write("reports", "in the way");
+    test.run("run p.yaml")
+        .exits(1)
+        .says("error: cannot write `")
+        .says("reports/p/alpha.")
+        .says("hint: the result is in the cache");
+    test.remove("reports");
+    test.run("run p.yaml").exits(0).says("0 ran, 7 fresh");
+    assert!(test.path("reports/p/alpha.txt").exists());
+}
+
+#[test]
+fn a_cache_of_another_layout_is_left_alone() {
+    let test = Test::new()
+        .tiny()
+        .file("cache/format", "pipeline cache 7\n");
+    test.run("run p.yaml")
+        .exits(1)
+        .says("has format `pipeline cache 7`, this program reads `pipeline cache 1`")
+        .says("hint: ");
+    assert_eq!(test.read("cache/format"), "pipeline cache 7\n");
+}

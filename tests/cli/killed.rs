@@ -1,0 +1,107 @@
+//! A worker that is killed, a run that is interrupted: what is said, and that the same command goes on from there.
+//! Unaware of whether the bytes are those of an uninterrupted run; other tests compare them.
+
+use std::process::Child;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{LONG, Ran, Test, wait_for};
+
+/// A training that has written its first checkpoint, or nothing where there is no worker.
+fn training(name: &str) -> Option<(Test, Child)> {
+    let test = Test::with_worker(name)?.photos().file("p.yaml", LONG);
+    let child = test.command("run p.yaml").spawn().unwrap();
+    wait_for("a checkpoint", || state_file(&test));
+    Some((test, child))
+}
+
+fn state_file(test: &Test) -> Option<std::path::PathBuf> {
+    let files = crate::support::files_below(&test.path("cache/partial"));
+    files
+        .into_iter()
+        .find(|f| f.ends_with("state/state.safetensors"))
+}
+
+/// The worker that runs under `pipeline`.
+fn worker_of(pipeline: &Child) -> Pid {
+    let id = pipeline.id();
+    let path = format!("/proc/{id}/task/{id}/children");
+    let children = || {
+        // A child belongs to the thread that started it.
+        let tasks = crate::support::list(std::path::Path::new(&format!("/proc/{id}/task")));
+        let texts = tasks
+            .iter()
+            .map(|t| std::fs::read_to_string(t.join("children")).unwrap_or_default());
+        texts
+            .collect::<String>()
+            .split_whitespace()
+            .next()
+            .and_then(|n| n.parse().ok())
+    };
+    let raw: i32 = wait_for(&path, children);
+    Pid::from_raw(raw).unwrap()
+}
+
+/// The same command again goes on and ends well.
+fn goes_on(test: &Test) {
+    assert_eq!(test.committed(), ["prepare"]);
+    test.run("run p.yaml")
+        .exits(0)
+        .says("base: going on from iteration ")
+        .says("1 ran, 1 fresh, 0 failed");
+    assert_eq!(test.committed(), ["prepare", "train"]);
+    let log = std::fs::read_to_string(test.output("train", "steps.csv")).unwrap();
+    assert_eq!(
+        log.lines().count(),
+        151,
+        "each iteration once, below the header"
+    );
+    assert!(state_file(test).is_none());
+}
+
+#[test]
+fn a_killed_worker_fails_its_stage_and_the_next_run_goes_on() {
+    let name = "a_killed_worker_fails_its_stage_and_the_next_run_goes_on";
+    let Some((test, child)) = training(name) else {
+        return;
+    };
+    kill_process(worker_of(&child), Signal::KILL).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+        .exits(1)
+        .says("failed: base: the worker was killed (SIGKILL)")
+        .says("hint: if nobody did that, memory ran out: lower `batch` or `patch`")
+        .says("1 ran, 0 fresh, 1 failed");
+    goes_on(&test);
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_the_next_one_goes_on() {
+    let name = "an_interrupted_run_says_so_and_the_next_one_goes_on";
+    let Some((test, child)) = training(name) else {
+        return;
+    };
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+        .exits(130)
+        .says("stopping at the next checkpoint; once more to stop at once")
+        .says("stopped: base: stopped at iteration ")
+        .says("interrupted: the same command goes on from here");
+    goes_on(&test);
+}
+
+#[test]
+fn a_killed_pipeline_takes_its_worker_with_it() {
+    let Some((test, mut child)) = training("a_killed_pipeline_takes_its_worker_with_it") else {
+        return;
+    };
+    let worker = worker_of(&child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let folder = format!("/proc/{}", worker.as_raw_nonzero());
+    let is_gone = || {
+        let status = std::fs::read_to_string(format!("{folder}/status")).unwrap_or_default();
+        (status.is_empty() || status.contains("State:\tZ")).then_some(())
+    };
+    wait_for("the end of the worker", is_gone);
+    goes_on(&test);
+}
