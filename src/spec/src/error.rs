@@ -156,7 +156,7 @@ pub(crate) fn did_you_mean<'a>(
 /// "did you mean `x`?" or the list of what is known.
 pub(crate) fn suggest(typed: &str, known: &[&str], what: &str) -> String {
     if known.is_empty() {
-        return format!("there is no {what} here");
+        return format!("there are no {what} here");
     }
     match did_you_mean(typed, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),

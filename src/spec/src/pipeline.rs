@@ -267,6 +267,7 @@ impl Loader<'_> {
             check_stage_exists(root, path, at)?;
             root.set(path, value)
                 .map_err(|step| wrong(format!("`{path}` cannot be set: `{step}` is not there")))?;
+            check_top_level(root)?;
         }
         Ok(())
     }
