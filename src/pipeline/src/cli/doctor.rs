@@ -12,6 +12,7 @@ use super::{Exit, Fatal, print, worker};
 const LITTLE: u64 = 2 << 30;
 
 /// Checks the worker, libtorch, devices, the cache folder and free disk. Exit 1 when something is wrong.
+#[expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
 pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
     let checks = [worker_check(), cache_check(&args.root)];
     let lines: Vec<Line> = checks.into_iter().flatten().collect();

@@ -87,7 +87,7 @@ impl Run<'_> {
             loop {
                 if self.stop.level() == 0 {
                     for at in board.start(self.keep_going) {
-                        self.show(display, RunEvent::Started { stage: at });
+                        self.show(display, &RunEvent::Started { stage: at });
                         let sender = sender.clone();
                         let threads = board.threads(at);
                         scope.spawn(move || self.work(at, threads, &sender));
@@ -108,14 +108,14 @@ impl Run<'_> {
             match &planned.verdict {
                 Verdict::Fresh => self.show(
                     display,
-                    RunEvent::Fresh {
+                    &RunEvent::Fresh {
                         stage: planned.stage,
                     },
                 ),
                 Verdict::Blocked(missing) => {
                     self.show(
                         display,
-                        RunEvent::Blocked {
+                        &RunEvent::Blocked {
                             stage: planned.stage,
                             missing,
                         },
@@ -135,7 +135,7 @@ impl Run<'_> {
 
     fn take(&self, message: Message, board: &mut Board, display: &mut dyn Display) {
         match message {
-            Message::Event(at, event) => self.show(display, RunEvent::Stage { stage: at, event }),
+            Message::Event(at, event) => self.show(display, &RunEvent::Stage { stage: at, event }),
             Message::Finished(at, Ok(finish)) => {
                 board.finished(
                     at,
@@ -150,13 +150,13 @@ impl Run<'_> {
                     seconds: finish.seconds,
                     by_other: finish.by_other,
                 };
-                self.show(display, event);
+                self.show(display, &event);
             }
             Message::Finished(at, Err(failure)) => {
                 board.failed(at);
                 self.show(
                     display,
-                    RunEvent::Failed {
+                    &RunEvent::Failed {
                         stage: at,
                         failure: &failure,
                     },
@@ -176,15 +176,15 @@ impl Run<'_> {
                 // Nothing went wrong with what a signal kept from starting.
                 outcome.failed -= 1;
             } else {
-                self.show(display, RunEvent::Skipped { stage: at });
+                self.show(display, &RunEvent::Skipped { stage: at });
             }
         }
-        self.show(display, RunEvent::End { outcome });
+        self.show(display, &RunEvent::End { outcome });
         outcome
     }
 
-    fn show(&self, display: &mut dyn Display, event: RunEvent<'_>) {
-        display.show(self.pipeline, &event);
+    fn show(&self, display: &mut dyn Display, event: &RunEvent<'_>) {
+        display.show(self.pipeline, event);
     }
 
     fn is_forced(&self, at: usize) -> bool {

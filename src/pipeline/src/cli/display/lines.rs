@@ -63,7 +63,7 @@ impl Display for Lines {
         let name = |at: usize| pipeline.stages[at].name.as_str();
         match event {
             RunEvent::Fresh { stage } if self.verbose => {
-                self.tell(&format!("fresh   {}", name(*stage)))
+                self.tell(&format!("fresh   {}", name(*stage)));
             }
             RunEvent::Fresh { .. } => {}
             RunEvent::Blocked { stage, missing } => say(&blocked(name(*stage), missing)),

@@ -85,12 +85,12 @@ impl Display for Terminal {
         let name = |at: usize| pipeline.stages[at].name.clone();
         match event {
             RunEvent::Fresh { stage } if self.verbose => {
-                self.line(&format!("  fresh  {}", name(*stage)))
+                self.line(&format!("  fresh  {}", name(*stage)));
             }
             RunEvent::Fresh { .. } => {}
             RunEvent::Blocked { stage, missing } => self.line(&blocked(&name(*stage), missing)),
             RunEvent::Started { stage } => {
-                self.start(*stage, &name(*stage), pipeline.stages[*stage].kind.name())
+                self.start(*stage, &name(*stage), pipeline.stages[*stage].kind.name());
             }
             RunEvent::Stage { stage, event } => self.event(*stage, &name(*stage), event),
             RunEvent::Finished {

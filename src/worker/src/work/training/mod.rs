@@ -37,7 +37,7 @@ pub(super) fn train(config: &Train, job: &Job, reporter: &Reporter) -> Result<Fa
         Some(folder) => model.take_backbone(&Model::load(folder, device)?.0)?,
         None => params::draw(&model.backbone, config.schedule.seed),
     }
-    run::run(run::Training {
+    run::run(&run::Training {
         model,
         card: None,
         scheme: "train",
@@ -64,7 +64,7 @@ pub(super) fn tune(config: &Tune, job: &Job, reporter: &Reporter) -> Result<Fact
         }
     };
     let scheme = config.scheme.as_str();
-    run::run(run::Training {
+    run::run(&run::Training {
         model,
         card,
         scheme,

@@ -34,14 +34,14 @@ pub(super) struct Training<'a> {
 }
 
 /// Trains to the end of the schedule, from the last checkpoint if there is one, and writes the result.
-pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
+pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
     let Training {
         model,
         schedule,
         job,
         reporter,
         ..
-    } = &training;
+    } = training;
     let folder = files::input(job, "images")?;
     let masks = job.inputs.get("masks").map(std::path::PathBuf::as_path);
     let batches = Batches::open(
@@ -97,7 +97,7 @@ pub(super) fn run(training: Training<'_>) -> Result<FactMap, WorkError> {
         }
     }
     state.seconds = pace.seconds();
-    finish(&training, &state)
+    finish(training, &state)
 }
 
 /// The state before the first iteration. Only what is trained asks for gradients.
