@@ -1,0 +1,337 @@
+//! The loop that runs a plan, over an executor that only notes what it is given: order, failures, bounds, counts.
+//! Unaware of processes, terminals and results.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use pipeline::plan::{self, Outside, Past, Plan, Stored, World};
+use pipeline::run::{Display, Executor, Failure, Outcome, Run, RunEvent, Stop, Task};
+use spec::{Device, Event, Pipeline, Request};
+use store::{Digest, Facts, Key, Presence, Store};
+use tempfile::TempDir;
+
+/// Two branches from one start, and a stage that needs both.
+const YAML: &str = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {sr: 4}}
+    resources: {threads: 1}
+  masks:
+    mask: {images: pairs}
+    resources: {threads: 1}
+  base:
+    train: {backbone: {imdn: {scale: 4}}, images: pairs, iterations: 9}
+    resources: {threads: 1}
+  score:
+    evaluate: {model: base, images: pairs}
+    resources: {threads: 1}
+  tuned:
+    tune: {backbone: base, images: pairs, masks: masks, iterations: 9}
+    resources: {threads: 1}
+";
+
+struct Room {
+    _folder: TempDir,
+    store: Store,
+    pipeline: Pipeline,
+    cores: usize,
+    jobs: usize,
+    keep_going: bool,
+    stop: Stop,
+}
+
+/// What lies in the cache.
+struct Cached<'a>(&'a Store);
+
+impl Past for Cached<'_> {
+    fn stored(&self, key: &Key) -> Stored {
+        match self.0.presence(key) {
+            Presence::Absent => Stored::Nothing,
+            Presence::Fresh(_) => Stored::Whole,
+            Presence::Missing(files) => Stored::Missing(files),
+            Presence::Damaged(files) => Stored::Damaged(files),
+        }
+    }
+
+    fn last_manifest(&self, _stage: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Notes the stages it is given, and fails those of this name.
+#[derive(Default)]
+struct Noting {
+    fails: &'static str,
+    /// How long a stage waits for a second one, until two have met.
+    patience: Duration,
+    state: Mutex<Notes>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Notes {
+    stages: Vec<usize>,
+    now: usize,
+    most: usize,
+}
+
+impl Noting {
+    fn failing(fails: &'static str) -> Self {
+        Self {
+            fails,
+            ..Self::default()
+        }
+    }
+
+    fn names(&self, room: &Room) -> Vec<String> {
+        let stages = &self.state.lock().unwrap().stages;
+        stages
+            .iter()
+            .map(|&at| room.pipeline.stages[at].name.clone())
+            .collect()
+    }
+
+    /// Stays until two stages were here at once, as long as the patience lasts; the first stage of all is alone.
+    fn meet(&self, first: bool) {
+        let mut state = self.state.lock().unwrap();
+        state.now += 1;
+        state.most = state.most.max(state.now);
+        self.changed.notify_all();
+        if !first {
+            let alone = |state: &mut Notes| state.most < 2;
+            let waited = self.changed.wait_timeout_while(state, self.patience, alone);
+            drop(waited.unwrap());
+        }
+    }
+}
+
+impl Executor for Noting {
+    fn execute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
+        self.state.lock().unwrap().stages.push(task.stage);
+        self.meet(task.stage == 0);
+        let message = "at work".into();
+        on_event(Event::Note { message });
+        for output in plan::outputs(&task.job.stage) {
+            std::fs::write(task.job.out.join(output), "result").unwrap();
+        }
+        self.state.lock().unwrap().now -= 1;
+        if task.job.stage.name() == self.fails {
+            return Err(Failure::new("asked to fail", "do not ask"));
+        }
+        Ok(Facts::new())
+    }
+}
+
+/// One word an event.
+#[derive(Default)]
+struct Words(Vec<String>);
+
+impl Display for Words {
+    fn show(&mut self, pipeline: &Pipeline, event: &RunEvent<'_>) {
+        let (word, stage) = match event {
+            RunEvent::Fresh { stage } => ("fresh", stage),
+            RunEvent::Blocked { stage, .. } => ("blocked", stage),
+            RunEvent::Started { stage } => ("started", stage),
+            RunEvent::Stage { stage, .. } => ("says", stage),
+            RunEvent::Finished {
+                stage,
+                by_other: true,
+                ..
+            } => ("other", stage),
+            RunEvent::Finished { stage, .. } => ("done", stage),
+            RunEvent::Failed { stage, .. } => ("failed", stage),
+            RunEvent::Skipped { stage } => ("skipped", stage),
+            RunEvent::End { .. } => return self.0.push("end".to_owned()),
+        };
+        self.0
+            .push(format!("{word} {}", pipeline.stages[*stage].name));
+    }
+}
+
+impl Words {
+    fn of(&self, word: &str) -> BTreeSet<&str> {
+        let names = self.0.iter().filter_map(|w| w.strip_prefix(word));
+        names.map(str::trim_start).collect()
+    }
+}
+
+impl Room {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let request = Request {
+            file: Path::new("p.yaml"),
+            env: &std::collections::BTreeMap::new(),
+            overrides: &[],
+            read: &|_| Ok(YAML.to_owned()),
+        };
+        Self {
+            store: Store::open(&folder.path().join("cache")).unwrap(),
+            _folder: folder,
+            pipeline: Pipeline::load(&request).unwrap(),
+            cores: 4,
+            jobs: 1,
+            keep_going: false,
+            stop: Stop::default(),
+        }
+    }
+
+    fn plan(&self, photos: Result<Vec<(String, Digest)>, String>, force: &[&str]) -> Plan {
+        let force = force
+            .iter()
+            .flat_map(|name| self.pipeline.find(name).unwrap())
+            .collect();
+        let world = World {
+            outside: &Outside::from([("photos".into(), photos)]),
+            numerics: "none",
+            past: &Cached(&self.store),
+            force: &force,
+        };
+        Plan::new(&self.pipeline, &BTreeSet::new(), &world)
+    }
+
+    fn now(&self, force: &[&str]) -> Plan {
+        self.plan(Ok(vec![("a.png".to_owned(), Digest::of(b"a"))]), force)
+    }
+
+    fn run(&self, plan: &Plan, executor: &Noting) -> (Outcome, Words) {
+        let mut words = Words::default();
+        let run = Run {
+            pipeline: &self.pipeline,
+            plan,
+            store: &self.store,
+            executor,
+            cores: self.cores,
+            jobs: self.jobs,
+            keep_going: self.keep_going,
+            machine: Facts::new(),
+            device: Device::Cpu,
+            clock: &|| "now".to_owned(),
+            unchanged: &|_| Ok(()),
+            stop: &self.stop,
+        };
+        let outcome = run.run(&mut words);
+        assert_eq!(words.0.last().map(String::as_str), Some("end"));
+        (outcome, words)
+    }
+}
+
+fn counts(outcome: Outcome) -> (usize, usize, usize) {
+    (outcome.ran, outcome.fresh, outcome.failed)
+}
+
+#[test]
+fn inputs_come_first_and_the_second_run_runs_nothing() {
+    let room = Room::new();
+    let executor = Noting::default();
+    let (outcome, words) = room.run(&room.now(&[]), &executor);
+    assert_eq!(counts(outcome), (5, 0, 0));
+    let names = executor.names(&room);
+    let at = |name: &str| names.iter().position(|n| n == name).unwrap();
+    assert_eq!(names.len(), 5);
+    assert!(at("pairs") < at("masks").min(at("base")) && at("base") < at("score"));
+    assert!(at("tuned") > at("masks").max(at("base")));
+    assert_eq!(words.of("says").len(), 5);
+    let again = Noting::default();
+    let (outcome, words) = room.run(&room.now(&[]), &again);
+    assert_eq!((counts(outcome), words.of("fresh").len()), ((0, 5, 0), 5));
+    assert!(again.names(&room).is_empty());
+}
+
+#[test]
+fn a_failure_stops_new_starts() {
+    let room = Room::new();
+    let executor = Noting::failing("mask");
+    let (outcome, words) = room.run(&room.now(&[]), &executor);
+    assert_eq!(words.of("failed"), BTreeSet::from(["masks"]));
+    let ran = executor.names(&room).len();
+    assert_eq!(
+        counts(outcome),
+        (ran - 1, 0, 6 - ran),
+        "what was not tried counts as failed"
+    );
+    assert_eq!(
+        executor.names(&room).last().map(String::as_str),
+        Some("masks"),
+        "with one job nothing starts behind it"
+    );
+}
+
+#[test]
+fn keep_going_stops_only_what_depends_on_a_failure() {
+    let mut room = Room::new();
+    room.keep_going = true;
+    let (outcome, words) = room.run(&room.now(&[]), &Noting::failing("mask"));
+    assert_eq!(counts(outcome), (3, 0, 2));
+    assert_eq!(words.of("done"), BTreeSet::from(["pairs", "base", "score"]));
+    assert_eq!(words.of("skipped"), BTreeSet::from(["tuned"]));
+    let (outcome, _) = room.run(&room.now(&[]), &Noting::default());
+    assert_eq!(
+        counts(outcome),
+        (2, 3, 0),
+        "what failed and what waited for it"
+    );
+}
+
+#[test]
+fn jobs_and_cores_bound_what_runs_at_once() {
+    let most = |cores, jobs, patience| {
+        let mut room = Room::new();
+        (room.cores, room.jobs) = (cores, jobs);
+        let executor = Noting {
+            patience: Duration::from_millis(patience),
+            ..Noting::default()
+        };
+        let (outcome, _) = room.run(&room.now(&[]), &executor);
+        assert_eq!(counts(outcome), (5, 0, 0));
+        executor.state.into_inner().unwrap().most
+    };
+    assert_eq!(most(4, 1, 20), 1);
+    assert_eq!(most(4, 2, 60_000), 2);
+    assert_eq!(most(1, 4, 20), 1);
+}
+
+#[test]
+fn forced_stages_run_and_what_is_made_from_them() {
+    let room = Room::new();
+    room.run(&room.now(&[]), &Noting::default());
+    let executor = Noting::default();
+    let (outcome, words) = room.run(&room.now(&["base"]), &executor);
+    assert_eq!(counts(outcome), (3, 2, 0));
+    assert_eq!(words.of("done"), BTreeSet::from(["base", "score", "tuned"]));
+    assert!(
+        room.now(&[]).counts() == (5, 0, 0),
+        "forced once is not forced for ever"
+    );
+}
+
+#[test]
+fn blocked_stages_count_as_failed() {
+    let room = Room::new();
+    let executor = Noting::default();
+    let (outcome, words) = room.run(&room.plan(Err("it is not there".into()), &[]), &executor);
+    assert_eq!(counts(outcome), (0, 0, 5));
+    assert_eq!(words.of("blocked").len(), 5);
+    assert!(words.of("skipped").is_empty() && executor.names(&room).is_empty());
+}
+
+#[test]
+fn what_another_run_has_made_meanwhile_counts_as_fresh() {
+    let room = Room::new();
+    let plan = room.now(&[]);
+    room.run(&plan, &Noting::default());
+    let executor = Noting::default();
+    let (outcome, words) = room.run(&plan, &executor);
+    assert_eq!((counts(outcome), words.of("other").len()), ((0, 5, 0), 5));
+    assert!(executor.names(&room).is_empty());
+}
+
+#[test]
+fn a_stop_starts_nothing_more_and_what_waits_has_not_failed() {
+    let room = Room::new();
+    room.stop.raise();
+    let (outcome, words) = room.run(&room.now(&[]), &Noting::default());
+    assert_eq!((counts(outcome), outcome.interrupted), ((0, 0, 0), true));
+    assert_eq!(words.0, ["end"]);
+}
