@@ -1,6 +1,8 @@
 //! Which room of `pipeline` may know which: plan → spec; run → plan, store; report → spec; nobody → cli.
 //! Unaware of what the code does: it reads the names that the sources mention.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

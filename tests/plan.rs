@@ -1,6 +1,8 @@
 //! Keys and verdicts: what a key depends on, field by field, three keys that stay as they are, and every reason to run.
 //! Unaware of files and of the cache: digests, numerics class and past are given.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

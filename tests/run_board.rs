@@ -1,6 +1,8 @@
 //! The loop that runs a plan, over an executor that only notes what it is given: order, failures, bounds, counts.
 //! Unaware of processes, terminals and results.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Condvar, Mutex};

@@ -75,10 +75,8 @@ fn comments_order_and_names_change_nothing() {
     let test = done();
     // The same stages from the last to the first, by other names and with the fields in another order.
     let head = "stages:\n";
-    let stages = TINY.trim_start_matches(head).replace("\n  ", "\n\u{0}  ");
-    let stages: Vec<&str> = stages.split("\u{0}").collect();
     let mut blocks: Vec<String> = Vec::new();
-    for line in stages {
+    for line in TINY.trim_start_matches(head).split_inclusive('\n') {
         match blocks.last_mut().filter(|_| line.starts_with("    ")) {
             Some(block) => block.push_str(line),
             None => blocks.push(line.to_owned()),

@@ -265,7 +265,7 @@ pub fn photo(width: usize, height: usize) -> Vec<u8> {
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(60) {
+    while begin.elapsed() < Duration::from_mins(1) {
         if let Some(found) = look() {
             return found;
         }

@@ -1,6 +1,8 @@
 //! What is said of wrong pipeline files, word for word: place, path, message, the line with a caret, hint.
 //! Unaware of the program around it; files and environment are given as maps.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
