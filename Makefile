@@ -18,7 +18,7 @@ libtorch:
 	@scripts/libtorch.sh
 
 build:
-	@$(TORCH) cargo build --release -p pipeline -p pipeline-worker
+	@$(TORCH) cargo build --release --workspace
 
 demo: build
 	@target/release/pipeline run $(QUICKSTART)
