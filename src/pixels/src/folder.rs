@@ -21,7 +21,8 @@ pub fn list_images(dir: &Path) -> Result<Vec<PathBuf>> {
     })?;
     let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
     let mut images = paths.map_err(PixelError::read(dir))?;
-    images.retain(|path| has_image_name(path) && path.is_file());
+    // A link that leads nowhere stays in: reading it is an error, leaving it out would shrink the set unnoticed.
+    images.retain(|path| has_image_name(path) && !path.is_dir());
     images.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     if images.is_empty() {
         Err(PixelError::EmptyFolder { path: dir.into() })

@@ -23,8 +23,8 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let outcome = execute(args, &session, &plan, &stop);
     remember(&session, &plan);
     let reports = publish(&session, &plan)?;
-    if !args.pipeline.json && !args.pipeline.quiet {
-        show_tables(&session, &reports);
+    if !outcome.interrupted && !args.pipeline.json && !args.pipeline.quiet {
+        show_tables(&session, &reports, outcome.failed == 0);
     }
     Ok(match outcome {
         Outcome {
@@ -40,8 +40,9 @@ fn execute(args: &RunArgs, session: &Session, plan: &Plan, stop: &Arc<Stop>) -> 
     let mut display = display::choose(&args.pipeline, to_run);
     if to_run > 0 && !args.pipeline.json && !args.pipeline.quiet {
         say(&format!(
-            "{}: {to_run} stages to run on {}",
+            "{}: {to_run} stage{} to run on {}",
             session.pipeline.file.display(),
+            if to_run == 1 { "" } else { "s" },
             session.device
         ));
     }
@@ -220,7 +221,7 @@ fn copy_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
     store::write_atomic(to, &bytes).map_err(|e| std::io::Error::other(e.to_string()))
 }
 
-fn show_tables(session: &Session, texts: &[PathBuf]) {
+fn show_tables(session: &Session, texts: &[PathBuf], complete: bool) {
     for path in texts {
         print(&format!(
             "\n{}",
@@ -237,10 +238,12 @@ fn show_tables(session: &Session, texts: &[PathBuf]) {
             folder.display()
         ));
     }
-    let again = session.pipeline.file.display();
-    print(&format!(
-        "again:  pipeline run {again}  runs only what has changed\n"
-    ));
+    if complete {
+        let file = session.pipeline.file.display();
+        print(&format!(
+            "again:  pipeline run {file}  runs only what has changed\n"
+        ));
+    }
 }
 
 /// What a record says of the machine.
