@@ -80,5 +80,5 @@ fn plan(bencher: Bencher<'_, '_>, stages: usize) {
         past: &AllFresh,
         force: &BTreeSet::new(),
     };
-    bencher.bench(|| Plan::new(black_box(&pipeline), &BTreeSet::new(), &world));
+    bencher.bench_local(|| Plan::new(black_box(&pipeline), &BTreeSet::new(), &world));
 }
