@@ -18,6 +18,8 @@ mod killed;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod whole;
