@@ -81,19 +81,25 @@ impl SpecError {
     }
 }
 
-/// Puts a position into words.
+/// Puts a position into words, with the text of its line.
 pub(crate) fn place(pos: Pos, sources: &[(String, String)]) -> Place {
-    let (source, text) = sources.get(pos.source).cloned().unwrap_or_default();
-    let line = pos
-        .line
-        .checked_sub(1)
-        .and_then(|n| text.lines().nth(n))
-        .unwrap_or_default();
+    let text = sources
+        .get(pos.source)
+        .map_or("", |(_, text)| text.as_str());
+    let line = pos.line.checked_sub(1).and_then(|n| text.lines().nth(n));
+    let mut place = spot(pos, sources);
+    line.unwrap_or_default().clone_into(&mut place.text);
+    place
+}
+
+/// The same without the text of the line, which is not looked for: there are as many spots as stages.
+pub(crate) fn spot(pos: Pos, sources: &[(String, String)]) -> Place {
+    let source = sources.get(pos.source).map(|(name, _)| name.clone());
     Place {
-        source,
+        source: source.unwrap_or_default(),
         line: pos.line,
         column: pos.column,
-        text: line.to_owned(),
+        text: String::new(),
     }
 }
 

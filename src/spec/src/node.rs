@@ -111,6 +111,7 @@ impl Node {
     /// Lays `over` upon this: mappings are merged key by key, anything else is replaced.
     pub fn merge(&mut self, over: Node) {
         match (&mut self.value, over.value) {
+            (Value::Map(base), Value::Map(entries)) if base.is_empty() => *base = entries,
             (Value::Map(base), Value::Map(entries)) => {
                 for (key, node) in entries {
                     match base.iter_mut().find(|(k, _)| k.text == key.text) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::check;
 use crate::de::{fields_of, from_node};
-use crate::error::{Place, Problem, SpecError, place, suggest};
+use crate::error::{Place, Problem, SpecError, spot, suggest};
 use crate::expand::{Draft, expand};
 use crate::kinds::{self, InputRef, Kind, Resources, Schedule};
 use crate::node::{Key, Node, Pos, Value};
@@ -302,7 +302,7 @@ impl Loader<'_> {
         }
         let outside_places = positions
             .iter()
-            .map(|pos| place(*pos, &self.sources))
+            .map(|pos| spot(*pos, &self.sources))
             .collect();
         let stage = Stage {
             name: draft.name.clone(),
@@ -311,7 +311,7 @@ impl Loader<'_> {
             kind,
             inputs: Vec::new(),
             resources,
-            place: place(draft.pos, &self.sources),
+            place: spot(draft.pos, &self.sources),
             outside_places,
         };
         let mut typed = Typed {
