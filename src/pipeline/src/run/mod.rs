@@ -17,7 +17,6 @@ mod process;
 mod stage;
 mod stop;
 
-use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use spec::Pipeline;
@@ -190,9 +189,4 @@ impl Run<'_> {
     fn is_forced(&self, at: usize) -> bool {
         self.plan.get(at).is_some_and(|p| p.verdict.is_forced())
     }
-}
-
-/// The indices of a plan's stages, for tests and displays.
-pub fn stages_of(plan: &Plan) -> BTreeSet<usize> {
-    plan.stages.iter().map(|p| p.stage).collect()
 }
