@@ -14,10 +14,14 @@ mod doctor;
 mod executor;
 mod gather;
 mod past;
+mod place;
 mod plan;
+mod publish;
+mod recording;
 mod run;
 mod session;
 mod signals;
+mod verify;
 mod worker;
 
 use std::io::Write;
