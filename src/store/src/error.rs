@@ -160,6 +160,21 @@ impl StoreError {
         .to_owned()
     }
 
+    /// What kind of failure of the system this is.
+    pub(crate) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Full { source, .. } | Self::Denied { source, .. } | Self::Io { source, .. } => {
+                source.kind()
+            }
+            _ => io::ErrorKind::Other,
+        }
+    }
+
+    /// Whether it is that a file or folder is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.io_kind() == io::ErrorKind::NotFound
+    }
+
     /// Whether an entry of the cache is not what was written, in contrast to one that cannot be reached.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::DamagedRecord { .. })

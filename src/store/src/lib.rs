@@ -31,9 +31,13 @@
 
 mod aside;
 mod atomic;
+mod commit;
+mod committer;
 mod digest;
 mod error;
+mod flush;
 mod hash;
+mod index;
 mod last;
 mod layout;
 mod lock;
@@ -41,14 +45,16 @@ mod memo;
 mod outputs;
 mod presence;
 mod record;
+mod spare;
 mod stat;
 mod store;
 mod ticket;
 
 pub use atomic::write_atomic;
+pub use committer::Committer;
 pub use digest::{Digest, Key, NotADigest};
 pub use error::{Result, StoreError};
-pub use presence::{DAMAGED_RECORD, Presence};
+pub use presence::{Amount, DAMAGED_RECORD, Presence};
 pub use record::{Facts, Output, RECORD_FORMAT, Record};
 pub use store::Store;
 pub use ticket::{Claim, Ticket};
