@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::error::at;
 use crate::index::Listed;
 use crate::stat::{Stat, now};
-use crate::{Key, Record, Result, Store, StoreError};
+use crate::{Key, Output, Record, Result, Store, StoreError};
 
 /// What [`Presence::Damaged`] names when it is the record that is damaged.
 pub const DAMAGED_RECORD: &str = "(record)";
@@ -60,6 +60,8 @@ pub(crate) enum Look {
     Memo,
     /// Read every byte.
     Bytes,
+    /// Read every byte, of large files through a memory map.
+    Mapped,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,20 @@ enum Found {
     Good,
     Missing,
     Damaged,
+}
+
+/// How one output is found, by every byte.
+pub(crate) fn is_good(store: &Store, folder: &Path, output: &Output) -> Option<bool> {
+    match find(
+        store,
+        folder.join(&output.path),
+        &output.into(),
+        Look::Mapped,
+    ) {
+        Found::Good => Some(true),
+        Found::Damaged => Some(false),
+        Found::Missing => None,
+    }
 }
 
 /// From this many outputs on, all cores look.
@@ -160,7 +176,7 @@ fn judge(store: &Store, key: &Key, path: &Path, look: Look) -> Presence {
     }
 }
 
-fn judge_outputs<'a>(
+pub(crate) fn judge_outputs<'a>(
     store: &Store,
     folder: &Path,
     outputs: impl Iterator<Item = Listed<'a>>,
@@ -206,6 +222,7 @@ fn find(store: &Store, path: PathBuf, output: &Listed<'_>, look: Look) -> Found 
     let digest = match look {
         Look::Memo => store.digest_of(&path, &stat),
         Look::Bytes => store.digest_anew(&path),
+        Look::Mapped => store.digest_mapped(&path),
     };
     let good = digest.is_ok_and(|digest| digest == output.digest);
     if good { Found::Good } else { Found::Damaged }

@@ -205,6 +205,13 @@ impl Store {
         Ok(hashed.digest)
     }
 
+    /// [`Store::digest_anew`] through a memory map: see [`hash::mapped`] for what that risks.
+    pub(crate) fn digest_mapped(&self, path: &Path) -> Result<Digest> {
+        let hashed = hash::mapped(path)?;
+        self.memo().put(&hashed);
+        Ok(hashed.digest)
+    }
+
     /// Digest and size of a file by its bytes, memoised.
     pub(crate) fn hash_anew(&self, path: &Path) -> Result<Hashed> {
         let hashed = hash::file(path)?;
