@@ -1,6 +1,11 @@
 //! The cache under many stages, many files and one large file: commits, presences, digests, copies out.
 //! Unaware of stages; everything lies in temporary folders, of the disk that TMPDIR names.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run has nothing to say"
+)]
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -109,6 +114,20 @@ fn open_and_presences_without_index(bencher: Bencher, stages: usize) {
     bencher.bench(|| Store::open_read_only(&root).unwrap().presences(&keys));
 }
 
+/// 1,000 small outputs of as many keys copied out to where they were deleted, each verified.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn restore_1000(bencher: Bencher) {
+    let (folder, keys, root) = finished(1_000);
+    let fresh = || tempfile::tempdir_in(folder.path()).unwrap();
+    bencher.with_inputs(fresh).bench_refs(|dest| {
+        let store = Store::open_read_only(&root).unwrap();
+        for (n, key) in keys.iter().enumerate() {
+            let dest = dest.path().join(format!("{n}.txt"));
+            store.restore_file(key, "a.txt", &dest).unwrap();
+        }
+    });
+}
+
 /// Noting and reading the last keys of a file of 1,000 stages.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn last_keys_1000(bencher: Bencher) {
@@ -174,7 +193,8 @@ fn large_4gib_cold(bencher: Bencher) {
     let (_folder, store, path) = large_file();
     bencher
         .counter(divan::counter::BytesCount::new(4_u64 << 30))
-        .bench(|| store.digests(std::slice::from_ref(&path)));
+        .with_inputs(|| Store::open(store.root()).unwrap())
+        .bench_refs(|forgetful| forgetful.digests(std::slice::from_ref(&path)));
 }
 
 #[divan::bench(sample_count = 3, sample_size = 1)]

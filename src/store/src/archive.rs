@@ -68,7 +68,7 @@ impl Store {
         let bytes = bytes.map_err(at("encode", &path))?;
         append(
             archive,
-            format!("{key}/record.json"),
+            &format!("{key}/record.json"),
             bytes.len() as u64,
             &*bytes,
         )?;
@@ -92,7 +92,7 @@ impl Store {
             read: 0,
         };
         let name = format!("{key}/outputs/{}", output.path);
-        append(archive, name, output.size, &mut hashing)?;
+        append(archive, &name, output.size, &mut hashing)?;
         let is_good =
             hashing.read == output.size && output.digest == hashing.hasher.finalize().into();
         if is_good {
@@ -129,7 +129,7 @@ impl Store {
 
 fn append(
     archive: &mut Builder<&mut dyn Write>,
-    name: String,
+    name: &str,
     size: u64,
     bytes: impl Read,
 ) -> Result<()> {
@@ -137,7 +137,7 @@ fn append(
     header.set_size(size);
     header.set_mode(0o644);
     header.set_entry_type(EntryType::Regular);
-    let done = archive.append_data(&mut header, &name, bytes);
+    let done = archive.append_data(&mut header, name, bytes);
     done.map_err(at("write to the archive", name.as_ref()))
 }
 

@@ -58,9 +58,12 @@ fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
     let (beside, target) = create_beside(to).map_err(at("write in", to))?;
     let done = fill(&source, &target, &beside, output)
         .map_err(at_sized("write", dest, Some(output.size)))
-        .and_then(|is_good| match is_good {
-            true => fs::rename(&beside, dest).map_err(at("rename to", dest)),
-            false => Err(StoreError::DamagedOutput { path: from }),
+        .and_then(|is_good| {
+            if is_good {
+                fs::rename(&beside, dest).map_err(at("rename to", dest))
+            } else {
+                Err(StoreError::DamagedOutput { path: from })
+            }
         });
     if done.is_err() {
         let _ = fs::remove_file(&beside); // the first error is the one to tell

@@ -124,14 +124,13 @@ impl Store {
 /// `None` when the key was removed meanwhile.
 fn entry(store: &Store, key: &Key, pinned: bool) -> Option<Entry> {
     let (committed, used) = times(store, key)?;
-    let (kind, amount, state) = match store.record(key) {
-        Ok(record) => record.map(|r| (r.amount(), r.kind, EntryState::Whole)),
-        Err(_) => {
-            let amount = measure(&store.output_dir(key)).amount;
-            Some((amount, String::new(), EntryState::DamagedRecord))
-        }
-    }
-    .map(|(amount, kind, state)| (kind, amount, state))?;
+    let (kind, amount, state) = if let Ok(record) = store.record(key) {
+        let record = record?;
+        (record.kind.clone(), record.amount(), EntryState::Whole)
+    } else {
+        let amount = measure(&store.output_dir(key)).amount;
+        (String::new(), amount, EntryState::DamagedRecord)
+    };
     Some(Entry {
         key: *key,
         kind,

@@ -120,9 +120,9 @@ struct Rule<'a> {
 impl Rule<'_> {
     fn keeps(&self, thing: &Thing) -> bool {
         match thing.room {
-            Room::Trash => false,
+            // Unfinished is no result, and not in the making: then its key is locked.
+            Room::Trash | Room::Unfinished => false,
             Room::Damaged => self.is_young(thing.used),
-            Room::Unfinished => false, // no result, and not in the making: then its key is locked
             _ => thing.key.is_some_and(|key| self.keep.contains(&key)) || self.is_young(thing.used),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 
@@ -75,7 +75,7 @@ enum Found {
 pub(crate) fn is_good(store: &Store, folder: &Path, output: &Output) -> Option<bool> {
     match find(
         store,
-        folder.join(&output.path),
+        &folder.join(&output.path),
         &output.into(),
         Look::Mapped,
     ) {
@@ -183,7 +183,12 @@ pub(crate) fn judge_outputs<'a>(
     count: usize,
     look: Look,
 ) -> Presence {
-    let find = |output: Listed<'a>| (output, find(store, folder.join(output.path), &output, look));
+    let find = |output: Listed<'a>| {
+        (
+            output,
+            find(store, &folder.join(output.path), &output, look),
+        )
+    };
     if count < MANY && look == Look::Memo {
         return sum_up(outputs.map(find));
     }
@@ -212,17 +217,17 @@ fn sum_up<'a>(found: impl Iterator<Item = (Listed<'a>, Found)>) -> Presence {
     }
 }
 
-fn find(store: &Store, path: PathBuf, output: &Listed<'_>, look: Look) -> Found {
+fn find(store: &Store, path: &Path, output: &Listed<'_>, look: Look) -> Found {
     use io::ErrorKind::{NotADirectory, NotFound};
-    let stat = match fs::symlink_metadata(&path) {
+    let stat = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() && meta.len() == output.size => Stat::of(&meta),
         Err(e) if matches!(e.kind(), NotFound | NotADirectory) => return Found::Missing,
         _ => return Found::Damaged,
     };
     let digest = match look {
-        Look::Memo => store.digest_of(&path, &stat),
-        Look::Bytes => store.digest_anew(&path),
-        Look::Mapped => store.digest_mapped(&path),
+        Look::Memo => store.digest_of(path, &stat),
+        Look::Bytes => store.digest_anew(path),
+        Look::Mapped => store.digest_mapped(path),
     };
     let good = digest.is_ok_and(|digest| digest == output.digest);
     if good { Found::Good } else { Found::Damaged }
