@@ -224,6 +224,7 @@ impl Room {
             pipeline: &self.pipeline,
             plan,
             store: &self.store,
+            committer: &self.store.committer(),
             executor,
             cores: self.cores,
             gpus: &self.gpus,

@@ -105,6 +105,24 @@ impl Store {
         judge(self, key, &path, Look::Memo)
     }
 
+    /// The outputs of a committed key, from the index where it knows them; none when there is no whole record.
+    pub fn outputs(&self, key: &Key) -> Vec<Output> {
+        let path = self.layout().record(key);
+        let known = fs::symlink_metadata(&path)
+            .ok()
+            .and_then(|meta| self.index().get(key, &Stat::of(&meta)));
+        if let Some(found) = known {
+            let own = |listed: Listed<'_>| Output {
+                path: listed.path.to_owned(),
+                size: listed.size,
+                digest: listed.digest,
+            };
+            return found.known().outputs().map(own).collect();
+        }
+        let record = self.record(key).ok().flatten();
+        record.map(|record| record.outputs).unwrap_or_default()
+    }
+
     /// [`Store::presence`] of many keys, on all cores, in the order given.
     pub fn presences(&self, keys: &[Key]) -> Vec<Presence> {
         keys.par_iter().map(|key| self.presence(key)).collect()

@@ -258,6 +258,11 @@ impl Store {
         last::read(self.layout(), pipeline)
     }
 
+    /// The pipeline files whose keys are noted.
+    pub fn pipelines(&self) -> Vec<PathBuf> {
+        last::pipelines(self.layout())
+    }
+
     /// Notes the keys that stages of this pipeline file have now.
     pub fn note_keys(&self, pipeline: &Path, keys: &[(String, Key)]) -> Result<()> {
         self.check_writable()?;

@@ -7,11 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use spec::Kind;
-use store::{Digest, Key, Record};
+use store::{Key, Output, Record};
 
 use super::session::Session;
 use super::{Fatal, say};
-use crate::plan::{Plan, Planned, Verdict};
+use crate::plan::{Plan, Planned};
 
 /// Puts all outputs of finished commands in place; returns how many files that were.
 pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
@@ -20,10 +20,14 @@ pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
     let mut placed = 0;
     let mut earlier = None;
     for planned in plan.stages.iter().filter(is_command) {
-        let Some(record) = finished(session, planned)? else {
-            continue;
-        };
-        let missing = missing(session, &record);
+        let Some(key) = planned.key else { continue };
+        let missing: Vec<String> = session
+            .store
+            .outputs(&key)
+            .into_iter()
+            .filter(|o| !in_place(session, o))
+            .map(|o| o.path)
+            .collect();
         if missing.is_empty() {
             continue;
         }
@@ -31,39 +35,22 @@ pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
         let before = last.get(&stages[planned.stage].name);
         let before = before.and_then(|key| session.store.record(key).ok().flatten());
         for path in missing {
-            put(session, &record.key, &path, before.as_ref())?;
+            put(session, &key, &path, before.as_ref())?;
             placed += 1;
         }
     }
     Ok(placed)
 }
 
-/// The record of a stage whose result is there now.
-fn finished(session: &Session, planned: &Planned) -> Result<Option<Record>, Fatal> {
-    let Some(key) = planned.key else {
-        return Ok(None);
-    };
-    if matches!(planned.verdict, Verdict::Blocked(_)) {
-        return Ok(None);
-    }
-    match session.store.record(&key) {
-        Ok(record) => Ok(record),
-        // What is damaged was said before, and is computed again by the next run.
-        Err(error) if error.is_damage() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The outputs of a record that are not in place as they should be.
-fn missing(session: &Session, record: &Record) -> Vec<String> {
-    let in_place = |path: &str, digest: &Digest| {
-        let full = session.root.join(path);
-        let meta = std::fs::symlink_metadata(&full);
-        meta.is_ok_and(|m| m.is_file()) && session.store.digest(&full).is_ok_and(|d| d == *digest)
-    };
-    let outputs = record.outputs.iter();
-    let missing = outputs.filter(|o| !in_place(&o.path, &o.digest));
-    missing.map(|o| o.path.clone()).collect()
+/// Whether an output lies where it should, as it should.
+fn in_place(session: &Session, output: &Output) -> bool {
+    let full = session.root.join(&output.path);
+    let meta = std::fs::symlink_metadata(&full);
+    meta.is_ok_and(|m| m.is_file() && m.len() == output.size)
+        && session
+            .store
+            .digest(&full)
+            .is_ok_and(|d| d == output.digest)
 }
 
 fn put(session: &Session, key: &Key, path: &str, before: Option<&Record>) -> Result<(), Fatal> {

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use spec::{Kind, Pipeline};
-use store::Presence;
 
 use super::session::Session;
 use super::{Fatal, print};
@@ -23,7 +22,7 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
     tables.sort_by_key(|p| p.stage);
     for planned in tables {
         let Some(key) = planned.key else { continue };
-        let Presence::Fresh(record) = session.store.presence(&key) else {
+        let Ok(Some(record)) = session.store.record(&key) else {
             continue;
         };
         let name = &session.pipeline.stages[planned.stage].name;

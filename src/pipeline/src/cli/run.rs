@@ -20,7 +20,7 @@ use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 130 when interrupted.
 pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Write)?;
-    let plan = verify::verified_plan(&session)?;
+    let (plan, _lease) = verify::verified_plan(&session)?;
     let stop = signals::watch()?;
     let (_, to_run, _) = plan.counts();
     let begin = Instant::now();
@@ -76,6 +76,7 @@ fn execute(
             session.device
         ));
     }
+    let committer = session.store.committer();
     let tables = TableExecutor {
         pipeline: &session.pipeline,
         plan,
@@ -97,6 +98,7 @@ fn execute(
         pipeline: &session.pipeline,
         plan,
         store: &session.store,
+        committer: &committer,
         executor: &Executors {
             process,
             tables,
@@ -113,7 +115,18 @@ fn execute(
         unchanged: &|at| session.unchanged(at),
         stop,
     };
-    run.run(display)
+    let outcome = run.run(display);
+    let failures = committer.finish();
+    for (key, error) in &failures {
+        say(&format!(
+            "error: {key:.12}: its result was not kept: {error}"
+        ));
+    }
+    Outcome {
+        ran: outcome.ran - failures.len().min(outcome.ran),
+        failed: outcome.failed + failures.len(),
+        ..outcome
+    }
 }
 
 /// Notes the keys that have changed since they were last noted, so that the next plan can say what changed.

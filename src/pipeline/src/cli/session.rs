@@ -111,6 +111,28 @@ impl Session {
         Plan::new(&self.pipeline, &wanted, &world)
     }
 
+    /// The plan as it would be with this numerics class.
+    pub fn plan_as(&self, numerics: &str) -> Plan {
+        let past = CachedPast::new(&self.store, &self.pipeline_path());
+        let world = World {
+            outside: &self.outside,
+            numerics,
+            past: &past,
+            force: &BTreeSet::new(),
+        };
+        Plan::new(&self.pipeline, &BTreeSet::new(), &world)
+    }
+
+    /// The numerics classes that results of this program may have here: of the processor and of CUDA.
+    pub fn all_numerics(&self) -> Vec<String> {
+        match &self.facts {
+            Some(facts) => [Device::Cpu, Device::Cuda(0)]
+                .map(|device| worker::numerics(device, facts))
+                .to_vec(),
+            None => vec![String::new()],
+        }
+    }
+
     /// The name under which the file's last keys are kept.
     pub fn pipeline_path(&self) -> PathBuf {
         std::fs::canonicalize(&self.pipeline.file).unwrap_or_else(|_| self.pipeline.file.clone())

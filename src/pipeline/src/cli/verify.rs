@@ -3,24 +3,32 @@
 
 use std::collections::BTreeSet;
 
-use store::{Key, Presence, StoreError};
+use store::{Key, Lease, Presence, StoreError};
 
 use super::session::Session;
 use super::{Fatal, say};
 use crate::plan::{Plan, Reason, Verdict};
 
 /// The plan, with every stored result that a stale stage is going to read verified by its bytes. A damaged one is moved
-/// aside, said, and planned anew.
-pub fn verified_plan(session: &Session) -> Result<Plan, Fatal> {
+/// aside, said, and planned anew. The lease keeps clean-ups away from all of it; there is none when nothing is stale.
+pub fn verified_plan(session: &Session) -> Result<(Plan, Option<Lease>), Fatal> {
     let mut checked: BTreeSet<Key> = BTreeSet::new();
     let mut moved: BTreeSet<Key> = BTreeSet::new();
+    let mut lease = None;
     loop {
         let plan = session.plan();
+        let (_, stale, _) = plan.counts();
+        if stale > 0 && lease.is_none() {
+            // From here on a clean-up leaves alone what was planned with; what it took before is planned again.
+            let keys: Vec<Key> = plan.stages.iter().filter_map(|p| p.key).collect();
+            lease = Some(session.store.lease(&keys)?);
+            continue;
+        }
         let mut damaged = seen_damage(session, &plan);
         damaged.extend(damaged_inputs(session, &plan, &mut checked));
         damaged.retain(|(_, key)| moved.insert(*key));
         if damaged.is_empty() {
-            return Ok(plan);
+            return Ok((plan, lease));
         }
         for (name, key) in damaged {
             let folder = match session.store.set_aside(&key) {

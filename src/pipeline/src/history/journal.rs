@@ -17,18 +17,16 @@ pub struct Journal {
     lock_path: PathBuf,
 }
 
-/// A name for a run that starts now: the date and time in UTC and four digits that tell runs of one second apart.
+/// A name for a run that starts now: date and time in UTC to the millisecond, so that names sort by time, and two digits
+/// that tell runs of one millisecond apart.
 pub fn new_id(now: SystemTime) -> String {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let time = humantime::format_rfc3339_seconds(now).to_string();
-    let digits: String = time.chars().filter(|c| *c != '-' && *c != ':').collect();
-    let (date, time) = digits
-        .trim_end_matches('Z')
-        .split_once('T')
-        .unwrap_or((&digits, ""));
+    let digits: String = time.chars().filter(char::is_ascii_digit).collect();
+    let (date, time) = digits.split_at(digits.len().min(8));
     let mixed = since.subsec_nanos() ^ std::process::id().rotate_left(16);
-    let tail = mixed.wrapping_mul(0x9e37_79b9) >> 16;
-    format!("{date}-{time}-{tail:04x}")
+    let tail = mixed.wrapping_mul(0x9e37_79b9) >> 24;
+    format!("{date}-{time}-{:03}{tail:02x}", since.subsec_millis())
 }
 
 impl Journal {

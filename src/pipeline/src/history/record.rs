@@ -16,7 +16,7 @@ pub type Keys = BTreeMap<String, String>;
 pub struct Header {
     /// [`FORMAT`].
     pub format: u32,
-    /// The run's name: UTC date, time and four digits.
+    /// The run's name: UTC date, time, milliseconds and two more digits.
     pub id: String,
     /// RFC 3339, UTC.
     pub started: String,

@@ -103,6 +103,21 @@ pub(super) fn manifest(
     text
 }
 
+/// What trainings have in common that differ only in when they stop and which weights they hand on: a finished one is
+/// the beginning of a longer one. `None` for stages that do not train.
+pub fn trajectory(kind: &Kind, manifest: &str) -> Option<Key> {
+    kind.schedule()?;
+    let stops = |line: &&str| {
+        let own = ["config.iterations\t", "config.until.", "config.weights\t"];
+        own.iter().any(|prefix| line.starts_with(prefix))
+    };
+    let lines: Vec<&str> = manifest.lines().filter(|line| !stops(line)).collect();
+    Some(Key::of_manifest(&format!(
+        "trajectory of {}\n",
+        lines.join("\n")
+    )))
+}
+
 #[derive(Default)]
 struct Lines(BTreeMap<String, String>);
 

@@ -8,6 +8,7 @@
 //!   Past: what is stored under a key, what a name had before ────────┴──> verdict, with every reason ──> Plan
 //! ```
 
+mod causes;
 mod manifest;
 mod order;
 mod verdict;
@@ -18,8 +19,9 @@ use std::path::PathBuf;
 use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-pub use manifest::{outputs, reads, version};
-pub use verdict::{Change, Reason, Verdict};
+pub use causes::{causes, stale_inputs};
+pub use manifest::{outputs, reads, trajectory, version};
+pub use verdict::{Change, Reason, Verdict, changes};
 
 /// What is outside, by how it is read and where it is: the same folder may be images to one stage and files to another.
 pub type Outside = BTreeMap<(Listing, PathBuf), Found>;

@@ -205,7 +205,7 @@ fn absent(
 use super::Past;
 
 /// The lines in which two manifests differ, by path.
-fn changes(old: &str, new: &str) -> Vec<Change> {
+pub fn changes(old: &str, new: &str) -> Vec<Change> {
     let (old, new) = (lines(old), lines(new));
     let paths: std::collections::BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
     let change = |path: &str| Change {

@@ -19,6 +19,7 @@ mod process;
 mod slots;
 mod stage;
 mod stop;
+mod trajectory;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -45,6 +46,8 @@ pub struct Run<'a> {
     pub plan: &'a Plan,
     /// Where results go.
     pub store: &'a Store,
+    /// Where results become results.
+    pub committer: &'a store::Committer,
     /// Who computes.
     pub executor: &'a dyn Executor,
     /// Cores to share among running stages.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use spec::{Device, Event, FailureReport, JOB_FORMAT, Job};
 use store::{Claim, Facts, Key, StoreError, Ticket};
 
-use super::Run;
 use super::child::Limits;
 use super::slots::Grant;
+use super::{Run, trajectory};
 use crate::plan;
 
 /// The time as it is recorded: RFC 3339.
@@ -99,7 +99,13 @@ pub(super) fn run(
             by_other: true,
         });
     };
-    let job = job(run, at, grant, &ticket);
+    let kind = &run.pipeline.stages[at].kind;
+    let trajectory = plan::trajectory(kind, &manifest);
+    let job = Job {
+        trajectory: trajectory.map(|key| key.to_string()),
+        start: trajectory.and_then(|key| trajectory::start(run.store, kind, &key)),
+        ..job(run, at, grant, &ticket)
+    };
     let log = run.store.log_path(&key);
     let begin = Instant::now();
     let task = Task {
@@ -115,9 +121,12 @@ pub(super) fn run(
     let changed = "run again; results are only kept when their inputs stayed as they were";
     (run.unchanged)(at).map_err(|message| Failure::new(message, changed))?;
     let seconds = begin.elapsed().as_secs_f64();
-    let kind = &run.pipeline.stages[at].kind;
+    if let Some(key) = trajectory {
+        trajectory::keep(run.store, &key, &ticket, &facts, on_event);
+    }
     let facts = all_facts(run, facts, seconds, grant);
-    ticket.commit(kind.name(), &manifest, plan::outputs(kind), facts)?;
+    run.committer
+        .commit(ticket, kind.name(), &manifest, plan::outputs(kind), facts)?;
     Ok(Finish {
         seconds,
         by_other: false,
@@ -190,6 +199,8 @@ fn job(run: &Run<'_>, at: usize, grant: &Grant, ticket: &Ticket) -> Job {
         },
         threads: grant.threads.max(1),
         checkpoint_seconds: stage.resources.checkpoint_seconds(),
+        trajectory: None,
+        start: None,
     }
 }
 
