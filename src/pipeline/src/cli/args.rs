@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
 #[derive(Debug, Parser)]
@@ -29,6 +29,16 @@ pub enum Command {
     Plan(PlanArgs),
     /// Check the worker, libtorch, devices, the cache folder and free disk.
     Doctor(DoctorArgs),
+    /// Draw the graph of stages, coloured by whether they are fresh.
+    Graph(GraphArgs),
+    /// Write a commented pipeline file for a folder of your own images.
+    Init(InitArgs),
+    /// Print the JSON Schema of pipeline files, for editors.
+    Schema(SchemaArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+    /// Print the man page.
+    Man(ManArgs),
 }
 
 /// What `run` and `plan` share.
@@ -90,6 +100,82 @@ pub struct DoctorArgs {
     /// The folder that holds cache/ and reports/.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub root: PathBuf,
+}
+
+/// `pipeline graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// Only these stages and what they depend on: `tuned`, `tuned[alpha=0.5]`.
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The form [default: svg for a FILE in .svg, mermaid for .md and .mmd, else dot].
+    #[arg(long, value_enum)]
+    pub format: Option<GraphFormat>,
+    /// A node for each member of a swept stage, not one for all.
+    #[arg(long)]
+    pub full: bool,
+    /// Where torch stages compute.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+    /// Set a value of the file: `--set stages.tuned.tune.alpha=0.5`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+    /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// `--format` of `pipeline graph`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Graphviz.
+    Dot,
+    /// Mermaid, which GitHub shows in Markdown.
+    Mermaid,
+    /// A picture.
+    Svg,
+}
+
+/// `pipeline init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where pipelines/my-images.yaml goes.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Your images: PNG and JPEG, in one folder or in its subfolders train, val and test [default: DIR/images].
+    #[arg(long, value_name = "FOLDER")]
+    pub images: Option<PathBuf>,
+    /// How many times larger the restored images are: 2, 3 or 4.
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(2..=4))]
+    pub scale: u32,
+}
+
+/// `pipeline schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `pipeline completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `pipeline man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for each command into this folder instead.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `--device`.

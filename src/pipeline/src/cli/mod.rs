@@ -13,10 +13,14 @@ mod display;
 mod doctor;
 mod executor;
 mod gather;
+mod graph;
+mod init;
 mod past;
 mod plan;
 mod run;
+mod schema;
 mod session;
+mod shell;
 mod signals;
 mod worker;
 
@@ -84,6 +88,11 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Plan(args) => plan::plan(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Graph(args) => graph::graph(args),
+        Command::Init(args) => init::init(args),
+        Command::Schema(args) => schema::schema(args),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
     };
     let exit = result.unwrap_or_else(|fatal| {
         report(&fatal);

@@ -1,0 +1,1 @@
+//! Golden texts of the forms, and what the layout promises.
