@@ -27,10 +27,10 @@ pub enum Command {
     Run(RunArgs),
     /// Show what would run and why, and what is fresh, without running.
     Plan(PlanArgs),
-    /// Check the worker, libtorch, devices, the cache folder and free disk.
-    Doctor(DoctorArgs),
     /// Draw the graph of stages, coloured by whether they are fresh.
     Graph(GraphArgs),
+    /// Check the worker, libtorch, devices, the cache folder and free disk.
+    Doctor(DoctorArgs),
     /// Write a commented pipeline file for a folder of your own images.
     Init(InitArgs),
     /// Print the JSON Schema of pipeline files, for editors.
@@ -59,21 +59,24 @@ pub struct PipelineArgs {
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
     /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", display_order = 100)]
     pub root: Option<PathBuf>,
     /// One JSON object a line on standard output.
-    #[arg(long)]
+    #[arg(long, display_order = 101)]
     pub json: bool,
     /// Say less.
-    #[arg(short, long)]
+    #[arg(short, long, display_order = 102)]
     pub quiet: bool,
     /// Say more: notes of stages, keys.
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(short, long, display_order = 103, conflicts_with = "quiet")]
     pub verbose: bool,
 }
 
 /// `pipeline run`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline run pipelines/quickstart.yaml --set stages.baseline.train.iterations=1000"
+)]
 pub struct RunArgs {
     /// What to run.
     #[command(flatten)]
@@ -88,6 +91,9 @@ pub struct RunArgs {
 
 /// `pipeline plan`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline plan pipelines/quickstart.yaml 'spt[granularity=coarse]'"
+)]
 pub struct PlanArgs {
     /// What to plan.
     #[command(flatten)]
@@ -96,6 +102,7 @@ pub struct PlanArgs {
 
 /// `pipeline doctor`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline doctor")]
 pub struct DoctorArgs {
     /// The folder that holds cache/ and reports/.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -104,6 +111,7 @@ pub struct DoctorArgs {
 
 /// `pipeline graph`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline graph pipelines/quickstart.yaml -o quickstart.svg")]
 pub struct GraphArgs {
     /// The pipeline file.
     pub file: PathBuf,
@@ -143,6 +151,7 @@ pub enum GraphFormat {
 
 /// `pipeline init`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline init --images ~/photos --scale 4")]
 pub struct InitArgs {
     /// Where pipelines/my-images.yaml goes.
     #[arg(value_name = "DIR", default_value = ".")]
@@ -157,6 +166,9 @@ pub struct InitArgs {
 
 /// `pipeline schema`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline schema -o pipelines/schema.json\n\nA pipeline file names it in a comment, and editors with a YAML language server complete from it:\n  # yaml-language-server: $schema=schema.json"
+)]
 pub struct SchemaArgs {
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
@@ -165,6 +177,9 @@ pub struct SchemaArgs {
 
 /// `pipeline completions`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
+)]
 pub struct CompletionsArgs {
     /// The shell.
     pub shell: clap_complete::Shell,
@@ -172,6 +187,7 @@ pub struct CompletionsArgs {
 
 /// `pipeline man`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline man | man -l -")]
 pub struct ManArgs {
     /// Write a page for each command into this folder instead.
     #[arg(long, value_name = "DIR")]

@@ -99,7 +99,7 @@ fn columns(order: &[usize], edges: &[(usize, usize)]) -> Vec<usize> {
     for &node in order {
         column[node] = left[node].iter().map(|l| column[*l] + 1).max().unwrap_or(0);
     }
-    // Whoever has no more inputs than readers makes no longer edges beside its first reader.
+    // With at least as many readers as inputs, edges are never longer beside the first reader, and often shorter.
     for &node in order.iter().rev() {
         let nearest = right[node].iter().map(|r| column[*r] - 1).min();
         if let Some(nearest) = nearest.filter(|_| right[node].len() >= left[node].len()) {
