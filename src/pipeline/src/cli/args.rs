@@ -122,7 +122,12 @@ pub struct GraphArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The form [default: svg for a FILE in .svg, mermaid for .md and .mmd, else dot].
-    #[arg(long, value_enum)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "dot|mermaid|svg",
+        hide_possible_values = true
+    )]
     pub format: Option<GraphFormat>,
     /// A node for each member of a swept stage, not one for all.
     #[arg(long)]

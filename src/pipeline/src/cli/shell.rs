@@ -28,14 +28,26 @@ pub fn man(args: &ManArgs) -> Result<Exit, Fatal> {
 }
 
 fn pages(dir: &Path) -> Result<(), Fatal> {
-    let written =
-        std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
+    let mut program = Cli::command().disable_help_subcommand(true);
+    program.build();
+    let mut written = std::fs::create_dir_all(dir);
+    for command in std::iter::once(&program).chain(program.get_subcommands()) {
+        written = written.and_then(|()| page_of(command, dir));
+    }
     written.map_err(|e| {
         let message = format!("cannot write man pages to `{}`: {e}", dir.display());
         Fatal::failed(message, "name a folder that can be written: --dir DIR")
     })?;
     say(&format!("wrote the man pages to {}", dir.display()));
     Ok(())
+}
+
+fn page_of(command: &clap::Command, dir: &Path) -> std::io::Result<()> {
+    let man = Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    let text = String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH NOTES");
+    std::fs::write(dir.join(man.get_filename()), text)
 }
 
 /// The program's page with a section for each command.
@@ -53,7 +65,7 @@ fn page() -> std::io::Result<String> {
     }
     man.render_extra_section(&mut page)?;
     man.render_version_section(&mut page)?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH NOTES"))
 }
 
 /// A command's part of the page: its sections become parts of one that bears its name.
@@ -64,7 +76,9 @@ fn section(command: &clap::Command) -> std::io::Result<String> {
     man.render_description_section(&mut parts)?;
     man.render_options_section(&mut parts)?;
     man.render_extra_section(&mut parts)?;
-    let parts = String::from_utf8_lossy(&parts).replace(".SH ", ".SS ");
+    let parts = String::from_utf8_lossy(&parts)
+        .replace(".SH EXTRA", ".SH NOTES")
+        .replace(".SH ", ".SS ");
     let name = command.get_name().to_uppercase();
     Ok(format!(".SH \"PIPELINE {name}\"\n{parts}"))
 }

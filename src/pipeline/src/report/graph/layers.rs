@@ -1,17 +1,50 @@
 //! Which column a node stands in: longest paths from the left, then as near to its readers as it can be.
 //! Unaware of sizes and of the order within a column.
 
-/// A graph cut into columns: edges that span several get a place in each column between.
+use std::collections::BTreeMap;
+
+/// A graph cut into columns: edges that span several pass a place in each column between. Edges from the same node share
+/// these places, and part where they have to.
 pub struct Layers {
     /// The column of each item; the first items are the nodes, the others are places that edges pass.
     pub column: Vec<usize>,
-    /// For each edge, the items it passes, from left to right.
-    pub chains: Vec<Vec<usize>>,
-    /// For each edge, whether it runs from right to left: it closes a circle.
-    pub backwards: Vec<bool>,
+    /// The parts of edges, each from a column to the next, once; whether it begins and whether it ends in a tip.
+    pub parts: BTreeMap<(usize, usize), Tips>,
+}
+
+/// Which ends of a part are tips of edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tips {
+    /// The left one: an edge that closes a circle and runs back.
+    pub left: bool,
+    /// The right one.
+    pub right: bool,
 }
 
 impl Layers {
+    /// Cuts an edge into its parts; `passed` knows the places that edges from a node pass, by node and column.
+    fn cut(
+        &mut self,
+        from: usize,
+        to: usize,
+        back: bool,
+        passed: &mut BTreeMap<(usize, usize), usize>,
+    ) {
+        let mut at = from;
+        for column in self.column[from] + 1..self.column[to] {
+            let place = *passed.entry((from, column)).or_insert_with(|| {
+                self.column.push(column);
+                self.column.len() - 1
+            });
+            let tips = self.parts.entry((at, place)).or_default();
+            tips.left |= back && at == from;
+            at = place;
+        }
+        let tips = self.parts.entry((at, to)).or_default();
+        tips.left |= back && at == from;
+        tips.right |= !back;
+    }
+
     /// The items of each column, nodes first.
     pub fn columns(&self) -> Vec<Vec<usize>> {
         let count = self.column.iter().max().map_or(0, |c| c + 1);
@@ -26,9 +59,9 @@ impl Layers {
     pub fn neighbours(&self) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         let mut left = vec![Vec::new(); self.column.len()];
         let mut right = left.clone();
-        for pair in self.chains.iter().flat_map(|c| c.windows(2)) {
-            left[pair[1]].push(pair[0]);
-            right[pair[0]].push(pair[1]);
+        for &(from, to) in self.parts.keys() {
+            left[to].push(from);
+            right[from].push(to);
         }
         (left, right)
     }
@@ -45,19 +78,17 @@ pub fn layers(nodes: usize, edges: &[(usize, usize)]) -> Layers {
     for (at, &node) in order.iter().enumerate() {
         rank[node] = at;
     }
-    let backwards: Vec<bool> = edges.iter().map(|(f, t)| rank[*f] > rank[*t]).collect();
     let ahead = |&(f, t): &(usize, usize)| if rank[f] > rank[t] { (t, f) } else { (f, t) };
     let forward: Vec<(usize, usize)> = edges.iter().map(ahead).collect();
-    let mut column = columns(&order, &forward);
-    let chains = forward
-        .iter()
-        .map(|&(from, to)| chain(from, to, &mut column))
-        .collect();
-    Layers {
-        column,
-        chains,
-        backwards,
+    let mut layers = Layers {
+        column: columns(&order, &forward),
+        parts: BTreeMap::new(),
+    };
+    let mut passed = BTreeMap::new();
+    for (edge, &(from, to)) in edges.iter().zip(&forward) {
+        layers.cut(from, to, *edge != (from, to), &mut passed);
     }
+    layers
 }
 
 /// The nodes so that all edges lead ahead but those that close a circle: reversed order of leaving them, depth first.
@@ -107,16 +138,4 @@ fn columns(order: &[usize], edges: &[(usize, usize)]) -> Vec<usize> {
         }
     }
     column
-}
-
-/// The items of one edge; makes those between its ends.
-fn chain(from: usize, to: usize, column: &mut Vec<usize>) -> Vec<usize> {
-    let between = column[from] + 1..column[to];
-    let mut items = vec![from];
-    for place in between {
-        items.push(column.len());
-        column.push(place);
-    }
-    items.push(to);
-    items
 }

@@ -2,7 +2,7 @@
 //! Unaware of browsers; it is light or dark as the reader's system is.
 
 use super::build::{Graph, Node, State};
-use super::layers::layers;
+use super::layers::{Tips, layers};
 use super::order::order;
 use super::place::{Sizes, place};
 
@@ -48,8 +48,8 @@ struct Point {
 struct Drawing {
     /// Top left corner and width of each node.
     boxes: Vec<(Point, f64)>,
-    /// For each edge, the points it passes: pairs of one leaving a column and one entering the next.
-    routes: Vec<Vec<Point>>,
+    /// The parts of edges: attributes of their tips, and the curve.
+    parts: Vec<(&'static str, String)>,
     width: f64,
     height: f64,
 }
@@ -68,12 +68,11 @@ pub fn svg(graph: &Graph) -> String {
         escaped(&title)
     );
     out += "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" \
-            markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"tip\" d=\"M0 0.8 8 4 0 7.2z\"/></marker></defs>\n";
+            markerUnits=\"userSpaceOnUse\" orient=\"auto-start-reverse\"><path class=\"tip\" d=\"M0 0.8 8 4 0 7.2z\"/></marker></defs>\n";
     out += &format!("<rect class=\"page\" width=\"{width}\" height=\"{height}\"/>\n");
     out += &text("title", MARGIN, MARGIN + 12.0, &title);
-    for route in &drawing.routes {
-        let path = path(route);
-        out += &format!("<path class=\"edge\" marker-end=\"url(#tip)\" d=\"{path}\"/>\n");
+    for (tips, curve) in &drawing.parts {
+        out += &format!("<path class=\"edge\"{tips} d=\"{curve}\"/>\n");
     }
     for (node, (at, width)) in graph.nodes.iter().zip(&drawing.boxes) {
         out += &node_text(node, *at, *width);
@@ -112,15 +111,16 @@ fn draw(graph: &Graph) -> Drawing {
             lefts[layers.column[item]] + widths[layers.column[item]],
         )
     };
-    let route = |(chain, back): (&Vec<usize>, &bool)| {
-        let ends = |pair: &[usize]| [leave(pair[0]), enter(pair[1])];
-        let mut points: Vec<Point> = chain.windows(2).flat_map(ends).collect();
-        if *back {
-            points.reverse();
+    let part = |(&(from, to), tips): (&(usize, usize), &Tips)| {
+        let mut curve = curve(leave(from), enter(to));
+        if to >= nodes {
+            // The edge goes on: straight across the column it passes.
+            let Point { x, y } = leave(to);
+            curve += &format!("L{x:.1} {y:.1}");
         }
-        points
+        (marks(*tips), curve)
     };
-    let routes = layers.chains.iter().zip(&layers.backwards).map(route);
+    let parts = layers.parts.iter().map(part).collect();
     let corner = |node: usize| {
         let Point { x, y } = enter(node);
         (
@@ -133,7 +133,7 @@ fn draw(graph: &Graph) -> Drawing {
     };
     let ends = lefts.iter().zip(&widths).map(|(l, w)| l + w);
     Drawing {
-        routes: routes.collect(),
+        parts,
         boxes: (0..nodes).map(corner).collect(),
         width: ends.fold(MARGIN, f64::max) - MARGIN,
         height,
@@ -179,18 +179,21 @@ fn note(node: &Node) -> String {
 }
 
 /// From column to column along a curve that leaves and arrives level.
-fn path(route: &[Point]) -> String {
-    let mut out = String::new();
-    for pair in route.chunks_exact(2) {
-        let (from, to) = (pair[0], pair[1]);
-        let begin = if out.is_empty() { "M" } else { "L" };
-        let half = f64::midpoint(from.x, to.x);
-        out += &format!(
-            "{begin}{:.1} {:.1}C{half:.1} {:.1} {half:.1} {:.1} {:.1} {:.1}",
-            from.x, from.y, from.y, to.y, to.x, to.y
-        );
+fn curve(from: Point, to: Point) -> String {
+    let half = f64::midpoint(from.x, to.x);
+    format!(
+        "M{:.1} {:.1}C{half:.1} {:.1} {half:.1} {:.1} {:.1} {:.1}",
+        from.x, from.y, from.y, to.y, to.x, to.y
+    )
+}
+
+const fn marks(tips: Tips) -> &'static str {
+    match (tips.left, tips.right) {
+        (false, false) => "",
+        (false, true) => " marker-end=\"url(#tip)\"",
+        (true, false) => " marker-start=\"url(#tip)\"",
+        (true, true) => " marker-start=\"url(#tip)\" marker-end=\"url(#tip)\"",
     }
-    out
 }
 
 fn node_text(node: &Node, at: Point, width: f64) -> String {
@@ -209,7 +212,7 @@ fn node_text(node: &Node, at: Point, width: f64) -> String {
         rect(&format!("node {state}"), x, y, width),
         text("name", x + 14.0, y + 19.0, &shortened(&node.title())),
         text("note", x + 14.0, y + 35.0, &note(node)),
-        parts(node, x, y, width),
+        states(node, x, y),
     )
 }
 
@@ -220,7 +223,7 @@ fn rect(class: &str, x: f64, y: f64, width: f64) -> String {
 }
 
 /// A bar down the left side, divided as the members are: the states without reading.
-fn parts(node: &Node, x: f64, y: f64, _width: f64) -> String {
+fn states(node: &Node, x: f64, y: f64) -> String {
     let inner = NODE - 12.0;
     let share = inner / node.counts.total().max(1) as f64;
     let mut top = y + 6.0;
