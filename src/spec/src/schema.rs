@@ -154,10 +154,14 @@ fn relax(schema: &mut Value, is_variant: bool) {
     for (keyword, below) in object.iter_mut() {
         match below {
             Value::Array(list) if keyword == "oneOf" => {
-                list.iter_mut().for_each(|s| relax(s, true));
+                for s in list {
+                    relax(s, true);
+                }
             }
             Value::Array(list) if keyword == "anyOf" => {
-                list.iter_mut().for_each(|s| relax(s, false));
+                for s in list {
+                    relax(s, false);
+                }
             }
             Value::Object(fields) if keyword == "properties" => {
                 fields.values_mut().for_each(|s| relax(s, false));
@@ -176,7 +180,9 @@ fn open(schema: &mut Value, types: &Map<String, Value>) {
     for (keyword, below) in object.iter_mut() {
         match below {
             Value::Array(list) if keyword == "oneOf" || keyword == "anyOf" => {
-                list.iter_mut().for_each(|s| open(s, types));
+                for s in list {
+                    open(s, types);
+                }
             }
             Value::Object(fields) if keyword == "properties" => {
                 fields.values_mut().for_each(|s| open_value(s, types));

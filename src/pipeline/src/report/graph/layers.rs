@@ -101,17 +101,14 @@ fn order(right: &[Vec<usize>]) -> Vec<usize> {
             continue;
         }
         while let Some((node, next)) = open.last_mut() {
-            match right[*node].get(*next) {
-                Some(&to) => {
-                    *next += 1;
-                    if !std::mem::replace(&mut seen[to], true) {
-                        open.push((to, 0));
-                    }
+            if let Some(&to) = right[*node].get(*next) {
+                *next += 1;
+                if !std::mem::replace(&mut seen[to], true) {
+                    open.push((to, 0));
                 }
-                None => {
-                    left_behind.push(*node);
-                    open.pop();
-                }
+            } else {
+                left_behind.push(*node);
+                open.pop();
             }
         }
     }

@@ -15,7 +15,9 @@ const SIZES: Sizes = Sizes {
 
 fn node(name: &str, kind: &str, states: &[State]) -> Node {
     let mut counts = Counts::default();
-    states.iter().for_each(|s| counts.add(*s));
+    for state in states {
+        counts.add(*state);
+    }
     Node {
         name: name.into(),
         kind: kind.into(),
@@ -62,7 +64,7 @@ fn dot_is_as_written_down() {
 
 #[test]
 fn mermaid_is_as_written_down() {
-    let expected = r##"flowchart LR
+    let expected = r#"flowchart LR
   n0["pairs<br/><small>prepare: fresh</small>"]:::fresh
   n1["masks[k=#60;#34;x#34;#62;]<br/><small>mask: blocked</small>"]:::blocked
   n2["tuned × 4<br/><small>tune: 1 fresh, 3 to run</small>"]:::stale
@@ -75,7 +77,7 @@ fn mermaid_is_as_written_down() {
   classDef fresh fill:#d9f0dd,stroke:#2f8f46,color:#1d2329
   classDef stale fill:#fdeec3,stroke:#b7791f,color:#1d2329
   classDef blocked fill:#fbdcd9,stroke:#c0392b,color:#1d2329
-"##;
+"#;
     assert_eq!(mermaid(&small()), expected);
 }
 
@@ -193,7 +195,7 @@ fn items_of_a_column_never_overlap() {
         for pair in column.windows(2) {
             let (upper, lower) = (pair[0], pair[1]);
             let apart = middle[lower] - middle[upper];
-            assert!(apart + 1e-6 >= 16.0 + (tall(upper) + tall(lower)) / 2.0);
+            assert!(apart + 1e-6 >= 16.0 + f64::midpoint(tall(upper), tall(lower)));
         }
         for &item in column {
             assert!(middle[item] >= 0.0 && middle[item] <= height);
