@@ -106,4 +106,7 @@ pub struct FailureReport {
     /// Whether the stage stopped because it was asked to, at a checkpoint.
     #[serde(default)]
     pub interrupted: bool,
+    /// Whether the GPU had too little memory left: alone on it, the stage may succeed.
+    #[serde(default)]
+    pub out_of_gpu_memory: bool,
 }

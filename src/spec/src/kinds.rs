@@ -1,10 +1,14 @@
 //! What each stage kind may say: one struct a kind, each default in one place.
 //! Unaware of how a stage is keyed, run or cached.
 
+mod command;
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use command::Command;
 
 use crate::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
 
@@ -26,6 +30,8 @@ pub enum Kind {
     Evaluate(Evaluate),
     /// Evaluations side by side.
     Table(Table),
+    /// A program of the user's own.
+    Command(Command),
 }
 
 /// What a reference to a stage may point at.
@@ -41,11 +47,16 @@ pub enum Accepts {
     Model,
     /// An `evaluate` stage.
     Evaluation,
+    /// Any stage.
+    Any,
 }
 
 impl Accepts {
     /// Whether a stage of this kind may stand there.
     pub fn takes(self, kind: &Kind) -> bool {
+        if self == Self::Any {
+            return true;
+        }
         match kind {
             Kind::Prepare(_) => self == Self::Images,
             Kind::Mask(_) => self == Self::Masks,
@@ -54,7 +65,7 @@ impl Accepts {
                 self == Self::Model || (self == Self::Backbone && tune.scheme == Scheme::Full)
             }
             Kind::Evaluate(_) => self == Self::Evaluation,
-            Kind::Table(_) => false,
+            Kind::Table(_) | Kind::Command(_) => false,
         }
     }
 
@@ -68,6 +79,7 @@ impl Accepts {
             }
             Self::Model => "a `pretrained`, `train` or `tune` stage",
             Self::Evaluation => "an `evaluate` stage",
+            Self::Any => "a stage",
         }
     }
 }
@@ -105,6 +117,7 @@ impl Kind {
         "tune",
         "evaluate",
         "table",
+        "command",
     ];
 
     /// The name in YAML.
@@ -117,6 +130,7 @@ impl Kind {
             Self::Tune(_) => "tune",
             Self::Evaluate(_) => "evaluate",
             Self::Table(_) => "table",
+            Self::Command(_) => "command",
         }
     }
 
@@ -156,6 +170,11 @@ impl Kind {
                 refs.many("from", &table.from);
                 refs.many("baseline", &table.baseline);
             }
+            Self::Command(command) => {
+                for (name, text) in &command.stages {
+                    refs.one(&format!("stages.{name}"), text, Accepts::Any);
+                }
+            }
         }
         refs.0
     }
@@ -178,6 +197,7 @@ impl Kind {
                 vec![("segmenter.files.path", path)]
             }
             Self::Pretrained(pretrained) => vec![("file", &pretrained.file)],
+            Self::Command(command) => command.files.iter().map(|f| ("files", f)).collect(),
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
                 vec![]
             }
@@ -196,6 +216,7 @@ impl Kind {
                 ..
             }) => vec![path],
             Self::Pretrained(pretrained) => vec![&mut pretrained.file],
+            Self::Command(command) => command.files.iter_mut().collect(),
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
                 vec![]
             }
@@ -767,6 +788,16 @@ pub struct Resources {
     pub threads: Option<u32>,
     /// Seconds between checkpoints of a training; 10 when absent.
     pub checkpoint: Option<f64>,
+    /// GPUs that a torch stage on CUDA gets for itself; 1 when absent.
+    pub gpus: Option<u32>,
+    /// So many stages with this wish may share one GPU.
+    pub gpu_share: Option<u32>,
+    /// How often a failed stage is tried again; 0 when absent. What a signal stopped is not a failure.
+    pub retries: Option<u32>,
+    /// Seconds after which the stage is stopped and has failed; no limit when absent.
+    pub timeout: Option<f64>,
+    /// GiB of memory above which the stage is stopped and has failed; no limit when absent.
+    pub memory: Option<f64>,
 }
 
 impl Resources {

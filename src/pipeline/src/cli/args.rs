@@ -207,8 +207,8 @@ pub enum DeviceChoice {
     Auto,
     /// The processor.
     Cpu,
-    /// This CUDA device.
-    Cuda(usize),
+    /// CUDA: this device, or all there are.
+    Cuda(Option<usize>),
 }
 
 impl std::str::FromStr for DeviceChoice {
@@ -218,11 +218,11 @@ impl std::str::FromStr for DeviceChoice {
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
+            "cuda" => Ok(Self::Cuda(None)),
             _ => {
                 let index = text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
                 index
-                    .map(Self::Cuda)
+                    .map(|n| Self::Cuda(Some(n)))
                     .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
             }
         }

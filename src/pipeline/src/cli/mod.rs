@@ -16,12 +16,16 @@ mod gather;
 mod graph;
 mod init;
 mod past;
+mod place;
 mod plan;
+mod publish;
+mod recording;
 mod run;
 mod schema;
 mod session;
 mod shell;
 mod signals;
+mod verify;
 mod worker;
 
 use std::io::Write;

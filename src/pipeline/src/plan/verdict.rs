@@ -8,7 +8,7 @@ use spec::kinds::Prepare;
 use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-use super::{Outside, Planned, Stored, World};
+use super::{Listing, Outside, Planned, Stored, World};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,8 @@ pub(super) fn missing(
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
-        let why = match outside.get(path) {
+        let at = (Listing::of(&stage.kind, field), path.clone());
+        let why = match outside.get(&at) {
             Some(Ok(files)) => absent_files(&stage.kind, path, files)?,
             Some(Err(why)) => why.clone(),
             None => unknown(path),
