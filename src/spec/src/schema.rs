@@ -98,13 +98,27 @@ fn stage(kinds: &Map<String, Value>) -> Value {
 }
 
 fn each() -> Value {
+    let scalar = json!({"type": ["string", "number", "boolean"]});
+    let values = json!({"anyOf": [
+        {"type": "array", "items": scalar, "minItems": 1},
+        {"$ref": "#/$defs/Value"},
+    ]});
+    let axes = json!({"type": "object", "additionalProperties": values});
+    let some = json!({"type": "object", "additionalProperties": {"anyOf": [scalar, values]}});
     json!({
         "description": "Multiplies the stage: axes and their values. An axis is a field of the kind, or is used as `{axis}`.",
         "type": "object",
-        "additionalProperties": {"anyOf": [
-            {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1},
-            {"$ref": "#/$defs/Value"},
-        ]},
+        "properties": {
+            "zip": {
+                "description": "Axes whose values are taken together, the first with the first and so on.",
+                "anyOf": [axes, {"type": "array", "items": axes}],
+            },
+            "exclude": {
+                "description": "Combinations that are left out: values of some axes.",
+                "anyOf": [some, {"type": "array", "items": some}],
+            },
+        },
+        "additionalProperties": values,
     })
 }
 

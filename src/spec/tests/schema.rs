@@ -150,6 +150,9 @@ fn a_stage_has_one_kind() {
 fn each_may_give_any_field() {
     good("{each: {images: [a, b], grid: [4, 8]}, mask: {granularity: fine}}");
     good("{each: {images: '{sets}'}, mask: {granularity: fine}}");
+    good("{each: {zip: {images: [a, b], grid: [4, 8]}}, mask: {}}");
+    good("{each: {images: [a, b], grid: [4, 8], exclude: [{images: a, grid: 8}]}, mask: {}}");
+    bad("{each: {zip: [a, b]}, mask: {}}");
     bad("{each: {images: []}, mask: {}}");
     bad("{each: {images: a}, mask: {}}");
 }
