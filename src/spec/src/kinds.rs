@@ -5,6 +5,7 @@ mod command;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use command::Command;
@@ -12,7 +13,7 @@ pub use command::Command;
 use crate::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
 
 /// What a stage does, with its configuration. The name in YAML is the field of the stage (`tune: {…}`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Images from folders to HR/LR pairs.
@@ -271,7 +272,7 @@ impl References {
 }
 
 /// `prepare`: images of a folder become HR/LR pairs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
     /// Folder of the HR (or clean) images: PNG and JPEG, 8 or 16 bit.
@@ -304,7 +305,7 @@ impl Prepare {
 }
 
 /// The degradation (METHOD: degradations).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Degrade {
     /// MATLAB's bicubic at this scale: 2, 3 or 4.
@@ -324,7 +325,7 @@ impl Degrade {
 }
 
 /// `mask`: `N_c` binary masks for each LQ image.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mask {
     /// The images.
@@ -360,8 +361,8 @@ const fn coarse() -> Granularity {
 }
 
 /// Who makes the masks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Segmenter {
     /// Felzenszwalb–Huttenlocher graph segmentation at three scales; needs no weights.
     Graph(Graph),
@@ -399,7 +400,7 @@ impl Segmenter {
 }
 
 /// Parameters of the graph segmenter; `None` means the segmenter's own default, which its version fixes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Graph {
     /// Standard deviation of the smoothing, in pixels.
@@ -411,7 +412,7 @@ pub struct Graph {
 }
 
 /// A network and its size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     /// Information multi-distillation network (Hui et al., 2019).
@@ -449,7 +450,7 @@ impl Architecture {
 }
 
 /// IMDN's size; the defaults are the published network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Imdn {
     /// 2, 3 or 4.
@@ -471,7 +472,7 @@ const fn imdn_blocks() -> u32 {
 }
 
 /// `pretrained`: weights that others trained, by the official key names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pretrained {
     /// The network they belong to.
@@ -481,7 +482,7 @@ pub struct Pretrained {
 }
 
 /// `train`: a backbone from scratch, or from the weights of another stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// The network.
@@ -493,11 +494,12 @@ pub struct Train {
     pub images: String,
     /// How long and how; its fields stand beside these in YAML.
     #[serde(default)]
+    #[schemars(flatten)]
     pub schedule: Schedule,
 }
 
 /// `tune`: SPT units on a frozen backbone, or full fine-tuning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tune {
     /// What is trained.
@@ -527,6 +529,7 @@ pub struct Tune {
     pub share: Share,
     /// How long and how; its fields stand beside these in YAML.
     #[serde(default)]
+    #[schemars(flatten)]
     pub schedule: Schedule,
 }
 
@@ -551,7 +554,7 @@ const fn share() -> Share {
 }
 
 /// How long a training runs and by which rule; the defaults are the paper's (METHOD: tuning).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
     /// How many iterations; one of this and `until`.
@@ -628,8 +631,8 @@ impl Schedule {
 }
 
 /// When a training without a number of iterations stops.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Until {
     /// After `patience` validations without a gain of `min_gain`.
     Converged {
@@ -658,7 +661,7 @@ const fn at_most() -> u64 {
 }
 
 /// PSNR on images that are not trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
     /// The images.
@@ -676,7 +679,7 @@ const fn every() -> u64 {
 }
 
 /// `evaluate`: a model on a set of images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
     /// The network.
@@ -723,7 +726,7 @@ fn both() -> Vec<Metric> {
 }
 
 /// `table`: evaluations side by side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// The evaluations; a swept stage stands for all of its members.
@@ -759,7 +762,7 @@ const fn psnr() -> Metric {
 }
 
 /// A column of a table that is about the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TableValue {
     /// SSIM, averaged over all images.
@@ -777,7 +780,7 @@ pub enum TableValue {
 }
 
 /// What a stage asks of the machine; never in its key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
     /// Threads of the stage; all cores when absent. Results of torch stages may differ in the last bits between

@@ -32,6 +32,7 @@ pub mod names;
 mod node;
 mod pipeline;
 mod reference;
+mod schema;
 mod substitute;
 mod yaml;
 
@@ -40,3 +41,4 @@ pub use error::{Place, Problem, SpecError};
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job};
 pub use kinds::{Kind, Resources};
 pub use pipeline::{Edge, Pipeline, Request, Stage};
+pub use schema::schema;

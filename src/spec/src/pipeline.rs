@@ -393,8 +393,8 @@ fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edg
         .collect())
 }
 
-const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
-const STAGE_LEVEL: &[&str] = &["each", "resources"];
+pub(crate) const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
+pub(crate) const STAGE_LEVEL: &[&str] = &["each", "resources"];
 
 fn check_top_level(root: &Node) -> Result<(), Problem> {
     let Some(entries) = root.entries() else {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Fatal;
 use crate::history::History;
@@ -55,8 +55,18 @@ pub enum Command {
     Export(ExportArgs),
     /// Look into the cache, verify it, clean it up, take it along.
     Cache(CacheArgs),
+    /// Draw the graph of stages, coloured by whether they are fresh.
+    Graph(GraphArgs),
     /// Check the worker, libtorch, devices, the cache folder and free disk.
     Doctor(DoctorArgs),
+    /// Write a commented pipeline file for a folder of your own images.
+    Init(InitArgs),
+    /// Print the JSON Schema of pipeline files, for editors.
+    Schema(SchemaArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+    /// Print the man page.
+    Man(ManArgs),
 }
 
 /// What `run` and `plan` share.
@@ -77,21 +87,24 @@ pub struct PipelineArgs {
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
     /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", display_order = 100)]
     pub root: Option<PathBuf>,
     /// One JSON object a line on standard output.
-    #[arg(long)]
+    #[arg(long, display_order = 101)]
     pub json: bool,
     /// Say less.
-    #[arg(short, long)]
+    #[arg(short, long, display_order = 102)]
     pub quiet: bool,
     /// Say more: notes of stages, keys.
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(short, long, display_order = 103, conflicts_with = "quiet")]
     pub verbose: bool,
 }
 
 /// `pipeline run`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline run pipelines/quickstart.yaml --set stages.baseline.train.iterations=1000"
+)]
 pub struct RunArgs {
     /// What to run.
     #[command(flatten)]
@@ -106,6 +119,9 @@ pub struct RunArgs {
 
 /// `pipeline plan`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline plan pipelines/quickstart.yaml 'spt[granularity=coarse]'"
+)]
 pub struct PlanArgs {
     /// What to plan.
     #[command(flatten)]
@@ -384,10 +400,101 @@ pub struct ImportArgs {
 
 /// `pipeline doctor`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline doctor")]
 pub struct DoctorArgs {
     /// The folder that holds cache/ and reports/.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub root: PathBuf,
+}
+
+/// `pipeline graph`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline graph pipelines/quickstart.yaml -o quickstart.svg")]
+pub struct GraphArgs {
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// Only these stages and what they depend on: `tuned`, `tuned[alpha=0.5]`.
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The form [default: svg for a FILE in .svg, mermaid for .md and .mmd, else dot].
+    #[arg(
+        long,
+        value_enum,
+        value_name = "dot|mermaid|svg",
+        hide_possible_values = true
+    )]
+    pub format: Option<GraphFormat>,
+    /// A node for each member of a swept stage, not one for all.
+    #[arg(long)]
+    pub full: bool,
+    /// Where torch stages compute.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+    /// Set a value of the file: `--set stages.tuned.tune.alpha=0.5`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+    /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// `--format` of `pipeline graph`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Graphviz.
+    Dot,
+    /// Mermaid, which GitHub shows in Markdown.
+    Mermaid,
+    /// A picture.
+    Svg,
+}
+
+/// `pipeline init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline init --images ~/photos --scale 4")]
+pub struct InitArgs {
+    /// Where pipelines/my-images.yaml goes.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Your images: PNG and JPEG, in one folder or in its subfolders train, val and test [default: DIR/images].
+    #[arg(long, value_name = "FOLDER")]
+    pub images: Option<PathBuf>,
+    /// How many times larger the restored images are: 2, 3 or 4.
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(2..=4))]
+    pub scale: u32,
+}
+
+/// `pipeline schema`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline schema -o pipelines/schema.json\n\nA pipeline file names it in a comment, and editors with a YAML language server complete from it:\n  # yaml-language-server: $schema=schema.json"
+)]
+pub struct SchemaArgs {
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `pipeline completions`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
+)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `pipeline man`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline man | man -l -")]
+pub struct ManArgs {
+    /// Write a page for each command into this folder instead.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `--device`.

@@ -17,6 +17,8 @@ mod executor;
 mod explain;
 mod gather;
 mod gc;
+mod graph;
+mod init;
 mod log;
 mod past;
 mod place;
@@ -25,7 +27,9 @@ mod publish;
 mod recording;
 mod run;
 mod runs;
+mod schema;
 mod session;
+mod shell;
 mod signals;
 mod stored;
 mod verify;
@@ -104,6 +108,11 @@ pub fn main() -> ExitCode {
         Command::Export(args) => stored::export(args),
         Command::Cache(args) => cache::cache(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Graph(args) => graph::graph(args),
+        Command::Init(args) => init::init(args),
+        Command::Schema(args) => schema::schema(args),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
     };
     let exit = result.unwrap_or_else(|fatal| {
         report(&fatal);

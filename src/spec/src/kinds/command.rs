@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A program with declared inputs, outputs and environment.
 ///
 /// It runs in a folder of its own in which the declared inputs stand at their paths, so `run: [python3, stats.py]`
 /// reads and writes what it would beside the pipeline file. What is not declared is not there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// The program and its arguments; no shell is between.
