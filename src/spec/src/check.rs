@@ -1,6 +1,7 @@
 //! What types cannot say: references of the right kind, scales that fit, numbers in range, no cycles.
 //! Unaware of files: whether an image or a checkpoint exists is not asked here.
 
+use crate::backbones::Wrong;
 use crate::error::Problem;
 use crate::kinds::{
     Architecture, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table, Train, Tune,
@@ -221,6 +222,17 @@ impl Checker<'_> {
                     problems,
                 );
             }
+            Architecture::Art(art) => self.size("art", art.wrong(), problems),
+            Architecture::Cat(cat) => self.size("cat", cat.wrong(), problems),
+        }
+    }
+
+    fn size(&self, name: &str, wrong: Vec<Wrong>, problems: &mut Vec<Problem>) {
+        for (field, message) in wrong {
+            problems.push(
+                self.stage
+                    .problem(&format!("backbone.{name}.{field}"), message),
+            );
         }
     }
 

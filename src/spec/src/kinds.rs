@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backbones::{Art, Cat};
 use crate::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
 
 /// What a stage does, with its configuration. The name in YAML is the field of the stage (`tune: {…}`).
@@ -395,6 +396,10 @@ pub struct Graph {
 pub enum Architecture {
     /// Information multi-distillation network (Hui et al., 2019).
     Imdn(Imdn),
+    /// Attention retractable transformer (Zhang et al., 2023).
+    Art(Art),
+    /// Cross aggregation transformer (Chen et al., 2022).
+    Cat(Cat),
 }
 
 impl Architecture {
@@ -402,6 +407,8 @@ impl Architecture {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Imdn(_) => "imdn",
+            Self::Art(_) => "art",
+            Self::Cat(_) => "cat",
         }
     }
 
@@ -409,6 +416,8 @@ impl Architecture {
     pub const fn title(&self) -> &'static str {
         match self {
             Self::Imdn(_) => "IMDN",
+            Self::Art(_) => "ART",
+            Self::Cat(_) => "CAT",
         }
     }
 
@@ -416,6 +425,8 @@ impl Architecture {
     pub const fn scale(&self) -> u32 {
         match self {
             Self::Imdn(imdn) => imdn.scale,
+            Self::Art(art) => art.scale,
+            Self::Cat(cat) => cat.scale,
         }
     }
 
@@ -423,6 +434,8 @@ impl Architecture {
     pub const fn blocks(&self) -> u32 {
         match self {
             Self::Imdn(imdn) => imdn.blocks,
+            Self::Art(art) => art.depths.len() as u32,
+            Self::Cat(cat) => cat.depths.len() as u32,
         }
     }
 }

@@ -470,7 +470,9 @@ fn defaults_are_the_papers() {
     let Kind::Train(train) = kind_of(&pipeline, "base") else {
         panic!("no training")
     };
-    let Architecture::Imdn(imdn) = &train.backbone;
+    let Architecture::Imdn(imdn) = &train.backbone else {
+        panic!("no IMDN")
+    };
     assert_eq!((imdn.scale, imdn.width, imdn.blocks), (4, 64, 6));
     assert_eq!(
         train.schedule.weights(),
