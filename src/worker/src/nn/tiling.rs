@@ -49,35 +49,30 @@ pub enum Overlap {
     Pixels(i64),
 }
 
-/// Restores `x` (B, C, H, W) by `rule` with `net`, which enlarges by `scale`, to (B, C', sH, sW).
+/// Restores `x` (B, C, H, W) by `rule` with `net`, which enlarges by `scale`, to (B, C', sH, sW). Stops at its first error.
 ///
 /// `x` may carry masks behind its image channels: all channels are cut and continued alike.
-pub fn tiled(
+pub fn tiled<E>(
     x: &Tensor,
     rule: &Rule,
     scale: i64,
-    net: &mut dyn FnMut(&Tensor) -> Tensor,
-) -> Tensor {
+    net: &mut dyn FnMut(&Tensor) -> Result<Tensor, E>,
+) -> Result<Tensor, E> {
     let (h, w) = (x.size()[2], x.size()[3]);
     let (rows, columns) = (rule.cut(h), rule.cut(w));
     let x = extend(x, rows.padded, columns.padded, rule.border);
-    let lines: Vec<Tensor> = rows
-        .parts()
-        .map(|row| {
-            let pieces = columns.parts().map(|column| {
-                let piece =
-                    x.narrow(2, row.start, row.length)
-                        .narrow(3, column.start, column.length);
-                net(&piece)
-                    .narrow(2, row.skip * scale, rows.side * scale)
-                    .narrow(3, column.skip * scale, columns.side * scale)
-            });
-            Tensor::cat(&pieces.collect::<Vec<_>>(), 3)
-        })
-        .collect();
-    Tensor::cat(&lines, 2)
-        .narrow(2, 0, h * scale)
-        .narrow(3, 0, w * scale)
+    let mut lines = Vec::new();
+    for row in rows.parts() {
+        let mut pieces = Vec::new();
+        for column in columns.parts() {
+            let piece = column.of(&row.of(&x, 2), 3);
+            let y = row.kept(&net(&piece)?, 2, rows.side, scale);
+            pieces.push(column.kept(&y, 3, columns.side, scale));
+        }
+        lines.push(Tensor::cat(&pieces, 3));
+    }
+    let y = Tensor::cat(&lines, 2);
+    Ok(y.narrow(2, 0, h * scale).narrow(3, 0, w * scale))
 }
 
 impl Rule {
@@ -110,6 +105,18 @@ struct Part {
     start: i64,
     length: i64,
     skip: i64,
+}
+
+impl Part {
+    /// This part of `x` along `dim`.
+    fn of(&self, x: &Tensor, dim: i64) -> Tensor {
+        x.narrow(dim, self.start, self.length)
+    }
+
+    /// What is kept along `dim` of the part restored: `side` LQ pixels behind the overlap.
+    fn kept(&self, y: &Tensor, dim: i64, side: i64, scale: i64) -> Tensor {
+        y.narrow(dim, self.skip * scale, side * scale)
+    }
 }
 
 impl Cut {

@@ -15,6 +15,7 @@ use tch::{Kind, Tensor};
 
 use super::pairs::LqImage;
 use super::{WorkError, files};
+use crate::nn::tiling::{self, Tiling};
 use crate::nn::transformer::Upsampler;
 use crate::nn::{Backbone, Spt, Tuned, art, backbone, cat, checkpoint, imdn, params, spt};
 
@@ -252,7 +253,7 @@ impl Model {
             (Some(count), Some(stack)) => Some(self.mask_tensor(stack, count)?),
             _ => None,
         };
-        let y = self.forward(&x, masks.as_ref())?;
+        let y = self.restored(&x, masks.as_ref())?;
         let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
         let y = y
             .to_device(tch::Device::Cpu)
@@ -267,6 +268,23 @@ impl Model {
             ));
         }
         Ok(Rgb8::from_chw_f32(&chw, out_w, out_h)?)
+    }
+
+    /// As [`Self::forward`], cut as the backbone's official test code cuts images.
+    fn restored(&self, x: &Tensor, masks: Option<&Tensor>) -> Result<Tensor, WorkError> {
+        let backbone = match &self.net {
+            Net::Plain(backbone) => backbone,
+            Net::Tuned(tuned) => &tuned.backbone,
+        };
+        let joined = match masks {
+            Some(masks) => Tensor::cat(&[x, masks], 1), // (1, 3 + N_c, H, W)
+            None => x.shallow_clone(),
+        };
+        let rule = backbone.tiling(Tiling::Official);
+        tiling::tiled(&joined, &rule, backbone.scale(), &mut |piece| {
+            let masks = masks.map(|m| piece.narrow(1, 3, m.size()[1]));
+            self.forward(&piece.narrow(1, 0, 3), masks.as_ref())
+        })
     }
 
     /// (1, `N_c`, H, W) of 0 and 1.

@@ -1,5 +1,5 @@
-//! CAT, the cross aggregation transformer: Chen et al., "Cross Aggregation Transformer for Image Restoration" (NeurIPS
-//! 2022), as zhengchen1999/CAT `basicsr/archs/cat_arch.py`. Unaware of masks, SPT units and training.
+//! CAT, the cross aggregation transformer: Chen et al., "Cross Aggregation Transformer for Image Restoration" (2022), as
+//! zhengchen1999/CAT `basicsr/archs/cat_arch.py`. Unaware of masks, SPT units and training.
 
 mod config;
 mod net;
