@@ -27,13 +27,15 @@ const WITHOUT_EFFECT: [&str; 9] = [
     "use_chk",
 ];
 /// Options that exist here with one value only.
-const FIXED: [(&str, &str); 5] = [
-    ("block_name", "\"CATB_axial\""),
-    ("qkv_bias", "true"),
-    ("qk_scale", "null"),
-    ("patch_norm", "true"),
-    ("ape", "false"),
-];
+fn fixed() -> [(&'static str, Value); 5] {
+    [
+        ("block_name", "CATB_axial".into()),
+        ("qkv_bias", true.into()),
+        ("qk_scale", Value::Null),
+        ("patch_norm", true.into()),
+        ("ape", false.into()),
+    ]
+}
 
 /// The configuration that an official option object describes.
 fn read<T: DeserializeOwned>(case: &Case, pointer: &str) -> Result<T, String> {
@@ -42,9 +44,9 @@ fn read<T: DeserializeOwned>(case: &Case, pointer: &str) -> Result<T, String> {
         let unset = name == "upsampler" && value.is_null();
         !unset && !WITHOUT_EFFECT.contains(&name.as_str())
     });
-    for (name, only) in FIXED {
+    for (name, only) in fixed() {
         match options.remove(name) {
-            Some(value) if value.to_string() != only => {
+            Some(value) if value != only => {
                 return Err(format!("`{name}: {value}` does not exist here"));
             }
             _ => {}
