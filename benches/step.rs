@@ -1,7 +1,8 @@
-//! Times one training step of IMDN ×4 with SPT units: 64 masks, batch 4, 64×64 patches, float32, on the CPU.
+//! Times one training step of IMDN or ART ×4 with SPT units: 64 masks, 64×64 patches, float32, on the CPU.
 //! Unaware of `PyTorch`: `step_pytorch.py` times the same step there and runs this program in turns with its own.
 //!
-//! `cargo bench -p pipeline-worker --bench step -- [steps] [threads]` prints the seconds of each step, one a line.
+//! `cargo bench -p pipeline-worker --bench step -- [steps] [threads] [imdn|art]` prints the seconds of each step, one a
+//! line. The batch is 4 for IMDN, 1 for ART.
 
 #![expect(
     clippy::print_stdout,
@@ -14,12 +15,11 @@ use std::time::Instant;
 use pipeline_worker::nn::adam::{self, Adam};
 use pipeline_worker::nn::backbone::{self, Backbone};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
-use pipeline_worker::nn::{imdn, params};
+use pipeline_worker::nn::{art, imdn, params};
 use spec::names::{Init, Share, Variant};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Reduction, Tensor};
 
-const BATCH: i64 = 4;
 const PATCH: i64 = 64;
 const MASKS: i64 = 64;
 
@@ -32,7 +32,13 @@ fn main() {
         numbers.get(1).copied().unwrap_or(2),
     );
     tch::set_num_threads(threads);
-    let mut work = Work::new();
+    let art = std::env::args().any(|arg| arg == "art");
+    let (config, batch) = if art {
+        (backbone::Config::Art(art::Config::published(4)), 1)
+    } else {
+        (backbone::Config::Imdn(imdn::Config::X4), 4)
+    };
+    let mut work = Work::new(&config, batch);
     let warm_up = work.step();
     println!("loss {warm_up:.6}");
     if steps == 0 {
@@ -61,9 +67,9 @@ struct Work {
 }
 
 impl Work {
-    fn new() -> Self {
+    fn new(config: &backbone::Config, batch: i64) -> Self {
         let mut frozen = VarStore::new(Device::Cpu);
-        let backbone = Backbone::new(&frozen.root(), &backbone::Config::Imdn(imdn::Config::X4));
+        let backbone = Backbone::new(&frozen.root(), config);
         params::draw(&frozen, 1);
         frozen.freeze();
         let store = VarStore::new(Device::Cpu);
@@ -71,7 +77,7 @@ impl Work {
         spt::initialise(&store, Init::Default, 2);
         tch::manual_seed(3);
         let rand =
-            |c: i64, side: i64| Tensor::rand([BATCH, c, side, side], (Kind::Float, Device::Cpu));
+            |c: i64, side: i64| Tensor::rand([batch, c, side, side], (Kind::Float, Device::Cpu));
         Self {
             net: Tuned { backbone, spt },
             adam: Adam::new(&params::named(&store), adam::Config::default()),

@@ -1,12 +1,15 @@
-"""Times one training step of IMDN x4 with SPT units in PyTorch eager, in turns with this project's own.
+"""Times one training step of IMDN or ART x4 with SPT units in PyTorch eager, in turns with this project's own.
 
     python benches/step_pytorch.py [--runs 9] [--threads 2] [--rust PATH/step] [--imdn CHECKOUT] [--reference FILE]
+    python benches/step_pytorch.py --backbone art --art CHECKOUT [--runs 7] [--threads 2] [--rust PATH/step]
 
-Both sides: 64 masks, batch 4, 64x64 patches, float32, CPU, L1 loss, Adam. A run is one step of the one, then one step
+Both sides: 64 masks, batch 4 (ART: 1), 64x64 patches, float32, CPU, L1 loss, Adam. A run is one step of the one, then one step
 of the other, so that a noisy machine is noisy for both. Prints both medians and PyTorch's median divided by ours, for
 wall time and for processor time, which a busy machine disturbs less.
 --rust is the bench binary (`cargo bench -p pipeline-worker --bench step --no-run` prints where it is); --imdn a
 checkout of Zheng222/IMDN, --reference a file with `SPT` and `imdn_forward`: without them plain versions are used.
+ART is always the official module, from a checkout of gladzhang/ART, of which only the architecture's file is loaded; its
+forward pass and units are those of tests/golden/spt_reference.py.
 """
 import argparse
 import importlib.util
@@ -15,6 +18,8 @@ import statistics
 import subprocess
 import sys
 import time
+import types
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -91,7 +96,45 @@ def imdn_forward(net, spt, x, m):
     return net.upsampler(net.LR_conv(net.c(torch.cat(outs, 1))) + first)
 
 
+def load(name, path):
+    where = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(where)
+    where.loader.exec_module(module)
+    return module
+
+
+def official_art(checkout):
+    """The published ART x4. Its file wants a registry of BasicSR and three helpers of timm, and nothing else of either."""
+    class Registry:
+        def register(self):
+            return lambda a_class: a_class
+
+    class Identity(nn.Identity):  # drop path: no effect in evaluation
+        def __init__(self, _rate=0.0):
+            super().__init__()
+
+    def pair(value):
+        return value if isinstance(value, tuple) else (value, value)
+
+    contents = {
+        "basicsr": {}, "basicsr.utils": {}, "basicsr.utils.registry": {"ARCH_REGISTRY": Registry()},
+        "timm": {}, "timm.models": {},
+        "timm.models.layers": {"DropPath": Identity, "to_2tuple": pair, "trunc_normal_": nn.init.trunc_normal_},
+    }
+    for name, members in contents.items():
+        sys.modules[name] = types.ModuleType(name)
+        vars(sys.modules[name]).update(members)
+    arch = load("art_arch", Path(checkout) / "basicsr/archs/art_arch.py")
+    return arch.ART(
+        upscale=4, img_size=64, embed_dim=180, depths=[6] * 6, num_heads=[6] * 6, interval=[4] * 6, window_size=8,
+        mlp_ratio=4, upsampler="pixelshuffle",
+    )
+
+
 def networks(args):
+    if args.backbone == "art":
+        reference = load("reference", Path(__file__).parent / "../tests/golden/spt_reference.py")
+        return official_art(args.art), reference.SPT(180, 64, 6), reference.art_or_cat_forward
     if args.imdn:
         sys.path.insert(0, args.imdn)
         from model.architecture import IMDN as Official
@@ -100,10 +143,11 @@ def networks(args):
         net = IMDN()
     if not args.reference:
         return net, SPT(64, 64, 6), imdn_forward
-    where = importlib.util.spec_from_file_location("reference", args.reference)
-    reference = importlib.util.module_from_spec(where)
-    where.loader.exec_module(reference)
+    reference = load("reference", args.reference)
     return net, reference.SPT(64, 64, 6), reference.imdn_forward
+
+
+BATCH = {"imdn": 4, "art": 1}
 
 
 class Work:
@@ -111,8 +155,9 @@ class Work:
         torch.manual_seed(0)
         self.net, self.spt, self.forward = networks(args)
         self.net.eval().requires_grad_(False)
-        self.x, self.target = torch.rand(4, 3, 64, 64), torch.rand(4, 3, 256, 256)
-        self.masks = (torch.rand(4, 64, 64, 64) > 0.8).float()
+        batch = BATCH[args.backbone]
+        self.x, self.target = torch.rand(batch, 3, 64, 64), torch.rand(batch, 3, 256, 256)
+        self.masks = (torch.rand(batch, 64, 64, 64) > 0.8).float()
         self.adam = torch.optim.Adam(self.spt.parameters(), lr=1e-4)
         self.pid = os.getpid()
 
@@ -128,7 +173,7 @@ class Work:
 
 class Rust:
     def __init__(self, args):
-        command = [args.rust, "0", str(args.threads)]
+        command = [args.rust, "0", str(args.threads), args.backbone]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
         self.pid = self.process.pid
@@ -168,9 +213,13 @@ def main():
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rust")
+    parser.add_argument("--backbone", choices=sorted(BATCH), default="imdn")
     parser.add_argument("--imdn")
+    parser.add_argument("--art")
     parser.add_argument("--reference")
     args = parser.parse_args()
+    if args.backbone == "art" and not args.art:
+        parser.error("--backbone art needs --art, a checkout of gladzhang/ART")
     torch.set_num_threads(args.threads)
     sides = {"pytorch": Work(args)}
     if args.rust:
@@ -180,7 +229,8 @@ def main():
     for _ in range(args.runs):
         for name, side in sides.items():
             samples[name].append(measure(side))
-    print(f"IMDN x4 + SPT (64 masks), batch 4, 64x64, {args.threads} threads, torch {torch.__version__}, {args.runs} runs")
+    what = f"{args.backbone.upper()} x4 + SPT (64 masks), batch {BATCH[args.backbone]}, 64x64"
+    print(f"{what}, {args.threads} threads, torch {torch.__version__}, {args.runs} runs")
     report("wall", 0, samples)
     report("cpu ", 1, samples)
 

@@ -44,6 +44,8 @@ pub enum Change {
     None,
     /// `LeakyReLU` slope 0.06 for 0.05.
     Slope,
+    /// Neither tiles nor the official overlap.
+    Tiling,
     /// The first weight 1 % larger.
     Weight,
     /// α 1 % larger.
@@ -67,6 +69,9 @@ impl Change {
     pub const ALL: &[(&str, Self)] = &[
         ("imdn", Self::Slope),
         ("imdn", Self::Weight),
+        ("art", Self::Weight),
+        ("cat", Self::Weight),
+        ("art_official_test", Self::Tiling),
         ("spt_forward", Self::Slope),
         ("spt_forward", Self::Alpha),
         ("spt_forward", Self::Mask),

@@ -14,6 +14,7 @@ mod case;
 mod metrics;
 mod networks;
 mod trace;
+mod transformers;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,9 @@ fn run() -> Result<bool, String> {
 fn measure(case: &Case, change: Change) -> Outcome {
     let run = || match case.model.as_str() {
         "imdn" => networks::imdn(case, change),
+        "art" | "cat" => transformers::forward(&case.model, case, change),
+        "art_official_test" => transformers::official_test("art", case, change),
+        "cat_official_test" => transformers::official_test("cat", case, change),
         "spt_forward" => networks::spt_forward(case, change),
         "spt_training_trace" => trace::training(case, change),
         "metrics" => metrics::all(case, change),

@@ -1,7 +1,7 @@
 //! Forward passes of the backbones, alone and with SPT units, against the official code.
 //! Unaware of training.
 
-use pipeline_worker::nn::backbone::{self, Backbone};
+use pipeline_worker::nn::backbone::Backbone;
 use pipeline_worker::nn::imdn::{self, Imdn};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
 use pipeline_worker::nn::{checkpoint, params};
@@ -11,6 +11,7 @@ use tch::{Kind, Tensor, no_grad};
 use crate::case::{
     Case, Change, Outcome, Quantity, Tensors, device, floats, max_abs, tensor, worse,
 };
+use crate::transformers;
 
 /// The slope with or without the change.
 pub fn slope(change: Change) -> f64 {
@@ -38,7 +39,8 @@ pub fn build_imdn(
     Ok(net)
 }
 
-fn enlarge_first(store: &VarStore) {
+/// Makes the first weight 1 % larger.
+pub fn enlarge_first(store: &VarStore) {
     if let Some(first) = params::named(store).values_mut().next() {
         let _ = no_grad(|| first.g_mul_scalar_(1.01));
     }
@@ -90,14 +92,15 @@ fn walk(net: &Imdn, x: &Tensor, reached: &mut Reached) -> Tensor {
 }
 
 /// Compares intermediate results that the file holds, relative to their size where that exceeds 1.
-struct Reached<'a> {
+pub struct Reached<'a> {
     tensors: &'a Tensors,
     worst: f64,
     seen: usize,
 }
 
 impl<'a> Reached<'a> {
-    fn new(tensors: &'a Tensors) -> Self {
+    /// Nothing seen yet.
+    pub fn new(tensors: &'a Tensors) -> Self {
         Self {
             tensors,
             worst: 0.0,
@@ -105,7 +108,8 @@ impl<'a> Reached<'a> {
         }
     }
 
-    fn see(&mut self, name: &str, ours: &Tensor) {
+    /// Compares `mid.<name>`, if it is there.
+    pub fn see(&mut self, name: &str, ours: &Tensor) {
         if let Some(expected) = self.tensors.get(&format!("mid.{name}")) {
             let size = expected.abs().max().double_value(&[]).max(1.0);
             self.worst = worse(self.worst, max_abs(ours, expected) / size);
@@ -114,7 +118,7 @@ impl<'a> Reached<'a> {
     }
 
     /// `mid(<seen>of<stored>)`, with the tolerance of the output.
-    fn quantity(&self, case: &Case) -> Result<Option<Quantity>, String> {
+    pub fn quantity(&self, case: &Case) -> Result<Option<Quantity>, String> {
         let stored = self
             .tensors
             .keys()
@@ -132,7 +136,7 @@ impl<'a> Reached<'a> {
 }
 
 /// Adds the strict tolerance where the manifest has one.
-fn with_strict(
+pub fn with_strict(
     case: &Case,
     mut quantities: Vec<Quantity>,
     error: f64,
@@ -156,6 +160,10 @@ pub fn spt_forward(case: &Case, change: Change) -> Result<Outcome, String> {
             &case.params()?,
             change,
         )?),
+        other @ ("art" | "cat") => {
+            let pointer = "/config/backbone_config";
+            transformers::build(other, case, pointer, case.params()?, change)?
+        }
         other => return Ok(Outcome::NotRun(format!("no backbone `{other}` here"))),
     };
     let tensors = case.tensors()?;
@@ -200,11 +208,10 @@ fn masks(tensors: &Tensors, change: Change) -> Result<Tensor, String> {
 }
 
 /// The shape of the backbone that a training trace names.
-pub fn published(case: &Case) -> Result<backbone::Config, String> {
-    let config = imdn::Config {
+pub fn published(case: &Case) -> Result<imdn::Config, String> {
+    Ok(imdn::Config {
         nf: case.get("/config/nf")?,
         num_modules: case.get_or("/config/num_modules", 6)?,
         ..imdn::Config::published(case.get("/config/upscale")?)
-    };
-    Ok(backbone::Config::Imdn(config))
+    })
 }

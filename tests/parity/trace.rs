@@ -2,7 +2,7 @@
 //! Unaware of data sets and schedules: the case holds all batches.
 
 use pipeline_worker::nn::adam::{self, Adam};
-use pipeline_worker::nn::backbone::{self, Backbone};
+use pipeline_worker::nn::backbone::Backbone;
 use pipeline_worker::nn::params;
 use pipeline_worker::nn::spt::{self, Tuned};
 use spec::names::{Share, Variant};
@@ -25,7 +25,7 @@ pub fn training(case: &Case, change: Change) -> Result<Outcome, String> {
             "weight decay is not part of the method".to_owned(),
         ));
     }
-    let backbone::Config::Imdn(config) = published(case)?;
+    let config = published(case)?;
     let tensors = case.tensors()?;
     let store = VarStore::new(device());
     let spt = build_spt(&store, &units(case)?, &floats(&tensors, "spt."))?;

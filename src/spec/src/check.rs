@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::backbones::Wrong;
 use crate::error::Problem;
 use crate::kinds::{
     Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table,
@@ -292,6 +293,17 @@ impl Checker<'_> {
                     problems,
                 );
             }
+            Architecture::Art(art) => self.size("art", art.wrong(), problems),
+            Architecture::Cat(cat) => self.size("cat", cat.wrong(), problems),
+        }
+    }
+
+    fn size(&self, name: &str, wrong: Vec<Wrong>, problems: &mut Vec<Problem>) {
+        for (field, message) in wrong {
+            problems.push(
+                self.stage
+                    .problem(&format!("backbone.{name}.{field}"), message),
+            );
         }
     }
 

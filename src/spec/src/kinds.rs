@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::Command;
 
+use crate::backbones::{Art, Cat};
 use crate::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
 
 /// What a stage does, with its configuration. The name in YAML is the field of the stage (`tune: {…}`).
@@ -417,6 +418,10 @@ pub struct Graph {
 pub enum Architecture {
     /// Information multi-distillation network (Hui et al., 2019).
     Imdn(Imdn),
+    /// Attention retractable transformer (Zhang et al., 2023).
+    Art(Art),
+    /// Cross aggregation transformer (Chen et al., 2022).
+    Cat(Cat),
 }
 
 impl Architecture {
@@ -424,6 +429,8 @@ impl Architecture {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Imdn(_) => "imdn",
+            Self::Art(_) => "art",
+            Self::Cat(_) => "cat",
         }
     }
 
@@ -431,6 +438,8 @@ impl Architecture {
     pub const fn title(&self) -> &'static str {
         match self {
             Self::Imdn(_) => "IMDN",
+            Self::Art(_) => "ART",
+            Self::Cat(_) => "CAT",
         }
     }
 
@@ -438,6 +447,8 @@ impl Architecture {
     pub const fn scale(&self) -> u32 {
         match self {
             Self::Imdn(imdn) => imdn.scale,
+            Self::Art(art) => art.scale,
+            Self::Cat(cat) => cat.scale,
         }
     }
 
@@ -445,6 +456,8 @@ impl Architecture {
     pub const fn blocks(&self) -> u32 {
         match self {
             Self::Imdn(imdn) => imdn.blocks,
+            Self::Art(art) => art.depths.len() as u32,
+            Self::Cat(cat) => cat.depths.len() as u32,
         }
     }
 }

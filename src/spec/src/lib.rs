@@ -21,6 +21,7 @@
 //! To add a stage kind: a struct in [`kinds`], a variant of [`Kind`], its inputs in [`Kind::inputs`].
 
 mod anchor;
+pub mod backbones;
 mod check;
 mod de;
 mod error;

@@ -204,7 +204,7 @@ p.yaml:10:5: stages.m: a stage has one kind, found `mask` and `prepare`
 p.yaml:8:3: stages.m: the stage has no kind
  8 |   m:
    |   ^
-hint: kinds: prepare, mask, pretrained, train, tune, evaluate, table",
+hint: kinds: prepare, mask, pretrained, train, tune, evaluate, table, command",
     );
 }
 
@@ -470,7 +470,9 @@ fn defaults_are_the_papers() {
     let Kind::Train(train) = kind_of(&pipeline, "base") else {
         panic!("no training")
     };
-    let Architecture::Imdn(imdn) = &train.backbone;
+    let Architecture::Imdn(imdn) = &train.backbone else {
+        panic!("no IMDN")
+    };
     assert_eq!((imdn.scale, imdn.width, imdn.blocks), (4, 64, 6));
     assert_eq!(
         train.schedule.weights(),

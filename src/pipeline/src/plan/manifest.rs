@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use spec::backbones::{Art, Cat};
 use spec::kinds::{
     Architecture, Command, Degrade, Evaluate, Graph, Imdn, Mask, Prepare, Pretrained, Schedule,
     Segmenter, Table, TableValue, Train, Tune, Until, Validate,
@@ -222,7 +223,45 @@ impl Lines {
                 self.put("config.backbone.width", width);
                 self.put("config.backbone.blocks", blocks);
             }
+            Architecture::Art(art) => self.art(art),
+            Architecture::Cat(cat) => self.cat(cat),
         }
+    }
+
+    fn art(&mut self, art: &Art) {
+        let Art {
+            scale,
+            width,
+            depths,
+            heads,
+            interval: _,
+            window,
+            mlp_ratio,
+        } = art;
+        self.put("config.backbone.scale", scale);
+        self.put("config.backbone.width", width);
+        self.put("config.backbone.depths", spaced(depths));
+        self.put("config.backbone.heads", heads);
+        self.put("config.backbone.interval", spaced(&art.interval()));
+        self.put("config.backbone.window", window);
+        self.put("config.backbone.mlp_ratio", mlp_ratio);
+    }
+
+    fn cat(&mut self, cat: &Cat) {
+        let Cat {
+            scale,
+            width,
+            depths,
+            heads,
+            split: _,
+            mlp_ratio,
+        } = cat;
+        self.put("config.backbone.scale", scale);
+        self.put("config.backbone.width", width);
+        self.put("config.backbone.depths", spaced(depths));
+        self.put("config.backbone.heads", heads);
+        self.put("config.backbone.split", spaced(&cat.split()));
+        self.put("config.backbone.mlp_ratio", mlp_ratio);
     }
 
     fn train(&mut self, train: &Train, pipeline: &Pipeline, at: usize) {
@@ -381,6 +420,11 @@ impl Lines {
             }
         }
     }
+}
+
+fn spaced(numbers: &[u32]) -> String {
+    let texts: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    texts.join(" ")
 }
 
 /// The name of a value column, as in YAML.

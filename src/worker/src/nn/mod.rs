@@ -2,7 +2,9 @@
 //! Unaware of stages, images and files other than checkpoints.
 
 pub mod adam;
+pub mod art;
 pub mod backbone;
+pub mod cat;
 pub mod checkpoint;
 pub mod cuda;
 pub mod imdn;
@@ -11,8 +13,12 @@ pub mod params;
 pub mod spt;
 #[cfg(test)]
 mod tests;
+pub mod tiling;
+pub mod transformer;
 
 pub use adam::Adam;
+pub use art::Art;
 pub use backbone::Backbone;
+pub use cat::Cat;
 pub use imdn::Imdn;
 pub use spt::{Spt, Tuned};

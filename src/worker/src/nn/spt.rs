@@ -8,6 +8,8 @@ use tch::nn::{Path, VarStore};
 use super::backbone::Backbone;
 use super::layers::Conv;
 use super::params;
+use super::tiling;
+use super::transformer::{to_map, to_tokens};
 
 /// The shape of the trainable part.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -245,6 +247,16 @@ pub struct Tuned {
 impl Tuned {
     /// The restored image of `x` (B, 3, H, W) in [0, 1] with `masks` (B, `N_c`, H, W) of 0 and 1, as (B, 3, sH, sW).
     pub fn forward(&self, x: &Tensor, masks: &Tensor) -> Tensor {
+        let masks = tiling::fit(masks, self.backbone.multiple());
+        let masks = if self.backbone.channels_last() {
+            to_map(&to_tokens(&masks)) // the layout of the features it is convolved with
+        } else {
+            masks
+        };
+        self.backbone.any_size(x, |x| self.walk(x, &masks))
+    }
+
+    fn walk(&self, x: &Tensor, masks: &Tensor) -> Tensor {
         let mut prior = self.spt.start(x, masks);
         self.backbone.forward(x, &mut |i, h| {
             let (h, next) = self.spt.apply(i, h, masks, prior.take());

@@ -7,6 +7,7 @@ use std::path::Path;
 use pixels::{MaskStack, Rgb8};
 use serde::{Deserialize, Serialize};
 use spec::Device;
+use spec::backbones::{Art, Cat};
 use spec::kinds::Architecture;
 use spec::names::{Share, Variant};
 use tch::nn::VarStore;
@@ -14,7 +15,9 @@ use tch::{Kind, Tensor};
 
 use super::pairs::LqImage;
 use super::{WorkError, files};
-use crate::nn::{Backbone, Spt, Tuned, backbone, checkpoint, imdn, params, spt};
+use crate::nn::tiling::{self, Tiling};
+use crate::nn::transformer::Upsampler;
+use crate::nn::{Backbone, Spt, Tuned, art, backbone, cat, checkpoint, imdn, params, spt};
 
 /// Stands before the names of SPT weights, whose backbone keeps the official names.
 const SPT: &str = "spt.";
@@ -89,7 +92,47 @@ fn backbone_config(architecture: &Architecture) -> backbone::Config {
             out_nc: 3,
             upscale: i64::from(imdn.scale),
         }),
+        Architecture::Art(art) => backbone::Config::Art(art_config(art)),
+        Architecture::Cat(cat) => backbone::Config::Cat(cat_config(cat)),
     }
+}
+
+fn art_config(art: &Art) -> art::Config {
+    art::Config {
+        upscale: i64::from(art.scale),
+        embed_dim: i64::from(art.width),
+        depths: wide(&art.depths),
+        num_heads: vec![i64::from(art.heads); art.depths.len()],
+        interval: wide(&art.interval()),
+        window_size: i64::from(art.window),
+        mlp_ratio: art.mlp_ratio,
+        upsampler: upsampler(art.scale),
+        ..art::Config::default()
+    }
+}
+
+fn cat_config(cat: &Cat) -> cat::Config {
+    cat::Config {
+        upscale: i64::from(cat.scale),
+        embed_dim: i64::from(cat.width),
+        depth: wide(&cat.depths),
+        split_size_0: wide(&cat.split()),
+        num_heads: vec![i64::from(cat.heads); cat.depths.len()],
+        mlp_ratio: cat.mlp_ratio,
+        upsampler: upsampler(cat.scale),
+        ..cat::Config::default()
+    }
+}
+
+const fn upsampler(scale: u32) -> Upsampler {
+    match scale {
+        1 => Upsampler::None,
+        _ => Upsampler::PixelShuffle,
+    }
+}
+
+fn wide(numbers: &[u32]) -> Vec<i64> {
+    numbers.iter().copied().map(i64::from).collect()
 }
 
 impl Model {
@@ -210,7 +253,7 @@ impl Model {
             (Some(count), Some(stack)) => Some(self.mask_tensor(stack, count)?),
             _ => None,
         };
-        let y = self.forward(&x, masks.as_ref())?;
+        let y = self.restored(&x, masks.as_ref())?;
         let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
         let y = y
             .to_device(tch::Device::Cpu)
@@ -225,6 +268,23 @@ impl Model {
             ));
         }
         Ok(Rgb8::from_chw_f32(&chw, out_w, out_h)?)
+    }
+
+    /// As [`Self::forward`], cut as the backbone's official test code cuts images.
+    fn restored(&self, x: &Tensor, masks: Option<&Tensor>) -> Result<Tensor, WorkError> {
+        let backbone = match &self.net {
+            Net::Plain(backbone) => backbone,
+            Net::Tuned(tuned) => &tuned.backbone,
+        };
+        let joined = match masks {
+            Some(masks) => Tensor::cat(&[x, masks], 1), // (1, 3 + N_c, H, W)
+            None => x.shallow_clone(),
+        };
+        let rule = backbone.tiling(Tiling::Official);
+        tiling::tiled(&joined, &rule, backbone.scale(), &mut |piece| {
+            let masks = masks.map(|m| piece.narrow(1, 3, m.size()[1]));
+            self.forward(&piece.narrow(1, 0, 3), masks.as_ref())
+        })
     }
 
     /// (1, `N_c`, H, W) of 0 and 1.

@@ -2,17 +2,20 @@
 //! Unaware of how it was trained. Nothing of a pickle is ever run (`nn::checkpoint`).
 
 use spec::Job;
-use spec::kinds::Pretrained;
+use spec::kinds::{Architecture, Pretrained};
 
 use super::WorkError;
 use super::entry::FactMap;
 use super::model::{self, Model, ModelCard};
-use crate::nn::checkpoint;
+use crate::nn::{cat, checkpoint};
 
 /// Writes `weights.safetensors` and `model.json`.
 pub(super) fn run(config: &Pretrained, job: &Job) -> Result<FactMap, WorkError> {
+    let is_cat = matches!(config.backbone, Architecture::Cat(_));
     let model = Model::new(&config.backbone, None, tch::Device::Cpu);
-    checkpoint::load_into(&config.file, &model.backbone)?;
+    checkpoint::open(&config.file)?
+        .without(|name| is_cat && cat::is_buffer(name))
+        .fill(&model.backbone)?;
     let card = ModelCard {
         architecture: config.backbone.clone(),
         spt: None,

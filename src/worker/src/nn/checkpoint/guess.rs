@@ -42,11 +42,7 @@ fn sam(found: &Shapes) -> Option<String> {
 
 /// ART and CAT: the scale shows in the convolutions before the last one.
 fn transformer(found: &Shapes) -> Option<String> {
-    let name = match (has(found, "patch_embed.norm."), has(found, "before_RG.")) {
-        (true, _) => "ART",
-        (_, true) => "CAT",
-        _ => return None,
-    };
+    let name = art(found).or_else(|| cat(found))?;
     let first = found
         .get("upsample.0.weight")
         .and_then(|size| size.first().copied());
@@ -57,6 +53,21 @@ fn transformer(found: &Shapes) -> Option<String> {
         (None, _) => "for denoising",
     };
     Some(format!("{name} {scale}"))
+}
+
+/// ART-S has half the hidden channels in its MLPs; its other difference, the interval, shows in no shape.
+fn art(found: &Shapes) -> Option<&'static str> {
+    let width = found.get("patch_embed.norm.weight")?.first()?;
+    let hidden = found.get("layers.0.residual_group.blocks.0.mlp.fc1.weight");
+    let small = hidden.is_some_and(|size| size.first() == Some(&(2 * width)));
+    Some(if small { "ART-S" } else { "ART" })
+}
+
+/// Regular blocks store an index of their positions; the split sizes of axial ones show in no parameter.
+fn cat(found: &Shapes) -> Option<&'static str> {
+    found.get("before_RG.1.weight")?;
+    let regular = found.keys().any(|name| name.ends_with(".rpe_biases"));
+    Some(if regular { "CAT-R" } else { "CAT-A" })
 }
 
 /// SPT units: the number of masks shows in the head.

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod training;
+mod transformers;
 
 use std::path::{Path, PathBuf};
 
