@@ -58,8 +58,12 @@ pub enum Change {
     Luma,
     /// Another noise seed.
     Seed,
-    /// The floating-point resize, rounded at the end, for the 8-bit one.
+    /// The floating-point resize, rounded at the end, for the 8-bit one; a bicubic one for SAM's.
     Resize,
+    /// Background points for foreground ones.
+    Label,
+    /// Relative-position tables read backwards.
+    Backwards,
 }
 
 impl Change {
@@ -76,6 +80,12 @@ impl Change {
         ("metrics", Self::Luma),
         ("metrics", Self::Seed),
         ("metrics", Self::Resize),
+        ("sam_image_encoder", Self::Weight),
+        ("sam_rel_pos", Self::Backwards),
+        ("sam_prompt_encoder", Self::Label),
+        ("sam_mask_decoder", Self::Weight),
+        ("sam_resize", Self::Resize),
+        ("sam_mask_generator", Self::Weight),
     ];
 }
 

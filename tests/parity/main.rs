@@ -13,6 +13,8 @@
 mod case;
 mod metrics;
 mod networks;
+mod sam;
+mod sam_generator;
 mod trace;
 
 use std::process::ExitCode;
@@ -51,6 +53,12 @@ fn measure(case: &Case, change: Change) -> Outcome {
         "spt_forward" => networks::spt_forward(case, change),
         "spt_training_trace" => trace::training(case, change),
         "metrics" => metrics::all(case, change),
+        "sam_image_encoder" => sam::image_encoder(case, change),
+        "sam_rel_pos" => sam::rel_pos(case, change),
+        "sam_prompt_encoder" => sam::prompt_encoder(case, change),
+        "sam_mask_decoder" => sam::mask_decoder(case, change),
+        "sam_resize" => sam::resize(case, change),
+        "sam_mask_generator" => sam_generator::generator(case, change),
         other => Ok(Outcome::NotRun(format!("no model `{other}` here"))),
     };
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {

@@ -38,7 +38,7 @@ pub fn build_imdn(
     Ok(net)
 }
 
-fn enlarge_first(store: &VarStore) {
+pub fn enlarge_first(store: &VarStore) {
     if let Some(first) = params::named(store).values_mut().next() {
         let _ = no_grad(|| first.g_mul_scalar_(1.01));
     }
@@ -90,14 +90,14 @@ fn walk(net: &Imdn, x: &Tensor, reached: &mut Reached) -> Tensor {
 }
 
 /// Compares intermediate results that the file holds, relative to their size where that exceeds 1.
-struct Reached<'a> {
+pub struct Reached<'a> {
     tensors: &'a Tensors,
     worst: f64,
     seen: usize,
 }
 
 impl<'a> Reached<'a> {
-    fn new(tensors: &'a Tensors) -> Self {
+    pub fn new(tensors: &'a Tensors) -> Self {
         Self {
             tensors,
             worst: 0.0,
@@ -105,16 +105,18 @@ impl<'a> Reached<'a> {
         }
     }
 
-    fn see(&mut self, name: &str, ours: &Tensor) {
+    /// Compares `ours`, or as much of its first dimension as the file holds, with `mid.<name>` where that is there.
+    pub fn see(&mut self, name: &str, ours: &Tensor) {
         if let Some(expected) = self.tensors.get(&format!("mid.{name}")) {
             let size = expected.abs().max().double_value(&[]).max(1.0);
-            self.worst = worse(self.worst, max_abs(ours, expected) / size);
+            let ours = ours.narrow(0, 0, expected.size()[0].min(ours.size()[0]));
+            self.worst = worse(self.worst, max_abs(&ours, expected) / size);
             self.seen += 1;
         }
     }
 
     /// `mid(<seen>of<stored>)`, with the tolerance of the output.
-    fn quantity(&self, case: &Case) -> Result<Option<Quantity>, String> {
+    pub fn quantity(&self, case: &Case) -> Result<Option<Quantity>, String> {
         let stored = self
             .tensors
             .keys()
@@ -132,7 +134,7 @@ impl<'a> Reached<'a> {
 }
 
 /// Adds the strict tolerance where the manifest has one.
-fn with_strict(
+pub fn with_strict(
     case: &Case,
     mut quantities: Vec<Quantity>,
     error: f64,

@@ -8,6 +8,7 @@ pub mod cuda;
 pub mod imdn;
 pub mod layers;
 pub mod params;
+pub mod sam;
 pub mod spt;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ mod tests;
 pub use adam::Adam;
 pub use backbone::Backbone;
 pub use imdn::Imdn;
+pub use sam::Sam;
 pub use spt::{Spt, Tuned};
