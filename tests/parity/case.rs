@@ -98,6 +98,11 @@ pub fn folder() -> (PathBuf, bool) {
     }
 }
 
+/// Further golden numbers of this project, read with the default folder.
+pub fn further() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden_sam")
+}
+
 /// The device to compute on.
 pub fn device() -> Device {
     match std::env::var("PIPELINE_PARITY_DEVICE").as_deref() {

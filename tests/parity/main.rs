@@ -1,7 +1,7 @@
 //! Parity: every case of a folder of golden numbers against this project's code, one printed line a case.
 //! Unaware of these very files: cases of other seeds, sizes, depths and scales run through the same arms.
 //!
-//! The folder is `PIPELINE_PARITY_DIR`, else `tests/golden`; the device is `PIPELINE_PARITY_DEVICE` (`cpu`, `cuda`).
+//! The folder is `PIPELINE_PARITY_DIR`, else `tests/golden` and `tests/golden_sam`; the device is `PIPELINE_PARITY_DEVICE` (`cpu`, `cuda`).
 //! A quantity beyond its tolerance (`name=error/tolerance`) fails the test, one written with `~` only informs; cases of models that do not exist here are listed as not run. With
 //! the default folder the cases are also run with something changed on purpose, which each tolerance must notice.
 
@@ -40,7 +40,10 @@ fn run() -> Result<bool, String> {
     let (folder, chosen) = case::folder();
     println!("parity reads {}", folder.display());
     tch::set_num_threads(2);
-    let cases = case::read(&folder)?;
+    let mut cases = case::read(&folder)?;
+    if !chosen {
+        cases.extend(case::read(&case::further())?);
+    }
     let parity = run_cases(&cases);
     let sensitivity = chosen || run_changes(&cases);
     Ok(parity && sensitivity)

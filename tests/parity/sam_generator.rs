@@ -28,12 +28,13 @@ pub fn generator(case: &Case, change: Change) -> Result<Outcome, String> {
         .masks(&sam, &image, &embedding)
         .map_err(|error| error.to_string())?;
     let mut quantities = records(case, &tensors, &image, &masks)?;
-    quantities.push(case.quantity(
-        "features",
-        reached(&tensors, "mid.features", &embedding.features),
-    )?);
     let middle = Middle::new(case, &sam, &image, &embedding, &params);
-    quantities.push(case.quantity("logits", middle.logits(&tensors)?)?);
+    let features = reached(&tensors, "mid.features", &embedding.features);
+    for (name, error) in [("features", features), ("logits", middle.logits(&tensors)?)] {
+        if case.entry["tolerance"].get(name).is_some() {
+            quantities.push(case.quantity(name, error)?);
+        }
+    }
     quantities.extend(middle.scores(&tensors)?);
     Ok(Outcome::Ran(quantities))
 }

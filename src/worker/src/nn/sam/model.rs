@@ -153,7 +153,7 @@ impl Sam {
     /// The first module of the encoder whose output for `x` holds NaN or infinite values.
     fn first_not_finite(&self, x: &Tensor) -> String {
         let mut first = None;
-        no_grad(|| {
+        let _ = no_grad(|| {
             self.image_encoder.walk(x, &mut |name, output| {
                 if first.is_none() && !is_finite(output) {
                     first = Some(name.to_owned());
