@@ -115,7 +115,7 @@ pub fn prompt_encoder(case: &Case, change: Change) -> Result<Outcome, String> {
     let (coords, labels) = (optional("in.coords"), optional("in.labels"));
     let labels = labels.map(|labels| {
         if change == Change::Label {
-            labels * 0
+            labels.zeros_like()
         } else {
             labels
         }

@@ -10,7 +10,7 @@ use crate::nn::checkpoint::CheckpointError;
 pub enum SamError {
     /// The weights cannot be used.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(Box<CheckpointError>),
     /// A shape that no model has.
     #[error(
         "this is no shape of a SAM: {reason}\n  hint: take one of the published ones, ViT-B, ViT-L or ViT-H"
@@ -45,4 +45,10 @@ pub enum SamError {
         /// What contradicts what, and what to do.
         reason: String,
     },
+}
+
+impl From<CheckpointError> for SamError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(Box::new(error))
+    }
 }

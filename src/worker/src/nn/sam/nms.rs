@@ -15,10 +15,8 @@ pub fn nms(boxes: &[Box4], scores: &[f32], threshold: f64) -> Vec<usize> {
     order.sort_by(|&a, &b| descending(scores[a], scores[b]));
     let mut kept: Vec<usize> = Vec::new();
     for i in order {
-        if kept
-            .iter()
-            .all(|&k| !(f64::from(iou(&boxes[k], &boxes[i])) > threshold))
-        {
+        let covers = |k: &usize| f64::from(iou(&boxes[*k], &boxes[i])) > threshold; // never for NaN
+        if !kept.iter().any(covers) {
             kept.push(i);
         }
     }

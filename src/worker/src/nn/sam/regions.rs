@@ -25,7 +25,9 @@ fn fill_holes(bits: &mut [u8], width: usize, height: usize, min_area: u64) -> bo
         .filter(|region| (region.len() as u64) < min_area);
     let mut any = false;
     for region in small {
-        region.iter().for_each(|&i| bits[i] = 1);
+        for &i in region {
+            bits[i] = 1;
+        }
         any = true;
     }
     any
@@ -39,7 +41,9 @@ fn remove_islands(bits: &mut [u8], width: usize, height: usize, min_area: u64) -
     let spared = (small == islands.len()).then(|| largest(&islands, width));
     for (k, region) in islands.iter().enumerate() {
         if is_small(&region) && spared != Some(k) {
-            region.iter().for_each(|&i| bits[i] = 0);
+            for &i in region {
+                bits[i] = 0;
+            }
         }
     }
     small > 0

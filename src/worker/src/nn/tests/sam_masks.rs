@@ -151,7 +151,10 @@ fn batches_change_nothing_and_an_embedding_serves_all_grids() {
     assert!(!one.is_empty());
     assert_eq!(one.len(), four.len());
     for (a, b) in one.iter().zip(&four) {
-        assert_eq!(a.point_coords, b.point_coords);
+        assert_eq!(
+            a.point_coords.map(f64::to_bits),
+            b.point_coords.map(f64::to_bits)
+        );
         assert!((a.predicted_iou - b.predicted_iou).abs() < 1e-5);
         assert_eq!(a.segmentation.height(), 30);
     }
