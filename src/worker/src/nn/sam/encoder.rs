@@ -105,9 +105,7 @@ impl Block {
             .proj
             .forward(&self.attended(&self.norm1.forward(x)))
             + x;
-        let normed = self.norm2.forward(&x).flatten(0, 2); // (B·H·W, dim)
-        let mixed = in_parts(&normed, TOKENS_AT_ONCE, |part| self.mlp.forward(part));
-        mixed.view_as(&x) + x // (B, H, W, dim)
+        self.mlp.forward(&self.norm2.forward(&x)) + x // (B, H, W, dim)
     }
 
     /// Attention without its last projection, which is done for the real tokens only, not for padded ones.
@@ -116,26 +114,11 @@ impl Block {
             None => self.attn.attend(x),
             Some(side) => {
                 let size = x.size();
-                let windows = windows(x, side);
-                let inside = in_parts(&windows, WINDOWS_AT_ONCE, |part| self.attn.attend(part));
+                let inside = self.attn.attend(&windows(x, side));
                 joined(&inside, side, (size[1], size[2]))
             }
         }
     }
-}
-
-/// Tokens that pass an MLP at once on a CPU, and windows that are attended at once: what lies in between stays in the
-/// caches, and its memory is used again instead of being fetched from the system.
-const TOKENS_AT_ONCE: i64 = 1024;
-const WINDOWS_AT_ONCE: i64 = 5;
-
-/// `f` of `x`, whose rows (first dimension) do not see each other; on a CPU `most` rows at a time.
-fn in_parts(x: &Tensor, most: i64, f: impl Fn(&Tensor) -> Tensor) -> Tensor {
-    if x.device() != Device::Cpu || x.size()[0] <= most {
-        return f(x);
-    }
-    let parts: Vec<Tensor> = x.split(most, 0).iter().map(f).collect();
-    Tensor::cat(&parts, 0)
 }
 
 /// Multi-head self-attention with decomposed relative positions.
