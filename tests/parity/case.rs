@@ -60,8 +60,12 @@ pub enum Change {
     Luma,
     /// Another noise seed.
     Seed,
-    /// The floating-point resize, rounded at the end, for the 8-bit one.
+    /// The floating-point resize, rounded at the end, for the 8-bit one; a bicubic one for SAM's.
     Resize,
+    /// Background points for foreground ones.
+    Label,
+    /// Relative-position tables read backwards.
+    Backwards,
 }
 
 impl Change {
@@ -81,6 +85,12 @@ impl Change {
         ("metrics", Self::Luma),
         ("metrics", Self::Seed),
         ("metrics", Self::Resize),
+        ("sam_image_encoder", Self::Weight),
+        ("sam_rel_pos", Self::Backwards),
+        ("sam_prompt_encoder", Self::Label),
+        ("sam_mask_decoder", Self::Weight),
+        ("sam_resize", Self::Resize),
+        ("sam_mask_generator", Self::Weight),
     ];
 }
 
@@ -91,6 +101,11 @@ pub fn folder() -> (PathBuf, bool) {
         Some(folder) => (PathBuf::from(folder), true),
         None => (golden().canonicalize().unwrap_or_else(|_| golden()), false),
     }
+}
+
+/// Further golden numbers of this project, read with the default folder.
+pub fn further() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden_sam")
 }
 
 /// The device to compute on.

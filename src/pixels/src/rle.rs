@@ -143,6 +143,28 @@ impl Rle {
         }
     }
 
+    /// The mask on a larger canvas of `width`×`height`, its top left pixel at (`x`, `y`), zeros around it.
+    /// Errors: [`PixelError::Crop`] where it does not fit.
+    pub fn placed(&self, x: usize, y: usize, width: usize, height: usize) -> Result<Self> {
+        let fits = |at: usize, length: usize, side: usize| {
+            at.checked_add(length).is_some_and(|end| end <= side)
+        };
+        if !fits(x, self.width, width) || !fits(y, self.height, height) {
+            return Err(PixelError::Crop {
+                at: (x, y),
+                crop: (self.width, self.height),
+                size: (width, height),
+            });
+        }
+        check_size(width, height)?;
+        let spans = self.ones().flat_map(|ones| columns(ones, self.height));
+        let moved = spans.map(|(column, top, bottom)| {
+            let at = (x + column) * height + y;
+            ((at + top) as u64, (at + bottom) as u64)
+        });
+        Ok(Self::from_intervals(width, height, moved))
+    }
+
     /// The number of pixels inside.
     pub fn area(&self) -> u64 {
         self.counts
@@ -448,6 +470,20 @@ mod tests {
             assert!(mask.crop_into(1, 0, width, height, &mut []).is_err());
             assert!(mask.crop_into(0, 0, 1, 1, &mut []).is_err());
             mask.crop_into(0, 0, 0, height, &mut []).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_placed_mask_is_found_again_in_its_window() {
+        for (bits, width, height) in samples() {
+            let mask = Rle::from_bitmap(&bits, width, height).unwrap();
+            let placed = mask.placed(3, 2, width + 3, height + 7).unwrap();
+            let mut window = vec![0; bits.len()];
+            placed.crop_into(3, 2, width, height, &mut window).unwrap();
+            assert_eq!((window, placed.area()), (bits, mask.area()));
+            assert_eq!(mask.placed(0, 0, width, height).unwrap(), mask);
+            assert!(mask.placed(1, 0, width, height).is_err());
+            assert!(mask.placed(usize::MAX, 0, width, height).is_err());
         }
     }
 

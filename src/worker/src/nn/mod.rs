@@ -10,6 +10,7 @@ pub mod cuda;
 pub mod imdn;
 pub mod layers;
 pub mod params;
+pub mod sam;
 pub mod spt;
 #[cfg(test)]
 mod tests;
@@ -21,4 +22,5 @@ pub use art::Art;
 pub use backbone::Backbone;
 pub use cat::Cat;
 pub use imdn::Imdn;
+pub use sam::Sam;
 pub use spt::{Spt, Tuned};

@@ -93,6 +93,16 @@ impl Weights {
         self
     }
 
+    /// Renames all tensors, for files of other programs.
+    #[must_use]
+    pub fn renamed(mut self, rename: impl Fn(&str) -> String) -> Self {
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        self.entries = entries
+            .map(|(name, entry)| (rename(&name), entry))
+            .collect();
+        self
+    }
+
     /// Fills all parameters of `store`, strictly: every name on both sides, equal shapes, finite numbers.
     ///
     /// Shapes are compared before any number is read. On an error the store may be filled in part.

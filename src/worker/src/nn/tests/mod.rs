@@ -2,6 +2,8 @@
 //! Unaware of the golden numbers, which `tests/parity` compares.
 
 mod checkpoints;
+mod sam;
+mod sam_masks;
 mod training;
 mod transformers;
 

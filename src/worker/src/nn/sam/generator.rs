@@ -1,0 +1,400 @@
+//! The automatic mask generator: a grid of points, and the good masks among what SAM answers
+//! (official `automatic_mask_generator.py`). Unaware of granularities and of what masks are for.
+
+use pixels::{PixelError, Rgb8, Rle};
+use rayon::prelude::*;
+use serde::Serialize;
+use tch::{Device, Kind, Tensor, no_grad};
+
+use super::crops::{Box4, crop_boxes, is_cut_off};
+use super::error::SamError;
+use super::model::{Embedding, Sam};
+use super::nms::nms;
+use super::params::Params;
+use super::prompt::Points;
+use super::regions;
+use super::scan::{Scanned, Scanner};
+
+/// A mask with all that is known of it, as in the official records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaskRecord {
+    /// The mask, as large as the image.
+    pub segmentation: Rle,
+    /// Pixels inside.
+    pub area: u64,
+    /// Left, top, width and height in pixels; width and height are one less than the pixels they span.
+    pub bbox: [i64; 4],
+    /// The model's own estimate of the mask's IoU; it may exceed 1.
+    pub predicted_iou: f32,
+    /// The point that was asked for, x and y in pixels of the image.
+    pub point_coords: [f64; 2],
+    /// The share of the mask that a higher cut through the logits keeps of a lower one.
+    pub stability_score: f32,
+    /// Left, top, width and height of the crop the mask was found in.
+    pub crop_box: [i64; 4],
+}
+
+/// How many masks each filter left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Three masks for each point.
+    pub candidates: usize,
+    /// Those with a good predicted IoU.
+    pub after_iou: usize,
+    /// Those that are stable too.
+    pub after_stability: usize,
+    /// Those that are returned.
+    pub kept: usize,
+}
+
+/// The generator.
+#[derive(Clone, Debug, Default)]
+pub struct Generator {
+    /// Its settings.
+    pub params: Params,
+}
+
+/// Masks for an ambiguous prompt (mask tokens 1 to 3).
+const MASKS_A_POINT: usize = 3;
+
+/// Points that are worked on at once on a CPU, so that their images stay near its caches.
+const POINTS_AT_ONCE_CPU: usize = 4;
+
+impl Generator {
+    /// A generator with these settings. Errors: [`SamError::Params`].
+    pub fn new(params: Params) -> Result<Self, SamError> {
+        params.check()?;
+        Ok(Self { params })
+    }
+
+    /// The masks of `image`, the most certain first; with crops or clean-up, in the official order of those.
+    ///
+    /// Errors: [`SamError::Image`], [`SamError::NotFinite`], [`SamError::Params`].
+    pub fn generate(&self, sam: &Sam, image: &Rgb8) -> Result<Vec<MaskRecord>, SamError> {
+        self.masks(sam, image, &sam.embed(image)?)
+    }
+
+    /// The same where the image was embedded already: all grids can share an embedding.
+    pub fn masks(
+        &self,
+        sam: &Sam,
+        image: &Rgb8,
+        embedding: &Embedding,
+    ) -> Result<Vec<MaskRecord>, SamError> {
+        Ok(self.masks_and_tally(sam, image, embedding)?.0)
+    }
+
+    /// The same, and how many masks each filter left.
+    pub fn masks_and_tally(
+        &self,
+        sam: &Sam,
+        image: &Rgb8,
+        embedding: &Embedding,
+    ) -> Result<(Vec<MaskRecord>, Tally), SamError> {
+        self.params.check()?;
+        let mut tally = Tally::default();
+        let p = &self.params;
+        let crops = crop_boxes(
+            image.width,
+            image.height,
+            p.crop_n_layers,
+            p.crop_overlap_ratio,
+        );
+        let mut found = Vec::new();
+        for &(crop, layer) in &crops {
+            let crop = Crop {
+                at: crop,
+                layer,
+                image: image.size(),
+            };
+            let own = if layer == 0 {
+                None
+            } else {
+                Some(sam.embed(&crop.cut(image)?)?)
+            };
+            found.extend(self.in_crop(
+                sam,
+                own.as_ref().unwrap_or(embedding),
+                &crop,
+                &mut tally,
+            )?);
+        }
+        if crops.len() > 1 {
+            found = without_duplicates(
+                found,
+                |mask| 1.0 / area(mask.crop) as f32,
+                p.crop_nms_thresh,
+            );
+        }
+        if p.min_mask_region_area > 0 {
+            found = self.cleaned(found);
+        }
+        tally.kept = found.len();
+        Ok((found.into_iter().map(Found::record).collect(), tally))
+    }
+
+    /// The masks of one crop, in the order of their predicted IoU.
+    fn in_crop(
+        &self,
+        sam: &Sam,
+        embedding: &Embedding,
+        crop: &Crop,
+        tally: &mut Tally,
+    ) -> Result<Vec<Found>, SamError> {
+        let points = self
+            .params
+            .points(crop.layer, embedding.original.0, embedding.original.1);
+        let scanner = self.scanner(sam, embedding);
+        tally.candidates += points.len() * MASKS_A_POINT;
+        let mut found = Vec::new();
+        for batch in points.chunks(self.points_at_once(sam.device())) {
+            let answers = no_grad(|| self.ask(sam, embedding, batch));
+            tally.after_iou += answers.iou.len();
+            let scanned = answers.scan(&scanner).map_err(impossible)?;
+            for (i, scanned) in scanned.into_iter().enumerate() {
+                if self.is_stable(scanned.stability) {
+                    tally.after_stability += 1;
+                    found.extend(crop.found(scanned, answers.iou[i], batch[answers.point[i]])?);
+                }
+            }
+        }
+        Ok(without_duplicates(
+            found,
+            |mask| mask.iou,
+            self.params.box_nms_thresh,
+        ))
+    }
+
+    fn scanner(&self, sam: &Sam, embedding: &Embedding) -> Scanner {
+        Scanner::new(
+            sam.config.low_res() as usize,
+            sam.config.img_size as usize,
+            embedding.scaled,
+            embedding.original,
+            self.params.stability_score_offset as f32,
+        )
+    }
+
+    fn points_at_once(&self, device: Device) -> usize {
+        let most = self.params.points_per_batch;
+        if device == Device::Cpu {
+            most.min(POINTS_AT_ONCE_CPU)
+        } else {
+            most
+        }
+    }
+
+    /// The small masks with a good predicted IoU for `points`. Those of other points are never computed.
+    fn ask(&self, sam: &Sam, embedding: &Embedding, points: &[[f64; 2]]) -> Answers {
+        let sparse = point_prompts(sam, embedding, points);
+        let decoder = &sam.mask_decoder;
+        let prediction = decoder.predict(&embedding.image_side, &sparse);
+        let iou = numbers(&prediction.iou.narrow(1, 1, MASKS_A_POINT as i64));
+        let good: Vec<usize> = (0..iou.len()).filter(|&i| self.is_good(iou[i])).collect();
+        let mut prompts: Vec<i64> = good.iter().map(|i| (i / MASKS_A_POINT) as i64).collect();
+        prompts.dedup();
+        if prompts.is_empty() {
+            return Answers::default();
+        }
+        let prediction = if prompts.len() == points.len() {
+            prediction
+        } else {
+            prediction.of_prompts(&prompts)
+        };
+        let masks = decoder.masks(&prediction, 1, MASKS_A_POINT as i64);
+        let place = |i: &usize| {
+            let prompt = prompts.partition_point(|&p| (p as usize) < i / MASKS_A_POINT);
+            (prompt * MASKS_A_POINT + i % MASKS_A_POINT) as i64
+        };
+        let places = Tensor::from_slice(&good.iter().map(place).collect::<Vec<_>>());
+        let chosen = masks
+            .flatten(0, 1)
+            .index_select(0, &places.to_device(masks.device()));
+        Answers {
+            columns: numbers(&chosen.transpose(1, 2)),
+            iou: good.iter().map(|&i| iou[i]).collect(),
+            point: good.iter().map(|i| i / MASKS_A_POINT).collect(),
+        }
+    }
+
+    /// The official comparison is in float32.
+    fn is_good(&self, iou: f32) -> bool {
+        self.params.pred_iou_thresh <= 0.0 || iou > self.params.pred_iou_thresh as f32
+    }
+
+    fn is_stable(&self, score: f32) -> bool {
+        let threshold = self.params.stability_score_thresh;
+        threshold <= 0.0 || score >= threshold as f32
+    }
+
+    /// The masks without small regions; those that were clean come first, and win over equal ones that were not.
+    fn cleaned(&self, found: Vec<Found>) -> Vec<Found> {
+        let threshold = self.params.box_nms_thresh.max(self.params.crop_nms_thresh);
+        let clean = |mut mask: Found| {
+            let changed = regions::cleaned(&mask.mask, self.params.min_mask_region_area);
+            let was_clean = changed.is_none();
+            if let Some(changed) = changed {
+                mask.bbox = changed.bbox().map(|v| v as i64);
+                mask.mask = changed;
+            }
+            (mask, f32::from(u8::from(was_clean)))
+        };
+        let (masks, scores): (Vec<Found>, Vec<f32>) = found.into_par_iter().map(clean).unzip();
+        chosen(masks, &scores, threshold)
+    }
+}
+
+/// Points (x, y in pixels of the image) as prompts (n, 2, C), each a foreground point by itself.
+pub fn point_prompts(sam: &Sam, embedding: &Embedding, points: &[[f64; 2]]) -> Tensor {
+    let scale = |scaled: usize, original: usize| scaled as f64 / original as f64;
+    let x = scale(embedding.scaled.0, embedding.original.0);
+    let y = scale(embedding.scaled.1, embedding.original.1);
+    let coords: Vec<f64> = points
+        .iter()
+        .flat_map(|at| [at[0] * x, at[1] * y])
+        .collect();
+    let coords = Tensor::from_slice(&coords).view([-1, 1, 2]);
+    let labels = Tensor::ones([points.len() as i64, 1], (Kind::Float, sam.device()));
+    let coords = coords.to_device(sam.device());
+    sam.prompt_encoder.sparse(
+        Some(&Points {
+            coords: &coords,
+            labels: &labels,
+        }),
+        None,
+    )
+}
+
+/// The numbers of a tensor in row-major order, on the CPU.
+fn numbers(t: &Tensor) -> Vec<f32> {
+    let flat = t
+        .to_kind(Kind::Float)
+        .to_device(Device::Cpu)
+        .contiguous()
+        .view([-1]);
+    Vec::<f32>::try_from(flat).unwrap_or_default() // a flat float32 tensor always converts
+}
+
+/// Masks with a good predicted IoU: logits column by column, and the index of the point each belongs to.
+#[derive(Default)]
+struct Answers {
+    columns: Vec<f32>,
+    iou: Vec<f32>,
+    point: Vec<usize>,
+}
+
+impl Answers {
+    fn scan(&self, scanner: &Scanner) -> Result<Vec<Scanned>, PixelError> {
+        let masks = self.columns.par_chunks(scanner.logits());
+        masks.map(|mask| scanner.scan(mask)).collect()
+    }
+}
+
+/// A part of the image that is segmented by itself.
+struct Crop {
+    at: Box4,
+    layer: usize,
+    image: (usize, usize),
+}
+
+impl Crop {
+    fn cut(&self, image: &Rgb8) -> Result<Rgb8, SamError> {
+        let [left, top, right, bottom] = self.at.map(|v| v as usize);
+        image
+            .crop(
+                left,
+                top,
+                right.saturating_sub(left),
+                bottom.saturating_sub(top),
+            )
+            .map_err(impossible)
+    }
+
+    /// A mask of this crop in the image's frame; nothing where the crop cut it off.
+    fn found(
+        &self,
+        scanned: Scanned,
+        iou: f32,
+        point: [f64; 2],
+    ) -> Result<Option<Found>, SamError> {
+        let (x, y) = (self.at[0], self.at[1]);
+        let [left, top, right, bottom] = scanned.mask.bbox().map(|v| v as i64);
+        let bbox = [left + x, top + y, right + x, bottom + y];
+        let (width, height) = self.image;
+        if is_cut_off(bbox, self.at, width, height) {
+            return Ok(None);
+        }
+        let mask = if (scanned.mask.width(), scanned.mask.height()) == self.image {
+            scanned.mask
+        } else {
+            let placed = scanned.mask.placed(x as usize, y as usize, width, height);
+            placed.map_err(impossible)?
+        };
+        Ok(Some(Found {
+            mask,
+            bbox,
+            iou,
+            point: [point[0] + x as f64, point[1] + y as f64],
+            stability: scanned.stability,
+            crop: self.at,
+        }))
+    }
+}
+
+/// A mask on its way through the filters; boxes as left, top, right, bottom.
+struct Found {
+    mask: Rle,
+    bbox: Box4,
+    iou: f32,
+    point: [f64; 2],
+    stability: f32,
+    crop: Box4,
+}
+
+impl Found {
+    fn record(self) -> MaskRecord {
+        MaskRecord {
+            area: self.mask.area(),
+            segmentation: self.mask,
+            bbox: with_size(self.bbox),
+            predicted_iou: self.iou,
+            point_coords: self.point,
+            stability_score: self.stability,
+            crop_box: with_size(self.crop),
+        }
+    }
+}
+
+/// Left, top, width and height.
+fn with_size([left, top, right, bottom]: Box4) -> [i64; 4] {
+    [left, top, right - left, bottom - top]
+}
+
+fn area([left, top, right, bottom]: Box4) -> i64 {
+    (right - left) * (bottom - top)
+}
+
+/// The masks that box suppression by `score` leaves, best first.
+fn without_duplicates(
+    found: Vec<Found>,
+    score: impl Fn(&Found) -> f32,
+    threshold: f64,
+) -> Vec<Found> {
+    let scores: Vec<f32> = found.iter().map(score).collect();
+    chosen(found, &scores, threshold)
+}
+
+fn chosen(found: Vec<Found>, scores: &[f32], threshold: f64) -> Vec<Found> {
+    let boxes: Vec<Box4> = found.iter().map(|mask| mask.bbox).collect();
+    let mut found: Vec<Option<Found>> = found.into_iter().map(Some).collect();
+    let kept = nms(&boxes, scores, threshold);
+    kept.into_iter().filter_map(|i| found[i].take()).collect()
+}
+
+/// Sizes here come from the image itself, so they always fit; were they not to, this says so.
+#[expect(clippy::needless_pass_by_value, reason = "a `map_err` function")]
+fn impossible(error: PixelError) -> SamError {
+    SamError::Params {
+        reason: format!("a mask does not fit its image: {error}"),
+    }
+}

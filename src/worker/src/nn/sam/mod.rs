@@ -1,0 +1,28 @@
+//! Segment Anything: Kirillov et al., "Segment Anything" (ICCV 2023), after facebookresearch/segment-anything.
+//! Unaware of stages, granularities and of what its masks are for.
+
+pub mod attention;
+pub mod config;
+pub mod crops;
+pub mod decoder;
+pub mod encoder;
+pub mod enlarge;
+pub mod error;
+pub mod generator;
+pub mod layers;
+pub mod model;
+pub mod names;
+pub mod nms;
+pub mod params;
+pub mod preprocess;
+pub mod prompt;
+pub mod regions;
+pub mod relpos;
+pub mod scan;
+pub mod transformer;
+
+pub use config::Config;
+pub use error::SamError;
+pub use generator::{Generator, MaskRecord};
+pub use model::{Embedding, Precision, Sam};
+pub use params::Params;

@@ -1,0 +1,214 @@
+//! A whole Segment Anything model: its three networks, its weights, and the embedding of an image.
+//! Unaware of which prompts are given and what becomes of masks.
+
+use std::path::Path as FilePath;
+
+use pixels::Rgb8;
+use serde::{Deserialize, Serialize};
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor, no_grad};
+
+use super::config::{Config, NARROWING};
+use super::decoder::MaskDecoder;
+use super::encoder::ImageEncoder;
+use super::error::SamError;
+use super::prompt::PromptEncoder;
+use super::transformer::ImageSide;
+use super::{names, preprocess};
+use crate::nn::checkpoint;
+
+/// The number format of the image encoder, where nearly all of the work is. Prompts and masks are float32 always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// float32, as the official code.
+    #[default]
+    Float32,
+    /// bfloat16.
+    Bfloat16,
+    /// float16.
+    Float16,
+}
+
+impl Precision {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Float32 => Kind::Float,
+            Self::Bfloat16 => Kind::BFloat16,
+            Self::Float16 => Kind::Half,
+        }
+    }
+}
+
+/// The model. Nothing in it is trained: all of it runs without gradients.
+#[derive(Debug)]
+pub struct Sam {
+    /// The shape it was built with.
+    pub config: Config,
+    /// The image encoder.
+    pub image_encoder: ImageEncoder,
+    /// The prompt encoder.
+    pub prompt_encoder: PromptEncoder,
+    /// The mask decoder.
+    pub mask_decoder: MaskDecoder,
+    store: VarStore,
+    precision: Precision,
+}
+
+/// What the encoder saw in an image: computed once, then used for any number of prompts and grids.
+#[derive(Debug)]
+pub struct Embedding {
+    /// (1, C, grid, grid), float32.
+    pub features: Tensor,
+    /// Width and height of the image.
+    pub original: (usize, usize),
+    /// Width and height of the image as it was scaled for the encoder.
+    pub scaled: (usize, usize),
+    /// What all prompts without a mask share in the decoder.
+    pub image_side: ImageSide,
+}
+
+impl Sam {
+    /// A model of `config` on `device`, all weights zero. Errors: [`SamError::Config`].
+    pub fn new(config: &Config, device: Device) -> Result<Self, SamError> {
+        check(config)?;
+        let store = VarStore::new(device);
+        let root = store.root();
+        Ok(Self {
+            config: config.clone(),
+            image_encoder: ImageEncoder::new(&(&root / "image_encoder"), config),
+            prompt_encoder: PromptEncoder::new(&(&root / "prompt_encoder"), config),
+            mask_decoder: MaskDecoder::new(&(&root / "mask_decoder"), config),
+            store,
+            precision: Precision::Float32,
+        })
+    }
+
+    /// A model of `config` with the weights of the file at `path`: Meta's `.pth` or Hugging Face's safetensors.
+    ///
+    /// Strict: a name too many or too few, another shape or a NaN is an error that names it.
+    pub fn load(
+        path: &FilePath,
+        config: &Config,
+        device: Device,
+        precision: Precision,
+    ) -> Result<Self, SamError> {
+        let mut sam = Self::new(config, device)?;
+        names::official(checkpoint::open(path)?).fill(&sam.store)?;
+        sam.store.freeze();
+        sam.set_precision(precision);
+        Ok(sam)
+    }
+
+    /// Sets the number format of the image encoder.
+    pub fn set_precision(&mut self, precision: Precision) {
+        (self.store.root() / "image_encoder").set_kind(precision.kind());
+        self.precision = precision;
+    }
+
+    /// The weights, by official name.
+    pub fn store(&self) -> &VarStore {
+        &self.store
+    }
+
+    /// The device it runs on.
+    pub fn device(&self) -> Device {
+        self.store.device()
+    }
+
+    /// The embedding of an image of any size. Errors: [`SamError::Image`], [`SamError::NotFinite`].
+    pub fn embed(&self, image: &Rgb8) -> Result<Embedding, SamError> {
+        no_grad(|| {
+            let scaled = preprocess::scaled(image, self.config.img_size)?;
+            let x = preprocess::encoder_input(&scaled, self.config.img_size, self.device());
+            let features = self.features(&x)?;
+            Ok(Embedding {
+                image_side: self.image_side(&features, None),
+                features,
+                original: image.size(),
+                scaled: scaled.size(),
+            })
+        })
+    }
+
+    /// The encoder's output (1, C, grid, grid) for a prepared `x` (1, 3, S, S). Errors: [`SamError::NotFinite`].
+    pub fn features(&self, x: &Tensor) -> Result<Tensor, SamError> {
+        let x = x.to_kind(self.precision.kind());
+        let features = no_grad(|| self.image_encoder.forward(&x));
+        if is_finite(&features) {
+            return Ok(features.to_kind(Kind::Float));
+        }
+        Err(SamError::NotFinite {
+            module: self.first_not_finite(&x),
+        })
+    }
+
+    /// The decoder's view of `features` with the mask prompts `dense` (B, 1, 4·grid, 4·grid), or without any.
+    pub fn image_side(&self, features: &Tensor, dense: Option<&Tensor>) -> ImageSide {
+        let dense = self.prompt_encoder.dense(dense);
+        let pe = self.prompt_encoder.dense_pe();
+        self.mask_decoder.image_side(features, &pe, &dense)
+    }
+
+    /// The first module of the encoder whose output for `x` holds NaN or infinite values.
+    fn first_not_finite(&self, x: &Tensor) -> String {
+        let mut first = None;
+        let _ = no_grad(|| {
+            self.image_encoder.walk(x, &mut |name, output| {
+                if first.is_none() && !is_finite(output) {
+                    first = Some(name.to_owned());
+                }
+            })
+        });
+        first.unwrap_or_else(|| "neck".to_owned())
+    }
+}
+
+fn is_finite(t: &Tensor) -> bool {
+    bool::try_from(t.isfinite().all()).unwrap_or(false)
+}
+
+/// Whether the parts of a shape fit together, so that nothing fails later.
+fn check(c: &Config) -> Result<(), SamError> {
+    let divides = |part: i64, whole: i64| part > 0 && whole > 0 && whole % part == 0;
+    let broken = [
+        (
+            !divides(c.patch_size, c.img_size),
+            "`patch_size` does not divide `img_size`",
+        ),
+        (
+            !divides(c.num_heads, c.embed_dim),
+            "`num_heads` does not divide `embed_dim`",
+        ),
+        (
+            !divides(8, c.prompt_dim),
+            "`prompt_dim` is no multiple of 8",
+        ),
+        (
+            !divides(c.dec_heads * NARROWING, c.prompt_dim),
+            "`prompt_dim` is no multiple of twice `dec_heads`",
+        ),
+        (
+            !divides(4, c.mask_in_chans),
+            "`mask_in_chans` is no multiple of 4",
+        ),
+        (
+            c.mlp_dim() < 1 || c.dec_mlp_dim < 1 || c.iou_hidden < 1,
+            "an MLP has no width",
+        ),
+        (
+            c.global_attn_indexes.iter().any(|&i| i >= c.depth),
+            "a global block is beyond `depth`",
+        ),
+        (
+            c.rel_pos_lengths_overridden.values().any(|&n| n < 1),
+            "a relative-position table is empty",
+        ),
+    ];
+    match broken.iter().find(|(is_broken, _)| *is_broken) {
+        Some((_, reason)) => Err(SamError::Config {
+            reason: (*reason).to_owned(),
+        }),
+        None => Ok(()),
+    }
+}

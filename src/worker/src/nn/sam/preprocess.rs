@@ -1,0 +1,40 @@
+//! From an 8-bit image to the encoder's input: scale, normalise, pad (official `sam.py`, `transforms.py`).
+//! Unaware of the network.
+
+use pixels::{Rgb8, longest_side_size, pil_bilinear_u8};
+use tch::{Device, Kind, Tensor};
+
+use super::error::SamError;
+
+/// Mean of R, G, B on the 0-255 scale (official `build_sam.py`, `pixel_mean`).
+const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
+/// Standard deviation of R, G, B on the 0-255 scale (official `build_sam.py`, `pixel_std`).
+const STD: [f32; 3] = [58.395, 57.12, 57.375];
+
+/// `image` with its longer side scaled to `side`. Errors: [`SamError::Image`].
+pub fn scaled(image: &Rgb8, side: i64) -> Result<Rgb8, SamError> {
+    let (width, height) = longest_side_size(image.width, image.height, side as usize);
+    if width == 0 || height == 0 {
+        return Err(SamError::Image {
+            size: image.size(),
+            target: side,
+        });
+    }
+    Ok(pil_bilinear_u8(image, width, height))
+}
+
+/// A scaled image as the encoder wants it: (1, 3, side, side), normalised, then zeros at the right and the bottom.
+pub fn encoder_input(image: &Rgb8, side: i64, device: Device) -> Tensor {
+    let (w, h) = (image.width as i64, image.height as i64);
+    let x = Tensor::from_slice(&image.data)
+        .view([h, w, 3])
+        .to_device(device);
+    let x = x.permute([2, 0, 1]).unsqueeze(0).to_kind(Kind::Float);
+    let channels = |values: [f32; 3]| {
+        Tensor::from_slice(&values)
+            .view([1, 3, 1, 1])
+            .to_device(device)
+    };
+    let x = (x - channels(MEAN)) / channels(STD);
+    x.constant_pad_nd([0, side - w, 0, side - h])
+}

@@ -1,0 +1,175 @@
+//! From logits to masks: the interpolation against libtorch's, clean-up against OpenCV, edge cases of the generator.
+//! Unaware of golden numbers, which `tests/parity` compares.
+
+use pixels::{Rgb8, Rle};
+use tch::{Kind, Tensor};
+
+use super::sam::tiny_sam;
+use crate::nn::sam::regions::cleaned;
+use crate::nn::sam::scan::Scanner;
+use crate::nn::sam::{Generator, Params, SamError};
+
+/// The official two steps with libtorch: (height, width) logits.
+fn two_steps(low: &Tensor, full: i64, scaled: (i64, i64), size: (i64, i64)) -> Tensor {
+    let x = low
+        .unsqueeze(0)
+        .unsqueeze(0)
+        .upsample_bilinear2d([full, full], false, None, None);
+    let x = x.narrow(2, 0, scaled.1).narrow(3, 0, scaled.0).contiguous();
+    x.upsample_bilinear2d([size.1, size.0], false, None, None)
+        .squeeze()
+}
+
+fn floats(t: &Tensor) -> Vec<f32> {
+    Vec::<f32>::try_from(t.contiguous().view([-1])).unwrap()
+}
+
+#[test]
+fn one_step_is_the_two_official_ones() {
+    tch::manual_seed(4);
+    for (scaled, size) in [
+        ((1024, 681), (510, 339)),
+        ((256, 1024), (64, 256)),
+        ((1024, 1024), (1024, 1024)),
+        ((683, 1024), (1367, 2050)),
+        ((1024, 11), (300, 3)),
+    ] {
+        let low = Tensor::randn([256, 256], (Kind::Float, tch::Device::Cpu)) * 3.0;
+        let expected = floats(&two_steps(&low, 1024, scaled, size));
+        let sizes = |(w, h): (i64, i64)| (w as usize, h as usize);
+        let scanner = Scanner::new(256, 1024, sizes(scaled), sizes(size), 1.0);
+        let ours = scanner.scan(&floats(&low.transpose(0, 1))).unwrap();
+        let bits: Vec<u8> = expected.iter().map(|&v| u8::from(v > 0.0)).collect();
+        let flipped = ours
+            .mask
+            .to_bitmap()
+            .iter()
+            .zip(&bits)
+            .filter(|(a, b)| a != b)
+            .count();
+        assert!(
+            flipped <= 1 + bits.len() / 100_000,
+            "{size:?}: {flipped} of {}",
+            bits.len()
+        );
+        let above = |cut: f32| expected.iter().filter(|&&v| v > cut).count() as f32;
+        let stability = above(1.0) / above(-1.0);
+        assert!((ours.stability - stability).abs() < 1e-4, "{size:?}");
+    }
+}
+
+#[test]
+fn masks_without_pixels_have_no_stability() {
+    let scanner = Scanner::new(8, 32, (32, 20), (50, 31), 1.0);
+    let empty = scanner.scan(&[-5.0; 64]).unwrap();
+    assert!(empty.stability.is_nan() && empty.mask.is_empty());
+    let full = scanner.scan(&[5.0; 64]).unwrap();
+    assert_eq!((full.stability, full.mask.area()), (1.0, 50 * 31));
+    assert_eq!(full.mask.bbox(), [0, 0, 49, 30]);
+    assert!(scanner.scan(&[f32::NAN; 64]).unwrap().mask.is_empty());
+}
+
+/// What the official `remove_small_regions` with OpenCV 5.0 leaves of three patterns, holes first, then islands:
+/// number of pixels, and the sum of their positions from 1. Nothing where it changed nothing.
+#[test]
+fn small_regions_are_those_of_opencv() {
+    let pattern = |k: usize, x: usize, y: usize| match k {
+        0 => (y * y + 3 * x * x) % 97 < 40,
+        1 => (x * 7 + y * 13 + x * y) % 11 < 3,
+        _ => ((x / 3) * 5 + (y / 3) * 3 + (x / 3) * (y / 3)) % 7 < 2,
+    };
+    for (k, (width, height), min_area, expected) in [
+        (0, (50, 40), 12, Some((817, 787_171))),
+        (1, (37, 29), 30, Some((8, 2848))),
+        (2, (41, 33), 28, Some((99, 72_000))),
+        (0, (23, 31), 1000, Some((713, 254_541))),
+        (1, (40, 30), 10_000, Some((1200, 720_600))),
+        (2, (30, 30), 5, None),
+    ] {
+        let inside = |i: usize| u8::from(pattern(k, i % width, i / width));
+        let bits: Vec<u8> = (0..width * height).map(inside).collect();
+        let mask = Rle::from_bitmap(&bits, width, height).unwrap();
+        let found = cleaned(&mask, min_area).map(|mask| {
+            let bits = mask.to_bitmap();
+            let sum = (1..)
+                .zip(&bits)
+                .map(|(i, &bit)| i * usize::from(bit))
+                .sum::<usize>();
+            (mask.area(), sum)
+        });
+        assert_eq!(found, expected, "pattern {k}");
+    }
+}
+
+#[test]
+fn an_empty_mask_has_nothing_to_clean() {
+    let empty = Rle::from_bitmap(&[0; 12], 4, 3).unwrap();
+    assert_eq!(cleaned(&empty, 5), None);
+}
+
+fn photo(width: usize, height: usize) -> Rgb8 {
+    let data = (0..width * height * 3)
+        .map(|i| (i * i % 251) as u8)
+        .collect();
+    Rgb8::new(width, height, data).unwrap()
+}
+
+#[test]
+fn a_grid_without_survivors_gives_no_masks() {
+    let sam = tiny_sam();
+    let image = photo(40, 30);
+    let strict = Params {
+        pred_iou_thresh: 1e6,
+        ..Params::grid(3)
+    };
+    let generator = Generator::new(strict).unwrap();
+    let embedding = sam.embed(&image).unwrap();
+    let (masks, tally) = generator.masks_and_tally(&sam, &image, &embedding).unwrap();
+    assert!(masks.is_empty());
+    assert_eq!((tally.candidates, tally.after_iou, tally.kept), (27, 0, 0));
+}
+
+#[test]
+fn batches_change_nothing_and_an_embedding_serves_all_grids() {
+    let sam = tiny_sam();
+    let image = photo(40, 30);
+    let embedding = sam.embed(&image).unwrap();
+    let all = |n: usize, batch: usize| {
+        let params = Params {
+            points_per_batch: batch,
+            pred_iou_thresh: 0.0,
+            stability_score_thresh: 0.0,
+            box_nms_thresh: 0.95,
+            ..Params::grid(n)
+        };
+        Generator::new(params)
+            .unwrap()
+            .masks(&sam, &image, &embedding)
+            .unwrap()
+    };
+    let (one, four) = (all(3, 1), all(3, 64));
+    assert!(!one.is_empty());
+    assert_eq!(one.len(), four.len());
+    for (a, b) in one.iter().zip(&four) {
+        assert_eq!(
+            a.point_coords.map(f64::to_bits),
+            b.point_coords.map(f64::to_bits)
+        );
+        assert!((a.predicted_iou - b.predicted_iou).abs() < 1e-5);
+        assert_eq!(a.segmentation.height(), 30);
+    }
+    assert!(
+        one.windows(2)
+            .all(|pair| pair[0].predicted_iou >= pair[1].predicted_iou)
+    );
+    assert_eq!(all(5, 64).len(), all(5, 64).len());
+}
+
+#[test]
+fn images_without_pixels_are_refused() {
+    let sam = tiny_sam();
+    for (width, height) in [(0, 0), (0, 7), (5000, 1)] {
+        let error = sam.embed(&photo(width, height)).err().unwrap();
+        assert!(matches!(error, SamError::Image { .. }), "{error}");
+    }
+}
