@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use divan::{Bencher, black_box};
-use pipeline::plan::{Outside, Past, Plan, Stored, World};
+use pipeline::plan::{Listing, Outside, Past, Plan, Stored, World};
 use spec::{Pipeline, Request};
 use store::{Digest, Key};
 
@@ -73,7 +73,7 @@ fn read(bencher: Bencher<'_, '_>, stages: usize) {
 fn plan(bencher: Bencher<'_, '_>, stages: usize) {
     let pipeline = load(&text(stages));
     let files = vec![("a.png".to_owned(), Digest::of(b"a"))];
-    let outside = Outside::from([("photos".into(), Ok(files))]);
+    let outside = Outside::from([((Listing::Images, "photos".into()), Ok(files))]);
     let world = World {
         outside: &outside,
         numerics: "cpu float32 libtorch 2.11.0",

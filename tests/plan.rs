@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use pipeline::plan::{Outside, Past, Plan, Planned, Reason, Stored, Verdict, World};
+use pipeline::plan::{Listing, Outside, Past, Plan, Planned, Reason, Stored, Verdict, World};
 use serde_json::Value;
 use spec::{Kind, Pipeline, Request};
 use store::{Digest, Key};
@@ -46,7 +46,14 @@ const OTHERS: &str = "
 /// The files of every folder that a stage may name; `copy` holds what `photos` does.
 fn outside(pipeline: &Pipeline) -> Outside {
     let mut outside = Outside::new();
-    for (field, path) in pipeline.stages.iter().flat_map(|s| s.kind.outside()) {
+    let all = pipeline.stages.iter().flat_map(|s| {
+        let listing = |field| Listing::of(&s.kind, field);
+        s.kind
+            .outside()
+            .into_iter()
+            .map(move |(f, p)| (f, listing(f), p))
+    });
+    for (field, listing, path) in all {
         let folder = path.to_str().unwrap();
         let content = folder.replace("copy", "photos");
         let file = |name: &str| {
@@ -60,7 +67,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
         } else {
             vec![file("a.png"), file("b.png")]
         };
-        outside.insert(path.clone(), Ok(files));
+        outside.insert((listing, path.clone()), Ok(files));
     }
     outside
 }
@@ -347,6 +354,24 @@ const CASES: &[Case] = &[
             "note=Note",
         ],
         same: &["columns=null", "metric=psnr", "values=[]", "caption=''"],
+    },
+    Case {
+        kind: "command",
+        config: "{run: [a, b], files: [photos.csv], stages: {m: masks}, outputs: [x.txt], env: {A: b}}",
+        other: &[
+            "run=[a, c]",
+            "run=[a b]",
+            "run=[]|shell=a",
+            "files=[more.csv]",
+            "files=[photos.csv, more.csv]",
+            "stages.m=finer",
+            "stages={n: masks}",
+            "outputs=[y.txt]",
+            "outputs=[x.txt, y.txt]",
+            "env.A=c",
+            "env={B: b}",
+        ],
+        same: &["pass=[A]", "pass=[NOT_SET_HERE]"],
     },
 ];
 
@@ -686,7 +711,10 @@ fn what_is_forced_runs_and_what_is_made_from_it() {
 fn what_is_missing_outside_blocks_what_needs_it() {
     let pipeline = load(CHAIN, &[]);
     let mut world = outside(&pipeline);
-    world.insert("photos".into(), Err("it is not there".into()));
+    world.insert(
+        (Listing::Images, "photos".into()),
+        Err("it is not there".into()),
+    );
     let world = World {
         outside: &world,
         numerics: NUMERICS,

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use pipeline::plan::{self, Outside, Past, Plan, Stored, World};
-use pipeline::run::{Display, Executor, Failure, Outcome, Run, RunEvent, Stop, Task};
+use pipeline::plan::{self, Listing, Outside, Past, Plan, Stored, World};
+use pipeline::run::{Display, Executor, Failure, OnEvent, Outcome, Run, RunEvent, Stop, Task};
 use spec::{Device, Event, Pipeline, Request};
 use store::{Digest, Facts, Key, Presence, Store};
 use tempfile::TempDir;
@@ -39,6 +39,7 @@ struct Room {
     store: Store,
     pipeline: Pipeline,
     cores: usize,
+    gpus: Vec<usize>,
     jobs: usize,
     keep_going: bool,
     stop: Stop,
@@ -66,6 +67,10 @@ impl Past for Cached<'_> {
 #[derive(Default)]
 struct Noting {
     fails: &'static str,
+    /// So many of its tries fail; all when `None`.
+    failures: Option<u32>,
+    /// Whether it fails because GPU memory ran out.
+    out_of_memory: bool,
     /// How long a stage waits for a second one, until two have met.
     patience: Duration,
     state: Mutex<Notes>,
@@ -75,6 +80,8 @@ struct Noting {
 #[derive(Default)]
 struct Notes {
     stages: Vec<usize>,
+    /// Name of the kind, `CUDA_VISIBLE_DEVICES`.
+    visible: Vec<(String, Option<String>)>,
     now: usize,
     most: usize,
 }
@@ -110,8 +117,13 @@ impl Noting {
 }
 
 impl Executor for Noting {
-    fn execute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
-        self.state.lock().unwrap().stages.push(task.stage);
+    fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
+        let kind = task.job.stage.name().to_owned();
+        {
+            let mut state = self.state.lock().unwrap();
+            state.stages.push(task.stage);
+            state.visible.push((kind, task.visible.clone()));
+        }
         self.meet(task.stage == 0);
         let message = "at work".into();
         on_event(Event::Note { message });
@@ -119,8 +131,11 @@ impl Executor for Noting {
             std::fs::write(task.job.out.join(output), "result").unwrap();
         }
         self.state.lock().unwrap().now -= 1;
-        if task.job.stage.name() == self.fails {
-            return Err(Failure::new("asked to fail", "do not ask"));
+        let fails = self.failures.is_none_or(|n| task.attempt <= n);
+        if task.job.stage.name() == self.fails && fails {
+            let mut failure = Failure::new("asked to fail", "do not ask");
+            failure.report.out_of_gpu_memory = self.out_of_memory;
+            return Err(failure);
         }
         Ok(Facts::new())
     }
@@ -143,6 +158,7 @@ impl Display for Words {
                 ..
             } => ("other", stage),
             RunEvent::Finished { stage, .. } => ("done", stage),
+            RunEvent::Retry { stage, alone, .. } => (if *alone { "alone" } else { "again" }, stage),
             RunEvent::Failed { stage, .. } => ("failed", stage),
             RunEvent::Skipped { stage } => ("skipped", stage),
             RunEvent::End { .. } => return self.0.push("end".to_owned()),
@@ -161,18 +177,23 @@ impl Words {
 
 impl Room {
     fn new() -> Self {
+        Self::of(YAML)
+    }
+
+    fn of(yaml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let request = Request {
             file: Path::new("p.yaml"),
             env: &std::collections::BTreeMap::new(),
             overrides: &[],
-            read: &|_| Ok(YAML.to_owned()),
+            read: &|_| Ok(yaml.to_owned()),
         };
         Self {
             store: Store::open(&folder.path().join("cache")).unwrap(),
             _folder: folder,
             pipeline: Pipeline::load(&request).unwrap(),
             cores: 4,
+            gpus: Vec::new(),
             jobs: 1,
             keep_going: false,
             stop: Stop::default(),
@@ -185,7 +206,7 @@ impl Room {
             .flat_map(|name| self.pipeline.find(name).unwrap())
             .collect();
         let world = World {
-            outside: &Outside::from([("photos".into(), photos)]),
+            outside: &Outside::from([((Listing::Images, "photos".into()), photos)]),
             numerics: "none",
             past: &Cached(&self.store),
             force: &force,
@@ -203,12 +224,19 @@ impl Room {
             pipeline: &self.pipeline,
             plan,
             store: &self.store,
+            committer: &self.store.committer(),
             executor,
             cores: self.cores,
+            gpus: &self.gpus,
+            visible: &["a".to_owned(), "b".to_owned(), "c".to_owned()],
             jobs: self.jobs,
             keep_going: self.keep_going,
             machine: Facts::new(),
-            device: Device::Cpu,
+            device: if self.gpus.is_empty() {
+                Device::Cpu
+            } else {
+                Device::Cuda(0)
+            },
             clock: &|| "now".to_owned(),
             unchanged: &|_| Ok(()),
             stop: &self.stop,
@@ -336,4 +364,80 @@ fn a_stop_starts_nothing_more_and_what_waits_has_not_failed() {
     let (outcome, words) = room.run(&room.now(&[]), &Noting::default());
     assert_eq!((counts(outcome), outcome.interrupted), ((0, 0, 0), true));
     assert_eq!(words.0, ["end"]);
+}
+
+#[test]
+fn retries_are_tries_after_the_first() {
+    let yaml = YAML.replace(
+        "    mask: {images: pairs}\n    resources: {threads: 1}",
+        "    mask: {images: pairs}\n    resources: {threads: 1, retries: 2}",
+    );
+    let room = Room::of(&yaml);
+    let twice = Noting {
+        failures: Some(2),
+        ..Noting::failing("mask")
+    };
+    let (outcome, words) = room.run(&room.now(&[]), &twice);
+    assert_eq!(counts(outcome), (5, 0, 0));
+    assert_eq!(words.0.iter().filter(|w| *w == "again masks").count(), 2);
+    let room = Room::of(&yaml);
+    let (outcome, words) = room.run(&room.now(&[]), &Noting::failing("mask"));
+    assert_eq!(words.0.iter().filter(|w| *w == "again masks").count(), 2);
+    assert_eq!(
+        (outcome.failed > 0, words.of("failed")),
+        (true, BTreeSet::from(["masks"]))
+    );
+}
+
+#[test]
+fn out_of_gpu_memory_is_tried_once_more_alone() {
+    let yaml = YAML.replace(
+        "resources: {threads: 1}",
+        "resources: {threads: 1, gpu_share: 4}",
+    );
+    let mut room = Room::of(&yaml);
+    room.gpus = vec![0];
+    let once = Noting {
+        failures: Some(1),
+        out_of_memory: true,
+        ..Noting::failing("tune")
+    };
+    let (outcome, words) = room.run(&room.now(&[]), &once);
+    assert_eq!(
+        (counts(outcome), words.of("alone")),
+        ((5, 0, 0), BTreeSet::from(["tuned"]))
+    );
+    let mut room = Room::of(&yaml);
+    room.gpus = vec![0];
+    let always = Noting {
+        out_of_memory: true,
+        ..Noting::failing("tune")
+    };
+    let (outcome, words) = room.run(&room.now(&[]), &always);
+    assert_eq!(
+        (outcome.failed, words.of("failed")),
+        (1, BTreeSet::from(["tuned"]))
+    );
+    assert_eq!(words.0.iter().filter(|w| *w == "alone tuned").count(), 1);
+}
+
+#[test]
+fn each_torch_stage_sees_one_gpu_and_others_none() {
+    let mut room = Room::new();
+    (room.gpus, room.jobs) = (vec![0, 2], 4);
+    let executor = Noting {
+        patience: Duration::from_secs(60),
+        ..Noting::default()
+    };
+    let (outcome, _) = room.run(&room.now(&[]), &executor);
+    assert_eq!(counts(outcome), (5, 0, 0));
+    let visible = executor.state.into_inner().unwrap().visible;
+    for (kind, devices) in visible {
+        let devices = devices.unwrap();
+        if matches!(kind.as_str(), "train" | "tune" | "evaluate") {
+            assert!(devices == "a" || devices == "c", "{kind}: `{devices}`");
+        } else {
+            assert_eq!(devices, "", "{kind}");
+        }
+    }
 }

@@ -126,7 +126,10 @@ impl Test {
     pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
         command.args(words.split_whitespace());
-        if !words.contains("--device") && !words.contains("doctor") {
+        let plans = ["run ", "plan ", "graph "]
+            .iter()
+            .any(|c| words.starts_with(c));
+        if plans && !words.contains("--device") {
             command.args(["--device", "cpu"]);
         }
         command

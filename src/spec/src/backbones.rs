@@ -1,10 +1,11 @@
 //! The sizes of ART and CAT: what a pipeline may say, the published network as default, and what is out of range.
 //! Unaware of weights and of how the networks compute.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// ART's size; the defaults are the published network of a scale (for `scale: 1`, colour denoising).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Art {
     /// 2, 3 or 4; 1 for denoising.
@@ -30,7 +31,7 @@ pub struct Art {
 }
 
 /// CAT's size, with axial blocks; the defaults are CAT-A.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cat {
     /// 2, 3 or 4.

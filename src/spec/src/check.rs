@@ -1,10 +1,13 @@
 //! What types cannot say: references of the right kind, scales that fit, numbers in range, no cycles.
 //! Unaware of files: whether an image or a checkpoint exists is not asked here.
 
+use std::collections::BTreeSet;
+
 use crate::backbones::Wrong;
 use crate::error::Problem;
 use crate::kinds::{
-    Architecture, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table, Train, Tune,
+    Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table,
+    Train, Tune,
 };
 use crate::labels;
 use crate::names::{Scheme, Weights};
@@ -108,7 +111,9 @@ impl Checker<'_> {
             Kind::Tune(tune) => self.tune(tune, &mut problems),
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, &mut problems),
             Kind::Table(table) => self.table(table, &mut problems),
+            Kind::Command(command) => self.command(command, &mut problems),
         }
+        self.resources(&mut problems);
         problems
     }
 
@@ -121,6 +126,72 @@ impl Checker<'_> {
     ) {
         if !ok {
             problems.push(self.stage.problem(path, message()));
+        }
+    }
+
+    fn command(&self, command: &Command, problems: &mut Vec<Problem>) {
+        let one = command.run.is_empty() == command.shell.is_some();
+        self.need(
+            one,
+            "run",
+            || "give one of `run: [program, argument…]` and `shell: text`".into(),
+            problems,
+        );
+        self.need(
+            !command.outputs.is_empty(),
+            "outputs",
+            || "name at least one file or folder that the command leaves".into(),
+            problems,
+        );
+        let mut names = BTreeSet::new();
+        let outputs = command.outputs.iter().filter_map(|path| path.file_name());
+        for (at, name) in outputs.enumerate() {
+            self.need(
+                names.insert(name),
+                &format!("outputs.{at}"),
+                || format!("two outputs are called `{}`", name.display()),
+                problems,
+            );
+        }
+        for name in command.stages.keys() {
+            let plain = !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\']);
+            self.need(
+                plain,
+                &format!("stages.{name}"),
+                || format!("`{name}` cannot be the name of a folder"),
+                problems,
+            );
+        }
+        for name in command.env.keys().chain(&command.pass) {
+            let good = !name.is_empty() && !name.contains(['=', '\0']);
+            let message = || format!("`{name}` cannot be the name of a variable");
+            self.need(good, "env", message, problems);
+        }
+    }
+
+    fn resources(&self, problems: &mut Vec<Problem>) {
+        let resources = &self.stage.stage.resources;
+        let positive = |value: Option<f64>| value.is_none_or(|v| v > 0.0 && v.is_finite());
+        let at_least_one = |value: Option<u32>| value.is_none_or(|v| v >= 1);
+        let wishes = [
+            ("threads", at_least_one(resources.threads)),
+            ("checkpoint", positive(resources.checkpoint)),
+            ("gpu_share", at_least_one(resources.gpu_share)),
+            ("timeout", positive(resources.timeout)),
+            ("memory", positive(resources.memory)),
+            (
+                "gpu_share",
+                resources.gpu_share.is_none() || resources.gpus.is_none_or(|n| n == 1),
+            ),
+        ];
+        for (field, good) in wishes {
+            if !good {
+                let node = self.stage.body.get("resources");
+                let node = node.map(|n| n.nearest(field));
+                let pos = node.map_or(self.stage.pos, |n| n.pos);
+                let path = format!("stages.{}.resources.{field}", self.stage.stage.base);
+                problems.push(Problem::new(pos, path, "out of range"));
+            }
         }
     }
 
@@ -417,7 +488,7 @@ impl Checker<'_> {
         let Kind::Table(table) = &self.stage.stage.kind else {
             return;
         };
-        let protocols: std::collections::BTreeSet<String> = evaluations
+        let protocols: BTreeSet<String> = evaluations
             .iter()
             .filter_map(|&e| labels::of(self.all, e).remove("luma"))
             .collect();

@@ -1,13 +1,27 @@
 //! Multiplies a stage over the values of its `each`, by substitution in its node.
 //! Unaware of types: what comes out is one node a member, still to be read.
+//!
+//! ```text
+//!   each:
+//!     alpha: [0.5, 1.0]                               one dimension: two rows of one axis
+//!     seeds: [0, 1, 2]                                the same as `seed: [0, 1, 2]`
+//!     zip: {scale: [2, 3], file: [x2.pth, x3.pth]}    one dimension: two rows of two axes
+//!     exclude: [{alpha: 0.5, scale: 3}]               rows of the grid that are left out
+//!          │
+//!   dimensions ── full grid (the last one fastest) ── exclude ──> one Draft a row
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Problem;
 use crate::kinds::Kind;
-use crate::node::{Key, Node, Pos, Value};
-use crate::reference::{Index, member_name};
+use crate::node::{Key, Node, Value};
+use crate::reference::{Index, member_name, same_value};
 use crate::substitute::placeholders;
+
+/// Axis names that mean something else.
+const ZIP: &str = "zip";
+const EXCLUDE: &str = "exclude";
 
 /// One member of a stage (a stage without `each` has one), not yet typed.
 #[derive(Clone, Debug)]
@@ -21,7 +35,7 @@ pub(crate) struct Draft {
     /// The body after substitution, without `each`.
     pub body: Node,
     /// Where the stage's name stands.
-    pub pos: Pos,
+    pub pos: crate::node::Pos,
 }
 
 /// Expands all stages, in the order of the file. A value of an axis may name a swept stage and then stands for all of
@@ -30,8 +44,11 @@ pub(crate) fn expand(
     stages: &[(Key, Node)],
     vars: &BTreeMap<String, Node>,
 ) -> Result<(Vec<Draft>, Index), Vec<Problem>> {
+    let named = stages
+        .iter()
+        .map(|(key, body)| (key.text.as_str(), (key, body)));
     let mut expander = Expander {
-        stages,
+        stages: named.collect(),
         vars,
         done: BTreeMap::new(),
         active: Vec::new(),
@@ -55,22 +72,52 @@ pub(crate) fn expand(
 }
 
 struct Expander<'a> {
-    stages: &'a [(Key, Node)],
+    stages: BTreeMap<&'a str, (&'a Key, &'a Node)>,
     vars: &'a BTreeMap<String, Node>,
     done: BTreeMap<String, Vec<Draft>>,
     active: Vec<String>,
     problems: Vec<Problem>,
 }
 
-/// One axis: its name and the values with their spelling.
-type Axis = (String, Vec<(String, Node)>);
+/// The value of one axis: how it is spelled in names, and itself.
+#[derive(Clone, Debug)]
+struct Choice {
+    axis: String,
+    text: String,
+    node: Node,
+}
+
+/// Values that are taken together: of one axis, or of several that are zipped.
+type Row = Vec<Choice>;
+
+/// What an `each` says.
+#[derive(Default)]
+struct Each {
+    dimensions: Vec<Vec<Row>>,
+    exclude: Vec<Exclusion>,
+}
+
+/// A combination that is left out: for each axis the values it may have.
+struct Exclusion {
+    axes: Vec<(String, Vec<String>)>,
+    node: Node,
+}
+
+impl Exclusion {
+    fn matches(&self, row: &[&Choice]) -> bool {
+        self.axes.iter().all(|(axis, values)| {
+            row.iter()
+                .any(|c| c.axis == *axis && values.iter().any(|v| same_value(&c.text, v)))
+        })
+    }
+}
 
 impl Expander<'_> {
     fn stage(&mut self, name: &str) {
         if self.done.contains_key(name) || self.active.iter().any(|a| a == name) {
             return;
         }
-        let Some((key, body)) = self.stages.iter().find(|(k, _)| k.text == name) else {
+        let Some(&(key, body)) = self.stages.get(name) else {
             return;
         };
         self.active.push(name.to_owned());
@@ -87,44 +134,38 @@ impl Expander<'_> {
 
     fn members(&mut self, key: &Key, body: &Node) -> Result<Vec<Draft>, Problem> {
         let mut body = body.clone();
-        let each = take(&mut body, "each");
-        let axes = match each {
-            Some(each) => self.axes(each, &body).map_err(|p| p.under("each"))?,
-            None => Vec::new(),
+        let each = match take(&mut body, "each") {
+            Some(each) => self.each(each, &body).map_err(|p| p.under("each"))?,
+            None => Each::default(),
         };
-        let mut drafts = Vec::new();
-        for chosen in grid(&axes) {
-            drafts.push(self.member(key, &body, &chosen)?);
-        }
-        Ok(drafts)
+        let rows = kept(&each).map_err(|p| p.under("each"))?;
+        rows.iter()
+            .map(|row| self.member(key, &body, row))
+            .collect()
     }
 
-    fn member(
-        &self,
-        key: &Key,
-        body: &Node,
-        chosen: &[(&str, &str, &Node)],
-    ) -> Result<Draft, Problem> {
+    fn member(&self, key: &Key, body: &Node, row: &[&Choice]) -> Result<Draft, Problem> {
         let mut body = body.clone();
-        let mut values = self.vars.clone();
-        values.extend(
-            chosen
-                .iter()
-                .map(|(axis, _, node)| ((*axis).to_owned(), (*node).clone())),
-        );
         let mut used = BTreeSet::new();
-        placeholders(&mut body, &values, &mut used)?;
-        for (axis, _, node) in chosen {
-            if !set_field(&mut body, axis, node) && !used.contains(*axis) {
+        if row.is_empty() {
+            placeholders(&mut body, self.vars, &mut used)?;
+        } else {
+            let mut values = self.vars.clone();
+            let chosen = row.iter().map(|c| (c.axis.clone(), c.node.clone()));
+            values.extend(chosen);
+            placeholders(&mut body, &values, &mut used)?;
+        }
+        for Choice { axis, node, .. } in row {
+            if !set_field(&mut body, axis, node) && !used.contains(axis) {
                 let message = format!(
                     "the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`"
                 );
                 return Err(Problem::new(node.pos, "each", message));
             }
         }
-        let axes: Vec<(String, String)> = chosen
+        let axes: Vec<(String, String)> = row
             .iter()
-            .map(|(axis, text, _)| ((*axis).to_owned(), (*text).to_owned()))
+            .map(|c| (c.axis.clone(), c.text.clone()))
             .collect();
         let name = member_name(&key.text, &axes);
         Ok(Draft {
@@ -136,19 +177,66 @@ impl Expander<'_> {
         })
     }
 
-    fn axes(&mut self, mut each: Node, body: &Node) -> Result<Vec<Axis>, Problem> {
+    fn each(&mut self, mut each: Node, body: &Node) -> Result<Each, Problem> {
         placeholders(&mut each, self.vars, &mut BTreeSet::new())?;
-        let Some(entries) = each.entries() else {
-            let message = format!("expected `axis: [values]`, found {}", each.describe());
-            return Err(Problem::new(each.pos, "", message));
-        };
-        entries
-            .iter()
-            .map(|(key, values)| self.axis(key, values, body))
-            .collect()
+        let mut read = Each::default();
+        for (key, values) in mapping(&each, "`axis: [values]`")? {
+            match key.text.as_str() {
+                ZIP => {
+                    for zipped in one_or_many(values) {
+                        let rows = self.zipped(zipped, body).map_err(|p| p.under(ZIP))?;
+                        read.dimensions.push(rows);
+                    }
+                }
+                EXCLUDE => {
+                    for node in one_or_many(values) {
+                        read.exclude
+                            .push(exclusion(node).map_err(|p| p.under(EXCLUDE))?);
+                    }
+                }
+                axis => {
+                    let choices = self.axis(axis_name(axis), key, values, body)?;
+                    read.dimensions
+                        .push(choices.into_iter().map(|c| vec![c]).collect());
+                }
+            }
+        }
+        check_axes(&read, &each)?;
+        Ok(read)
     }
 
-    fn axis(&mut self, key: &Key, values: &Node, body: &Node) -> Result<Axis, Problem> {
+    /// Lists of the same length whose first values belong together, then the second ones, and so on.
+    fn zipped(&mut self, zipped: &Node, body: &Node) -> Result<Vec<Row>, Problem> {
+        let mut rows: Vec<Row> = Vec::new();
+        for (at, (key, values)) in mapping(zipped, "`axis: [values]`")?.iter().enumerate() {
+            let choices = self.axis(axis_name(&key.text), key, values, body)?;
+            if at == 0 {
+                rows = choices.into_iter().map(|c| vec![c]).collect();
+                continue;
+            }
+            if choices.len() != rows.len() {
+                let message = format!(
+                    "zipped lists have the same length: `{}` has {} values, the one before {}",
+                    key.text,
+                    choices.len(),
+                    rows.len()
+                );
+                return Err(Problem::new(values.pos, key.text.clone(), message));
+            }
+            for (row, choice) in rows.iter_mut().zip(choices) {
+                row.push(choice);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn axis(
+        &mut self,
+        axis: &str,
+        key: &Key,
+        values: &Node,
+        body: &Node,
+    ) -> Result<Vec<Choice>, Problem> {
         let Value::Seq(items) = &values.value else {
             let message = format!("expected a list of values, found {}", values.describe());
             return Err(Problem::new(values.pos, key.text.clone(), message));
@@ -160,17 +248,19 @@ impl Expander<'_> {
                 "the list of values is empty",
             ));
         }
-        let mut named: Vec<(String, Node)> = Vec::new();
+        let mut choices: Vec<Choice> = Vec::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
         for item in items {
-            for (text, node) in self.values(&key.text, item, body)? {
-                if named.iter().any(|(t, _)| *t == text) {
+            for (text, node) in self.values(axis, item, body)? {
+                if !seen.insert(text.clone()) {
                     let message = format!("the value `{text}` stands twice");
                     return Err(Problem::new(item.pos, key.text.clone(), message));
                 }
-                named.push((text, node));
+                let axis = axis.to_owned();
+                choices.push(Choice { axis, text, node });
             }
         }
-        Ok((key.text.clone(), named))
+        Ok(choices)
     }
 
     /// The value itself or, where it is a reference to a swept stage, the names of all members.
@@ -199,6 +289,109 @@ impl Expander<'_> {
             _ => Ok(vec![(text, item.clone())]),
         }
     }
+}
+
+/// `seeds` is a friendlier spelling of the field it sweeps.
+fn axis_name(written: &str) -> &str {
+    if written == "seeds" { "seed" } else { written }
+}
+
+fn mapping<'n>(node: &'n Node, expected: &str) -> Result<&'n [(Key, Node)], Problem> {
+    node.entries().ok_or_else(|| {
+        let message = format!("expected {expected}, found {}", node.describe());
+        Problem::new(node.pos, "", message)
+    })
+}
+
+/// The items of a list, or the one thing that stands there without a list.
+fn one_or_many(node: &Node) -> &[Node] {
+    match &node.value {
+        Value::Seq(items) => items,
+        _ => std::slice::from_ref(node),
+    }
+}
+
+fn exclusion(node: &Node) -> Result<Exclusion, Problem> {
+    let mut axes = Vec::new();
+    for (key, values) in mapping(node, "`{axis: value}`")? {
+        let values: Option<Vec<String>> = one_or_many(values).iter().map(Node::scalar).collect();
+        let values = values.ok_or_else(|| {
+            let message = "expected a value of this axis, or a list of them";
+            Problem::new(node.pos, key.text.clone(), message)
+        })?;
+        axes.push((axis_name(&key.text).to_owned(), values));
+    }
+    Ok(Exclusion {
+        axes,
+        node: node.clone(),
+    })
+}
+
+/// No axis stands twice, and exclusions name axes that there are.
+fn check_axes(each: &Each, node: &Node) -> Result<(), Problem> {
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for choice in each
+        .dimensions
+        .iter()
+        .filter_map(|rows| rows.first())
+        .flatten()
+    {
+        if !known.insert(&choice.axis) {
+            let message = format!("the axis `{}` stands twice", choice.axis);
+            return Err(Problem::new(node.pos, "", message));
+        }
+    }
+    for exclusion in &each.exclude {
+        for (axis, _) in &exclusion.axes {
+            if !known.contains(axis.as_str()) {
+                let names: Vec<&str> = known.iter().copied().collect();
+                return Err(Problem::new(
+                    exclusion.node.pos,
+                    EXCLUDE,
+                    format!("there is no axis `{axis}`"),
+                )
+                .hint(crate::error::suggest(axis, &names, "axes")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of the grid that no exclusion matches. One that matches nothing is a mistake, and so is an empty grid.
+fn kept(each: &Each) -> Result<Vec<Vec<&Choice>>, Problem> {
+    let rows = grid(&each.dimensions);
+    for exclusion in &each.exclude {
+        if !rows.iter().any(|row| exclusion.matches(row)) {
+            let message = "this excludes nothing: no member has these values";
+            return Err(Problem::new(exclusion.node.pos, EXCLUDE, message));
+        }
+    }
+    let is_kept = |row: &Vec<&Choice>| !each.exclude.iter().any(|e| e.matches(row));
+    let kept: Vec<Vec<&Choice>> = rows.into_iter().filter(is_kept).collect();
+    match each.exclude.first() {
+        Some(first) if kept.is_empty() => Err(Problem::new(
+            first.node.pos,
+            EXCLUDE,
+            "every member is excluded",
+        )),
+        _ => Ok(kept),
+    }
+}
+
+/// All combinations, the last dimension fastest; one empty combination without dimensions.
+fn grid(dimensions: &[Vec<Row>]) -> Vec<Vec<&Choice>> {
+    let mut rows: Vec<Vec<&Choice>> = vec![Vec::new()];
+    for dimension in dimensions {
+        rows = rows
+            .into_iter()
+            .flat_map(|row| {
+                dimension
+                    .iter()
+                    .map(move |more| row.iter().copied().chain(more).collect())
+            })
+            .collect();
+    }
+    rows
 }
 
 /// Whether `axis` is a field of the stage's kind that holds a reference.
@@ -235,22 +428,4 @@ fn set_field(body: &mut Node, axis: &str, value: &Node) -> bool {
         return false;
     }
     config.set(axis, value.clone()).is_ok()
-}
-
-/// All combinations, the last axis fastest; one empty combination without axes.
-fn grid(axes: &[Axis]) -> Vec<Vec<(&str, &str, &Node)>> {
-    let mut rows: Vec<Vec<(&str, &str, &Node)>> = vec![Vec::new()];
-    for (axis, values) in axes {
-        rows = rows
-            .into_iter()
-            .flat_map(|row| {
-                values.iter().map(move |(text, node)| {
-                    let mut row = row.clone();
-                    row.push((axis.as_str(), text.as_str(), node));
-                    row
-                })
-            })
-            .collect();
-    }
-    rows
 }

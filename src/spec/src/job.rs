@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::kinds::Kind;
 
 /// Version of the job file; a worker refuses any other.
-pub const JOB_FORMAT: u32 = 1;
+pub const JOB_FORMAT: u32 = 2;
 
 /// Where a stage computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +52,20 @@ pub struct Job {
     pub threads: usize,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: f64,
+    /// What trainings that differ only in when they stop and which weights they hand on have in common, in hex; opaque.
+    /// Only for stages that train.
+    #[serde(default)]
+    pub trajectory: Option<String>,
+    /// The folder of a state that a shorter training of the same trajectory ended with.
+    #[serde(default)]
+    pub start: Option<PathBuf>,
 }
 
 impl Job {
     /// File name, within `state`, of the record that the stage ended as planned.
     pub const DONE: &'static str = "done.json";
+    /// Folder, within `state`, where a training leaves the state it ended with.
+    pub const LAST: &'static str = "last";
 }
 
 /// What a worker says while it runs, one JSON object a line on its standard output.
@@ -106,4 +115,7 @@ pub struct FailureReport {
     /// Whether the stage stopped because it was asked to, at a checkpoint.
     #[serde(default)]
     pub interrupted: bool,
+    /// Whether the GPU had too little memory left: alone on it, the stage may succeed.
+    #[serde(default)]
+    pub out_of_gpu_memory: bool,
 }

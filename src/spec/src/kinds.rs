@@ -1,15 +1,20 @@
 //! What each stage kind may say: one struct a kind, each default in one place.
 //! Unaware of how a stage is keyed, run or cached.
 
+mod command;
+
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use command::Command;
 
 use crate::backbones::{Art, Cat};
 use crate::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
 
 /// What a stage does, with its configuration. The name in YAML is the field of the stage (`tune: {…}`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Images from folders to HR/LR pairs.
@@ -26,6 +31,8 @@ pub enum Kind {
     Evaluate(Evaluate),
     /// Evaluations side by side.
     Table(Table),
+    /// A program of the user's own.
+    Command(Command),
 }
 
 /// What a reference to a stage may point at.
@@ -41,11 +48,16 @@ pub enum Accepts {
     Model,
     /// An `evaluate` stage.
     Evaluation,
+    /// Any stage.
+    Any,
 }
 
 impl Accepts {
     /// Whether a stage of this kind may stand there.
     pub fn takes(self, kind: &Kind) -> bool {
+        if self == Self::Any {
+            return true;
+        }
         match kind {
             Kind::Prepare(_) => self == Self::Images,
             Kind::Mask(_) => self == Self::Masks,
@@ -54,7 +66,7 @@ impl Accepts {
                 self == Self::Model || (self == Self::Backbone && tune.scheme == Scheme::Full)
             }
             Kind::Evaluate(_) => self == Self::Evaluation,
-            Kind::Table(_) => false,
+            Kind::Table(_) | Kind::Command(_) => false,
         }
     }
 
@@ -68,6 +80,7 @@ impl Accepts {
             }
             Self::Model => "a `pretrained`, `train` or `tune` stage",
             Self::Evaluation => "an `evaluate` stage",
+            Self::Any => "a stage",
         }
     }
 }
@@ -105,6 +118,7 @@ impl Kind {
         "tune",
         "evaluate",
         "table",
+        "command",
     ];
 
     /// The name in YAML.
@@ -117,6 +131,7 @@ impl Kind {
             Self::Tune(_) => "tune",
             Self::Evaluate(_) => "evaluate",
             Self::Table(_) => "table",
+            Self::Command(_) => "command",
         }
     }
 
@@ -156,6 +171,11 @@ impl Kind {
                 refs.many("from", &table.from);
                 refs.many("baseline", &table.baseline);
             }
+            Self::Command(command) => {
+                for (name, text) in &command.stages {
+                    refs.one(&format!("stages.{name}"), text, Accepts::Any);
+                }
+            }
         }
         refs.0
     }
@@ -178,6 +198,7 @@ impl Kind {
                 vec![("segmenter.files.path", path)]
             }
             Self::Pretrained(pretrained) => vec![("file", &pretrained.file)],
+            Self::Command(command) => command.files.iter().map(|f| ("files", f)).collect(),
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
                 vec![]
             }
@@ -196,6 +217,7 @@ impl Kind {
                 ..
             }) => vec![path],
             Self::Pretrained(pretrained) => vec![&mut pretrained.file],
+            Self::Command(command) => command.files.iter_mut().collect(),
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
                 vec![]
             }
@@ -251,7 +273,7 @@ impl References {
 }
 
 /// `prepare`: images of a folder become HR/LR pairs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
     /// Folder of the HR (or clean) images: PNG and JPEG, 8 or 16 bit.
@@ -284,7 +306,7 @@ impl Prepare {
 }
 
 /// The degradation (METHOD: degradations).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Degrade {
     /// MATLAB's bicubic at this scale: 2, 3 or 4.
@@ -304,7 +326,7 @@ impl Degrade {
 }
 
 /// `mask`: `N_c` binary masks for each LQ image.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mask {
     /// The images.
@@ -340,8 +362,8 @@ const fn coarse() -> Granularity {
 }
 
 /// Who makes the masks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Segmenter {
     /// Felzenszwalb–Huttenlocher graph segmentation at three scales; needs no weights.
     Graph(Graph),
@@ -379,7 +401,7 @@ impl Segmenter {
 }
 
 /// Parameters of the graph segmenter; `None` means the segmenter's own default, which its version fixes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Graph {
     /// Standard deviation of the smoothing, in pixels.
@@ -391,7 +413,7 @@ pub struct Graph {
 }
 
 /// A network and its size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     /// Information multi-distillation network (Hui et al., 2019).
@@ -441,7 +463,7 @@ impl Architecture {
 }
 
 /// IMDN's size; the defaults are the published network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Imdn {
     /// 2, 3 or 4.
@@ -463,7 +485,7 @@ const fn imdn_blocks() -> u32 {
 }
 
 /// `pretrained`: weights that others trained, by the official key names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pretrained {
     /// The network they belong to.
@@ -473,7 +495,7 @@ pub struct Pretrained {
 }
 
 /// `train`: a backbone from scratch, or from the weights of another stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// The network.
@@ -485,11 +507,12 @@ pub struct Train {
     pub images: String,
     /// How long and how; its fields stand beside these in YAML.
     #[serde(default)]
+    #[schemars(flatten)]
     pub schedule: Schedule,
 }
 
 /// `tune`: SPT units on a frozen backbone, or full fine-tuning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tune {
     /// What is trained.
@@ -519,6 +542,7 @@ pub struct Tune {
     pub share: Share,
     /// How long and how; its fields stand beside these in YAML.
     #[serde(default)]
+    #[schemars(flatten)]
     pub schedule: Schedule,
 }
 
@@ -543,7 +567,7 @@ const fn share() -> Share {
 }
 
 /// How long a training runs and by which rule; the defaults are the paper's (METHOD: tuning).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
     /// How many iterations; one of this and `until`.
@@ -620,8 +644,8 @@ impl Schedule {
 }
 
 /// When a training without a number of iterations stops.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Until {
     /// After `patience` validations without a gain of `min_gain`.
     Converged {
@@ -650,7 +674,7 @@ const fn at_most() -> u64 {
 }
 
 /// PSNR on images that are not trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
     /// The images.
@@ -668,7 +692,7 @@ const fn every() -> u64 {
 }
 
 /// `evaluate`: a model on a set of images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
     /// The network.
@@ -715,7 +739,7 @@ fn both() -> Vec<Metric> {
 }
 
 /// `table`: evaluations side by side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// The evaluations; a swept stage stands for all of its members.
@@ -751,7 +775,7 @@ const fn psnr() -> Metric {
 }
 
 /// A column of a table that is about the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TableValue {
     /// SSIM, averaged over all images.
@@ -769,7 +793,7 @@ pub enum TableValue {
 }
 
 /// What a stage asks of the machine; never in its key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
     /// Threads of the stage; all cores when absent. Results of torch stages may differ in the last bits between
@@ -777,6 +801,16 @@ pub struct Resources {
     pub threads: Option<u32>,
     /// Seconds between checkpoints of a training; 10 when absent.
     pub checkpoint: Option<f64>,
+    /// GPUs that a torch stage on CUDA gets for itself; 1 when absent.
+    pub gpus: Option<u32>,
+    /// So many stages with this wish may share one GPU.
+    pub gpu_share: Option<u32>,
+    /// How often a failed stage is tried again; 0 when absent. What a signal stopped is not a failure.
+    pub retries: Option<u32>,
+    /// Seconds after which the stage is stopped and has failed; no limit when absent.
+    pub timeout: Option<f64>,
+    /// GiB of memory above which the stage is stopped and has failed; no limit when absent.
+    pub memory: Option<f64>,
 }
 
 impl Resources {

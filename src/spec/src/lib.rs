@@ -12,12 +12,15 @@
 //!                                      de: typed `Kind`, errors keep file:line:column
 //!                                                   |
 //!                                      resolve: references become edges; check: kinds and sizes fit
+//!                                                   |
+//!                                      anchor: where the outputs of commands lie in the project
 //!                                                   v
 //!                                               Pipeline ──> plan, and (as `Job`) the worker
 //! ```
 //!
 //! To add a stage kind: a struct in [`kinds`], a variant of [`Kind`], its inputs in [`Kind::inputs`].
 
+mod anchor;
 pub mod backbones;
 mod check;
 mod de;
@@ -30,10 +33,13 @@ pub mod names;
 mod node;
 mod pipeline;
 mod reference;
+mod schema;
 mod substitute;
 mod yaml;
 
+pub use anchor::{Places, normal};
 pub use error::{Place, Problem, SpecError};
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job};
 pub use kinds::{Kind, Resources};
 pub use pipeline::{Edge, Pipeline, Request, Stage};
+pub use schema::schema;

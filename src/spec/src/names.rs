@@ -1,13 +1,14 @@
 //! The closed sets of names a pipeline file may use: variants, schemes, granularities, protocols.
 //! Unaware of stages, files and networks; each enum is spelled the same in YAML, in keys and in tables.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Declares an enum of names with one spelling each, used by serde, by keys and by tables.
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+ }
 
         impl $name {

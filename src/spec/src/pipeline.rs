@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::anchor::Places;
 use crate::check;
 use crate::de::{fields_of, from_node};
 use crate::error::{Place, Problem, SpecError, spot, suggest};
@@ -54,6 +55,10 @@ pub struct Stage {
     pub inputs: Vec<Edge>,
     /// What it asks of the machine.
     pub resources: Resources,
+    /// The folder of the file it is written in: relative paths start there.
+    pub folder: PathBuf,
+    /// Where a command's files and outputs lie; empty before [`Pipeline::anchor`], and for other kinds.
+    pub places: Places,
     /// Where its name stands.
     pub place: Place,
     /// Where each outside path stands, in the order of [`Kind::outside`].
@@ -297,6 +302,9 @@ impl Loader<'_> {
             .iter()
             .map(|field| config.nearest(field).pos)
             .collect();
+        if let Kind::Command(command) = &mut kind {
+            self.hand_through(command);
+        }
         for (pos, path) in positions.iter().zip(kind.outside_mut()) {
             *path = self.folder(*pos).join(&*path);
         }
@@ -311,6 +319,8 @@ impl Loader<'_> {
             kind,
             inputs: Vec::new(),
             resources,
+            folder: self.folder(draft.pos),
+            places: Places::default(),
             place: spot(draft.pos, &self.sources),
             outside_places,
         };
@@ -321,6 +331,18 @@ impl Loader<'_> {
         };
         typed.stage.inputs = resolve(&typed, index)?;
         Ok(typed)
+    }
+}
+
+impl Loader<'_> {
+    /// Variables that a command wants handed through stand in `env` from here on, so that their values are in its key.
+    fn hand_through(&self, command: &mut kinds::Command) {
+        for name in &command.pass {
+            if let Some(value) = self.request.env.get(name) {
+                let entry = command.env.entry(name.clone());
+                entry.or_insert_with(|| value.clone());
+            }
+        }
     }
 }
 
@@ -371,8 +393,8 @@ fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edg
         .collect())
 }
 
-const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
-const STAGE_LEVEL: &[&str] = &["each", "resources"];
+pub(crate) const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
+pub(crate) const STAGE_LEVEL: &[&str] = &["each", "resources"];
 
 fn check_top_level(root: &Node) -> Result<(), Problem> {
     let Some(entries) = root.entries() else {
@@ -523,6 +545,7 @@ pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
         "train" => fields_of::<kinds::Train>(),
         "tune" => fields_of::<kinds::Tune>(),
         "evaluate" => fields_of::<kinds::Evaluate>(),
+        "command" => fields_of::<kinds::Command>(),
         _ => fields_of::<kinds::Table>(),
     };
     let schedule = if own.contains(&"schedule") {
@@ -561,6 +584,7 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         "train" => from_node(config).map(Kind::Train),
         "tune" => from_node(config).map(Kind::Tune),
         "evaluate" => from_node(config).map(Kind::Evaluate),
+        "command" => from_node(config).map(Kind::Command),
         _ => from_node(config).map(Kind::Table),
     };
     read.map_err(|mut problem| {

@@ -1,4 +1,4 @@
-//! References from one stage to another: `name`, `name[value]`, `name[axis=value,…]`.
+//! References from one stage to another: `name`, `name[value]`, `name[axis=value,…]`; `*` and `?` match in any part.
 //! Unaware of what the stages do.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,8 @@ use crate::error::suggest;
 pub(crate) struct Index {
     by_name: BTreeMap<String, usize>,
     by_base: BTreeMap<String, Vec<usize>>,
+    /// The stages in the order they were added: patterns find them in it.
+    bases: Vec<String>,
     axes: Vec<Vec<(String, String)>>,
 }
 
@@ -21,7 +23,11 @@ impl Index {
     pub(crate) fn push(&mut self, base: &str, name: &str, axes: &[(String, String)]) {
         let at = self.axes.len();
         self.by_name.insert(name.to_owned(), at);
-        self.by_base.entry(base.to_owned()).or_default().push(at);
+        let members = self.by_base.entry(base.to_owned()).or_default();
+        if members.is_empty() {
+            self.bases.push(base.to_owned());
+        }
+        members.push(at);
         self.axes.push(axes.to_vec());
     }
 
@@ -36,6 +42,9 @@ impl Index {
             return Ok(vec![at]);
         }
         let (base, selectors) = split(text)?;
+        if is_pattern(base) {
+            return self.resolve_pattern(text, base, &selectors);
+        }
         let Some(members) = self.members(base) else {
             let known: Vec<&str> = self.by_base.keys().map(String::as_str).collect();
             return Err((
@@ -50,6 +59,26 @@ impl Index {
             .collect();
         if found.is_empty() {
             Err(self.no_member(text, base, members))
+        } else {
+            Ok(found)
+        }
+    }
+
+    /// All members of all stages that `pattern` matches, at least one.
+    fn resolve_pattern(
+        &self,
+        text: &str,
+        pattern: &str,
+        selectors: &[Selector<'_>],
+    ) -> Result<Vec<usize>, Dangling> {
+        let bases = self.bases.iter().filter(|base| glob(pattern, base));
+        let members = bases.flat_map(|base| self.by_base[base].iter().copied());
+        let mut found: Vec<usize> = members.filter(|&at| self.matches(at, selectors)).collect();
+        found.sort_unstable();
+        if found.is_empty() {
+            let known: Vec<&str> = self.bases.iter().map(String::as_str).collect();
+            let hint = format!("stages: {}", known.join(", "));
+            Err((format!("`{text}` matches no stage"), hint))
         } else {
             Ok(found)
         }
@@ -92,10 +121,31 @@ struct Selector<'t> {
     value: &'t str,
 }
 
-fn same_value(member: &str, wanted: &str) -> bool {
+/// Whether two spellings are the same value (`1` and `1.0`), or the second is a pattern that fits the first.
+pub(crate) fn same_value(member: &str, wanted: &str) -> bool {
     match (member.parse::<f64>(), wanted.parse::<f64>()) {
         (Ok(a), Ok(b)) => a.total_cmp(&b).is_eq(),
-        _ => member == wanted,
+        _ => member == wanted || (is_pattern(wanted) && glob(wanted, member)),
+    }
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?'])
+}
+
+/// Whether `text` fits `pattern`: `*` is any run of characters, `?` is one.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some(first) = pattern.chars().next() else {
+        return text.is_empty();
+    };
+    let rest = &pattern[first.len_utf8()..];
+    if first == '*' {
+        let tails = text.char_indices().map(|(at, _)| &text[at..]);
+        return tails.chain([""]).any(|tail| glob(rest, tail));
+    }
+    match text.chars().next() {
+        Some(c) if first == '?' || first == c => glob(rest, &text[c.len_utf8()..]),
+        _ => false,
     }
 }
 
@@ -176,6 +226,23 @@ mod tests {
         assert_eq!(index.resolve("tuned[spt_f]").unwrap(), [2, 4]);
         assert_eq!(index.resolve("tuned[alpha=1.0]").unwrap(), [3, 4]);
         assert_eq!(index.resolve("tuned[variant=spt,alpha=0.5]").unwrap(), [1]);
+    }
+
+    #[test]
+    fn patterns_match_stages_and_values() {
+        let index = index();
+        assert_eq!(index.resolve("*").unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(index.resolve("tun*").unwrap(), [1, 2, 3, 4]);
+        assert_eq!(index.resolve("t?ned[variant=spt*]").unwrap(), [1, 2, 3, 4]);
+        assert_eq!(index.resolve("tuned[alpha=*,variant=spt]").unwrap(), [1, 3]);
+        assert_eq!(index.resolve("*[alpha=1]").unwrap(), [3, 4]);
+        assert!(
+            index
+                .resolve("x*")
+                .unwrap_err()
+                .0
+                .contains("matches no stage")
+        );
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub struct YamlError {
 
 /// Reads one YAML document. Duplicate keys, several documents and unknown anchors are errors.
 pub fn parse(text: &str, source: usize) -> Result<Node, YamlError> {
-    match serde_yaml::from_str::<Spanned<Raw>>(text) {
+    // As YAML 1.2 has it: `y`, `no` and `on` are names, not truth values.
+    let options = serde_yaml::options! { strict_booleans: true };
+    match serde_yaml::from_str_with_options::<Spanned<Raw>>(text, options) {
         Ok(root) => Ok(node(root, source)),
         Err(error) => Err(YamlError {
             pos: error

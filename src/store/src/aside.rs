@@ -34,7 +34,7 @@ fn is_there(path: &Path) -> bool {
 }
 
 /// The first `damaged/<key>-<n>` that is free.
-fn new_folder(layout: &Layout, key: &Key) -> Result<PathBuf> {
+pub(crate) fn new_folder(layout: &Layout, key: &Key) -> Result<PathBuf> {
     let all = layout.all_damaged();
     fs::create_dir_all(&all).map_err(at("create", &all))?;
     for n in 1..=u32::MAX {

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::error::{at, at_sized};
 
 /// How the name of an unfinished file starts.
-const UNFINISHED: &str = ".unfinished-";
+pub(crate) const UNFINISHED: &str = ".unfinished-";
 
 /// Replaces `path` by these bytes: a file beside it, flushed, renamed, the folder flushed.
 /// On failure the old content stays and the file beside it is removed.
@@ -60,13 +60,27 @@ fn write_and_rename(
 
 /// A new file in `folder` that no other thread or process has.
 pub(crate) fn create_beside(folder: &Path) -> io::Result<(PathBuf, File)> {
+    create_unique(folder, UNFINISHED, |path| File::create_new(path))
+}
+
+/// A new folder in `folder` that no other thread or process has.
+pub(crate) fn create_folder_beside(folder: &Path) -> io::Result<PathBuf> {
+    create_unique(folder, UNFINISHED, |path| fs::create_dir(path)).map(|(path, ())| path)
+}
+
+/// Creates under the first name that nobody has: another machine may count as we do.
+pub(crate) fn create_unique<T>(
+    folder: &Path,
+    prefix: &str,
+    create: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{UNFINISHED}{}-{n}", std::process::id()));
-        match File::create_new(&path) {
+        let path = folder.join(format!("{prefix}{}-{n}", std::process::id()));
+        match create(&path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            other => return other.map(|file| (path, file)),
+            other => return other.map(|made| (path, made)),
         }
     }
 }

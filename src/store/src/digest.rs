@@ -21,6 +21,11 @@ impl Digest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The 64 digits, without a formatter: paths are made of them by the ten thousand.
+    pub(crate) fn to_hex(self) -> impl std::ops::Deref<Target = str> {
+        blake3::Hash::from_bytes(self.0).to_hex()
+    }
 }
 
 impl From<[u8; 32]> for Digest {

@@ -70,6 +70,18 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// An output whose bytes are not what was committed.
+    #[error("the output `{}` is damaged: its bytes are not those of its record", path.display())]
+    DamagedOutput {
+        /// The file in the cache.
+        path: PathBuf,
+    },
+    /// An archive that was not made by an export, was cut short, or would write where it must not.
+    #[error("the archive is refused: {what}")]
+    Archive {
+        /// What is wrong with it.
+        what: String,
+    },
     /// A stage ended without all of the outputs it promised.
     #[error("missing output: {} in `{}`", Quoted(outputs), folder.display())]
     MissingOutput {
@@ -141,6 +153,12 @@ impl StoreError {
             Self::DamagedRecord { .. } => {
                 "run the stage again: the damaged entry is moved to `damaged/` and kept"
             }
+            Self::DamagedOutput { .. } => {
+                "run `pipeline cache verify`, which moves the damaged entry to `damaged/`, then run the stage again"
+            }
+            Self::Archive { .. } => {
+                "export it again with `pipeline cache export`; what was imported before stays whole"
+            }
             Self::MissingOutput { .. } => {
                 "read the stage's log: it ended early, or wrote somewhere else"
             }
@@ -151,7 +169,7 @@ impl StoreError {
                 "an input changed while the stage ran: plan and run again"
             }
             Self::Busy { .. } => "wait for the other run to end, or stop it",
-            Self::Absent { .. } => "nothing is to be done",
+            Self::Absent { .. } => "run the stage first, if its result is wanted",
             Self::Unstable { .. } => "wait until nothing writes to it, then run again",
             Self::NoLocks { .. } => {
                 "put the cache on a disk with file locks, a local one for instance"
@@ -160,9 +178,27 @@ impl StoreError {
         .to_owned()
     }
 
+    /// What kind of failure of the system this is.
+    pub(crate) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Full { source, .. } | Self::Denied { source, .. } | Self::Io { source, .. } => {
+                source.kind()
+            }
+            _ => io::ErrorKind::Other,
+        }
+    }
+
+    /// Whether it is that a file or folder is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.io_kind() == io::ErrorKind::NotFound
+    }
+
     /// Whether an entry of the cache is not what was written, in contrast to one that cannot be reached.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::DamagedRecord { .. })
+        matches!(
+            self,
+            Self::DamagedRecord { .. } | Self::DamagedOutput { .. }
+        )
     }
 }
 

@@ -26,6 +26,35 @@ pub(crate) fn read(layout: &Layout, pipeline: &Path) -> BTreeMap<String, Key> {
         .collect()
 }
 
+/// The pipeline files that have a log, as far as their titles can be read.
+pub(crate) fn pipelines(layout: &Layout) -> Vec<PathBuf> {
+    let root = layout.root();
+    let project = root.parent().unwrap_or(root);
+    let logs = fs::read_dir(layout.last(""))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let logs = logs.map(|entry| entry.path());
+    let logs = logs.filter(|path| path.extension().is_some_and(|e| e == "log"));
+    let title = |path: PathBuf| {
+        let text = fs::read_to_string(path).ok()?;
+        let name = text.lines().next()?.strip_prefix("# ")?.to_owned();
+        Some(project.join(unescaped(&name)?))
+    };
+    let mut files: Vec<PathBuf> = logs.filter_map(title).collect();
+    files.sort();
+    files
+}
+
+/// A title is a name in JSON; earlier programs wrote it as it is.
+fn unescaped(name: &str) -> Option<String> {
+    if name.starts_with('"') {
+        serde_json::from_str(name).ok()
+    } else {
+        Some(name.to_owned())
+    }
+}
+
 /// Adds keys in one write.
 pub(crate) fn append(layout: &Layout, pipeline: &Path, keys: &[(String, Key)]) -> Result<()> {
     if keys.is_empty() {
@@ -94,7 +123,7 @@ struct Log {
 
 impl Log {
     fn title(&self) -> String {
-        format!("# {}\n", self.pipeline.escape_debug())
+        format!("# {}\n", serde_json::Value::from(self.pipeline.as_str()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where everything lies under the root of the cache, and which version of that layout this is.
 //! Unaware of what the files hold; writes only the file `format` and folders.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ use crate::{Key, Result, StoreError, write_atomic};
 
 /// What the file `format` says. Raise the number when a file changes its place or meaning.
 const FORMAT: &str = "pipeline cache 1\n";
+
+/// How the name of a record ends that is not committed yet.
+pub(crate) const NEW_RECORD: &str = ".new";
 
 /// The folders that a cache for writing has from the start.
 const FOLDERS: [&str; 7] = [
@@ -78,12 +82,57 @@ impl Layout {
         self.root.join("last").join(name)
     }
 
+    /// Where a record is written before it gets its name. Only who holds the key's lock writes it.
+    pub(crate) fn new_record(&self, key: &Key) -> PathBuf {
+        self.sharded("records", key, NEW_RECORD)
+    }
+
+    /// A folder directly under the root.
+    pub(crate) fn room(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Empty work folders, for the next tickets.
+    pub(crate) fn spares(&self) -> PathBuf {
+        self.root.join("spare")
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.root.join("records.index")
+    }
+
+    /// Taken alone by a clean-up while it moves things, shared by those who say what it must keep.
+    pub(crate) fn gc_lock(&self) -> PathBuf {
+        self.root.join("locks").join("gc")
+    }
+
+    pub(crate) fn leases(&self) -> PathBuf {
+        self.root.join("leases")
+    }
+
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.root.join("pins")
+    }
+
+    pub(crate) fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    pub(crate) fn trajectory(&self, key: &Key) -> PathBuf {
+        self.sharded("trajectories", key, "")
+    }
+
     /// `<room>/<first two digits>/<key><ending>`: folders stay small with many keys.
     fn sharded(&self, room: &str, key: &Key, ending: &str) -> PathBuf {
-        self.root
-            .join(room)
-            .join(format!("{key:.2}"))
-            .join(format!("{key}{ending}"))
+        let hex = key.digest().to_hex();
+        let root = self.root.as_os_str();
+        let length = root.len() + room.len() + hex.len() + ending.len() + 5;
+        let mut path = OsString::with_capacity(length);
+        path.push(root);
+        for part in ["/", room, "/", &hex[..2], "/", &*hex, ending] {
+            path.push(part);
+        }
+        path.into()
     }
 
     /// Makes the folders. The file `format` comes first: folders without it are not ours to write in.

@@ -29,26 +29,48 @@
 //! Promises: a killed process leaves old or new entries and nothing between, and no lock; a flipped bit is noticed, in a
 //! record always, in outputs by `verify`, in the memo always; nothing here deletes an output that has a record.
 
+mod archive;
 mod aside;
 mod atomic;
+mod commit;
+mod committer;
+mod copy;
 mod digest;
+mod entries;
 mod error;
+mod flush;
+mod gc;
 mod hash;
+mod index;
 mod last;
 mod layout;
+mod lease;
 mod lock;
 mod memo;
 mod outputs;
+mod pin;
 mod presence;
 mod record;
+mod spare;
 mod stat;
 mod store;
+mod survey;
 mod ticket;
+mod trajectory;
+mod tree;
+mod verify;
 
+pub use archive::{ExportReport, ImportReport};
 pub use atomic::write_atomic;
+pub use committer::Committer;
 pub use digest::{Digest, Key, NotADigest};
+pub use entries::{Entry, EntryState, Usage};
 pub use error::{Result, StoreError};
-pub use presence::{DAMAGED_RECORD, Presence};
+pub use gc::{GcReport, GcRequest};
+pub use lease::Lease;
+pub use presence::{Amount, DAMAGED_RECORD, Presence};
 pub use record::{Facts, Output, RECORD_FORMAT, Record};
 pub use store::Store;
+pub use survey::{Room, Thing};
 pub use ticket::{Claim, Ticket};
+pub use verify::{Broken, Progress, VerifyReport};

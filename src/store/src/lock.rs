@@ -1,7 +1,9 @@
-//! Kernel locks on files that are never deleted: free as soon as every process that holds one is dead.
+//! Kernel locks on files: free as soon as every process that holds one is dead.
 //! Unaware of what a lock protects; knows no process ids, so nothing is ever stale.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,15 +16,30 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The lock, or `None` when another descriptor has it. Dropping the last copy of the descriptor frees it.
 pub(crate) fn try_take(path: &Path) -> Result<Option<File>> {
-    let file = open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(source)) => Err(StoreError::NoLocks {
-            path: path.to_path_buf(),
-            source,
-        }),
+    loop {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) if is_named(&file, path)? => return Ok(Some(file)),
+            Ok(()) => {} // removed by a clean-up between open and lock: the file of that name now is another
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(source)) => return Err(no_locks(path)(source)),
+        }
     }
+}
+
+/// Whether this is the file that the others will open. Only who holds its lock may remove it.
+fn is_named(file: &File, path: &Path) -> Result<bool> {
+    let ours = file.metadata().map_err(at("read", path))?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(at("read", path)(e)),
+    }
+}
+
+fn no_locks(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_path_buf();
+    |source| StoreError::NoLocks { path, source }
 }
 
 /// As [`try_take`], but asks again for a while: a process that is just being started has our locks from fork to exec.
@@ -43,15 +60,33 @@ pub(crate) fn wait(path: &Path) -> Result<Option<File>> {
     Ok(file.lock().is_ok().then_some(file))
 }
 
-/// Opened for writing too, which locks over a network need.
+/// Waits for a lock whose file is never removed, alone or with others who share it.
+pub(crate) fn wait_alone(path: &Path) -> Result<File> {
+    let file = open(path)?;
+    file.lock().map_err(no_locks(path))?;
+    Ok(file)
+}
+
+/// As [`wait_alone`], together with all others who share it.
+pub(crate) fn wait_shared(path: &Path) -> Result<File> {
+    let file = open(path)?;
+    file.lock_shared().map_err(no_locks(path))?;
+    Ok(file)
+}
+
+/// Opened for writing too, which locks over a network need. The folder is nearly always there.
 fn open(path: &Path) -> Result<File> {
-    let folder = parent(path);
-    fs::create_dir_all(folder).map_err(at("create", folder))?;
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(at("open", path))
+    let open = || {
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        options.open(path)
+    };
+    match open() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let folder = parent(path);
+            fs::create_dir_all(folder).map_err(at("create", folder))?;
+            open().map_err(at("open", path))
+        }
+        other => other.map_err(at("open", path)),
+    }
 }

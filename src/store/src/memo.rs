@@ -27,7 +27,8 @@ const FORGET: u64 = 120;
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
 
-type Entries = BTreeMap<(u64, u64), Entry>;
+/// By device and inode. `None` forgets what the file says.
+type Learnt = BTreeMap<(u64, u64), Option<Entry>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
@@ -36,11 +37,11 @@ struct Entry {
     digest: Digest,
 }
 
-/// What the file held when it was read, and what was learnt since.
+/// What the file held when it was read, in order of device and inode, and what was learnt since.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
-    base: Entries,
-    fresh: Entries,
+    base: Vec<Entry>,
+    fresh: Learnt,
 }
 
 impl Memo {
@@ -52,28 +53,33 @@ impl Memo {
             .unwrap_or_default();
         Self {
             base,
-            fresh: Entries::new(),
+            fresh: Learnt::new(),
         }
     }
 
     /// The digest of the file with this very stat, if known.
     pub(crate) fn get(&mut self, stat: &Stat, now: i64) -> Option<Digest> {
-        let known = self
-            .fresh
-            .get(&stat.id)
-            .or_else(|| self.base.get(&stat.id))?;
-        let entry = Some(*known).filter(|entry| entry.stat == *stat)?;
+        let entry = self.known(stat).filter(|entry| entry.stat == *stat)?;
         let today = day(now);
         if entry.day + REFRESH < today {
-            self.fresh.insert(
-                stat.id,
-                Entry {
-                    day: today,
-                    ..entry
-                },
-            );
+            let used = Entry {
+                day: today,
+                ..entry
+            };
+            self.fresh.insert(stat.id, Some(used));
         }
         Some(entry.digest)
+    }
+
+    fn known(&self, stat: &Stat) -> Option<Entry> {
+        if let Some(learnt) = self.fresh.get(&stat.id) {
+            return *learnt;
+        }
+        let at = self
+            .base
+            .binary_search_by_key(&stat.id, |e| e.stat.id)
+            .ok()?;
+        self.base.get(at).copied()
     }
 
     /// Remembers a digest, unless the file was so young that it may change without a trace.
@@ -83,33 +89,31 @@ impl Memo {
             digest,
             began,
         } = *hashed;
-        if stat.is_young(began) {
-            self.base.remove(&stat.id);
-            self.fresh.remove(&stat.id);
-        } else {
-            self.fresh.insert(
-                stat.id,
-                Entry {
-                    stat,
-                    day: day(began),
-                    digest,
-                },
-            );
-        }
+        let entry = Entry {
+            stat,
+            day: day(began),
+            digest,
+        };
+        let is_young = stat.is_young(began);
+        self.fresh.insert(stat.id, (!is_young).then_some(entry));
     }
 
     /// Adds what was learnt to what the file holds by now, which another process may have written.
     pub(crate) fn save(&mut self, path: &Path, now: i64) -> Result<()> {
-        if self.fresh.is_empty() {
+        if !self.fresh.values().any(Option::is_some) {
             return Ok(());
         }
-        let mut all = Self::load(path).base;
-        all.extend(&self.fresh);
-        all.retain(|_, entry| entry.day + FORGET >= day(now));
-        replace(path, &encode(&all), Flush::No)?;
+        let base = Self::load(path).base;
+        let old = base.into_iter().map(|entry| (entry.stat.id, Some(entry)));
+        let mut all: Learnt = old.collect();
+        all.append(&mut self.fresh.clone());
+        let today = day(now);
+        let kept = all.into_values().flatten();
+        let base: Vec<Entry> = kept.filter(|e| e.day + FORGET >= today).collect();
+        replace(path, &encode(&base), Flush::No)?;
         *self = Self {
-            base: all,
-            fresh: Entries::new(),
+            base,
+            fresh: Learnt::new(),
         };
         Ok(())
     }
@@ -120,10 +124,10 @@ fn day(now: i64) -> u64 {
 }
 
 /// Magic, entries in order of their file, the digest of all that.
-fn encode(entries: &Entries) -> Vec<u8> {
+fn encode(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(MAGIC.len() + entries.len() * ENTRY + 32);
     bytes.extend_from_slice(MAGIC);
-    for Entry { stat, day, digest } in entries.values() {
+    for Entry { stat, day, digest } in entries {
         let (device, inode) = stat.id;
         let numbers = [
             device,
@@ -142,17 +146,11 @@ fn encode(entries: &Entries) -> Vec<u8> {
 }
 
 /// `None` unless every byte is as it was written by this version.
-fn decode(bytes: &[u8]) -> Option<Entries> {
+fn decode(bytes: &[u8]) -> Option<Vec<Entry>> {
     let (content, sum) = bytes.split_last_chunk::<32>()?;
     let (entries, rest) = content.strip_prefix(MAGIC)?.as_chunks::<ENTRY>();
     let whole = rest.is_empty() && Digest::of(content) == Digest::from(*sum);
-    whole.then(|| {
-        entries
-            .iter()
-            .filter_map(entry_of)
-            .map(|entry| (entry.stat.id, entry))
-            .collect()
-    })
+    whole.then(|| entries.iter().filter_map(entry_of).collect())
 }
 
 fn entry_of(bytes: &[u8; ENTRY]) -> Option<Entry> {
@@ -281,7 +279,12 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_or_cut_empties_the_memo() {
-        let bytes = encode(&memo_of(&[hashed(1, "one"), hashed(2, "two")]).fresh);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memo");
+        memo_of(&[hashed(1, "one"), hashed(2, "two")])
+            .save(&path, NOW)
+            .unwrap();
+        let bytes = fs::read(&path).unwrap();
         assert_eq!(decode(&bytes).unwrap().len(), 2);
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();

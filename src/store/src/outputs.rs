@@ -1,24 +1,19 @@
-//! Takes stock of a folder of outputs before it is committed: which files, their digests, all on the disk.
+//! Takes stock of a folder of outputs before it is committed: which files, and their digests.
 //! Unaware of which outputs a stage owes, and of where the folder goes.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
-use std::thread::ScopedJoinHandle;
+use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::atomic::{create_beside, flush_one, parent};
+use crate::atomic::{create_beside, parent};
 use crate::error::at;
 use crate::{Output, Result, Store, StoreError};
 
-/// Above this many files one flush of the whole disk is cheaper than one a file.
-const MANY: usize = 32;
-
-/// Threads that flush at once; they wait for the disk, not for a core.
-const FLUSHERS: usize = 8;
+/// From this many files on, all cores hash: below, waking them takes longer than the work.
+const MANY: usize = 8;
 
 /// What lies in a folder.
 #[derive(Debug, Default)]
@@ -26,7 +21,7 @@ pub(crate) struct Stock {
     /// Relative paths of the regular files, sorted.
     pub(crate) files: Vec<String>,
     /// Relative paths of the folders, `""` for the outermost.
-    folders: Vec<String>,
+    pub(crate) folders: Vec<String>,
 }
 
 /// Lists all files, and gives hard links bytes of their own. Anything but a regular file or folder is an error.
@@ -83,7 +78,7 @@ fn unshare(path: &Path, meta: &Metadata) -> Result<()> {
     copy().map_err(at("copy", path))
 }
 
-/// Hashes all files, on all cores.
+/// Hashes all files.
 pub(crate) fn digest_all(store: &Store, out: &Path, files: &[String]) -> Result<Vec<Output>> {
     let digest = |path: &String| {
         let hashed = store.hash_anew(&out.join(path))?;
@@ -93,33 +88,9 @@ pub(crate) fn digest_all(store: &Store, out: &Path, files: &[String]) -> Result<
             digest: hashed.digest,
         })
     };
-    files.par_iter().map(digest).collect()
-}
-
-/// Puts all files and names under `folder`, its own name, and one file beside them on the disk.
-pub(crate) fn flush(folder: &Path, stock: &Stock, beside: &Path) -> Result<()> {
-    if stock.files.len() > MANY {
-        let disk = File::open(folder).map_err(at("open", folder))?;
-        let flushed = rustix::fs::syncfs(&disk).map_err(io::Error::from);
-        return flushed.map_err(at("flush", folder));
+    if files.len() < MANY {
+        files.iter().map(digest).collect()
+    } else {
+        files.par_iter().map(digest).collect()
     }
-    let inside = stock.files.iter().chain(&stock.folders);
-    let mut all: Vec<PathBuf> = inside.map(|path| folder.join(path)).collect();
-    all.extend([parent(folder).to_path_buf(), beside.to_path_buf()]);
-    flush_at_once(&all)
-}
-
-/// Flushes from several threads: the disk joins what comes at once.
-fn flush_at_once(paths: &[PathBuf]) -> Result<()> {
-    let flush = |paths: &[PathBuf]| paths.iter().try_for_each(|path| flush_one(path));
-    std::thread::scope(|scope| {
-        let shares = paths.chunks(paths.len().div_ceil(FLUSHERS).max(1));
-        let threads: Vec<_> = shares
-            .map(|share| scope.spawn(move || flush(share)))
-            .collect();
-        let join = |thread: ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-        };
-        threads.into_iter().try_for_each(join)
-    })
 }

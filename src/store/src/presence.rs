@@ -1,29 +1,56 @@
 //! Whether the outputs of a key are there as its record says.
 //! Unaware of why anyone asks, and of how to repair it.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::stat::Stat;
-use crate::{Key, Output, Record, Store};
+use crate::error::at;
+use crate::index::Listed;
+use crate::stat::{Stat, now};
+use crate::{Key, Output, Record, Result, Store, StoreError};
 
 /// What [`Presence::Damaged`] names when it is the record that is damaged.
 pub const DAMAGED_RECORD: &str = "(record)";
 
 /// How a committed key is found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
     /// No record: the key was never committed, or was set aside.
     Absent,
-    /// All outputs are as the record says.
-    Fresh(Record),
+    /// All outputs are as the record says; [`Store::record`] reads it.
+    Fresh(Amount),
     /// These outputs are gone, the others are fine.
     Missing(Vec<String>),
     /// These outputs, or [`DAMAGED_RECORD`], are not what was committed.
     Damaged(Vec<String>),
+}
+
+/// Files and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Regular files.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
+impl std::ops::AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+    }
+}
+
+impl std::iter::Sum for Amount {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
 }
 
 /// How closely to look at files whose size fits.
@@ -33,6 +60,8 @@ pub(crate) enum Look {
     Memo,
     /// Read every byte.
     Bytes,
+    /// Read every byte, of large files through a memory map.
+    Mapped,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,51 +71,181 @@ enum Found {
     Damaged,
 }
 
+/// How one output is found, by every byte.
+pub(crate) fn is_good(store: &Store, folder: &Path, output: &Output) -> Option<bool> {
+    match find(
+        store,
+        &folder.join(&output.path),
+        &output.into(),
+        Look::Mapped,
+    ) {
+        Found::Good => Some(true),
+        Found::Damaged => Some(false),
+        Found::Missing => None,
+    }
+}
+
 /// From this many outputs on, all cores look.
 const MANY: usize = 64;
 
-pub(crate) fn judge(store: &Store, key: &Key, look: Look) -> Presence {
-    match store.record(key) {
+impl Store {
+    /// How a key is found, by the memo: bytes are read only of files that the memo does not know as they are.
+    /// The record is taken from the index (`records.index`) while its file is the one that the index was made of, so a
+    /// bit that a disk loses in it unseen is noticed by [`Store::verify`] and [`Store::record`], not here; the answer is
+    /// right all the same, for the index has a checksum of its own.
+    pub fn presence(&self, key: &Key) -> Presence {
+        let path = self.layout().record(key);
+        let Ok(meta) = fs::symlink_metadata(&path) else {
+            return judge(self, key, &path, Look::Memo);
+        };
+        if let Some(found) = self.index().get(key, &Stat::of(&meta)) {
+            let (folder, known) = (self.output_dir(key), found.known());
+            return judge_outputs(self, &folder, known.outputs(), known.count(), Look::Memo);
+        }
+        judge(self, key, &path, Look::Memo)
+    }
+
+    /// The outputs of a committed key, from the index where it knows them; none when there is no whole record.
+    pub fn outputs(&self, key: &Key) -> Vec<Output> {
+        let path = self.layout().record(key);
+        let known = fs::symlink_metadata(&path)
+            .ok()
+            .and_then(|meta| self.index().get(key, &Stat::of(&meta)));
+        if let Some(found) = known {
+            let own = |listed: Listed<'_>| Output {
+                path: listed.path.to_owned(),
+                size: listed.size,
+                digest: listed.digest,
+            };
+            return found.known().outputs().map(own).collect();
+        }
+        let record = self.record(key).ok().flatten();
+        record.map(|record| record.outputs).unwrap_or_default()
+    }
+
+    /// [`Store::presence`] of many keys, on all cores, in the order given.
+    pub fn presences(&self, keys: &[Key]) -> Vec<Presence> {
+        keys.par_iter().map(|key| self.presence(key)).collect()
+    }
+
+    /// How a key is found, by every byte of record and outputs. What is found is memoised: damage shows in
+    /// [`Store::presence`] from then on.
+    pub fn verify(&self, key: &Key) -> Presence {
+        judge(self, key, &self.layout().record(key), Look::Bytes)
+    }
+
+    /// The record of a committed key, by its bytes.
+    pub fn record(&self, key: &Key) -> Result<Option<Record>> {
+        read(self, key, &self.layout().record(key))
+    }
+
+    /// Reads records that were too young for the index when they were seen, and keeps the index for the next run.
+    pub(crate) fn save_index(&self) -> Result<()> {
+        for key in self.take_young_records() {
+            let _ = self.record(&key); // learns it, or notes it again
+        }
+        self.index()
+            .save(&self.layout().index(), &std::collections::BTreeSet::new())
+    }
+}
+
+/// Reads a record, and tells the index where its file is old enough.
+fn read(store: &Store, key: &Key, path: &Path) -> Result<Option<Record>> {
+    let (bytes, stat, began) = match read_with_stat(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(at("read", path))?,
+    };
+    let damaged = |what| StoreError::DamagedRecord {
+        path: path.to_path_buf(),
+        what,
+    };
+    let record = Record::decode(&bytes, key).map_err(damaged)?;
+    match stat {
+        Some(stat) if !stat.is_young(began) => {
+            let is_known = store.index().get(key, &stat).is_some();
+            if !is_known {
+                store.index().put(*key, &stat, &record.outputs);
+            }
+        }
+        _ => store.index_later(*key),
+    }
+    Ok(Some(record))
+}
+
+/// The bytes of a file, its stat unless it changed meanwhile, and when reading began.
+fn read_with_stat(path: &Path) -> io::Result<(Vec<u8>, Option<Stat>, i64)> {
+    let began = now();
+    let mut file = File::open(path)?;
+    let before = file.metadata()?;
+    let mut bytes = Vec::with_capacity(before.len() as usize + 1);
+    file.read_to_end(&mut bytes)?;
+    let (before, after) = (Stat::of(&before), Stat::of(&file.metadata()?));
+    Ok((bytes, (before == after).then_some(before), began))
+}
+
+fn judge(store: &Store, key: &Key, path: &Path, look: Look) -> Presence {
+    match read(store, key, path) {
         Ok(None) => Presence::Absent,
-        Ok(Some(record)) => judge_outputs(store, record, look),
+        Ok(Some(Record { outputs, .. })) => {
+            let listed = outputs.iter().map(Listed::from);
+            judge_outputs(store, &store.output_dir(key), listed, outputs.len(), look)
+        }
         Err(_) => Presence::Damaged(vec![DAMAGED_RECORD.to_owned()]),
     }
 }
 
-fn judge_outputs(store: &Store, record: Record, look: Look) -> Presence {
-    let folder = store.output_dir(&record.key);
-    let find = |output: &Output| find(store, &folder, output, look);
-    let found: Vec<Found> = if record.outputs.len() < MANY && look == Look::Memo {
-        record.outputs.iter().map(find).collect()
-    } else {
-        record.outputs.par_iter().map(find).collect()
+pub(crate) fn judge_outputs<'a>(
+    store: &Store,
+    folder: &Path,
+    outputs: impl Iterator<Item = Listed<'a>>,
+    count: usize,
+    look: Look,
+) -> Presence {
+    let find = |output: Listed<'a>| {
+        (
+            output,
+            find(store, &folder.join(output.path), &output, look),
+        )
     };
-    let named = |what| -> Vec<String> {
-        let those = record
-            .outputs
-            .iter()
-            .zip(&found)
-            .filter(|&(_, &found)| found == what);
-        those.map(|(output, _)| output.path.clone()).collect()
-    };
-    match (named(Found::Damaged), named(Found::Missing)) {
-        (damaged, _) if !damaged.is_empty() => Presence::Damaged(damaged),
-        (_, missing) if !missing.is_empty() => Presence::Missing(missing),
-        _ => Presence::Fresh(record),
+    if count < MANY && look == Look::Memo {
+        return sum_up(outputs.map(find));
+    }
+    let all: Vec<Listed<'a>> = outputs.collect();
+    let found: Vec<_> = all.into_par_iter().map(find).collect();
+    sum_up(found.into_iter())
+}
+
+fn sum_up<'a>(found: impl Iterator<Item = (Listed<'a>, Found)>) -> Presence {
+    let (mut amount, mut damaged, mut missing) = (Amount::default(), Vec::new(), Vec::new());
+    for (output, found) in found {
+        amount += Amount {
+            files: 1,
+            bytes: output.size,
+        };
+        match found {
+            Found::Good => {}
+            Found::Missing => missing.push(output.path.to_owned()),
+            Found::Damaged => damaged.push(output.path.to_owned()),
+        }
+    }
+    match (damaged.is_empty(), missing.is_empty()) {
+        (false, _) => Presence::Damaged(damaged),
+        (true, false) => Presence::Missing(missing),
+        (true, true) => Presence::Fresh(amount),
     }
 }
 
-fn find(store: &Store, folder: &Path, output: &Output, look: Look) -> Found {
+fn find(store: &Store, path: &Path, output: &Listed<'_>, look: Look) -> Found {
     use io::ErrorKind::{NotADirectory, NotFound};
-    let path = folder.join(&output.path);
-    let stat = match fs::symlink_metadata(&path) {
+    let stat = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() && meta.len() == output.size => Stat::of(&meta),
         Err(e) if matches!(e.kind(), NotFound | NotADirectory) => return Found::Missing,
         _ => return Found::Damaged,
     };
     let digest = match look {
-        Look::Memo => store.digest_of(&path, &stat),
-        Look::Bytes => store.digest_anew(&path),
+        Look::Memo => store.digest_of(path, &stat),
+        Look::Bytes => store.digest_anew(path),
+        Look::Mapped => store.digest_mapped(path),
     };
     let good = digest.is_ok_and(|digest| digest == output.digest);
     if good { Found::Good } else { Found::Damaged }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Digest, Key};
+use crate::{Amount, Digest, Key};
 
 /// The version of the record's fields. Raise it when one changes its meaning.
 pub const RECORD_FORMAT: u32 = 1;
@@ -88,6 +88,15 @@ impl Record {
         self.outputs.get(at)
     }
 
+    /// Files and bytes of the outputs.
+    pub fn amount(&self) -> Amount {
+        let one = |output: &Output| Amount {
+            files: 1,
+            bytes: output.size,
+        };
+        self.outputs.iter().map(one).sum()
+    }
+
     /// The bytes to keep.
     pub(crate) fn encode(&self) -> serde_json::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec(self)?;
@@ -148,7 +157,7 @@ fn other_format(found: u32) -> String {
     format!("it has format {found}, this program reads {RECORD_FORMAT}")
 }
 
-fn sum_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn sum_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(&Sum {
         blake3: Digest::of(line),
     })?;
@@ -157,7 +166,7 @@ fn sum_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {
 }
 
 /// Whether a path stays in the folder that it is joined to, and has one spelling.
-fn is_inside(path: &str) -> bool {
+pub(crate) fn is_inside(path: &str) -> bool {
     !path.contains('\0') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 

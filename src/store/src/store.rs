@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use crate::error::at;
+use crate::flush::Disk;
 use crate::hash::Hashed;
+use crate::index::Index;
 use crate::layout::Layout;
 use crate::memo::Memo;
-use crate::presence::{Look, judge};
+use crate::spare::Spares;
 use crate::stat::{Stat, now};
-use crate::{
-    Claim, Digest, Key, Presence, Record, Result, StoreError, aside, hash, last, layout, ticket,
-};
+use crate::{Claim, Digest, Key, Result, StoreError, aside, hash, last, layout, ticket};
 
 /// A cache. Clones share the memo.
 #[derive(Debug, Clone)]
@@ -33,8 +33,20 @@ struct Inner {
     memo: Mutex<Memo>,
     /// Files too young to be memoised when they were hashed.
     young: Mutex<BTreeSet<PathBuf>>,
-    /// When the names of records were last put on the disk.
-    flushed: Mutex<Option<Instant>>,
+    /// Records of which the outputs are known without opening them.
+    index: OnceLock<Index>,
+    /// Keys whose records were too young for the index when they were seen.
+    young_records: Mutex<BTreeSet<Key>>,
+    names: Mutex<Names>,
+    disk: OnceLock<Disk>,
+    spares: Spares,
+}
+
+/// Names of records that may not be on the disk yet.
+#[derive(Debug, Default)]
+struct Names {
+    folders: BTreeSet<PathBuf>,
+    flushed: Option<Instant>,
 }
 
 /// A power cut may lose the records of the last two seconds, so that many small stages share one flush.
@@ -45,6 +57,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let store = Self::new(root, true)?;
         store.layout().create()?;
+        store.spares().find(&store.layout().spares());
         ticket::sweep_finished(&store);
         Ok(store)
     }
@@ -64,7 +77,11 @@ impl Store {
             layout,
             writable,
             young: Mutex::default(),
-            flushed: Mutex::default(),
+            index: OnceLock::new(),
+            young_records: Mutex::default(),
+            names: Mutex::default(),
+            disk: OnceLock::new(),
+            spares: Spares::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -85,14 +102,47 @@ impl Store {
         }
     }
 
-    /// Whether the names of new records should be put on the disk now.
-    pub(crate) fn is_flush_due(&self) -> bool {
-        let mut flushed = locked(&self.inner.flushed);
-        let due = flushed.is_none_or(|last| last.elapsed() >= FLUSH_EVERY);
-        if due {
-            *flushed = Some(Instant::now());
+    /// The disk of the cache, for flushes.
+    pub(crate) fn disk(&self) -> &Disk {
+        self.inner.disk.get_or_init(|| Disk::new(self.root()))
+    }
+
+    pub(crate) fn spares(&self) -> &Spares {
+        &self.inner.spares
+    }
+
+    /// Notes folders that got names of records, and puts all of them on the disk when it is time, or `now`.
+    pub(crate) fn flush_names(
+        &self,
+        folders: impl IntoIterator<Item = PathBuf>,
+        now: bool,
+    ) -> Result<()> {
+        let mut names = locked(&self.inner.names);
+        names.folders.extend(folders);
+        let is_due = names
+            .flushed
+            .is_none_or(|last| last.elapsed() >= FLUSH_EVERY);
+        if names.folders.is_empty() || !(is_due || now) {
+            return Ok(());
         }
-        due
+        names.flushed = Some(Instant::now());
+        let folders = std::mem::take(&mut names.folders);
+        drop(names);
+        self.disk().flush_group(folders.into_iter().collect())
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        let load = || Index::load(&self.layout().index());
+        self.inner.index.get_or_init(load)
+    }
+
+    /// Notes a young record, for [`Store::save_memo`] to read when it is old.
+    pub(crate) fn index_later(&self, key: Key) {
+        locked(&self.inner.young_records).insert(key);
+    }
+
+    pub(crate) fn take_young_records(&self) -> BTreeSet<Key> {
+        std::mem::take(&mut *locked(&self.inner.young_records))
     }
 
     /// The folder of the cache.
@@ -110,19 +160,6 @@ impl Store {
         self.layout().log(key)
     }
 
-    /// The record of a committed key.
-    pub fn record(&self, key: &Key) -> Result<Option<Record>> {
-        let path = self.layout().record(key);
-        match fs::read(&path) {
-            Ok(bytes) => match Record::decode(&bytes, key) {
-                Ok(record) => Ok(Some(record)),
-                Err(what) => Err(StoreError::DamagedRecord { path, what }),
-            },
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(at("read", &path)(e)),
-        }
-    }
-
     /// All keys that have a record, fresh or not, sorted.
     pub fn keys(&self) -> Result<Vec<Key>> {
         let shards = names(&self.layout().record_shards())?;
@@ -134,16 +171,6 @@ impl Store {
         }
         keys.sort_unstable();
         Ok(keys)
-    }
-
-    /// How a key is found, by the memo: bytes are read only of files that the memo does not know as they are.
-    pub fn presence(&self, key: &Key) -> Presence {
-        judge(self, key, Look::Memo)
-    }
-
-    /// How a key is found, by every byte. What is found is memoised: damage shows in [`Store::presence`] from then on.
-    pub fn verify(&self, key: &Key) -> Presence {
-        judge(self, key, Look::Bytes)
     }
 
     /// Moves outputs and record of a key to `damaged/<key>-<n>`, so that it is computed again. Deletes nothing.
@@ -175,6 +202,13 @@ impl Store {
         if hashed.stat.is_young(hashed.began) {
             self.hash_later([path.to_path_buf()]);
         }
+        Ok(hashed.digest)
+    }
+
+    /// [`Store::digest_anew`] through a memory map: see [`hash::mapped`] for what that risks.
+    pub(crate) fn digest_mapped(&self, path: &Path) -> Result<Digest> {
+        let hashed = hash::mapped(path)?;
+        self.memo().put(&hashed);
         Ok(hashed.digest)
     }
 
@@ -214,12 +248,19 @@ impl Store {
             return Ok(());
         }
         self.hash_grown();
-        self.memo().save(&self.layout().memo(), now())
+        let index = self.save_index();
+        self.memo().save(&self.layout().memo(), now())?;
+        index
     }
 
     /// The keys that the stages of this pipeline file last had, by stage name.
     pub fn last_keys(&self, pipeline: &Path) -> BTreeMap<String, Key> {
         last::read(self.layout(), pipeline)
+    }
+
+    /// The pipeline files whose keys are noted.
+    pub fn pipelines(&self) -> Vec<PathBuf> {
+        last::pipelines(self.layout())
     }
 
     /// Notes the keys that stages of this pipeline file have now.
@@ -235,7 +276,7 @@ impl Store {
 }
 
 /// The names in a folder; none where there is no folder.
-fn names(folder: &Path) -> Result<Vec<String>> {
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
     match fs::read_dir(folder) {
         Ok(entries) => {
             let names =
@@ -258,14 +299,14 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// The content of a mutex; a thread that panicked left it whole.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Facts;
+    use crate::{Facts, Presence};
 
     /// A memo that lies shows who believes it.
     #[test]

@@ -2,24 +2,21 @@
 //! Unaware of what is computed, and by whom.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::atomic::{flush_one, parent, remove_all, rename_into, sweep};
-use crate::error::{at, at_sized};
-use crate::outputs::Stock;
-use crate::{
-    Facts, Key, Presence, RECORD_FORMAT, Record, Result, Store, StoreError, aside, lock, outputs,
-};
+use crate::atomic::{parent, remove_all, sweep};
+use crate::commit::Staged;
+use crate::error::at;
+use crate::{Facts, Key, Presence, Record, Result, Store, aside, lock};
 
 /// The answer to who may compute a key.
 #[derive(Debug)]
 pub enum Claim {
     /// You may.
     Ready(Ticket),
-    /// Another process does, or what a killed one started still lives. Ask again: while this process starts a child,
-    /// that child has all our locks for a moment.
+    /// Another process does, or what a killed one started still lives, or a [`crate::Committer`] has still to publish
+    /// it. Ask again: while this process starts a child, that child has all our locks for a moment.
     Busy,
     /// It is done.
     Done(Record),
@@ -28,10 +25,10 @@ pub enum Claim {
 /// The right to compute a key. Dropped without a commit it leaves no result; `state` stays for the next one.
 #[derive(Debug)]
 pub struct Ticket {
-    store: Store,
-    key: Key,
-    partial: PathBuf,
-    out: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) key: Key,
+    pub(crate) partial: PathBuf,
+    pub(crate) out: PathBuf,
     state: PathBuf,
     lock: File,
 }
@@ -52,13 +49,15 @@ pub(crate) fn claim(store: &Store, key: &Key) -> Result<Claim> {
 
 /// The record of a fresh key. One that cannot be read for another reason than damage is an error.
 fn done(store: &Store, key: &Key) -> Result<Option<Record>> {
-    match store.presence(key) {
-        Presence::Fresh(record) => Ok(Some(record)),
-        Presence::Absent | Presence::Missing(_) => Ok(None),
-        Presence::Damaged(_) => match store.record(key) {
-            Err(e) if !e.is_damage() => Err(e),
-            _ => Ok(None),
-        },
+    let is_fresh = match store.presence(key) {
+        Presence::Absent | Presence::Missing(_) => return Ok(None),
+        Presence::Fresh(_) => true,
+        Presence::Damaged(_) => false,
+    };
+    match store.record(key) {
+        Err(e) if e.is_damage() => Ok(None),
+        Ok(record) => Ok(record.filter(|_| is_fresh)),
+        other => other,
     }
 }
 
@@ -94,20 +93,31 @@ impl Ticket {
         }
         remove_all(&layout.output_dir(key))?;
         let partial = layout.partial(key);
-        let (out, state) = (partial.join("out"), partial.join("state"));
-        remove_all(&out)?;
-        for folder in [out.as_path(), &state, parent(&layout.log(key))] {
-            fs::create_dir_all(folder).map_err(at("create", folder))?;
-        }
-        sweep(&state)?;
-        Ok(Self {
+        let ticket = Self {
             store: store.clone(),
             key: *key,
+            out: partial.join("out"),
+            state: partial.join("state"),
             partial,
-            out,
-            state,
             lock,
-        })
+        };
+        ticket.make_folders()?;
+        let logs = layout.log(key);
+        fs::create_dir_all(parent(&logs)).map_err(at("create", parent(&logs)))?;
+        Ok(ticket)
+    }
+
+    /// An empty `out`, and `state` without half-written files. A spare folder needs no look at what it holds.
+    fn make_folders(&self) -> Result<()> {
+        let is_new = self.store.spares().take(&self.partial)?;
+        if !is_new {
+            remove_all(&self.out)?;
+            match sweep(&self.state) {
+                Err(e) if !e.is_not_found() => return Err(e),
+                _ => {}
+            }
+        }
+        fs::create_dir_all(&self.out).map_err(at("create", &self.out))
     }
 
     /// The key to compute.
@@ -120,8 +130,10 @@ impl Ticket {
         &self.out
     }
 
-    /// Where checkpoints go; survives a crash, removed at commit.
+    /// Where checkpoints go; survives a crash, removed at commit. Made when it is asked for: where that fails, the
+    /// first write to it says why.
     pub fn state(&self) -> &Path {
+        let _ = fs::create_dir(&self.state);
         &self.state
     }
 
@@ -134,6 +146,7 @@ impl Ticket {
     }
 
     /// Makes `out` the result of the key: data first, record last. After an error the key is as before.
+    /// Returns when all is on the disk; a [`crate::Committer`] lets many commits share that wait.
     pub fn commit(
         self,
         kind: &str,
@@ -141,80 +154,8 @@ impl Ticket {
         required: &[&str],
         facts: Facts,
     ) -> Result<Record> {
-        self.check_manifest(manifest)?;
-        let stock = outputs::list(&self.out)?;
-        self.check_required(&stock.files, required)?;
-        let record = Record {
-            format: RECORD_FORMAT,
-            key: self.key,
-            kind: kind.to_owned(),
-            manifest: manifest.to_owned(),
-            outputs: outputs::digest_all(&self.store, &self.out, &stock.files)?,
-            facts,
-        };
-        self.publish(&record, &stock)?;
+        let (record, staged) = Staged::new(self, kind, manifest, required, facts)?;
+        staged.commit()?;
         Ok(record)
-    }
-
-    fn check_manifest(&self, manifest: &str) -> Result<()> {
-        let found = Key::of_manifest(manifest);
-        if found == self.key {
-            Ok(())
-        } else {
-            Err(StoreError::ChangedManifest {
-                key: self.key,
-                found,
-            })
-        }
-    }
-
-    fn check_required(&self, files: &[String], required: &[&str]) -> Result<()> {
-        let is_missing = |path: &&&str| {
-            files
-                .binary_search_by(|file| file.as_str().cmp(path))
-                .is_err()
-        };
-        let outputs: Vec<String> = required
-            .iter()
-            .filter(is_missing)
-            .map(ToString::to_string)
-            .collect();
-        if outputs.is_empty() {
-            return Ok(());
-        }
-        Err(StoreError::MissingOutput {
-            folder: self.out.clone(),
-            outputs,
-        })
-    }
-
-    /// All bytes are on the disk under their names before the record gets its own.
-    fn publish(&self, record: &Record, stock: &Stock) -> Result<()> {
-        let (outputs, path) = self.destinations();
-        let written = self.partial.join("record.json");
-        let bytes = record
-            .encode()
-            .map_err(io::Error::from)
-            .map_err(at("encode", &written))?;
-        fs::write(&written, &bytes).map_err(at_sized(
-            "write",
-            &written,
-            Some(bytes.len() as u64),
-        ))?;
-        rename_into(&self.out, &outputs)?;
-        outputs::flush(&outputs, stock, &written)?;
-        rename_into(&written, &path)?;
-        if self.store.is_flush_due() {
-            flush_one(parent(&path))?;
-        }
-        self.store
-            .hash_later(stock.files.iter().map(|file| outputs.join(file)));
-        let _ = remove_all(&self.partial); // done is done: `sweep_finished` tries again
-        Ok(())
-    }
-
-    fn destinations(&self) -> (PathBuf, PathBuf) {
-        let layout = self.store.layout();
-        (layout.output_dir(&self.key), layout.record(&self.key))
     }
 }

@@ -1,9 +1,12 @@
 //! The command line, as it is typed.
 //! Unaware of what the commands do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::Fatal;
+use crate::history::History;
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
 #[derive(Debug, Parser)]
@@ -27,8 +30,43 @@ pub enum Command {
     Run(RunArgs),
     /// Show what would run and why, and what is fresh, without running.
     Plan(PlanArgs),
+    /// Say why a stage is fresh or stale, with the chain up to where it began.
+    #[command(after_help = "Example: pipeline explain 'tuned[alpha=0.5]' -f pipelines/table4.yaml")]
+    Explain(StageArgs),
+    /// List what was run, newest first.
+    #[command(after_help = "Example: pipeline runs -n 5 pipelines/quickstart.yaml")]
+    Runs(RunsArgs),
+    /// Show one run in full.
+    #[command(after_help = "Example: pipeline show last~1")]
+    Show(ShowArgs),
+    /// Compare two runs: parameters, metrics, schedules of trainings.
+    #[command(
+        after_help = "Examples: pipeline diff last~1 last\n          pipeline diff last last --stages spt,full"
+    )]
+    Diff(DiffArgs),
+    /// Print what a stage said.
+    #[command(after_help = "Example: pipeline log tuned --follow")]
+    Log(LogArgs),
+    /// Print where the results of stages lie in the cache.
+    #[command(after_help = "Example: ls $(pipeline path score)")]
+    Path(StageArgs),
+    /// Copy the results of stages out of the cache.
+    #[command(after_help = "Example: pipeline export 'masks[*]' my-masks")]
+    Export(ExportArgs),
+    /// Look into the cache, verify it, clean it up, take it along.
+    Cache(CacheArgs),
+    /// Draw the graph of stages, coloured by whether they are fresh.
+    Graph(GraphArgs),
     /// Check the worker, libtorch, devices, the cache folder and free disk.
     Doctor(DoctorArgs),
+    /// Write a commented pipeline file for a folder of your own images.
+    Init(InitArgs),
+    /// Print the JSON Schema of pipeline files, for editors.
+    Schema(SchemaArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+    /// Print the man page.
+    Man(ManArgs),
 }
 
 /// What `run` and `plan` share.
@@ -49,21 +87,24 @@ pub struct PipelineArgs {
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
     /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", display_order = 100)]
     pub root: Option<PathBuf>,
     /// One JSON object a line on standard output.
-    #[arg(long)]
+    #[arg(long, display_order = 101)]
     pub json: bool,
     /// Say less.
-    #[arg(short, long)]
+    #[arg(short, long, display_order = 102)]
     pub quiet: bool,
     /// Say more: notes of stages, keys.
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(short, long, display_order = 103, conflicts_with = "quiet")]
     pub verbose: bool,
 }
 
 /// `pipeline run`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline run pipelines/quickstart.yaml --set stages.baseline.train.iterations=1000"
+)]
 pub struct RunArgs {
     /// What to run.
     #[command(flatten)]
@@ -78,18 +119,382 @@ pub struct RunArgs {
 
 /// `pipeline plan`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline plan pipelines/quickstart.yaml 'spt[granularity=coarse]'"
+)]
 pub struct PlanArgs {
     /// What to plan.
     #[command(flatten)]
     pub pipeline: PipelineArgs,
+    /// What an hour of this machine costs: the estimate then says what the work may cost.
+    #[arg(long, value_name = "PRICE")]
+    pub hourly: Option<f64>,
+}
+
+/// Where a command that names stages finds them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FileArgs {
+    /// The pipeline file [default: that of the last run].
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where torch stages compute.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+    /// Set a value of the file, as for `run`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+    /// The folder that holds cache/ [default: of a named file its own, else the working folder].
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Say more.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl FileArgs {
+    /// The same for these stages of the file, which is that of the last run where none is named.
+    pub fn pipeline(&self, stages: &[String]) -> Result<PipelineArgs, Fatal> {
+        let (file, root) = match &self.file {
+            Some(file) => (file.clone(), self.root.clone()),
+            None => last_file(self.root.as_deref().unwrap_or(Path::new(".")))?,
+        };
+        Ok(PipelineArgs {
+            file,
+            stages: stages.to_vec(),
+            device: self.device,
+            overrides: self.overrides.clone(),
+            root,
+            json: self.json,
+            verbose: self.verbose,
+            ..PipelineArgs::default()
+        })
+    }
+}
+
+/// The file of the last run in this folder, and the folder.
+fn last_file(root: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
+    let last = History::open(&root.join("cache")).last();
+    let last = last.ok_or_else(|| {
+        Fatal::usage(
+            format!("no run is on record in `{}`", root.join("cache").display()),
+            "name the pipeline file: -f pipelines/quickstart.yaml",
+        )
+    })?;
+    Ok((PathBuf::from(last.header.file), Some(root.to_owned())))
+}
+
+/// `pipeline explain` and `pipeline path`.
+#[derive(Debug, Clone, Args)]
+pub struct StageArgs {
+    /// The stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
+    #[arg(required = true, value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Where they are.
+    #[command(flatten)]
+    pub common: FileArgs,
+}
+
+impl StageArgs {
+    /// As arguments of a session.
+    pub fn pipeline(&self) -> Result<PipelineArgs, Fatal> {
+        self.common.pipeline(&self.stages)
+    }
+}
+
+/// `pipeline export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// The stage, or stages by a pattern, which then get a folder each.
+    pub stage: String,
+    /// The folder to copy to.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Where they are.
+    #[command(flatten)]
+    pub common: FileArgs,
+}
+
+impl ExportArgs {
+    /// As arguments of a session.
+    pub fn pipeline(&self) -> Result<PipelineArgs, Fatal> {
+        self.common.pipeline(std::slice::from_ref(&self.stage))
+    }
+}
+
+/// `pipeline runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Only runs of this pipeline file.
+    pub file: Option<PathBuf>,
+    /// At most so many.
+    #[arg(short, long, default_value_t = 20)]
+    pub number: usize,
+    /// The folder that holds cache/.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The run: its name or the beginning of it, `last`, `last~1`.
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// The folder that holds cache/.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The first run, as for `show`.
+    #[arg(value_name = "RUN_A")]
+    pub a: String,
+    /// The second run.
+    #[arg(value_name = "RUN_B")]
+    pub b: String,
+    /// Compare the schedules of these two trainings: one of the first run, one of the second.
+    #[arg(long, value_name = "STAGE,STAGE", value_delimiter = ',', num_args = 2)]
+    pub stages: Vec<String>,
+    /// The folder that holds cache/.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+}
+
+/// `pipeline log`.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// The stage.
+    pub stage: String,
+    /// Go on until the stage or the run has ended.
+    #[arg(short = 'F', long)]
+    pub follow: bool,
+    /// The run whose stage it is, as for `show`.
+    #[arg(long, default_value = "last")]
+    pub run: String,
+    /// The folder that holds cache/.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+}
+
+/// `pipeline cache`.
+#[derive(Debug, Args)]
+pub struct CacheArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+    /// The folder that holds cache/.
+    #[arg(long, value_name = "DIR", default_value = ".", global = true)]
+    pub root: PathBuf,
+}
+
+/// What `pipeline cache` can do.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// List all results.
+    Ls(LsArgs),
+    /// Say what takes the space.
+    Du,
+    /// Read every byte; move what is damaged aside and say what will be computed again.
+    Verify,
+    /// Remove what no pipeline file, pin or running pipeline refers to.
+    #[command(after_help = "Example: pipeline cache gc --dry-run")]
+    Gc(GcArgs),
+    /// Keep the results of stages whatever happens to the file.
+    Pin(KeyArgs),
+    /// Take that back.
+    Unpin(KeyArgs),
+    /// Write the results of stages into one file, to take them elsewhere.
+    #[command(after_help = "Example: pipeline cache export 'score*' -o scores.tar")]
+    Export(ArchiveArgs),
+    /// Take the results in such a file in, each verified.
+    Import(ImportArgs),
+}
+
+/// `pipeline cache ls`.
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline cache gc`.
+#[derive(Debug, Args)]
+pub struct GcArgs {
+    /// Pipeline files to keep the results of, beside all that were ever run here.
+    pub files: Vec<PathBuf>,
+    /// Show what would go, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep what was made or used within this time, whoever refers to it: results of `--set`, say.
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
+    pub keep_newer: std::time::Duration,
+}
+
+/// Stages of a file, for subcommands of `cache`.
+#[derive(Debug, Clone, Args)]
+pub struct FileStages {
+    /// The stages.
+    #[arg(required = true, value_name = "STAGE")]
+    pub names: Vec<String>,
+    /// The pipeline file [default: that of the last run].
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where torch stages compute.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+}
+
+impl FileStages {
+    /// As arguments of a session.
+    pub fn pipeline(&self, root: &Path) -> Result<PipelineArgs, Fatal> {
+        let common = FileArgs {
+            file: self.file.clone(),
+            device: self.device,
+            root: Some(root.to_owned()),
+            ..FileArgs::default()
+        };
+        common.pipeline(&self.names)
+    }
+}
+
+/// `pipeline cache pin` and `unpin`.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// Whose results.
+    #[command(flatten)]
+    pub stages: FileStages,
+    /// Why; the stage's name when absent.
+    #[arg(long)]
+    pub note: Option<String>,
+}
+
+/// `pipeline cache export`.
+#[derive(Debug, Args)]
+pub struct ArchiveArgs {
+    /// Whose results.
+    #[command(flatten)]
+    pub stages: FileStages,
+    /// The file to write (tar).
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// `pipeline cache import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// A file that `pipeline cache export` has written.
+    pub archive: PathBuf,
 }
 
 /// `pipeline doctor`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline doctor")]
 pub struct DoctorArgs {
     /// The folder that holds cache/ and reports/.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub root: PathBuf,
+}
+
+/// `pipeline graph`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline graph pipelines/quickstart.yaml -o quickstart.svg")]
+pub struct GraphArgs {
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// Only these stages and what they depend on: `tuned`, `tuned[alpha=0.5]`.
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The form [default: svg for a FILE in .svg, mermaid for .md and .mmd, else dot].
+    #[arg(
+        long,
+        value_enum,
+        value_name = "dot|mermaid|svg",
+        hide_possible_values = true
+    )]
+    pub format: Option<GraphFormat>,
+    /// A node for each member of a swept stage, not one for all.
+    #[arg(long)]
+    pub full: bool,
+    /// Where torch stages compute.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+    /// Set a value of the file: `--set stages.tuned.tune.alpha=0.5`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+    /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// `--format` of `pipeline graph`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Graphviz.
+    Dot,
+    /// Mermaid, which GitHub shows in Markdown.
+    Mermaid,
+    /// A picture.
+    Svg,
+}
+
+/// `pipeline init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline init --images ~/photos --scale 4")]
+pub struct InitArgs {
+    /// Where pipelines/my-images.yaml goes.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Your images: PNG and JPEG, in one folder or in its subfolders train, val and test [default: DIR/images].
+    #[arg(long, value_name = "FOLDER")]
+    pub images: Option<PathBuf>,
+    /// How many times larger the restored images are: 2, 3 or 4.
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(2..=4))]
+    pub scale: u32,
+}
+
+/// `pipeline schema`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline schema -o pipelines/schema.json\n\nA pipeline file names it in a comment, and editors with a YAML language server complete from it:\n  # yaml-language-server: $schema=schema.json"
+)]
+pub struct SchemaArgs {
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `pipeline completions`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
+)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `pipeline man`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: pipeline man | man -l -")]
+pub struct ManArgs {
+    /// Write a page for each command into this folder instead.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `--device`.
@@ -100,8 +505,8 @@ pub enum DeviceChoice {
     Auto,
     /// The processor.
     Cpu,
-    /// This CUDA device.
-    Cuda(usize),
+    /// CUDA: this device, or all there are.
+    Cuda(Option<usize>),
 }
 
 impl std::str::FromStr for DeviceChoice {
@@ -111,11 +516,11 @@ impl std::str::FromStr for DeviceChoice {
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
+            "cuda" => Ok(Self::Cuda(None)),
             _ => {
                 let index = text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
                 index
-                    .map(Self::Cuda)
+                    .map(|n| Self::Cuda(Some(n)))
                     .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
             }
         }

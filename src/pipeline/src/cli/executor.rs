@@ -1,14 +1,14 @@
-//! Which executor computes which stage: tables in process, everything else in a worker.
+//! Which executor computes which stage: tables in process, commands as they are, everything else in a worker.
 //! Unaware of how either does it.
 
 use std::collections::BTreeMap;
 
-use spec::{Event, Kind, Pipeline, labels};
+use spec::{Kind, Pipeline, labels};
 use store::{Facts, Store};
 
 use crate::plan::Plan;
 use crate::report::{self, Evaluation};
-use crate::run::{Executor, Failure, ProcessExecutor, Task};
+use crate::run::{CommandExecutor, Executor, Failure, OnEvent, ProcessExecutor, Task};
 
 /// Both executors behind the one that `run` knows.
 pub struct Executors<'a> {
@@ -16,12 +16,15 @@ pub struct Executors<'a> {
     pub process: Option<ProcessExecutor<'a>>,
     /// For tables.
     pub tables: TableExecutor<'a>,
+    /// For commands.
+    pub commands: CommandExecutor<'a>,
 }
 
 impl Executor for Executors<'_> {
-    fn execute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
+    fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         match (&task.job.stage, &self.process) {
             (Kind::Table(_), _) => self.tables.execute(task, on_event),
+            (Kind::Command(_), _) => self.commands.execute(task, on_event),
             (_, Some(process)) => process.execute(task, on_event),
             (_, None) => Err(Failure::new(
                 "there is no worker",
@@ -42,7 +45,7 @@ pub struct TableExecutor<'a> {
 }
 
 impl Executor for TableExecutor<'_> {
-    fn execute(&self, task: &Task<'_>, _on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
+    fn execute(&self, task: &Task<'_>, _on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let Kind::Table(table) = &task.job.stage else {
             return Err(Failure::new("not a table", ""));
         };

@@ -5,44 +5,49 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use spec::Kind;
-use spec::kinds::{Mask, Segmenter};
 use store::{Digest, Store};
 
-use crate::plan::Outside;
+use crate::plan::{Listing, Outside};
 
 /// What each outside path of the stages holds.
 pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Outside {
-    let mut wanted: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    let mut wanted: BTreeMap<(Listing, PathBuf), Vec<String>> = BTreeMap::new();
     let mut outside = Outside::new();
     for kind in kinds {
         for (field, path) in kind.outside() {
-            if wanted.contains_key(path) || outside.contains_key(path) {
+            let at = (Listing::of(kind, field), path.clone());
+            if wanted.contains_key(&at) || outside.contains_key(&at) {
                 continue;
             }
-            match names(kind, field, path) {
-                Ok(names) => drop(wanted.insert(path.clone(), names)),
-                Err(why) => drop(outside.insert(path.clone(), Err(why))),
+            match names(at.0, field, path) {
+                Ok(names) => drop(wanted.insert(at, names)),
+                Err(why) => drop(outside.insert(at, Err(why))),
             }
         }
     }
-    let found = wanted
-        .into_iter()
-        .map(|(path, names)| (path.clone(), digests(store, &path, names)));
+    let found = wanted.into_iter().map(|(at, names)| {
+        let found = digests(store, &at.1, names);
+        (at, found)
+    });
     outside.extend(found);
     outside
 }
 
-/// The names of the files below `path` that the stage reads; one empty name for a file.
-fn names(kind: &Kind, field: &str, path: &Path) -> Result<Vec<String>, String> {
-    match kind {
-        Kind::Prepare(_) if field == "lr_if_present" && !path.exists() => Ok(Vec::new()),
-        Kind::Prepare(_) => image_names(path),
-        Kind::Mask(Mask {
-            segmenter: Segmenter::Files { .. },
-            ..
-        }) => mask_names(path),
-        _ if path.is_file() => Ok(vec![String::new()]),
-        _ => Err(format!("there is no file `{}` ({field})", path.display())),
+/// The names of the files below `path` that are read; one empty name for a file.
+fn names(listing: Listing, field: &str, path: &Path) -> Result<Vec<String>, String> {
+    let file = || {
+        if path.is_file() {
+            Ok(vec![String::new()])
+        } else {
+            Err(format!("there is no file `{}` ({field})", path.display()))
+        }
+    };
+    match listing {
+        Listing::ImagesIfPresent if !path.exists() => Ok(Vec::new()),
+        Listing::Images | Listing::ImagesIfPresent => image_names(path),
+        Listing::Masks => mask_names(path),
+        Listing::All if path.is_dir() => all_names(path),
+        Listing::File | Listing::All => file(),
     }
 }
 
@@ -78,6 +83,30 @@ fn mask_names(folder: &Path) -> Result<Vec<String>, String> {
     } else {
         Ok(names)
     }
+}
+
+/// Every file below the folder, by its path in it. What is no file (a pipe, a link that leads nowhere) is an error.
+fn all_names(folder: &Path) -> Result<Vec<String>, String> {
+    fn walk(at: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), String> {
+        let shown = |e: std::io::Error| format!("cannot read `{}`: {e}", at.display());
+        for entry in std::fs::read_dir(at).map_err(shown)? {
+            let entry = entry.map_err(shown)?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                walk(&entry.path(), &format!("{name}/"), names)?;
+            } else {
+                names.push(name);
+            }
+        }
+        Ok(())
+    }
+    let mut names = Vec::new();
+    walk(folder, "", &mut names)?;
+    names.sort();
+    if names.is_empty() {
+        return Err(format!("the folder `{}` is empty", folder.display()));
+    }
+    Ok(names)
 }
 
 fn digests(

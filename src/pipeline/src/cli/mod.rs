@@ -9,15 +9,31 @@
 //! ```
 
 mod args;
+mod cache;
+mod diff;
 mod display;
 mod doctor;
 mod executor;
+mod explain;
 mod gather;
+mod gc;
+mod graph;
+mod init;
+mod log;
 mod past;
+mod place;
 mod plan;
+mod publish;
+mod recording;
 mod run;
+mod runs;
+mod schema;
 mod session;
+mod shell;
 mod signals;
+mod stored;
+mod verify;
+mod why;
 mod worker;
 
 use std::io::Write;
@@ -83,7 +99,20 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Plan(args) => plan::plan(args),
+        Command::Explain(args) => explain::explain(args),
+        Command::Runs(args) => runs::runs(args),
+        Command::Show(args) => runs::show(args),
+        Command::Diff(args) => diff::diff(args),
+        Command::Log(args) => log::log(args),
+        Command::Path(args) => stored::path(args),
+        Command::Export(args) => stored::export(args),
+        Command::Cache(args) => cache::cache(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Graph(args) => graph::graph(args),
+        Command::Init(args) => init::init(args),
+        Command::Schema(args) => schema::schema(args),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
     };
     let exit = result.unwrap_or_else(|fatal| {
         report(&fatal);

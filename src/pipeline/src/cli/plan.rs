@@ -1,12 +1,13 @@
-//! `pipeline plan`: what would run and why, and what is fresh.
+//! `pipeline plan`: what would run and why, what is fresh, and how long it may take.
 //! Unaware of running.
 
 use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, print};
-use crate::plan::{Change, Plan, Planned, Reason, Verdict};
+use super::{Exit, Fatal, print, recording, why};
+use crate::history::{Estimate, Seconds};
+use crate::plan::{self, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
@@ -15,13 +16,14 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
     let text = if args.pipeline.json {
         json_lines(&session, &plan)
     } else {
-        text(&session, &plan, &args.pipeline)
+        text(&session, &plan, args)
     };
     print(&text);
     Ok(Exit::Done)
 }
 
-fn text(session: &Session, plan: &Plan, args: &PipelineArgs) -> String {
+fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
+    let PipelineArgs { quiet, verbose, .. } = args.pipeline;
     let (fresh, stale, blocked) = plan.counts();
     let mut out = format!(
         "{}: {} stages on {}: {stale} to run, {fresh} fresh, {blocked} blocked\n",
@@ -37,21 +39,28 @@ fn text(session: &Session, plan: &Plan, args: &PipelineArgs) -> String {
         .iter()
         .map(|p| session.pipeline.stages[p.stage].name.chars().count());
     let width = names.max().unwrap_or(0);
+    let estimates = Estimates::new(session, plan);
     for planned in &plan.stages {
-        if !args.quiet || planned.verdict != Verdict::Fresh {
-            out += &line(session, planned, width, args.verbose);
+        if !quiet || planned.verdict != Verdict::Fresh {
+            out += &line(session, plan, planned, width, verbose, &estimates);
         }
+    }
+    if stale > 0 {
+        out += &estimates.total(stale, args.hourly);
     }
     out
 }
 
-fn line(session: &Session, planned: &Planned, width: usize, verbose: bool) -> String {
+fn line(
+    session: &Session,
+    plan: &Plan,
+    planned: &Planned,
+    width: usize,
+    verbose: bool,
+    estimates: &Estimates,
+) -> String {
     let stage = &session.pipeline.stages[planned.stage];
-    let word = match planned.verdict {
-        Verdict::Fresh => "fresh",
-        Verdict::Stale(_) => "run",
-        Verdict::Blocked(_) => "blocked",
-    };
+    let word = why::word(&planned.verdict);
     let key = planned
         .key
         .filter(|_| verbose)
@@ -61,15 +70,18 @@ fn line(session: &Session, planned: &Planned, width: usize, verbose: bool) -> St
         stage.name,
         stage.kind.name()
     );
-    let details: Vec<String> = match &planned.verdict {
-        Verdict::Fresh => Vec::new(),
-        Verdict::Stale(reasons) => reasons.iter().map(reason).collect(),
-        // A hint stands below what it belongs to.
-        Verdict::Blocked(missing) => missing
-            .iter()
-            .map(|m| m.replace('\n', "\n             "))
-            .collect(),
-    };
+    if let Some(estimate) = estimates.of(planned.stage) {
+        out += &format!("  ~{:<6}", duration(estimate.seconds));
+    }
+    let mut details = why::details(&planned.verdict);
+    if let Some(cause) = cause(session, plan, planned) {
+        details.push(cause);
+    }
+    // A hint stands below what it belongs to.
+    let details: Vec<String> = details
+        .iter()
+        .map(|d| d.replace('\n', "\n             "))
+        .collect();
     if let [only] = details.as_slice() {
         out += &format!("  {only}");
     }
@@ -82,53 +94,115 @@ fn line(session: &Session, planned: &Planned, width: usize, verbose: bool) -> St
     out
 }
 
-/// A reason in words.
-pub fn reason(reason: &Reason) -> String {
-    match reason {
-        Reason::NeverRan => "never ran".into(),
-        Reason::Changed(change) => changed(change),
-        Reason::InputStale { role, stage } => {
-            format!("its input `{role}` ({stage}) is to be computed")
+/// Where it began, for a stage that runs only because its inputs do.
+fn cause(session: &Session, plan: &Plan, planned: &Planned) -> Option<String> {
+    let Verdict::Stale(reasons) = &planned.verdict else {
+        return None;
+    };
+    let from_input =
+        |r: &Reason| matches!(r, Reason::InputStale { .. } | Reason::InputForced { .. });
+    if !reasons.iter().any(from_input) {
+        return None;
+    }
+    let causes = plan::causes(&session.pipeline, plan, planned.stage);
+    let direct = plan::stale_inputs(&session.pipeline, plan, planned.stage);
+    let further: Vec<usize> = causes.into_iter().filter(|c| !direct.contains(c)).collect();
+    if further.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = further
+        .iter()
+        .take(3)
+        .map(|&at| session.pipeline.stages[at].name.as_str())
+        .collect();
+    let more = if further.len() > 3 { ", …" } else { "" };
+    Some(format!("it began with {}{more}", names.join(", ")))
+}
+
+/// How long each stale stage may take, from earlier runs.
+struct Estimates {
+    found: Vec<(usize, Option<Estimate>)>,
+}
+
+impl Estimates {
+    fn new(session: &Session, plan: &Plan) -> Self {
+        let (_, stale, _) = plan.counts();
+        if stale == 0 {
+            return Self { found: Vec::new() };
         }
-        Reason::InputForced { stage } => format!("its input {stage} is forced"),
-        Reason::NotStored => "its result is not in the cache".into(),
-        Reason::OutputMissing(files) => format!("outputs are gone: {}", files.join(", ")),
-        Reason::OutputDamaged(files) => format!("outputs are damaged: {}", files.join(", ")),
-        Reason::Forced => "forced".into(),
+        let seconds = Seconds::read(session.store.root());
+        let class = recording::device_class(session.device);
+        let estimate = |at: usize| {
+            let stage = &session.pipeline.stages[at];
+            let iterations = stage.kind.schedule().map(spec::kinds::Schedule::limit);
+            seconds.estimate(class, stage.kind.name(), &stage.name, iterations)
+        };
+        let stale = plan
+            .stages
+            .iter()
+            .filter(|p| matches!(p.verdict, Verdict::Stale(_)));
+        let mut found: Vec<_> = stale.map(|p| (p.stage, estimate(p.stage))).collect();
+        found.sort_unstable_by_key(|(at, _)| *at);
+        Self { found }
+    }
+
+    fn of(&self, at: usize) -> Option<Estimate> {
+        let n = self.found.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        self.found[n].1
+    }
+
+    /// The line below the plan; nothing is said where nothing is known.
+    fn total(&self, stale: usize, hourly: Option<f64>) -> String {
+        let known: Vec<Estimate> = self.found.iter().filter_map(|(_, e)| *e).collect();
+        if known.is_empty() {
+            return String::new();
+        }
+        let seconds: f64 = known.iter().map(|e| e.seconds).sum();
+        let cost = hourly.map_or(String::new(), |price| {
+            format!(", {:.2} at {price} an hour", seconds / 3600.0 * price)
+        });
+        format!(
+            "estimate from earlier runs: {} of work{cost} ({} of {stale} stages are known)\n",
+            duration(seconds),
+            known.len()
+        )
     }
 }
 
-fn changed(change: &Change) -> String {
-    let short = |text: &String| {
-        let digest = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
-        if digest {
-            text[..12].to_owned()
-        } else {
-            text.clone()
-        }
-    };
-    match (&change.old, &change.new) {
-        (Some(old), Some(new)) => format!("{}: {} → {}", change.path, short(old), short(new)),
-        (None, Some(new)) => format!("{}: new, {}", change.path, short(new)),
-        (Some(old), None) => format!("{}: gone, was {}", change.path, short(old)),
-        (None, None) => change.path.clone(),
+/// `0.4 s`, `12 s`, `3:05`, `2:03:05`.
+pub fn duration(seconds: f64) -> String {
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest} s"),
+        (0, _) => format!("{minutes}:{rest:02}"),
+        _ => format!("{hours}:{minutes:02}:{rest:02}"),
     }
 }
 
 fn json_lines(session: &Session, plan: &Plan) -> String {
     let (fresh, stale, blocked) = plan.counts();
+    let estimates = Estimates::new(session, plan);
     let mut out = String::new();
     for planned in &plan.stages {
         let stage = &session.pipeline.stages[planned.stage];
-        let (verdict, reasons): (&str, Vec<String>) = match &planned.verdict {
+        let (verdict, reasons) = match &planned.verdict {
             Verdict::Fresh => ("fresh", Vec::new()),
-            Verdict::Stale(reasons) => ("stale", reasons.iter().map(reason).collect()),
-            Verdict::Blocked(missing) => ("blocked", missing.clone()),
+            Verdict::Stale(reasons) => ("stale", reasons.iter().map(why::reason_json).collect()),
+            Verdict::Blocked(_) => ("blocked", Vec::new()),
         };
-        let key = planned.key.map(|k| k.to_string());
+        let causes: Vec<&str> = plan::causes(&session.pipeline, plan, planned.stage)
+            .into_iter()
+            .map(|at| session.pipeline.stages[at].name.as_str())
+            .collect();
         let line = json!({
-            "event": "planned", "stage": stage.name, "kind": stage.kind.name(), "key": key,
-            "verdict": verdict, "reasons": reasons,
+            "event": "planned", "stage": stage.name, "kind": stage.kind.name(),
+            "key": planned.key.map(|k| k.to_string()), "verdict": verdict,
+            "reasons": why::details(&planned.verdict), "why": reasons, "began_with": causes,
+            "estimated_seconds": estimates.of(planned.stage).map(|e| e.seconds),
         });
         out += &format!("{line}\n");
     }

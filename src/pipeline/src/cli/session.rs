@@ -22,6 +22,10 @@ pub struct Session {
     pub root: PathBuf,
     /// Where torch stages compute.
     pub device: Device,
+    /// The CUDA devices to give out, as the worker counts them; none on the processor.
+    pub gpus: Vec<usize>,
+    /// How `CUDA_VISIBLE_DEVICES` names each device that the worker counts.
+    pub visible: Vec<String>,
     /// How that enters keys.
     pub numerics: String,
     /// The worker, unless only tables are wanted and there is none.
@@ -46,8 +50,14 @@ pub enum Access {
 impl Session {
     /// Reads the file, asks for the worker's facts, digests what is outside.
     pub fn open(args: &PipelineArgs, access: Access) -> Result<Self, Fatal> {
-        let pipeline = load(args)?;
+        let mut pipeline = load(args)?;
         let root = args.root.clone().unwrap_or_else(|| root_of(&args.file));
+        let here = std::env::current_dir()
+            .map_err(|e| Fatal::failed(format!("the working folder is gone: {e}"), ""))?;
+        let root = spec::normal(&here.join(root));
+        pipeline
+            .anchor(&root, &here)
+            .map_err(|e| Fatal::usage(e.to_string(), ""))?;
         let cache = root.join("cache");
         let store = match access {
             Access::Write => Store::open(&cache)?,
@@ -63,12 +73,19 @@ impl Session {
             }
             None => (Device::Cpu, String::new()),
         };
+        let gpus = match &facts {
+            Some(facts) => worker::gpus(args.device, device, facts),
+            None => Vec::new(),
+        };
+        let visible = worker::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok(), facts.as_ref());
         let outside = gather::gather(pipeline.stages.iter().map(|s| &s.kind), &store);
         Ok(Self {
             pipeline,
             store,
             root,
             device,
+            gpus,
+            visible,
             numerics,
             worker,
             facts,
@@ -94,6 +111,28 @@ impl Session {
         Plan::new(&self.pipeline, &wanted, &world)
     }
 
+    /// The plan as it would be with this numerics class.
+    pub fn plan_as(&self, numerics: &str) -> Plan {
+        let past = CachedPast::new(&self.store, &self.pipeline_path());
+        let world = World {
+            outside: &self.outside,
+            numerics,
+            past: &past,
+            force: &BTreeSet::new(),
+        };
+        Plan::new(&self.pipeline, &BTreeSet::new(), &world)
+    }
+
+    /// The numerics classes that results of this program may have here: of the processor and of CUDA.
+    pub fn all_numerics(&self) -> Vec<String> {
+        match &self.facts {
+            Some(facts) => [Device::Cpu, Device::Cuda(0)]
+                .map(|device| worker::numerics(device, facts))
+                .to_vec(),
+            None => vec![String::new()],
+        }
+    }
+
     /// The name under which the file's last keys are kept.
     pub fn pipeline_path(&self) -> PathBuf {
         std::fs::canonicalize(&self.pipeline.file).unwrap_or_else(|_| self.pipeline.file.clone())
@@ -104,7 +143,8 @@ impl Session {
         let kind = &self.pipeline.stages[at].kind;
         let now = gather::gather(std::iter::once(kind), &self.store);
         for (field, path) in kind.outside() {
-            let read = |outside: &Outside| match outside.get(path) {
+            let at = (plan::Listing::of(kind, field), path.clone());
+            let read = |outside: &Outside| match outside.get(&at) {
                 Some(Ok(files)) => {
                     let mut files = files.clone();
                     files.retain(|(name, _)| plan::reads(kind, field, name));
@@ -157,14 +197,14 @@ fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Fat
     Ok(found)
 }
 
-/// The worker and its facts; a file of tables alone does without.
+/// The worker and its facts; a file of tables and commands alone does without.
 fn known_worker(
     pipeline: &Pipeline,
 ) -> Result<(Option<PathBuf>, Option<worker::WorkerFacts>), Fatal> {
     if pipeline
         .stages
         .iter()
-        .all(|s| matches!(s.kind, Kind::Table(_)))
+        .all(|s| matches!(s.kind, Kind::Table(_) | Kind::Command(_)))
     {
         return Ok((None, None));
     }

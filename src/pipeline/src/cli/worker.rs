@@ -149,8 +149,11 @@ pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Fatal
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Auto if count == 0 => Ok(Device::Cpu),
         DeviceChoice::Auto => Ok(Device::Cuda(0)),
-        DeviceChoice::Cuda(index) if index < count => Ok(Device::Cuda(index)),
+        DeviceChoice::Cuda(index) if index.unwrap_or(0) < count => {
+            Ok(Device::Cuda(index.unwrap_or(0)))
+        }
         DeviceChoice::Cuda(index) => {
+            let index = index.unwrap_or(0);
             let message = format!("there is no cuda:{index}: the worker sees {count} CUDA devices");
             Err(Fatal::usage(
                 message,
@@ -169,4 +172,52 @@ pub fn numerics(device: Device, facts: &WorkerFacts) -> String {
         Device::Cuda(_) => "cuda float32 tf32=off",
     };
     format!("{class} libtorch {release}")
+}
+
+/// The CUDA devices that stages are given: the one that was named, else all.
+pub fn gpus(choice: DeviceChoice, device: Device, facts: &WorkerFacts) -> Vec<usize> {
+    match (choice, device) {
+        (_, Device::Cpu) => Vec::new(),
+        (DeviceChoice::Cuda(Some(index)), _) => vec![index],
+        _ => (0..facts.cuda_devices.len()).collect(),
+    }
+}
+
+/// How `CUDA_VISIBLE_DEVICES` names each device that the worker counts: by what that variable says now, if it is set.
+pub fn visible(variable: Option<String>, facts: Option<&WorkerFacts>) -> Vec<String> {
+    let count = facts.map_or(0, |f| f.cuda_devices.len());
+    let named = variable.map(|text| text.split(',').map(|n| n.trim().to_owned()).collect());
+    let named: Vec<String> = named.unwrap_or_default();
+    (0..count)
+        .map(|n| named.get(n).cloned().unwrap_or_else(|| n.to_string()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(devices: usize) -> WorkerFacts {
+        WorkerFacts {
+            version: "1".into(),
+            libtorch: "2".into(),
+            cuda_devices: vec!["card".into(); devices],
+        }
+    }
+
+    #[test]
+    fn the_named_device_or_all() {
+        let gpus = |choice| gpus(choice, Device::Cuda(0), &facts(3));
+        assert_eq!(gpus(DeviceChoice::Auto), [0, 1, 2]);
+        assert_eq!(gpus(DeviceChoice::Cuda(None)), [0, 1, 2]);
+        assert_eq!(gpus(DeviceChoice::Cuda(Some(1))), [1]);
+    }
+
+    #[test]
+    fn devices_keep_the_names_that_the_caller_gave() {
+        let visible =
+            |variable: Option<&str>| visible(variable.map(str::to_owned), Some(&facts(2)));
+        assert_eq!(visible(None), ["0", "1"]);
+        assert_eq!(visible(Some("5, GPU-7")), ["5", "GPU-7"]);
+    }
 }

@@ -4,18 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
 
 use spec::backbones::{Art, Cat};
 use spec::kinds::{
-    Architecture, Degrade, Evaluate, Graph, Imdn, Mask, Prepare, Pretrained, Schedule, Segmenter,
-    Table, TableValue, Train, Tune, Until, Validate,
+    Architecture, Command, Degrade, Evaluate, Graph, Imdn, Mask, Prepare, Pretrained, Schedule,
+    Segmenter, Table, TableValue, Train, Tune, Until, Validate,
 };
 use spec::names::Scheme;
-use spec::{Kind, Pipeline, labels};
+use spec::{Kind, Pipeline, Stage, labels};
 use store::Key;
 
-use super::Outside;
+use super::{Found, Listing, Outside};
 
 /// The version of a kind: bumped by hand whenever the same configuration gives other bytes.
 ///
@@ -28,6 +27,7 @@ use super::Outside;
 /// | tune | 1: first |
 /// | evaluate | 1: first |
 /// | table | 1: first |
+/// | command | 1: first |
 pub const fn version(kind: &Kind) -> u32 {
     match kind {
         Kind::Prepare(_)
@@ -36,11 +36,13 @@ pub const fn version(kind: &Kind) -> u32 {
         | Kind::Train(_)
         | Kind::Tune(_)
         | Kind::Evaluate(_)
-        | Kind::Table(_) => 1,
+        | Kind::Table(_)
+        | Kind::Command(_) => 1,
     }
 }
 
-/// The files a stage of this kind must leave in its output folder.
+/// The files a stage of this kind must leave in its output folder. What a command must leave, its executor checks: an
+/// output of it may be a folder.
 pub const fn outputs(kind: &Kind) -> &'static [&'static str] {
     match kind {
         Kind::Prepare(_) => &["pairs.json"],
@@ -55,6 +57,7 @@ pub const fn outputs(kind: &Kind) -> &'static [&'static str] {
             "table.tex",
             "cells.csv",
         ],
+        Kind::Command(_) => &[],
     }
 }
 
@@ -82,8 +85,14 @@ pub(super) fn manifest(
     for (role, key) in inputs {
         lines.put(&format!("input.{role}"), key);
     }
-    for (field, path) in stage.kind.outside() {
-        lines.outside(&stage.kind, field, path, outside);
+    for (n, (field, path)) in stage.kind.outside().into_iter().enumerate() {
+        let name = match stage.places.files.get(n) {
+            Some(Some(place)) => format!("{field}/{}", place.display()),
+            Some(None) => format!("{field}/{}", path.display()),
+            None => field.to_owned(),
+        };
+        let at = (Listing::of(&stage.kind, field), path.clone());
+        lines.outside(&stage.kind, field, &name, outside.get(&at));
     }
     if stage.kind.uses_torch() {
         lines.put("numerics", numerics);
@@ -93,6 +102,21 @@ pub(super) fn manifest(
         text.push_str(&format!("{path}\t{value}\n"));
     }
     text
+}
+
+/// What trainings have in common that differ only in when they stop and which weights they hand on: a finished one is
+/// the beginning of a longer one. `None` for stages that do not train.
+pub fn trajectory(kind: &Kind, manifest: &str) -> Option<Key> {
+    kind.schedule()?;
+    let stops = |line: &&str| {
+        let own = ["config.iterations\t", "config.until.", "config.weights\t"];
+        own.iter().any(|prefix| line.starts_with(prefix))
+    };
+    let lines: Vec<&str> = manifest.lines().filter(|line| !stops(line)).collect();
+    Some(Key::of_manifest(&format!(
+        "trajectory of {}\n",
+        lines.join("\n")
+    )))
 }
 
 #[derive(Default)]
@@ -114,12 +138,13 @@ impl Lines {
         }
     }
 
-    fn outside(&mut self, kind: &Kind, field: &str, path: &PathBuf, outside: &Outside) {
-        let Some(Ok(files)) = outside.get(path) else {
+    /// `shown` is how lines name what the field names: a command reads its files under their paths.
+    fn outside(&mut self, kind: &Kind, field: &str, shown: &str, found: Option<&Found>) {
+        let Some(Ok(files)) = found else {
             return;
         };
         for (name, digest) in files.iter().filter(|(name, _)| reads(kind, field, name)) {
-            self.put(&format!("outside.{field}/{name}"), digest);
+            self.put(&format!("outside.{shown}/{name}"), digest);
         }
     }
 
@@ -132,6 +157,7 @@ impl Lines {
             Kind::Tune(tune) => self.tune(tune, pipeline, at),
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, pipeline, at),
             Kind::Table(table) => self.table(table, pipeline, at),
+            Kind::Command(command) => self.command(command, &pipeline.stages[at]),
         }
     }
 
@@ -338,6 +364,30 @@ impl Lines {
         self.put("config.luma", evaluate.luma(degrade));
         self.put("config.shave", evaluate.shave(degrade));
         self.put("config.save", save);
+    }
+
+    /// Where the command runs and where its outputs go are part of what it sees, so they are in the key.
+    fn command(&mut self, command: &Command, stage: &Stage) {
+        let Command {
+            run,
+            shell,
+            files: _,
+            stages: _,
+            outputs: _,
+            env,
+            pass: _,
+        } = command;
+        for (n, word) in run.iter().enumerate() {
+            self.put(&format!("config.run.{n:03}"), word);
+        }
+        self.option("config.shell", shell.as_ref());
+        self.put("config.folder", stage.places.home.display());
+        for (n, path) in stage.places.outputs.iter().enumerate() {
+            self.put(&format!("config.outputs.{n:03}"), path.display());
+        }
+        for (name, value) in env {
+            self.put(&format!("config.env.{name}"), value);
+        }
     }
 
     fn table(&mut self, table: &Table, pipeline: &Pipeline, at: usize) {

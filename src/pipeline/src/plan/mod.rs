@@ -8,6 +8,7 @@
 //!   Past: what is stored under a key, what a name had before ────────┴──> verdict, with every reason ──> Plan
 //! ```
 
+mod causes;
 mod manifest;
 mod order;
 mod verdict;
@@ -15,14 +16,46 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use spec::{Pipeline, Stage};
+use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-pub use manifest::{outputs, reads, version};
-pub use verdict::{Change, Reason, Verdict};
+pub use causes::{causes, stale_inputs};
+pub use manifest::{outputs, reads, trajectory, version};
+pub use verdict::{Change, Reason, Verdict, changes};
 
-/// What is outside: the digests of a file or a folder, or why it cannot be read.
-pub type Outside = BTreeMap<PathBuf, Result<Vec<(String, Digest)>, String>>;
+/// What is outside, by how it is read and where it is: the same folder may be images to one stage and files to another.
+pub type Outside = BTreeMap<(Listing, PathBuf), Found>;
+
+/// Which files of an outside path a stage reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listing {
+    /// The images of a folder.
+    Images,
+    /// The same, if the folder is there.
+    ImagesIfPresent,
+    /// The masks of a folder and of those in it.
+    Masks,
+    /// The file itself; its name is empty.
+    File,
+    /// The file itself, or every file below the folder.
+    All,
+}
+
+impl Listing {
+    /// How a stage of this kind reads what `field` names.
+    pub fn of(kind: &Kind, field: &str) -> Self {
+        match kind {
+            Kind::Prepare(_) if field == "lr_if_present" => Self::ImagesIfPresent,
+            Kind::Prepare(_) => Self::Images,
+            Kind::Mask(_) => Self::Masks,
+            Kind::Command(_) => Self::All,
+            _ => Self::File,
+        }
+    }
+}
+
+/// The files of one outside path, relative names and digests, or why it cannot be read.
+pub type Found = Result<Vec<(String, Digest)>, String>;
 
 /// What the plan depends on besides the pipeline.
 pub struct World<'a> {
@@ -75,6 +108,8 @@ pub struct Planned {
 pub struct Plan {
     /// The stages.
     pub stages: Vec<Planned>,
+    /// Where each stage of the pipeline stands in `stages`.
+    position: Vec<Option<usize>>,
 }
 
 impl Plan {
@@ -86,14 +121,19 @@ impl Plan {
             let stage = plan_stage(pipeline, at, &planned, world);
             planned.insert(at, stage);
         }
+        let mut position = vec![None; pipeline.stages.len()];
+        for (n, &at) in order.iter().enumerate() {
+            position[at] = Some(n);
+        }
         Self {
             stages: order.iter().filter_map(|at| planned.remove(at)).collect(),
+            position,
         }
     }
 
     /// The planned form of stage `at`.
     pub fn get(&self, at: usize) -> Option<&Planned> {
-        self.stages.iter().find(|p| p.stage == at)
+        self.stages.get((*self.position.get(at)?)?)
     }
 
     /// How many are fresh, stale and blocked.

@@ -8,7 +8,7 @@ use spec::kinds::Prepare;
 use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-use super::{Outside, Planned, Stored, World};
+use super::{Listing, Outside, Planned, Stored, World};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,8 @@ pub(super) fn missing(
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
-        let why = match outside.get(path) {
+        let at = (Listing::of(&stage.kind, field), path.clone());
+        let why = match outside.get(&at) {
             Some(Ok(files)) => absent_files(&stage.kind, path, files)?,
             Some(Err(why)) => why.clone(),
             None => unknown(path),
@@ -204,7 +205,7 @@ fn absent(
 use super::Past;
 
 /// The lines in which two manifests differ, by path.
-fn changes(old: &str, new: &str) -> Vec<Change> {
+pub fn changes(old: &str, new: &str) -> Vec<Change> {
     let (old, new) = (lines(old), lines(new));
     let paths: std::collections::BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
     let change = |path: &str| Change {

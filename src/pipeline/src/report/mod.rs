@@ -14,6 +14,7 @@
 //! To add a form of table: usually only YAML; a new column is a variant of `spec::kinds::TableValue` and an arm in
 //! `grid`.
 
+pub mod graph;
 mod grid;
 mod read;
 mod render;

@@ -1,11 +1,19 @@
-//! The states of all stages and the one place where they change; says what can start.
+//! The states of all stages and the one place where they change; says what can start, and with what.
 //! Unaware of threads, processes and time: a pure state machine.
+//!
+//! ```text
+//!   Fresh                      Blocked
+//!   Waiting ── inputs there, slots free ──> Running ──> Done | Fresh (another run made it)
+//!      ^                                       │
+//!      └── tries left, or out of GPU memory ───┴──────> Failed
+//! ```
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use spec::Pipeline;
+use spec::{Kind, Pipeline, Stage};
 
-use super::Outcome;
+use super::slots::{Grant, Machine, Slots, Wish};
+use super::{Failure, Outcome};
 use crate::plan::{Plan, Verdict};
 
 /// Where a stage stands.
@@ -15,7 +23,7 @@ pub enum State {
     Fresh,
     /// Something it needs is missing.
     Blocked,
-    /// It waits for its inputs or for free cores.
+    /// It waits for its inputs or for free slots.
     Waiting,
     /// It runs.
     Running,
@@ -25,95 +33,177 @@ pub enum State {
     Failed,
 }
 
-/// All stages of a plan.
+/// What happens to a stage that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It stays failed.
+    Fails,
+    /// It is tried once more; so many tries are left after that one.
+    Retries(u32),
+    /// GPU memory ran out while others may have held some: it is tried once more with a GPU of its own.
+    RetriesAlone,
+}
+
+/// All stages of a plan, in its order.
 #[derive(Debug)]
 pub struct Board {
-    order: Vec<usize>,
-    states: BTreeMap<usize, State>,
-    inputs: BTreeMap<usize, Vec<usize>>,
-    threads: BTreeMap<usize, usize>,
-    cores: usize,
-    jobs: usize,
+    entries: Vec<Entry>,
+    /// Where each stage of the pipeline stands in `entries`.
+    position: Vec<Option<usize>>,
+    /// Waiting stages whose inputs are all there.
+    ready: BTreeSet<usize>,
+    slots: Slots,
+    running: usize,
+    failed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    stage: usize,
+    state: State,
+    /// Inputs that are not there yet.
+    missing: usize,
+    /// Who reads this one.
+    readers: Vec<usize>,
+    wish: Wish,
+    tries_left: u32,
+    ran_alone: bool,
 }
 
 impl Board {
-    /// The states at the beginning. A stage without a wish for threads takes all cores, so that its result does not
-    /// depend on what runs beside it.
-    pub fn new(pipeline: &Pipeline, plan: &Plan, cores: usize, jobs: usize) -> Self {
-        let state = |verdict: &Verdict| match verdict {
-            Verdict::Fresh => State::Fresh,
-            Verdict::Stale(_) => State::Waiting,
-            Verdict::Blocked(_) => State::Blocked,
+    /// The states at the beginning. `on_cuda` says whether torch stages compute on GPUs.
+    pub fn new(pipeline: &Pipeline, plan: &Plan, machine: Machine, on_cuda: bool) -> Self {
+        let mut position = vec![None; pipeline.stages.len()];
+        for (n, planned) in plan.stages.iter().enumerate() {
+            position[planned.stage] = Some(n);
+        }
+        let entry = |planned: &crate::plan::Planned| {
+            let stage = &pipeline.stages[planned.stage];
+            Entry {
+                stage: planned.stage,
+                state: match &planned.verdict {
+                    Verdict::Fresh => State::Fresh,
+                    Verdict::Stale(_) => State::Waiting,
+                    Verdict::Blocked(_) => State::Blocked,
+                },
+                missing: 0,
+                readers: Vec::new(),
+                wish: wish(stage, machine, on_cuda),
+                tries_left: stage.resources.retries.unwrap_or(0),
+                ran_alone: false,
+            }
         };
-        let stages = || plan.stages.iter().map(|p| p.stage);
-        let inputs = |at: usize| pipeline.stages[at].inputs.iter().map(|e| e.stage).collect();
-        let threads = |at: usize| {
-            pipeline.stages[at]
-                .resources
-                .threads
-                .map_or(cores, |t| t as usize)
+        let mut board = Self {
+            entries: plan.stages.iter().map(entry).collect(),
+            position,
+            ready: BTreeSet::new(),
+            slots: Slots::new(machine),
+            running: 0,
+            failed: false,
         };
-        Self {
-            order: stages().collect(),
-            states: plan
-                .stages
-                .iter()
-                .map(|p| (p.stage, state(&p.verdict)))
-                .collect(),
-            inputs: stages().map(|at| (at, inputs(at))).collect(),
-            threads: stages().map(|at| (at, threads(at))).collect(),
-            cores,
-            jobs,
+        board.link(pipeline);
+        board
+    }
+
+    fn link(&mut self, pipeline: &Pipeline) {
+        for n in 0..self.entries.len() {
+            for edge in &pipeline.stages[self.entries[n].stage].inputs {
+                let Some(input) = self.position[edge.stage] else {
+                    continue;
+                };
+                if self.entries[input].state != State::Fresh {
+                    self.entries[input].readers.push(n);
+                    self.entries[n].missing += 1;
+                }
+            }
+            if self.entries[n].state == State::Waiting && self.entries[n].missing == 0 {
+                self.ready.insert(n);
+            }
         }
     }
 
-    /// Marks as running, and returns, the stages that can start now.
-    pub fn start(&mut self, keep_going: bool) -> Vec<usize> {
+    /// Marks as running, and returns with what they get, the stages that can start now.
+    pub fn start(&mut self, keep_going: bool) -> Vec<(usize, Grant)> {
         let mut started = Vec::new();
-        if !keep_going && self.any(State::Failed) {
+        if self.failed && !keep_going {
             return started;
         }
-        for at in self.order.clone() {
-            if self.states[&at] == State::Waiting && self.inputs_ready(at) && self.fits(at) {
-                self.states.insert(at, State::Running);
-                started.push(at);
+        for n in self.ready.clone() {
+            if self.slots.is_full() {
+                break;
+            }
+            let Entry { stage, wish, .. } = self.entries[n];
+            if let Some(grant) = self.slots.take(stage, wish) {
+                self.ready.remove(&n);
+                self.entries[n].state = State::Running;
+                self.running += 1;
+                started.push((stage, grant));
             }
         }
         started
     }
 
-    /// Threads of a stage.
-    pub fn threads(&self, at: usize) -> usize {
-        self.threads[&at]
+    /// What a stage asks for.
+    pub fn wish(&self, stage: usize) -> Option<Wish> {
+        self.position[stage].map(|n| self.entries[n].wish)
     }
 
     /// A running stage has ended well.
-    pub fn finished(&mut self, at: usize, state: State) {
-        self.states.insert(at, state);
+    pub fn finished(&mut self, stage: usize, state: State) {
+        let Some(n) = self.ended(stage, state) else {
+            return;
+        };
+        for reader in std::mem::take(&mut self.entries[n].readers) {
+            let entry = &mut self.entries[reader];
+            entry.missing -= 1;
+            if entry.missing == 0 && entry.state == State::Waiting {
+                self.ready.insert(reader);
+            }
+        }
     }
 
     /// A running stage has failed.
-    pub fn failed(&mut self, at: usize) {
-        self.states.insert(at, State::Failed);
+    pub fn failed(&mut self, stage: usize, failure: &Failure) -> Then {
+        let Some(n) = self.ended(stage, State::Waiting) else {
+            return Then::Fails;
+        };
+        let then = what_then(&mut self.entries[n], failure);
+        if then == Then::Fails {
+            self.entries[n].state = State::Failed;
+            self.failed = true;
+        } else {
+            self.ready.insert(n);
+        }
+        then
+    }
+
+    fn ended(&mut self, stage: usize, state: State) -> Option<usize> {
+        let n = self.position[stage]?;
+        self.slots.give_back(stage);
+        self.running -= 1;
+        self.entries[n].state = state;
+        Some(n)
     }
 
     /// Whether any stage runs.
     pub fn anything_running(&self) -> bool {
-        self.any(State::Running)
+        self.running > 0
     }
 
     /// The stages that wait for something that will not come.
     pub fn skipped(&self) -> Vec<usize> {
-        self.order
-            .iter()
-            .copied()
-            .filter(|at| self.states[at] == State::Waiting)
-            .collect()
+        let waiting = self.entries.iter().filter(|e| e.state == State::Waiting);
+        waiting.map(|e| e.stage).collect()
+    }
+
+    /// The state of a stage; `None` for one that is not in the plan.
+    pub fn state(&self, stage: usize) -> Option<State> {
+        self.position[stage].map(|n| self.entries[n].state)
     }
 
     /// The counts, without whether a signal came.
     pub fn outcome(&self) -> Outcome {
-        let count = |state| self.states.values().filter(|s| **s == state).count();
+        let count = |state| self.entries.iter().filter(|e| e.state == state).count();
         Outcome {
             ran: count(State::Done),
             fresh: count(State::Fresh),
@@ -121,26 +211,44 @@ impl Board {
             interrupted: false,
         }
     }
+}
 
-    fn any(&self, state: State) -> bool {
-        self.states.values().any(|s| *s == state)
+fn what_then(entry: &mut Entry, failure: &Failure) -> Then {
+    if failure.report.interrupted {
+        return Then::Fails;
     }
-
-    fn inputs_ready(&self, at: usize) -> bool {
-        self.inputs[&at]
-            .iter()
-            .all(|i| matches!(self.states.get(i), Some(State::Fresh | State::Done)))
+    if failure.report.out_of_gpu_memory && !entry.ran_alone {
+        entry.ran_alone = true;
+        entry.wish.share = 1;
+        return Then::RetriesAlone;
     }
+    match entry.tries_left.checked_sub(1) {
+        Some(left) => {
+            entry.tries_left = left;
+            Then::Retries(left)
+        }
+        None => Then::Fails,
+    }
+}
 
-    /// A stage that wants more than there is runs alone.
-    fn fits(&self, at: usize) -> bool {
-        let running: Vec<usize> = self
-            .order
-            .iter()
-            .copied()
-            .filter(|at| self.states[at] == State::Running)
-            .collect();
-        let used: usize = running.iter().map(|at| self.threads[at]).sum();
-        running.len() < self.jobs && (running.is_empty() || used + self.threads[&at] <= self.cores)
+/// What a stage asks for. One on the processor without a wish for threads takes all cores, so that its result does not
+/// depend on what runs beside it; one on a GPU takes its share of the cores; a command takes one.
+fn wish(stage: &Stage, machine: Machine, on_cuda: bool) -> Wish {
+    let resources = &stage.resources;
+    let (threads, gpus) = match &stage.kind {
+        Kind::Command(_) => (1, 0),
+        Kind::Table(_) => (0, 0),
+        kind if on_cuda && kind.uses_torch() => ((machine.cores / machine.gpus.max(1)).max(1), 1),
+        _ => (machine.cores, 0),
+    };
+    let may_use_gpus = gpus > 0 || matches!(stage.kind, Kind::Command(_));
+    Wish {
+        threads: resources.threads.map_or(threads, |t| t as usize),
+        gpus: if may_use_gpus {
+            resources.gpus.map_or(gpus, |n| n as usize)
+        } else {
+            0
+        },
+        share: resources.gpu_share.unwrap_or(1) as usize,
     }
 }

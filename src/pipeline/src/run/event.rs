@@ -41,6 +41,15 @@ pub enum RunEvent<'a> {
         /// Whether another run made it while this one waited.
         by_other: bool,
     },
+    /// The stage failed and is tried again.
+    Retry {
+        /// The stage.
+        stage: usize,
+        /// Why.
+        failure: &'a Failure,
+        /// Whether it gets a GPU of its own this time, because GPU memory ran out.
+        alone: bool,
+    },
     /// The stage failed.
     Failed {
         /// The stage.

@@ -12,11 +12,16 @@
 //! ```
 
 mod board;
+mod child;
+mod command;
 mod event;
 mod process;
+mod slots;
 mod stage;
 mod stop;
+mod trajectory;
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use spec::Pipeline;
@@ -24,10 +29,13 @@ use store::Store;
 
 use crate::plan::{Plan, Verdict};
 
-pub use board::{Board, State};
+pub use board::{Board, State, Then};
+pub use child::{Limits, Target};
+pub use command::CommandExecutor;
 pub use event::{Display, RunEvent};
 pub use process::ProcessExecutor;
-pub use stage::{Clock, Executor, Failure, Task};
+pub use slots::{Grant, Machine, Slots, Wish};
+pub use stage::{Clock, Executor, Failure, OnEvent, Task};
 pub use stop::Stop;
 
 /// Everything a run needs.
@@ -38,10 +46,16 @@ pub struct Run<'a> {
     pub plan: &'a Plan,
     /// Where results go.
     pub store: &'a Store,
+    /// Where results become results.
+    pub committer: &'a store::Committer,
     /// Who computes.
     pub executor: &'a dyn Executor,
     /// Cores to share among running stages.
     pub cores: usize,
+    /// Indices of the CUDA devices to share, as the worker counts them.
+    pub gpus: &'a [usize],
+    /// How `CUDA_VISIBLE_DEVICES` names each device that the worker counts.
+    pub visible: &'a [String],
     /// The most stages at once.
     pub jobs: usize,
     /// Whether to go on with what does not depend on a failed stage.
@@ -79,17 +93,28 @@ enum Message {
 impl Run<'_> {
     /// Runs all stale stages of the plan that can run.
     pub fn run(&self, display: &mut dyn Display) -> Outcome {
-        let mut board = Board::new(self.pipeline, self.plan, self.cores, self.jobs);
+        let machine = Machine {
+            cores: self.cores,
+            gpus: self.gpus.len(),
+            jobs: self.jobs,
+        };
+        let on_cuda = matches!(self.device, spec::Device::Cuda(_));
+        let mut board = Board::new(self.pipeline, self.plan, machine, on_cuda);
+        let mut attempts: BTreeMap<usize, u32> = BTreeMap::new();
         self.announce(display);
         let (sender, messages) = mpsc::channel();
         std::thread::scope(|scope| {
             loop {
                 if self.stop.level() == 0 {
-                    for at in board.start(self.keep_going) {
-                        self.show(display, &RunEvent::Started { stage: at });
+                    for (at, grant) in board.start(self.keep_going) {
+                        let attempt = attempts.entry(at).or_insert(0);
+                        *attempt += 1;
+                        let attempt = *attempt;
+                        if attempt == 1 {
+                            self.show(display, &RunEvent::Started { stage: at });
+                        }
                         let sender = sender.clone();
-                        let threads = board.threads(at);
-                        scope.spawn(move || self.work(at, threads, &sender));
+                        scope.spawn(move || self.work(at, &grant, attempt, &sender));
                     }
                 }
                 if !board.anything_running() {
@@ -125,10 +150,10 @@ impl Run<'_> {
         }
     }
 
-    fn work(&self, at: usize, threads: usize, sender: &mpsc::Sender<Message>) {
+    fn work(&self, at: usize, grant: &Grant, attempt: u32, sender: &mpsc::Sender<Message>) {
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let on_event = |event| drop(sender.send(Message::Event(at, event)));
-        let result = stage::run(self, at, threads, &on_event);
+        let result = stage::run(self, at, grant, attempt, &on_event);
         drop(sender.send(Message::Finished(at, result)));
     }
 
@@ -152,14 +177,16 @@ impl Run<'_> {
                 self.show(display, &event);
             }
             Message::Finished(at, Err(failure)) => {
-                board.failed(at);
-                self.show(
-                    display,
-                    &RunEvent::Failed {
-                        stage: at,
-                        failure: &failure,
+                let (stage, failure) = (at, &failure);
+                let event = match board.failed(at, failure) {
+                    Then::Fails => RunEvent::Failed { stage, failure },
+                    then => RunEvent::Retry {
+                        stage,
+                        failure,
+                        alone: then == Then::RetriesAlone,
                     },
-                );
+                };
+                self.show(display, &event);
             }
         }
     }
@@ -184,6 +211,16 @@ impl Run<'_> {
 
     fn show(&self, display: &mut dyn Display, event: &RunEvent<'_>) {
         display.show(self.pipeline, event);
+    }
+
+    /// The devices of a grant, as `CUDA_VISIBLE_DEVICES` names them; nothing on a machine without GPUs.
+    fn visible(&self, grant: &Grant) -> Option<String> {
+        if self.gpus.is_empty() {
+            return None;
+        }
+        let name = |gpu: &usize| self.visible.get(self.gpus[*gpu]).cloned();
+        let names: Vec<String> = grant.gpus.iter().filter_map(name).collect();
+        Some(names.join(","))
     }
 
     fn is_forced(&self, at: usize) -> bool {

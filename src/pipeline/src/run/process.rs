@@ -4,14 +4,14 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
 use spec::{Event, Job};
 use store::Facts;
 
-use super::{Executor, Failure, Stop, Task};
+use super::child::{self, Passed, Target};
+use super::{Executor, Failure, OnEvent, Stop, Task};
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
@@ -22,7 +22,7 @@ pub struct ProcessExecutor<'a> {
 }
 
 impl Executor for ProcessExecutor<'_> {
-    fn execute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
+    fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let mut failure = match self.compute(task, on_event) {
             Ok(facts) => return Ok(facts),
             Err(failure) => failure,
@@ -33,21 +33,30 @@ impl Executor for ProcessExecutor<'_> {
 }
 
 impl ProcessExecutor<'_> {
-    fn compute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure> {
+    fn compute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let job_file = task.ticket.state().join("job.json");
         write_job(&job_file, task.job)?;
         let mut child = self.spawn(task, &job_file)?;
-        let pid = Pid::from_child(&child);
-        self.stop.add(pid);
-        let last = read_events(&mut child, &task.log, on_event);
-        let status = self.wait(&mut child, pid)?;
+        let target = Target::Process(Pid::from_child(&child));
+        self.stop.add(target);
+        let stdout = child.stdout.take();
+        let (last, ended) = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_events(stdout, &task.log, on_event));
+            let ended = child::wait(self.stop, &mut child, target, task.limits);
+            (reader.join().ok().flatten(), ended)
+        });
+        let (status, passed) =
+            ended.map_err(|e| Failure::new(format!("cannot wait for the worker: {e}"), ""))?;
+        if let Some(passed) = passed {
+            return Err(over(passed, last));
+        }
         let facts = conclude(last, status, self.stop.level() > 0)?;
         check_done(task)?;
         Ok(facts)
     }
 
     fn spawn(&self, task: &Task<'_>, job_file: &Path) -> Result<Child, Failure> {
-        let log = File::create(&task.log).map_err(|e| io_failure("create", &task.log, &e))?;
+        let log = open_log(task)?;
         let mut command = Command::new(&self.worker);
         if std::env::var_os("GOMP_SPINCOUNT").is_none()
             && std::env::var_os("OMP_WAIT_POLICY").is_none()
@@ -60,6 +69,7 @@ impl ProcessExecutor<'_> {
             .arg(job_file)
             // Convolutions on CUDA would use TF32 by PyTorch's default; the numerics class says float32.
             .env("NVIDIA_TF32_OVERRIDE", "0")
+            .envs(task.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
             .stdin(task.ticket.lock_stdin()?)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -72,23 +82,37 @@ impl ProcessExecutor<'_> {
             )
         })
     }
-
-    /// Waits without keeping signals from being passed on.
-    fn wait(&self, child: &mut Child, pid: Pid) -> Result<ExitStatus, Failure> {
-        loop {
-            let ended = self.stop.reap(pid, || child.try_wait().transpose());
-            match ended {
-                Some(Ok(status)) => return Ok(status),
-                Some(Err(e)) => {
-                    return Err(Failure::new(format!("cannot wait for the worker: {e}"), ""));
-                }
-                None => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
-    }
 }
 
-fn io_failure(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+/// What a stage's timeout or memory limit means. A training that had time to save says that it was interrupted; that
+/// is not the whole truth here.
+fn over(passed: Passed, last: Option<Event>) -> Failure {
+    let mut failure = passed.failure();
+    if let Some(Event::Failed(report)) = last {
+        failure.report.message = format!("{} ({})", failure.report.message, report.message);
+    }
+    failure
+}
+
+/// The log of a stage: new at the first try, longer at each further one.
+pub(super) fn open_log(task: &Task<'_>) -> Result<File, Failure> {
+    let mut options = File::options();
+    options.create(true).write(true);
+    if task.attempt > 1 {
+        options.append(true);
+    } else {
+        options.truncate(true);
+    }
+    let opened = options.open(&task.log).and_then(|mut file| {
+        if task.attempt > 1 {
+            writeln!(file, "-- try {} --", task.attempt)?;
+        }
+        Ok(file)
+    });
+    opened.map_err(|e| io_failure("create", &task.log, &e))
+}
+
+pub(super) fn io_failure(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
         std::io::ErrorKind::StorageFull => {
             "free some space and run the same command again; nothing that was finished is lost"
@@ -105,10 +129,9 @@ fn write_job(path: &Path, job: &Job) -> Result<(), Failure> {
 }
 
 /// Reads events until the worker closes its output; returns the last one. Lines that are no events go to the log.
-fn read_events(child: &mut Child, log: &Path, on_event: &dyn Fn(Event)) -> Option<Event> {
-    let stdout = child.stdout.take()?;
+fn read_events(stdout: Option<ChildStdout>, log: &Path, on_event: &OnEvent<'_>) -> Option<Event> {
     let mut last = None;
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+    for line in BufReader::new(stdout?).lines().map_while(Result::ok) {
         match serde_json::from_str::<Event>(&line) {
             Ok(event @ (Event::Failed(_) | Event::Done { .. })) => last = Some(event),
             Ok(event) => on_event(event),

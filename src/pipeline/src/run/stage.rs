@@ -3,10 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use spec::{Event, FailureReport, JOB_FORMAT, Job};
+use spec::{Device, Event, FailureReport, JOB_FORMAT, Job};
 use store::{Claim, Facts, Key, StoreError, Ticket};
 
-use super::Run;
+use super::child::Limits;
+use super::slots::Grant;
+use super::{Run, trajectory};
 use crate::plan;
 
 /// The time as it is recorded: RFC 3339.
@@ -22,12 +24,21 @@ pub struct Task<'a> {
     pub ticket: &'a Ticket,
     /// Where everything goes that the stage prints.
     pub log: std::path::PathBuf,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// What it may use.
+    pub limits: Limits,
+    /// `CUDA_VISIBLE_DEVICES` for its process, where the run gives out GPUs.
+    pub visible: Option<String>,
 }
+
+/// Whom a stage tells what happens.
+pub type OnEvent<'a> = dyn Fn(Event) + Sync + 'a;
 
 /// Computes stages. What it leaves in the ticket's `out` folder becomes the result.
 pub trait Executor: Sync {
     /// Computes one stage and returns facts for its record.
-    fn execute(&self, task: &Task<'_>, on_event: &dyn Fn(Event)) -> Result<Facts, Failure>;
+    fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure>;
 }
 
 /// Why a stage failed.
@@ -45,7 +56,7 @@ impl Failure {
         let report = FailureReport {
             message: message.into(),
             hint: hint.into(),
-            interrupted: false,
+            ..FailureReport::default()
         };
         Self { report, log: None }
     }
@@ -73,12 +84,13 @@ pub(super) struct Finish {
 pub(super) fn run(
     run: &Run<'_>,
     at: usize,
-    threads: usize,
-    on_event: &dyn Fn(Event),
+    grant: &Grant,
+    attempt: u32,
+    on_event: &OnEvent<'_>,
 ) -> Result<Finish, Failure> {
     let begin = Instant::now();
     let (key, manifest) = planned(run, at)?;
-    if run.is_forced(at) {
+    if run.is_forced(at) && attempt == 1 {
         forget(run, &key)?;
     }
     let Some(ticket) = claim(run, &key, on_event)? else {
@@ -87,7 +99,13 @@ pub(super) fn run(
             by_other: true,
         });
     };
-    let job = job(run, at, threads, &ticket);
+    let kind = &run.pipeline.stages[at].kind;
+    let trajectory = plan::trajectory(kind, &manifest);
+    let job = Job {
+        trajectory: trajectory.map(|key| key.to_string()),
+        start: trajectory.and_then(|key| trajectory::start(run.store, kind, &key)),
+        ..job(run, at, grant, &ticket)
+    };
     let log = run.store.log_path(&key);
     let begin = Instant::now();
     let task = Task {
@@ -95,14 +113,20 @@ pub(super) fn run(
         stage: at,
         ticket: &ticket,
         log,
+        attempt,
+        limits: Limits::of(&run.pipeline.stages[at].resources),
+        visible: run.visible(grant),
     };
     let facts = run.executor.execute(&task, on_event)?;
     let changed = "run again; results are only kept when their inputs stayed as they were";
     (run.unchanged)(at).map_err(|message| Failure::new(message, changed))?;
     let seconds = begin.elapsed().as_secs_f64();
-    let kind = &run.pipeline.stages[at].kind;
-    let facts = all_facts(run, facts, seconds, threads);
-    ticket.commit(kind.name(), &manifest, plan::outputs(kind), facts)?;
+    if let Some(key) = trajectory {
+        trajectory::keep(run.store, &key, &ticket, &facts, on_event);
+    }
+    let facts = all_facts(run, facts, seconds, grant);
+    run.committer
+        .commit(ticket, kind.name(), &manifest, plan::outputs(kind), facts)?;
     Ok(Finish {
         seconds,
         by_other: false,
@@ -129,7 +153,7 @@ fn forget(run: &Run<'_>, key: &Key) -> Result<(), Failure> {
 }
 
 /// The right to compute, or nothing when another run has committed the same key while this one waited.
-fn claim(run: &Run<'_>, key: &Key, on_event: &dyn Fn(Event)) -> Result<Option<Ticket>, Failure> {
+fn claim(run: &Run<'_>, key: &Key, on_event: &OnEvent<'_>) -> Result<Option<Ticket>, Failure> {
     let mut told = false;
     loop {
         match run.store.ticket(key)? {
@@ -148,7 +172,7 @@ fn claim(run: &Run<'_>, key: &Key, on_event: &dyn Fn(Event)) -> Result<Option<Ti
     }
 }
 
-fn job(run: &Run<'_>, at: usize, threads: usize, ticket: &Ticket) -> Job {
+fn job(run: &Run<'_>, at: usize, grant: &Grant, ticket: &Ticket) -> Job {
     let stage = &run.pipeline.stages[at];
     let folder = |input: usize| {
         run.plan
@@ -167,19 +191,34 @@ fn job(run: &Run<'_>, at: usize, threads: usize, ticket: &Ticket) -> Job {
         inputs: inputs.collect(),
         out: ticket.out().to_owned(),
         state: ticket.state().to_owned(),
-        device: run.device,
-        threads,
+        // Its process sees the GPUs it got and no other, so the first one is its own.
+        device: match run.device {
+            Device::Cuda(_) if !grant.gpus.is_empty() => Device::Cuda(0),
+            Device::Cuda(_) => Device::Cpu,
+            device @ Device::Cpu => device,
+        },
+        threads: grant.threads.max(1),
         checkpoint_seconds: stage.resources.checkpoint_seconds(),
+        trajectory: None,
+        start: None,
     }
 }
 
 /// What the key does not determine, beside what the executor found out.
-fn all_facts(run: &Run<'_>, executor: Facts, seconds: f64, threads: usize) -> Facts {
+fn all_facts(run: &Run<'_>, executor: Facts, seconds: f64, grant: &Grant) -> Facts {
     let mut facts = run.machine.clone();
     facts.0.extend(executor.0);
     facts
         .with("seconds", seconds)
-        .with("threads", threads)
-        .with("device", run.device.to_string())
+        .with("threads", grant.threads)
+        .with("device", device_name(run, grant))
         .with("finished", (run.clock)())
+}
+
+fn device_name(run: &Run<'_>, grant: &Grant) -> String {
+    let name = |gpu: &usize| format!("cuda:{}", run.gpus[*gpu]);
+    match grant.gpus.as_slice() {
+        [] => Device::Cpu.to_string(),
+        gpus => gpus.iter().map(name).collect::<Vec<_>>().join(" "),
+    }
 }

@@ -4,13 +4,15 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+
+use super::child::Target;
 
 /// 0: run; 1: stop at the next checkpoint; 2: at once.
 #[derive(Debug, Default)]
 pub struct Stop {
     level: AtomicU8,
-    children: Mutex<Vec<Pid>>,
+    children: Mutex<Vec<Target>>,
 }
 
 impl Stop {
@@ -28,7 +30,7 @@ impl Stop {
     }
 
     /// A child has started; it is told at once if the level is raised already.
-    pub fn add(&self, child: Pid) {
+    pub fn add(&self, child: Target) {
         self.lock().push(child);
         if self.level() > 0 {
             tell(child, self.level());
@@ -37,7 +39,7 @@ impl Stop {
 
     /// Runs `reap` while nobody can be told, and forgets the child if it returns something: a process number is only
     /// used while the process is not reaped.
-    pub fn reap<T>(&self, child: Pid, reap: impl FnOnce() -> Option<T>) -> Option<T> {
+    pub fn reap<T>(&self, child: Target, reap: impl FnOnce() -> Option<T>) -> Option<T> {
         let mut children = self.lock();
         let reaped = reap();
         if reaped.is_some() {
@@ -46,7 +48,7 @@ impl Stop {
         reaped
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Pid>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Target>> {
         // A panic elsewhere leaves the list as it was: pushing and retaining cannot be half done.
         self.children
             .lock()
@@ -54,12 +56,10 @@ impl Stop {
     }
 }
 
-fn tell(child: Pid, level: u8) {
-    let signal = if level > 1 {
+fn tell(child: Target, level: u8) {
+    child.tell(if level > 1 {
         Signal::KILL
     } else {
         Signal::TERM
-    };
-    // It may have ended meanwhile, which is what was wanted.
-    let _ = kill_process(child, signal);
+    });
 }

@@ -142,10 +142,10 @@ fn killed_at_any_moment_what_is_committed_is_whole() {
 fn check_after_kills(room: &Room) {
     let store = room.reopened();
     let mut committed = 0;
-    for n in 0..2_000 {
+    for n in 0..2_000_u64 {
         let manifest = format!("stage {n}");
         match store.verify(&key(&manifest)) {
-            Presence::Fresh(record) => assert_eq!(record.outputs.len(), n % 40),
+            Presence::Fresh(amount) => assert_eq!(amount.files, n % 40),
             Presence::Absent if committed > 0 || n == 0 => {
                 drop(ready(&store, &key(&manifest)));
                 break;

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use crate::room::{fill, is_fresh, key, ready};
 
 /// A disk of 1 MB.
-struct Disk(TempDir);
+pub struct Disk(TempDir);
 
 impl Disk {
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
         let done = Command::new("mount")
@@ -29,7 +29,7 @@ impl Disk {
         None
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 

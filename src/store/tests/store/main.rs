@@ -1,8 +1,16 @@
-//! The tests of the cache through its public doors: commits, crashes, damage, locks, the memo, full and read-only disks.
-//! Unaware of the crate's inside. `cargo test -p store --release -- --ignored --nocapture` prints times.
+//! The tests of the cache through its public doors: commits, crashes, damage, locks, the memo, clean-ups, archives, disks.
+//! Unaware of the crate's inside. PIPELINE_SOAK=1 runs the long form of the tests in `soak`.
 
 #[cfg(test)]
+mod archive;
+#[cfg(test)]
+mod clean;
+#[cfg(test)]
 mod commit;
+#[cfg(test)]
+mod committer;
+#[cfg(test)]
+mod copies;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
@@ -12,10 +20,16 @@ mod disk;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
+mod format_1;
+#[cfg(test)]
 mod locks;
 #[cfg(test)]
 mod memo;
 #[cfg(test)]
 mod room;
 #[cfg(test)]
-mod speed;
+mod soak;
+#[cfg(test)]
+mod states;
+#[cfg(test)]
+mod verify;

@@ -98,7 +98,10 @@ fn run(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
         Kind::Train(config) => training::train(config, job, reporter),
         Kind::Tune(config) => training::tune(config, job, reporter),
         Kind::Evaluate(config) => evaluate::run(config, job, reporter),
-        Kind::Table(_) => Err(WorkError::new("tables are rendered by `pipeline`", "")),
+        Kind::Table(_) | Kind::Command(_) => Err(WorkError::new(
+            "`pipeline` itself does stages of this kind",
+            "",
+        )),
     };
     let mut facts = facts?;
     if let Some(mib) = peak_memory_mib() {

@@ -17,6 +17,7 @@ pub struct WorkError {
     message: String,
     hint: String,
     interrupted: bool,
+    out_of_gpu_memory: bool,
 }
 
 impl WorkError {
@@ -26,6 +27,7 @@ impl WorkError {
             message: message.into(),
             hint: hint.into(),
             interrupted: false,
+            out_of_gpu_memory: false,
         }
     }
 
@@ -35,6 +37,7 @@ impl WorkError {
             message: at.into(),
             hint: String::new(),
             interrupted: true,
+            out_of_gpu_memory: false,
         }
     }
 
@@ -54,7 +57,10 @@ impl WorkError {
             .to_owned();
         if readable.contains("out of memory") || readable.contains("not enough memory") {
             let hint = "lower `batch` or `patch`, or use a device with more memory";
-            return Self::new(format!("memory ran out: {readable}"), hint);
+            return Self {
+                out_of_gpu_memory: readable.contains("CUDA"),
+                ..Self::new(format!("memory ran out: {readable}"), hint)
+            };
         }
         Self::new(
             format!("libtorch or the worker gave up: {readable}"),
@@ -78,6 +84,7 @@ impl WorkError {
             message: self.message,
             hint: self.hint,
             interrupted: self.interrupted,
+            out_of_gpu_memory: self.out_of_gpu_memory,
         }
     }
 }

@@ -29,6 +29,13 @@ impl Display for Json {
             } => {
                 json!({"event": "done", "stage": name(*stage), "seconds": seconds, "by_other": by_other})
             }
+            RunEvent::Retry {
+                stage,
+                failure,
+                alone,
+            } => json!({
+                "event": "retry", "stage": name(*stage), "message": failure.report.message, "alone": alone,
+            }),
             RunEvent::Failed { stage, failure } => json!({
                 "event": "failed", "stage": name(*stage), "message": failure.report.message,
                 "hint": failure.report.hint, "interrupted": failure.report.interrupted, "log": failure.log,

@@ -99,6 +99,11 @@ impl Display for Lines {
                     name(*stage)
                 ));
             }
+            RunEvent::Retry {
+                stage,
+                failure,
+                alone,
+            } => self.tell(&retry(name(*stage), failure, *alone)),
             RunEvent::Failed { stage, failure } => say(&failed(name(*stage), failure)),
             RunEvent::Skipped { stage } => say(&skipped(name(*stage))),
             RunEvent::End { outcome } => self.tell(&end(outcome, self.begin.elapsed())),
@@ -114,6 +119,16 @@ pub(super) fn blocked(name: &str, missing: &[String]) -> String {
 /// A stage that was not tried, in words.
 pub(super) fn skipped(name: &str) -> String {
     format!("not run: {name}")
+}
+
+/// A stage that is tried again, in words.
+pub(super) fn retry(name: &str, failure: &Failure, alone: bool) -> String {
+    let how = if alone {
+        "with a GPU of its own"
+    } else {
+        "as its `retries` say"
+    };
+    format!("again: {name}, {how}: {}", failure.report.message)
 }
 
 /// A failed stage, in words.

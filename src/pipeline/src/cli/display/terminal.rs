@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spec::{Event, Pipeline};
 
-use super::lines::{blocked, end, failed, skipped};
+use super::lines::{blocked, end, failed, retry, skipped};
 use super::rate::{Start, clock, describe};
 use crate::run::{Display, RunEvent};
 
@@ -111,6 +111,11 @@ impl Display for Terminal {
                 };
                 self.line(&format!("✓ {}  {took}{other}", name(*stage)));
             }
+            RunEvent::Retry {
+                stage,
+                failure,
+                alone,
+            } => self.line(&retry(&name(*stage), failure, *alone)),
             RunEvent::Failed { stage, failure } => {
                 self.close(*stage);
                 self.line(&failed(&name(*stage), failure));

@@ -54,6 +54,7 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
     let validation = Validation::open(schedule, job)?;
     let mut state = begin(model, schedule);
     resume(&mut state, job, reporter);
+    let began_at = state.iteration;
     let limit = schedule.limit();
     let mut pace = Pace::new(&state, job.checkpoint_seconds);
 
@@ -97,7 +98,10 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
         }
     }
     state.seconds = pace.seconds();
-    finish(training, &state)
+    leave(&state, job, reporter);
+    let mut facts = finish(training, &state)?;
+    facts.insert("began_at_iteration".into(), began_at.into());
+    Ok(facts)
 }
 
 /// The state before the first iteration. Only what is trained asks for gradients.
@@ -135,11 +139,45 @@ fn begin(model: &Model, schedule: &Schedule) -> State {
 
 fn resume(state: &mut State, job: &Job, reporter: &Reporter) {
     match state.resume(&job.state, &job.key) {
-        Ok(true) => reporter.note(format!("going on from iteration {}", state.iteration)),
+        Ok(true) => return reporter.note(format!("going on from iteration {}", state.iteration)),
         Ok(false) => {}
         Err(why) => reporter.note(format!(
             "the checkpoint cannot be read ({why}); starting anew"
         )),
+    }
+    let (Some(folder), Some(trajectory)) = (&job.start, &job.trajectory) else {
+        return;
+    };
+    match state.resume(folder, trajectory) {
+        Ok(true) => {
+            // It may have ended because it had converged; this one goes by its number of iterations.
+            state.converged = false;
+            reporter.note(format!(
+                "starting from iteration {}, where a shorter training with the same settings ended",
+                state.iteration
+            ));
+        }
+        Ok(false) => {}
+        Err(why) => reporter.note(format!(
+            "the state of a shorter training cannot be read ({why}); starting anew"
+        )),
+    }
+}
+
+/// Leaves the state for longer trainings. It is worth only time, so a failure is said and forgotten.
+fn leave(state: &State, job: &Job, reporter: &Reporter) {
+    let Some(trajectory) = &job.trajectory else {
+        return;
+    };
+    let folder = job.state.join(Job::LAST);
+    let saved = std::fs::create_dir_all(&folder)
+        .map_err(|e| WorkError::io("create", &folder, &e))
+        .and_then(|()| state.save(&folder, trajectory));
+    if let Err(error) = saved {
+        reporter.note(format!(
+            "longer trainings cannot start from this one: {error}"
+        ));
+        let _ = std::fs::remove_dir_all(&folder);
     }
 }
 
@@ -190,7 +228,8 @@ fn validate(
     let better = state
         .best
         .take(psnr, state.iteration, schedule.until.as_ref());
-    if better && schedule.weights() == Weights::Best {
+    // Kept even where the last ones are handed on: a longer training may start from this one and want the best.
+    if better {
         let copies = state
             .trainable
             .iter()

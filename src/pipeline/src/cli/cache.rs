@@ -1,0 +1,239 @@
+//! `pipeline cache`: what is in the cache, whether it is whole, what can go, what stays, and how it travels.
+//! Unaware of how results are made.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde_json::json;
+use store::{Broken, Key, Progress, Store};
+
+use super::args::{CacheArgs, CacheCommand, FileStages, KeyArgs};
+use super::session::{Access, Session};
+use super::{Exit, Fatal, gc, print, say, stored};
+
+/// Runs a subcommand.
+pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
+    let folder = args.root.join("cache");
+    match &args.command {
+        CacheCommand::Ls(ls) => list(&Store::open_read_only(&folder)?, ls.json),
+        CacheCommand::Du => usage(&Store::open_read_only(&folder)?),
+        CacheCommand::Verify => verify(&Store::open(&folder)?),
+        CacheCommand::Gc(gc_args) => gc::gc(&Store::open(&folder)?, &args.root, gc_args),
+        CacheCommand::Pin(pin) => pin_stages(&args.root, pin, true),
+        CacheCommand::Unpin(pin) => pin_stages(&args.root, pin, false),
+        CacheCommand::Export(export) => export_archive(&args.root, &export.stages, &export.output),
+        CacheCommand::Import(import) => import_archive(&Store::open(&folder)?, &import.archive),
+    }
+}
+
+fn list(store: &Store, as_json: bool) -> Result<Exit, Fatal> {
+    let names = last_names(store);
+    for entry in store.entries()? {
+        let name = names.iter().find(|(_, key)| *key == entry.key);
+        let name = name.map_or("", |(name, _)| name);
+        let when = humantime::format_rfc3339_seconds(entry.committed);
+        print(&if as_json {
+            let line = json!({
+                "key": entry.key.to_string(), "kind": entry.kind, "stage": name, "bytes": entry.bytes,
+                "files": entry.files, "committed": when.to_string(), "pinned": entry.pinned,
+                "whole": entry.state == store::EntryState::Whole,
+            });
+            format!("{line}\n")
+        } else {
+            let mark = if entry.pinned { "  pinned" } else { "" };
+            let damaged = if entry.state == store::EntryState::Whole {
+                ""
+            } else {
+                "  DAMAGED RECORD"
+            };
+            format!(
+                "{:.12}  {:<10}  {:>10}  {:>6} files  {when}  {name}{mark}{damaged}\n",
+                entry.key,
+                entry.kind,
+                bytes(entry.bytes),
+                entry.files
+            )
+        });
+    }
+    Ok(Exit::Done)
+}
+
+/// The last key of each stage of each known pipeline file.
+fn last_names(store: &Store) -> Vec<(String, Key)> {
+    let files = store.pipelines().into_iter();
+    files.flat_map(|file| store.last_keys(&file)).collect()
+}
+
+fn usage(store: &Store) -> Result<Exit, Fatal> {
+    let usage = store.usage();
+    let rooms = [
+        ("results", usage.outputs),
+        ("records", usage.records),
+        ("unfinished work, checkpoints", usage.partial),
+        ("last states of trainings", usage.trajectories),
+        ("logs", usage.logs),
+        ("damaged, moved aside", usage.damaged),
+        ("being deleted", usage.trash),
+        ("locks, leases, pins", usage.locks),
+        ("digests of files, last keys", usage.memo),
+        ("all", usage.total()),
+    ];
+    for (what, amount) in rooms {
+        let line = format!(
+            "{:>10}  {:>8} files  {what}\n",
+            bytes(amount.bytes),
+            amount.files
+        );
+        print(&line);
+    }
+    Ok(Exit::Done)
+}
+
+fn verify(store: &Store) -> Result<Exit, Fatal> {
+    let quiet = !std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let show = |p: Progress| {
+        if !quiet {
+            let done = format!("{} of {} files", p.files, p.all_files);
+            let _ = write!(std::io::stderr(), "\r{done}, {}  ", bytes(p.bytes));
+        }
+    };
+    let report = store.verify_all(&show)?;
+    if !quiet {
+        say("");
+    }
+    let names = last_names(store);
+    for broken in &report.broken {
+        print(&broken_text(broken, &names));
+    }
+    print(&format!(
+        "{} results, {} files, {} read: {}\n",
+        report.entries,
+        report.read.files,
+        bytes(report.read.bytes),
+        match report.broken.len() {
+            0 => "all as they were written".to_owned(),
+            1 => "1 is not whole".to_owned(),
+            n => format!("{n} are not whole"),
+        }
+    ));
+    Ok(if report.broken.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn broken_text(broken: &Broken, names: &[(String, Key)]) -> String {
+    let name = names.iter().find(|(_, key)| *key == broken.key);
+    let name = name.map_or("a stage", |(name, _)| name);
+    let mut what = Vec::new();
+    if !broken.damaged.is_empty() {
+        what.push(format!("damaged: {}", broken.damaged.join(", ")));
+    }
+    if !broken.missing.is_empty() {
+        what.push(format!("gone: {}", broken.missing.join(", ")));
+    }
+    let then = match &broken.moved {
+        Some(Ok(folder)) => format!("moved to {}", folder.display()),
+        Some(Err(error)) => format!("not moved: {error}"),
+        None => "left in its place".to_owned(),
+    };
+    format!(
+        "{:.12}  {name} ({})  {}; {then}; the next run that needs it computes it again\n",
+        broken.key,
+        broken.kind,
+        what.join("; ")
+    )
+}
+
+fn pin_stages(root: &Path, args: &KeyArgs, on: bool) -> Result<Exit, Fatal> {
+    let session = open(root, &args.stages, Access::Write)?;
+    for (name, key) in stored::finished(&session)? {
+        if on {
+            let note = args.note.clone().unwrap_or_else(|| name.clone());
+            session.store.pin(&key, &note)?;
+            say(&format!("{name}: pinned ({key:.12})"));
+        } else if session.store.unpin(&key)? {
+            say(&format!("{name}: not pinned any more"));
+        } else {
+            say(&format!("{name}: was not pinned"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn open(root: &Path, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
+    Session::open(&stages.pipeline(root)?, access)
+}
+
+fn export_archive(root: &Path, stages: &FileStages, to: &Path) -> Result<Exit, Fatal> {
+    let session = open(root, stages, Access::Read)?;
+    let keys: Vec<Key> = stored::finished(&session)?
+        .into_iter()
+        .map(|(_, key)| key)
+        .collect();
+    let wrong = |e: std::io::Error| {
+        Fatal::failed(
+            format!("cannot write `{}`: {e}", to.display()),
+            "free space or permissions are missing",
+        )
+    };
+    // Written beside and renamed: an archive under its name is whole.
+    let beside = to.with_extension("unfinished");
+    let mut file = BufWriter::new(File::create(&beside).map_err(wrong)?);
+    let report = session.store.export(&keys, &mut file)?;
+    file.into_inner()
+        .map_err(|e| wrong(e.into_error()))?
+        .sync_all()
+        .map_err(wrong)?;
+    std::fs::rename(&beside, to).map_err(wrong)?;
+    say(&format!(
+        "{} results, {} files, {} → {}",
+        report.keys.len(),
+        report.amount.files,
+        bytes(report.amount.bytes),
+        to.display()
+    ));
+    Ok(Exit::Done)
+}
+
+fn import_archive(store: &Store, from: &Path) -> Result<Exit, Fatal> {
+    let file = File::open(from).map_err(|e| {
+        Fatal::usage(
+            format!("cannot read `{}`: {e}", from.display()),
+            "name an archive that `pipeline cache export` has written",
+        )
+    })?;
+    let report = store.import(&mut BufReader::new(file))?;
+    say(&format!(
+        "{} results taken in ({}), {} were here already, {} are being computed",
+        report.imported.len(),
+        bytes(report.amount.bytes),
+        report.skipped.len(),
+        report.busy.len()
+    ));
+    Ok(Exit::Done)
+}
+
+/// The time now, for clean-ups.
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// `812 B`, `3.4 MiB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{count} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}

@@ -1,0 +1,120 @@
+//! `pipeline explain`: why a stage is fresh or stale, every reason, and the chain up to where it began.
+//! Unaware of running.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use store::Record;
+
+use super::args::StageArgs;
+use super::plan::duration;
+use super::session::{Access, Session};
+use super::{Exit, Fatal, print, why};
+use crate::plan::{self, Plan, Planned, Verdict};
+
+/// Explains each stage that the arguments name.
+pub fn explain(args: &StageArgs) -> Result<Exit, Fatal> {
+    let session = Session::open(&args.pipeline()?, Access::Read)?;
+    let plan = session.plan();
+    for planned in session.wanted.iter().filter_map(|&at| plan.get(at)) {
+        let text = if args.common.json {
+            json_line(&session, &plan, planned)
+        } else {
+            text(&session, &plan, planned, args.common.verbose)
+        };
+        print(&text);
+    }
+    Ok(Exit::Done)
+}
+
+fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> String {
+    let stage = &session.pipeline.stages[planned.stage];
+    let state = match &planned.verdict {
+        Verdict::Fresh => "fresh",
+        Verdict::Stale(_) => "to run",
+        Verdict::Blocked(_) => "blocked",
+    };
+    let mut out = format!("{} ({}): {state}\n", stage.name, stage.kind.name());
+    if let Some(key) = planned.key {
+        out += &format!("  key {key}\n");
+        if let Ok(Some(record)) = session.store.record(&key) {
+            out += &stored(&record);
+        }
+    }
+    let mut told = BTreeSet::new();
+    chain(session, plan, planned.stage, 1, &mut told, &mut out);
+    if verbose {
+        out += "  what determines its result:\n";
+        for line in planned.manifest.lines() {
+            out += &format!("    {}\n", line.replacen('\t', "  ", 1));
+        }
+    }
+    out
+}
+
+/// When and how a stored result was made.
+fn stored(record: &Record) -> String {
+    let text = |name: &str| match record.facts.get(name) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "?".into(),
+    };
+    let seconds = record
+        .facts
+        .get("seconds")
+        .and_then(serde_json::Value::as_f64);
+    format!(
+        "  stored: {} file{}, made {} on {} ({}) in {}\n",
+        record.outputs.len(),
+        if record.outputs.len() == 1 { "" } else { "s" },
+        text("finished"),
+        text("host"),
+        text("device"),
+        seconds.map_or("?".into(), duration),
+    )
+}
+
+/// The reasons of a stage, and below them those of each input that is not fresh. A stage is told of once.
+fn chain(
+    session: &Session,
+    plan: &Plan,
+    at: usize,
+    depth: usize,
+    told: &mut BTreeSet<usize>,
+    out: &mut String,
+) {
+    let Some(planned) = plan.get(at) else { return };
+    let margin = "  ".repeat(depth);
+    for detail in why::details(&planned.verdict) {
+        let detail = detail.replace('\n', &format!("\n{margin}  "));
+        *out += &format!("{margin}- {detail}\n");
+    }
+    for input in plan::stale_inputs(&session.pipeline, plan, at) {
+        let stage = &session.pipeline.stages[input];
+        if told.insert(input) {
+            *out += &format!("{margin}  {} ({}):\n", stage.name, stage.kind.name());
+            chain(session, plan, input, depth + 2, told, out);
+        } else {
+            *out += &format!("{margin}  {}: see above\n", stage.name);
+        }
+    }
+}
+
+fn json_line(session: &Session, plan: &Plan, planned: &Planned) -> String {
+    let stage = &session.pipeline.stages[planned.stage];
+    let name = |at: &usize| session.pipeline.stages[*at].name.clone();
+    let reasons: Vec<_> = match &planned.verdict {
+        Verdict::Stale(reasons) => reasons.iter().map(why::reason_json).collect(),
+        _ => Vec::new(),
+    };
+    let began: Vec<String> = plan::causes(&session.pipeline, plan, planned.stage)
+        .iter()
+        .map(name)
+        .collect();
+    let line = json!({
+        "stage": stage.name, "kind": stage.kind.name(), "key": planned.key.map(|k| k.to_string()),
+        "verdict": why::word(&planned.verdict), "why": reasons, "began_with": began,
+        "details": why::details(&planned.verdict), "manifest": planned.manifest,
+    });
+    format!("{line}\n")
+}

@@ -1,0 +1,74 @@
+//! `pipeline graph`: the plan as a picture.
+//! Unaware of layout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::args::{GraphArgs, GraphFormat, PipelineArgs};
+use super::schema::deliver;
+use super::session::{Access, Session};
+use super::{Exit, Fatal};
+use crate::plan::{Plan, Verdict};
+use crate::report::graph::{self, State};
+
+/// Prints the graph, or writes it to a file.
+pub fn graph(args: &GraphArgs) -> Result<Exit, Fatal> {
+    let session = Session::open(&pipeline_args(args), Access::Read)?;
+    let title = args.file.file_name().unwrap_or(args.file.as_os_str());
+    let graph = graph::build(
+        &title.to_string_lossy(),
+        &session.pipeline,
+        &states(&session.plan()),
+        args.full,
+    );
+    let output = args.output.as_deref();
+    let text = match args.format.unwrap_or_else(|| format_of(output)) {
+        GraphFormat::Dot => graph::dot(&graph),
+        GraphFormat::Svg => graph::svg(&graph),
+        GraphFormat::Mermaid if ends_in(output, &["md"]) => {
+            format!("```mermaid\n{}```\n", graph::mermaid(&graph))
+        }
+        GraphFormat::Mermaid => graph::mermaid(&graph),
+    };
+    deliver(output, &text)?;
+    Ok(Exit::Done)
+}
+
+fn pipeline_args(args: &GraphArgs) -> PipelineArgs {
+    PipelineArgs {
+        file: args.file.clone(),
+        stages: args.stages.clone(),
+        device: args.device,
+        overrides: args.overrides.clone(),
+        root: args.root.clone(),
+        ..PipelineArgs::default()
+    }
+}
+
+fn states(plan: &Plan) -> BTreeMap<usize, State> {
+    let state = |verdict: &Verdict| match verdict {
+        Verdict::Fresh => State::Fresh,
+        Verdict::Stale(_) => State::Stale,
+        Verdict::Blocked(_) => State::Blocked,
+    };
+    plan.stages
+        .iter()
+        .map(|p| (p.stage, state(&p.verdict)))
+        .collect()
+}
+
+/// The form that a file's ending asks for.
+fn format_of(output: Option<&Path>) -> GraphFormat {
+    if ends_in(output, &["svg"]) {
+        GraphFormat::Svg
+    } else if ends_in(output, &["md", "mmd"]) {
+        GraphFormat::Mermaid
+    } else {
+        GraphFormat::Dot
+    }
+}
+
+fn ends_in(file: Option<&Path>, endings: &[&str]) -> bool {
+    let ending = file.and_then(Path::extension);
+    ending.is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}

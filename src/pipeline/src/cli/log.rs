@@ -1,0 +1,99 @@
+//! `pipeline log`: what a stage said, while it runs or afterwards.
+//! Unaware of plans: the last run says which key the stage has.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::Duration;
+
+use store::{Key, Store};
+
+use super::args::LogArgs;
+use super::{Exit, Fatal, print, say};
+use crate::history::{History, Past, Status};
+
+/// Prints a stage's log; with `--follow` until the run has ended or the stage has.
+pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
+    let cache = args.root.join("cache");
+    let store = Store::open_read_only(&cache)?;
+    let history = History::open(&cache);
+    let id = history.find(&args.run)?.to_owned();
+    let past = history.read(&id)?;
+    let key = key_of(&history, &past, &args.stage)?;
+    let path = store.log_path(&key);
+    let mut file = wait_for(&path, args.follow, || goes_on(&history, &id, &args.stage))?;
+    loop {
+        let over = !args.follow || !goes_on(&history, &id, &args.stage);
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)
+            .map_err(|e| Fatal::failed(format!("cannot read `{}`: {e}", path.display()), ""))?;
+        print(&String::from_utf8_lossy(&text));
+        if over {
+            return Ok(Exit::Done);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        start_anew_if_cut(&mut file);
+    }
+}
+
+fn key_of(history: &History, past: &Past, stage: &str) -> Result<Key, Fatal> {
+    let keys = history.keys(past);
+    let found = keys.get(stage).and_then(|key| key.parse().ok());
+    found.ok_or_else(|| {
+        let near: Vec<&str> = keys
+            .keys()
+            .filter(|name| name.starts_with(stage))
+            .map(String::as_str)
+            .take(8)
+            .collect();
+        let hint = if near.is_empty() {
+            format!("`pipeline show {}` lists its stages", past.header.id)
+        } else {
+            format!("did you mean {}?", near.join(", "))
+        };
+        Fatal::usage(
+            format!("the run {} has no stage `{stage}`", past.header.id),
+            hint,
+        )
+    })
+}
+
+/// Whether the run goes on and the stage has not ended in it.
+fn goes_on(history: &History, id: &str, stage: &str) -> bool {
+    history.read(id).is_ok_and(|past| {
+        past.status == Status::Running && !past.stages.iter().any(|s| s.name == stage)
+    })
+}
+
+fn wait_for(
+    path: &std::path::Path,
+    follow: bool,
+    goes_on: impl Fn() -> bool,
+) -> Result<File, Fatal> {
+    let mut told = false;
+    loop {
+        match File::open(path) {
+            Ok(file) => return Ok(file),
+            Err(_) if follow && goes_on() => {
+                if !told {
+                    say("the stage has not started yet");
+                    told = true;
+                }
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            Err(_) => {
+                let message = "the stage has no log: it has not run on this machine";
+                let hint = "tables are rendered by pipeline itself and have none";
+                return Err(Fatal::failed(message, hint));
+            }
+        }
+    }
+}
+
+/// A stage that starts again begins its log anew.
+fn start_anew_if_cut(file: &mut File) {
+    let length = file.metadata().map(|m| m.len()).unwrap_or(0);
+    let at = file.stream_position().unwrap_or(0);
+    if length < at {
+        let _ = file.seek(SeekFrom::Start(0)); // at worst the rest is not shown
+    }
+}

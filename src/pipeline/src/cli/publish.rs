@@ -1,0 +1,93 @@
+//! Copies finished tables to `reports/` and shows them.
+//! Unaware of how they were made.
+
+use std::path::{Path, PathBuf};
+
+use spec::{Kind, Pipeline};
+
+use super::session::Session;
+use super::{Fatal, print};
+use crate::plan::Plan;
+
+/// Copies finished tables to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.
+pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
+    let stem = session.pipeline.file.file_stem().unwrap_or_default();
+    let folder = session.root.join("reports").join(stem);
+    let mut texts = Vec::new();
+    let mut tables: Vec<_> = plan
+        .stages
+        .iter()
+        .filter(|p| is_table(&session.pipeline, p.stage))
+        .collect();
+    tables.sort_by_key(|p| p.stage);
+    for planned in tables {
+        let Some(key) = planned.key else { continue };
+        let Ok(Some(record)) = session.store.record(&key) else {
+            continue;
+        };
+        let name = &session.pipeline.stages[planned.stage].name;
+        for output in &record.outputs {
+            let target = folder.join(report_name(name, &output.path));
+            copy_if_changed(&session.store.output_dir(&key).join(&output.path), &target).map_err(
+                |e| {
+                    Fatal::failed(
+                        format!("cannot write `{}`: {e}", target.display()),
+                        "the result is in the cache; free space or permissions are missing",
+                    )
+                },
+            )?;
+            if output.path == "table.txt" {
+                texts.push(target);
+            }
+        }
+    }
+    Ok(texts)
+}
+
+fn is_table(pipeline: &Pipeline, at: usize) -> bool {
+    matches!(pipeline.stages[at].kind, Kind::Table(_))
+}
+
+/// `table.csv` of the stage `alpha` becomes `alpha.csv`, `cells.csv` becomes `alpha.cells.csv`.
+fn report_name(stage: &str, output: &str) -> String {
+    match output.strip_prefix("table.") {
+        Some(extension) => format!("{stage}.{extension}"),
+        None => format!("{stage}.{output}"),
+    }
+}
+
+fn copy_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
+    let bytes = std::fs::read(from)?;
+    if std::fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    store::write_atomic(to, &bytes).map_err(|e| std::io::Error::other(e.to_string()))
+}
+
+pub fn show_tables(session: &Session, texts: &[PathBuf], complete: bool) {
+    for path in texts {
+        print(&format!(
+            "\n{}",
+            std::fs::read_to_string(path).unwrap_or_default()
+        ));
+    }
+    if let Some(folder) = texts.first().and_then(|p| p.parent()) {
+        let shown = std::env::current_dir()
+            .ok()
+            .and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
+        let folder = shown.unwrap_or_else(|| folder.to_owned());
+        print(&format!(
+            "\ntables: {}/  (text, CSV, Markdown, LaTeX)\n",
+            folder.display()
+        ));
+    }
+    if complete {
+        let file = session.pipeline.file.display();
+        print(&format!(
+            "again:  pipeline run {file}  runs only what has changed\n"
+        ));
+    }
+}

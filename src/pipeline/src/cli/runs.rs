@@ -1,0 +1,168 @@
+//! `pipeline runs` and `pipeline show`: what was run, and how it went.
+//! Unaware of plans.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::args::{RunsArgs, ShowArgs};
+use super::plan::duration;
+use super::{Exit, Fatal, print};
+use crate::history::{Git, History, HistoryError, Past, StageEnd, Status};
+
+impl From<HistoryError> for Fatal {
+    fn from(error: HistoryError) -> Self {
+        Self::usage(error.to_string(), "`pipeline runs` lists what there is")
+    }
+}
+
+/// Lists runs, newest first.
+pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
+    let history = History::open(&args.root.join("cache"));
+    let newest = history.ids().iter().rev();
+    let known = newest.filter_map(|id| history.read(id).ok());
+    let wanted = known.filter(|past| args.file.as_ref().is_none_or(|f| is_of(past, f)));
+    let shown: Vec<Past> = wanted.take(args.number).collect();
+    if shown.is_empty() && !args.json {
+        print(&format!(
+            "no run is on record in {}\n",
+            args.root.join("cache").display()
+        ));
+    }
+    for past in &shown {
+        print(&if args.json { json_of(past) } else { line(past) });
+    }
+    Ok(Exit::Done)
+}
+
+fn is_of(past: &Past, file: &Path) -> bool {
+    let full = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    Path::new(&past.header.file) == full
+}
+
+fn line(past: &Past) -> String {
+    let file = Path::new(&past.header.file);
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let (counts, took) = match &past.end {
+        Some(end) => (
+            format!(
+                "{} ran, {} fresh, {} failed",
+                end.ran, end.fresh, end.failed
+            ),
+            duration(end.seconds),
+        ),
+        None => (
+            format!("{} of {} done", past.stages.len(), past.header.planned[0]),
+            String::new(),
+        ),
+    };
+    let overrides = match past.header.overrides.as_slice() {
+        [] => String::new(),
+        given => format!("  --set {}", given.join(" --set ")),
+    };
+    format!(
+        "{}  {:<11}  {name:<24}  {counts:<28}  {took:>8}{overrides}\n",
+        past.header.id,
+        status(past)
+    )
+}
+
+fn status(past: &Past) -> String {
+    match past.status {
+        Status::Running => "running".into(),
+        Status::Killed => "killed".into(),
+        Status::Ended(0) => "done".into(),
+        Status::Ended(130) => "interrupted".into(),
+        Status::Ended(code) => format!("exit {code}"),
+    }
+}
+
+fn json_of(past: &Past) -> String {
+    let line = json!({
+        "run": past.header, "stages": past.stages, "end": past.end, "status": status(past),
+    });
+    format!("{line}\n")
+}
+
+/// Shows one run in full.
+pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
+    let history = History::open(&args.root.join("cache"));
+    let past = history.read(history.find(&args.run)?)?;
+    print(&if args.json {
+        json_of(&past)
+    } else {
+        full(&past)
+    });
+    Ok(Exit::Done)
+}
+
+fn full(past: &Past) -> String {
+    let header = &past.header;
+    let mut out = String::new();
+    let mut fact = |name: &str, value: &str| out += &format!("{name:<10}  {value}\n");
+    fact("run", &header.id);
+    fact("status", &status(past));
+    fact("started", &header.started);
+    if let Some(end) = &past.end {
+        fact(
+            "ended",
+            &format!("{} (after {})", end.ended, duration(end.seconds)),
+        );
+    }
+    fact("file", &header.file);
+    fact("command", &header.command.join(" "));
+    for text in &header.overrides {
+        fact("--set", text);
+    }
+    for (name, value) in &header.env {
+        fact("env", &format!("{name}={value}"));
+    }
+    fact(
+        "git",
+        &header
+            .git
+            .as_ref()
+            .map_or("not in a repository".into(), commit),
+    );
+    fact("device", &header.device);
+    for (name, value) in &header.machine {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        fact(name, &value);
+    }
+    let [stale, fresh, blocked] = header.planned;
+    fact(
+        "planned",
+        &format!("{stale} to run, {fresh} fresh, {blocked} blocked"),
+    );
+    let width = past.stages.iter().map(|s| s.name.chars().count()).max();
+    for stage in &past.stages {
+        let end = match stage.end {
+            StageEnd::Done => "done",
+            StageEnd::ByOther => "by another run",
+            StageEnd::Failed => "failed",
+            StageEnd::Stopped => "stopped",
+        };
+        let message = stage.message.lines().next().unwrap_or_default();
+        let text = format!(
+            "  {:<width$}  {:<10}  {end:<8}  {:>8}  {message}",
+            stage.name,
+            stage.kind,
+            duration(stage.seconds),
+            width = width.unwrap_or(0)
+        );
+        out += text.trim_end();
+        out += "\n";
+    }
+    out
+}
+
+fn commit(git: &Git) -> String {
+    let dirt = match git.dirty {
+        Some(true) => ", with changes that are not committed",
+        Some(false) => ", clean",
+        None => "",
+    };
+    format!("{}{dirt}", git.commit)
+}

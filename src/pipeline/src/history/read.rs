@@ -1,0 +1,159 @@
+//! Reads the journals of runs.
+//! Unaware of how they are shown.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::folder;
+use super::record::{End, FORMAT, Header, Keys, Line, StageLine};
+
+/// All runs of a cache.
+#[derive(Debug)]
+pub struct History {
+    folder: PathBuf,
+    /// Names, oldest first.
+    ids: Vec<String>,
+}
+
+/// A run, as far as it is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// How it began.
+    pub header: Header,
+    /// The stages that ended.
+    pub stages: Vec<StageLine>,
+    /// How it ended, if it did.
+    pub end: Option<End>,
+    /// Whether it goes on.
+    pub status: Status,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It goes on.
+    Running,
+    /// It ended with this exit code.
+    Ended(u8),
+    /// It was killed, or the power failed.
+    Killed,
+}
+
+/// Why a run cannot be told of.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// No run has this name.
+    #[error("there is no run `{0}`")]
+    Unknown(String),
+    /// Several runs begin so.
+    #[error("`{name}` may be {}", candidates.join(", "))]
+    Ambiguous {
+        /// What was typed.
+        name: String,
+        /// The runs.
+        candidates: Vec<String>,
+    },
+    /// The journal cannot be read.
+    #[error("the journal `{}` cannot be read: {why}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+impl History {
+    /// The runs of this cache; none where there is no cache.
+    pub fn open(cache: &Path) -> Self {
+        let folder = folder(cache);
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|e| e.file_name().into_string().ok());
+        let ids = names.filter_map(|n| n.strip_suffix(".jsonl").map(str::to_owned));
+        let mut ids: Vec<String> = ids.collect();
+        ids.sort();
+        Self { folder, ids }
+    }
+
+    /// Names of runs, oldest first.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// The name of the run that `text` means: `last`, `last~2`, a name or its beginning.
+    pub fn find(&self, text: &str) -> Result<&str, HistoryError> {
+        let unknown = || HistoryError::Unknown(text.to_owned());
+        if let Some(rest) = text.strip_prefix("last") {
+            let back = match rest.strip_prefix('~') {
+                Some(number) => number.parse().map_err(|_| unknown())?,
+                None if rest.is_empty() => 0,
+                None => return Err(unknown()),
+            };
+            let newest = self.ids.iter().rev();
+            return newest.map(String::as_str).nth(back).ok_or_else(unknown);
+        }
+        let fits: Vec<&String> = self.ids.iter().filter(|id| id.starts_with(text)).collect();
+        match fits.as_slice() {
+            [] => Err(unknown()),
+            [one] => Ok(one),
+            several => Err(HistoryError::Ambiguous {
+                name: text.to_owned(),
+                candidates: several.iter().take(5).map(|s| (*s).clone()).collect(),
+            }),
+        }
+    }
+
+    /// A run. Lines that cannot be read, such as a torn last one, count as not written.
+    pub fn read(&self, id: &str) -> Result<Past, HistoryError> {
+        let path = self.folder.join(format!("{id}.jsonl"));
+        let wrong = |why: String| HistoryError::Unreadable {
+            path: path.clone(),
+            why,
+        };
+        let text = fs::read_to_string(&path).map_err(|e| wrong(e.to_string()))?;
+        let lines = text.lines().map(serde_json::from_str::<Line>);
+        let (mut header, mut stages, mut end) = (None, Vec::new(), None);
+        for line in lines.flatten() {
+            match line {
+                Line::Run(first) => header = Some(*first),
+                Line::Stage(stage) => stages.push(stage),
+                Line::End(last) => end = Some(last),
+            }
+        }
+        let header = header.ok_or_else(|| wrong("its first line is not whole".into()))?;
+        if header.format != FORMAT {
+            let found = header.format;
+            return Err(wrong(format!(
+                "it has format {found}, this program reads {FORMAT}"
+            )));
+        }
+        let status = match &end {
+            Some(end) => Status::Ended(end.exit),
+            None if self.is_alive(id) => Status::Running,
+            None => Status::Killed,
+        };
+        Ok(Past {
+            header,
+            stages,
+            end,
+            status,
+        })
+    }
+
+    fn is_alive(&self, id: &str) -> bool {
+        let lock = File::open(self.folder.join(format!("{id}.lock")));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// The keys of a run's stages; none if they are lost.
+    pub fn keys(&self, past: &Past) -> Keys {
+        let path = self.folder.join("keys").join(&past.header.keys);
+        let bytes = fs::read(path).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// The newest run that can be read.
+    pub fn last(&self) -> Option<Past> {
+        self.ids.iter().rev().find_map(|id| self.read(id).ok())
+    }
+}

@@ -1,0 +1,287 @@
+//! Runs a `command` stage: a program of the user's own in a folder that holds its declared inputs and nothing else.
+//! Unaware of what it computes. No worker and no shell are between.
+//!
+//! ```text
+//!   <ticket>/out/            mirrors the project folder; TMPDIR is beside it
+//!        <home>/             the working folder, where the pipeline file lies in the project
+//!             stats.py       links to `files`
+//!             masks/         a folder a stage of `stages`: links to its outputs
+//!             results/x.csv  written by the program
+//!   then: every declared output is there and is a file or a folder of its own; all else is removed; commit
+//! ```
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use spec::{Kind, Pipeline, kinds};
+use store::{Facts, Presence, Store};
+
+use super::child::{self, Target};
+use super::process::{io_failure, open_log};
+use super::{Executor, Failure, OnEvent, Stop, Task};
+use crate::plan::Plan;
+
+/// Variables of the caller that every command gets; they are not in its key.
+const ALWAYS: [&str; 2] = ["PATH", "HOME"];
+
+/// Lines of the log that a failure shows.
+const SHOWN: usize = 5;
+
+/// Spawns `command` stages.
+pub struct CommandExecutor<'a> {
+    /// The stages.
+    pub pipeline: &'a Pipeline,
+    /// Their keys.
+    pub plan: &'a Plan,
+    /// Their results.
+    pub store: &'a Store,
+    /// The project folder, absolute.
+    pub root: &'a Path,
+    /// Whom to tell of children.
+    pub stop: &'a Stop,
+}
+
+impl Executor for CommandExecutor<'_> {
+    fn execute(&self, task: &Task<'_>, _on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
+        let Kind::Command(command) = &task.job.stage else {
+            return Err(Failure::new("not a command", ""));
+        };
+        let mut failure = match self.compute(task, command) {
+            Ok(()) => return Ok(Facts::new()),
+            Err(failure) => failure,
+        };
+        failure.log = Some(task.log.clone());
+        Err(failure)
+    }
+}
+
+impl CommandExecutor<'_> {
+    fn compute(&self, task: &Task<'_>, command: &kinds::Command) -> Result<(), Failure> {
+        let out = task.ticket.out();
+        let places = &self.pipeline.stages[task.stage].places;
+        let home = out.join(&places.home);
+        if task.attempt > 1 {
+            clear(out, &[])?;
+        }
+        create(&home)?;
+        for (file, place) in command.files.iter().zip(&places.files) {
+            if let Some(place) = place {
+                link(&absolute(file)?, &out.join(place))?;
+            }
+        }
+        for name in command.stages.keys() {
+            self.link_stage(task, &format!("stages.{name}"), &home.join(name))?;
+        }
+        for output in &places.outputs {
+            create(out.join(output).parent().unwrap_or(out))?;
+        }
+        let status = self.run(task, command, &home)?;
+        conclude(status, self.stop.level() > 0, &task.log)?;
+        self.check_inputs(task)?;
+        let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
+        for (full, shown) in outputs.iter().zip(&command.outputs) {
+            check_output(full, shown)?;
+        }
+        clear(out, &outputs)
+    }
+
+    /// The outputs of an input stage below `folder`: those of a command by their last names, others as they are.
+    fn link_stage(&self, task: &Task<'_>, role: &str, folder: &Path) -> Result<(), Failure> {
+        let Some(from) = task.job.inputs.get(role) else {
+            return Err(Failure::new(
+                format!("the input `{role}` has no folder"),
+                "",
+            ));
+        };
+        let input = self.pipeline.stages[task.stage].input(role);
+        create(folder)?;
+        let outputs = input.map_or(&[][..], |at| &self.pipeline.stages[at].places.outputs);
+        for output in outputs {
+            let name = output.file_name().unwrap_or_default();
+            link(&from.join(output), &folder.join(name))?;
+        }
+        if outputs.is_empty() {
+            let entries = fs::read_dir(from).map_err(|e| io_failure("list", from, &e))?;
+            for entry in entries.flatten() {
+                link(&entry.path(), &folder.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        task: &Task<'_>,
+        command: &kinds::Command,
+        home: &Path,
+    ) -> Result<ExitStatus, Failure> {
+        let log = open_log(task)?;
+        let errors = log
+            .try_clone()
+            .map_err(|e| io_failure("share", &task.log, &e))?;
+        let mut program = program(command);
+        program
+            .current_dir(home)
+            .env_clear()
+            .envs(
+                ALWAYS
+                    .iter()
+                    .filter_map(|v| Some((v, std::env::var_os(v)?))),
+            )
+            .env("TMPDIR", task.ticket.state())
+            .envs(task.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
+            .envs(&command.env)
+            .stdin(task.ticket.lock_stdin()?)
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0);
+        die_with_us(&mut program);
+        let mut child = program.spawn().map_err(|e| cannot_start(command, &e))?;
+        let target = Target::Group(Pid::from_child(&child));
+        self.stop.add(target);
+        let ended = child::wait(self.stop, &mut child, target, task.limits);
+        let (status, passed) =
+            ended.map_err(|e| Failure::new(format!("cannot wait for the command: {e}"), ""))?;
+        match passed {
+            Some(passed) => Err(passed.failure()),
+            None => Ok(status),
+        }
+    }
+
+    /// The links lead into the cache: a command that wrote through one has damaged what others read.
+    fn check_inputs(&self, task: &Task<'_>) -> Result<(), Failure> {
+        for edge in &self.pipeline.stages[task.stage].inputs {
+            let Some(key) = self.plan.get(edge.stage).and_then(|p| p.key) else {
+                continue;
+            };
+            if let Presence::Damaged(files) | Presence::Missing(files) = self.store.presence(&key) {
+                let name = &self.pipeline.stages[edge.stage].name;
+                return Err(Failure::new(
+                    format!("it changed its input `{name}`: {}", files.join(", ")),
+                    format!(
+                        "a command may read its inputs only; let it copy what it wants to change. \
+                         `{name}` is computed again by the next run"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn program(command: &kinds::Command) -> Command {
+    match (&command.shell, command.run.split_first()) {
+        (Some(text), _) => {
+            let mut program = Command::new("sh");
+            program.args(["-eu", "-c", text]);
+            program
+        }
+        (None, first) => {
+            let (name, arguments) = first.map_or(("true", &[][..]), |(n, a)| (n.as_str(), a));
+            let mut program = Command::new(name);
+            program.args(arguments);
+            program
+        }
+    }
+}
+
+/// The kernel kills the program when this process dies, however it dies: nobody goes on writing behind our back.
+fn die_with_us(program: &mut Command) {
+    let request = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into);
+    // SAFETY: the closure runs in the child between fork and exec, where only async-signal-safe calls are allowed. It
+    // makes one system call (prctl) through rustix, which allocates nothing, takes no lock and touches no memory of
+    // ours; turning its error number into an `io::Error` allocates nothing either.
+    #[expect(
+        unsafe_code,
+        reason = "the standard library has no safe way to ask for this"
+    )]
+    unsafe {
+        program.pre_exec(request);
+    }
+}
+
+fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
+    let name = command.run.first().map_or("sh", String::as_str);
+    let hint = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "is it installed and in PATH? a script of yours stands under `files:` and is started as `./script`"
+        }
+        std::io::ErrorKind::PermissionDenied => "is it executable? `chmod +x` makes it so",
+        _ => "see `run:` of this stage",
+    };
+    Failure::new(format!("cannot start `{name}`: {error}"), hint)
+}
+
+/// Exit 0 is success so far; anything else is shown with the last lines of the log.
+fn conclude(status: ExitStatus, stopping: bool, log: &Path) -> Result<(), Failure> {
+    if status.success() {
+        return Ok(());
+    }
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines[lines.len().saturating_sub(SHOWN)..].join("\n  ");
+    let mut failure = Failure::new(format!("the command ended with {status}"), "");
+    if !tail.is_empty() {
+        failure.report.message += &format!(":\n  {tail}");
+    }
+    failure.report.interrupted = stopping;
+    Err(failure)
+}
+
+fn check_output(full: &Path, shown: &Path) -> Result<(), Failure> {
+    let hint = "an output is a file or a folder that the command writes at this path";
+    let wrong = |what: &str| {
+        Err(Failure::new(
+            format!("the output `{}` {what}", shown.display()),
+            hint,
+        ))
+    };
+    match fs::symlink_metadata(full) {
+        Err(_) => wrong("is missing although the command ended well"),
+        Ok(meta) if meta.is_symlink() => wrong("is a link"),
+        Ok(meta) if meta.is_dir() && fs::read_dir(full).is_ok_and(|mut d| d.next().is_none()) => {
+            wrong("is an empty folder")
+        }
+        Ok(meta) if meta.is_dir() || meta.is_file() => Ok(()),
+        Ok(_) => wrong("is neither a file nor a folder"),
+    }
+}
+
+/// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed.
+fn clear(folder: &Path, kept: &[PathBuf]) -> Result<(), Failure> {
+    let entries = fs::read_dir(folder).map_err(|e| io_failure("list", folder, &e))?;
+    for entry in entries {
+        let path = entry.map_err(|e| io_failure("list", folder, &e))?.path();
+        if kept.contains(&path) {
+            continue;
+        }
+        let is_folder = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir());
+        let removed = if !is_folder {
+            fs::remove_file(&path)
+        } else if kept.iter().any(|k| k.starts_with(&path)) {
+            clear(&path, kept)?;
+            Ok(())
+        } else {
+            fs::remove_dir_all(&path)
+        };
+        removed.map_err(|e| io_failure("remove", &path, &e))?;
+    }
+    Ok(())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|e| io_failure("find", path, &e))
+}
+
+fn create(folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|e| io_failure("create", folder, &e))
+}
+
+fn link(to: &Path, at: &Path) -> Result<(), Failure> {
+    create(at.parent().unwrap_or(at))?;
+    std::os::unix::fs::symlink(to, at).map_err(|e| io_failure("link", at, &e))
+}

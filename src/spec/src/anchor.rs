@@ -1,0 +1,250 @@
+//! Where the files and outputs of `command` stages lie below the project folder, and that no two of them collide.
+//! Unaware of the file system: paths are compared by their text, `.` and `..` resolved.
+//!
+//! The project folder is the one that holds `cache/` and `reports/`. A command runs in a folder that mirrors it, so that
+//! each declared path means the same there as beside the pipeline file.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Place, Problem, SpecError};
+use crate::node::Pos;
+use crate::pipeline::{Pipeline, Stage};
+use crate::{Kind, kinds};
+
+/// Where the things of one command lie; all paths are relative to the project folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The folder of the pipeline file: where the command runs.
+    pub home: PathBuf,
+    /// Its files, in the order of [`kinds::Command::files`]; `None` for one outside the project, which keeps its
+    /// absolute path.
+    pub files: Vec<Option<PathBuf>>,
+    /// Its outputs, in the order of [`kinds::Command::outputs`].
+    pub outputs: Vec<PathBuf>,
+}
+
+/// Folders of the project that belong to the program.
+const OURS: [&str; 2] = ["cache", "reports"];
+
+impl Pipeline {
+    /// Finds the places of all commands. `root` is the project folder and `here` the folder that relative paths of
+    /// outside files start from, both absolute.
+    ///
+    /// Refuses outputs that lie outside the project, in another output, in an input, or around one.
+    pub fn anchor(&mut self, root: &Path, here: &Path) -> Result<(), SpecError> {
+        let mut problems = Vec::new();
+        for stage in &mut self.stages {
+            if let Kind::Command(command) = &stage.kind {
+                match places(stage, command, root, here) {
+                    Ok(places) => stage.places = places,
+                    Err(mut found) => problems.append(&mut found),
+                }
+            }
+        }
+        if problems.is_empty() && self.stages.iter().any(|s| !s.places.outputs.is_empty()) {
+            problems = collisions(&self.stages, root, here);
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(SpecError { problems })
+        }
+    }
+}
+
+type Found = Vec<(Place, Problem)>;
+
+fn places(
+    stage: &Stage,
+    command: &kinds::Command,
+    root: &Path,
+    here: &Path,
+) -> Result<Places, Found> {
+    let mut problems = Vec::new();
+    let folder = normal(&here.join(&stage.folder));
+    let Ok(home) = folder.strip_prefix(root) else {
+        let message = format!(
+            "the file of a command lies inside the project folder, and `{}` is outside `{}`",
+            folder.display(),
+            root.display()
+        );
+        return Err(vec![problem(stage, "files", message, "give --root")]);
+    };
+    let mut files = Vec::new();
+    for path in &command.files {
+        let full = normal(&here.join(path));
+        let inside = full.strip_prefix(root).ok().map(Path::to_owned);
+        if inside.is_none() && path.components().any(|c| c == Component::ParentDir) {
+            let message = format!("`{}` is outside the project folder", full.display());
+            problems.push(problem(
+                stage,
+                "files",
+                message,
+                "name it by its absolute path",
+            ));
+        }
+        files.push(inside);
+    }
+    let mut outputs = Vec::new();
+    for path in &command.outputs {
+        match output(&folder, path, root) {
+            Ok(inside) => outputs.push(inside),
+            Err(message) => problems.push(problem(
+                stage,
+                "outputs",
+                message,
+                "name a file or folder inside the project, such as results/x.csv",
+            )),
+        }
+    }
+    let home = home.to_owned();
+    if problems.is_empty() {
+        Ok(Places {
+            home,
+            files,
+            outputs,
+        })
+    } else {
+        Err(problems)
+    }
+}
+
+fn output(folder: &Path, path: &Path, root: &Path) -> Result<PathBuf, String> {
+    let full = normal(&folder.join(path));
+    let shown = path.display();
+    if path.is_absolute() {
+        return Err(format!("the output `{shown}` is an absolute path"));
+    }
+    let inside = full
+        .strip_prefix(root)
+        .map_err(|_| format!("the output `{shown}` is outside the project folder"))?;
+    if inside.as_os_str().is_empty() || folder.starts_with(&full) {
+        return Err(format!(
+            "the output `{shown}` is a folder that holds the pipeline file"
+        ));
+    }
+    if OURS.iter().any(|ours| inside.starts_with(ours)) {
+        return Err(format!(
+            "the output `{shown}` lies in a folder of pipeline's own"
+        ));
+    }
+    Ok(inside.to_owned())
+}
+
+/// Outputs that lie in or around each other, or in or around an input.
+fn collisions(stages: &[Stage], root: &Path, here: &Path) -> Found {
+    let mut problems = Vec::new();
+    let mut outputs: BTreeMap<&Path, &Stage> = BTreeMap::new();
+    for stage in stages {
+        for path in &stage.places.outputs {
+            if let Some(other) = outputs.insert(path, stage) {
+                problems.push(both(stage, path, other, path));
+            }
+        }
+    }
+    for (path, stage) in &outputs {
+        let above = path
+            .ancestors()
+            .skip(1)
+            .find_map(|p| outputs.get_key_value(p));
+        if let Some((outer, other)) = above {
+            problems.push(both(stage, path, other, outer));
+        }
+    }
+    for stage in stages {
+        for (_, input) in stage.kind.outside() {
+            let full = normal(&here.join(input));
+            let Ok(input) = full.strip_prefix(root) else {
+                continue;
+            };
+            problems.extend(with_input(&outputs, stage, input));
+        }
+    }
+    problems
+}
+
+fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> (Place, Problem) {
+    let message = if path == outer {
+        format!(
+            "`{}` is an output of both `{}` and `{}`",
+            path.display(),
+            other.name,
+            stage.name
+        )
+    } else {
+        format!(
+            "the output `{}` lies in the output `{}` of `{}`",
+            path.display(),
+            outer.display(),
+            other.name
+        )
+    };
+    problem(
+        stage,
+        "outputs",
+        message,
+        "give each stage outputs of its own",
+    )
+}
+
+fn with_input(
+    outputs: &BTreeMap<&Path, &Stage>,
+    stage: &Stage,
+    input: &Path,
+) -> Option<(Place, Problem)> {
+    let around = input.ancestors().find_map(|p| outputs.get_key_value(p));
+    let inside = || {
+        let below = outputs.range(input..).next();
+        below.filter(|(path, _)| path.starts_with(input))
+    };
+    let (path, maker) = around.or_else(inside)?;
+    let message = if *path == input {
+        format!(
+            "the input `{}` is an output of `{}`",
+            input.display(),
+            maker.name
+        )
+    } else if input.starts_with(path) {
+        format!(
+            "the input `{}` lies in the output `{}` of `{}`",
+            input.display(),
+            path.display(),
+            maker.name
+        )
+    } else {
+        format!(
+            "the output `{}` of `{}` lies in the input `{}`",
+            path.display(),
+            maker.name,
+            input.display()
+        )
+    };
+    let hint = "name the stage under `stages:` to read what it makes, or put the output elsewhere";
+    Some(problem(stage, "", message, hint))
+}
+
+fn problem(stage: &Stage, field: &str, message: String, hint: &str) -> (Place, Problem) {
+    let kind = stage.kind.name();
+    let mut path = format!("stages.{}.{kind}", stage.base);
+    if !field.is_empty() {
+        path = format!("{path}.{field}");
+    }
+    let problem = Problem::new(Pos::default(), path, message).hint(hint);
+    (stage.place.clone(), problem)
+}
+
+/// The path without `.` and `..`, by its text.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

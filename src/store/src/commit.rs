@@ -1,0 +1,169 @@
+//! What lies between a stage's last byte and its record: list, hash, rename the outputs, flush, rename the record.
+//! Unaware of who flushes, and of whether several share it.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::atomic::{parent, remove_all, rename_into};
+use crate::error::{at, at_sized};
+use crate::outputs::Stock;
+use crate::spare::{is_blank, retire};
+use crate::{Facts, Key, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
+
+/// A key whose outputs are in place and whose record is written, but has not got its name: not a result yet.
+/// It holds the key's lock. Dropped, it leaves outputs without a record, which the next ticket clears.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    ticket: Ticket,
+    outputs: PathBuf,
+    stock: Stock,
+    written: PathBuf,
+    path: PathBuf,
+    /// Checkpoints remain until the record has its name.
+    has_state: bool,
+}
+
+impl Staged {
+    /// Checks, lists and hashes the outputs, and puts them in their place.
+    pub(crate) fn new(
+        ticket: Ticket,
+        kind: &str,
+        manifest: &str,
+        required: &[&str],
+        facts: Facts,
+    ) -> Result<(Record, Self)> {
+        check_manifest(&ticket, manifest)?;
+        let stock = outputs::list(&ticket.out)?;
+        check_required(&ticket, &stock.files, required)?;
+        let record = Record {
+            format: RECORD_FORMAT,
+            key: ticket.key,
+            kind: kind.to_owned(),
+            manifest: manifest.to_owned(),
+            outputs: outputs::digest_all(&ticket.store, &ticket.out, &stock.files)?,
+            facts,
+        };
+        let staged = Self::put(ticket, stock, &record)?;
+        Ok((record, staged))
+    }
+
+    /// Renames the outputs and writes the record beside its name.
+    fn put(ticket: Ticket, stock: Stock, record: &Record) -> Result<Self> {
+        let (layout, key) = (ticket.store.layout(), &ticket.key);
+        let (outputs, written, path) = (
+            layout.output_dir(key),
+            layout.new_record(key),
+            layout.record(key),
+        );
+        write_record(record, &written)?;
+        rename_into(&ticket.out, &outputs)?;
+        let mut staged = Self {
+            ticket,
+            outputs,
+            stock,
+            written,
+            path,
+            has_state: true,
+        };
+        if is_blank(&staged.ticket.partial) {
+            staged.retire();
+        }
+        Ok(staged)
+    }
+
+    /// Clears the work folder. A failure costs only space: `sweep_finished` tries again.
+    fn retire(&mut self) {
+        let store = &self.ticket.store;
+        let spare = store.layout().spares().join(self.ticket.key.to_string());
+        let done = retire(store.spares(), &self.ticket.partial, spare);
+        self.has_state = done.is_err();
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.ticket.key
+    }
+
+    /// The folder of the record's name.
+    pub(crate) fn record_folder(&self) -> PathBuf {
+        parent(&self.path).to_path_buf()
+    }
+
+    /// All that must be on the disk before the record gets its name: files, folders, their own name, the record.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let inside = self.stock.files.iter().chain(&self.stock.folders);
+        let mut all: Vec<PathBuf> = inside.map(|path| self.outputs.join(path)).collect();
+        all.extend([parent(&self.outputs).to_path_buf(), self.written.clone()]);
+        all
+    }
+
+    /// Flushes and publishes this one alone.
+    pub(crate) fn commit(self) -> Result<()> {
+        let (store, folder) = (self.ticket.store.clone(), self.record_folder());
+        store.disk().flush_group(self.paths())?;
+        self.publish()?;
+        store.flush_names([folder], false)
+    }
+
+    /// Gives the record its name: this is the commit. What [`Staged::paths`] lists must be on the disk.
+    pub(crate) fn publish(mut self) -> Result<()> {
+        fs::rename(&self.written, &self.path).map_err(at("rename to", &self.path))?;
+        let files = self.stock.files.iter();
+        self.ticket
+            .store
+            .hash_later(files.map(|file| self.outputs.join(file)));
+        self.ticket.store.index_later(self.ticket.key);
+        if self.has_state {
+            self.retire();
+        }
+        Ok(())
+    }
+
+    /// Takes the outputs back after a failed flush: their bytes may not be what was hashed.
+    pub(crate) fn withdraw(self) {
+        let _ = fs::remove_file(&self.written); // without a record nothing counts; the next ticket clears
+        let _ = remove_all(&self.outputs);
+    }
+}
+
+/// The folder is nearly always there.
+fn write_record(record: &Record, path: &PathBuf) -> Result<()> {
+    let encoded = record.encode().map_err(io::Error::from);
+    let bytes = encoded.map_err(at("encode", path))?;
+    let written = match fs::write(path, &bytes) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let folder = parent(path);
+            fs::create_dir_all(folder).map_err(at("create", folder))?;
+            fs::write(path, &bytes)
+        }
+        other => other,
+    };
+    if written.is_err() {
+        let _ = fs::remove_file(path); // gives a full disk its room back
+    }
+    written.map_err(at_sized("write", path, Some(bytes.len() as u64)))
+}
+
+fn check_manifest(ticket: &Ticket, manifest: &str) -> Result<()> {
+    let (key, found) = (ticket.key, Key::of_manifest(manifest));
+    if found == key {
+        Ok(())
+    } else {
+        Err(StoreError::ChangedManifest { key, found })
+    }
+}
+
+fn check_required(ticket: &Ticket, files: &[String], required: &[&str]) -> Result<()> {
+    let is_missing = |path: &&&str| {
+        files
+            .binary_search_by(|file| file.as_str().cmp(path))
+            .is_err()
+    };
+    let missing = required.iter().filter(is_missing);
+    let outputs: Vec<String> = missing.map(ToString::to_string).collect();
+    if outputs.is_empty() {
+        return Ok(());
+    }
+    let folder = ticket.out.clone();
+    Err(StoreError::MissingOutput { folder, outputs })
+}

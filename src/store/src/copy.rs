@@ -1,0 +1,106 @@
+//! Copies files out of the cache: verified while they are copied, each whole or not at all, with bytes of their own.
+//! Unaware of what they are for. Never a link: an edit of the copy must not reach the cache.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::atomic::{create_beside, parent};
+use crate::error::{at, at_sized};
+use crate::{Key, Output, Record, Result, Store, StoreError, hash};
+
+/// Bytes copied at once.
+const CHUNK: usize = 1 << 20;
+
+impl Store {
+    /// Copies all outputs of a key into the folder `dest`, on all cores, each verified. Shares blocks where the file
+    /// system can. Files of these names are replaced, others stay. Returns the copies, in order of the outputs.
+    pub fn copy_out(&self, key: &Key, dest: &Path) -> Result<Vec<PathBuf>> {
+        let record = self.record_for_copy(key)?;
+        copy_all(&self.output_dir(key), &record.outputs, dest)
+    }
+
+    /// Copies one output of a key to the file `dest`, verified.
+    pub fn restore_file(&self, key: &Key, output_path: &str, dest: &Path) -> Result<()> {
+        let (record, folder) = (self.record_for_copy(key)?, self.output_dir(key));
+        match record.output(output_path) {
+            Some(output) => copy(&folder, output, dest),
+            None => Err(StoreError::MissingOutput {
+                folder,
+                outputs: vec![output_path.to_owned()],
+            }),
+        }
+    }
+
+    fn record_for_copy(&self, key: &Key) -> Result<Record> {
+        self.record(key)?.ok_or(StoreError::Absent { key: *key })
+    }
+}
+
+/// Copies these files of a folder into another, on all cores.
+pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(dest).map_err(at("create", dest))?;
+    let copy = |output: &Output| {
+        let to = dest.join(&output.path);
+        copy(from, output, &to).map(|()| to)
+    };
+    outputs.par_iter().map(copy).collect()
+}
+
+/// Copies one file beside its destination and renames it, unless its bytes are not those of its digest.
+fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
+    let from = folder.join(&output.path);
+    let source = File::open(&from).map_err(at("read", &from))?;
+    let to = parent(dest);
+    fs::create_dir_all(to).map_err(at("create", to))?;
+    let (beside, target) = create_beside(to).map_err(at("write in", to))?;
+    let done = fill(&source, &target, &beside, output)
+        .map_err(at_sized("write", dest, Some(output.size)))
+        .and_then(|is_good| {
+            if is_good {
+                fs::rename(&beside, dest).map_err(at("rename to", dest))
+            } else {
+                Err(StoreError::DamagedOutput { path: from })
+            }
+        });
+    if done.is_err() {
+        let _ = fs::remove_file(&beside); // the first error is the one to tell
+    }
+    done
+}
+
+/// Whether the copy has the bytes of the digest. A copy that shares blocks is read for that.
+fn fill(source: &File, target: &File, beside: &Path, output: &Output) -> io::Result<bool> {
+    if source.metadata()?.len() != output.size {
+        return Ok(false);
+    }
+    if rustix::fs::ioctl_ficlone(target, source).is_ok() {
+        let hashed = hash::file(beside).map_err(|e| io::Error::other(e.to_string()))?;
+        return Ok(hashed.digest == output.digest);
+    }
+    let (size, digest) = pump(source, target)?;
+    Ok(size == output.size && digest == output.digest)
+}
+
+/// Copies to the end; what went through.
+pub(crate) fn pump(mut from: impl Read, mut to: impl Write) -> io::Result<(u64, crate::Digest)> {
+    let mut hasher = blake3::Hasher::new();
+    let mut chunk = Vec::new();
+    let mut total = 0;
+    loop {
+        chunk.clear();
+        let read = from.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+        if read == 0 {
+            return Ok((total, hasher.finalize().into()));
+        }
+        if read < CHUNK {
+            hasher.update(&chunk);
+        } else {
+            hasher.update_rayon(&chunk);
+        }
+        to.write_all(&chunk)?;
+        total += read as u64;
+    }
+}

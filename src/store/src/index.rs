@@ -1,0 +1,372 @@
+//! The records of many keys in one file, so that a plan need not open and parse each of them.
+//! Unaware of where records lie, of manifests, and of the outputs' bytes.
+//!
+//! ```text
+//!   magic, count                              16 + 8 bytes
+//!   count x (key, offset)                     40 bytes each, in order of the keys
+//!   count x (stat of the record, outputs)     40 + 8 bytes, then a path's length, path, size and digest for each output
+//!   digest of all that                        32 bytes
+//! ```
+//!
+//! It can be lost at any time, and never makes a stale result fresh: an entry counts only while the record's file has the
+//! very stat (device, inode, size, mtime, ctime) that it had when it was read, and only records were read that no later
+//! change could leave with that stat. The outputs are looked at as if the record had been read. A file that is not
+//! byte for byte as it was written is an empty index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::atomic::{Flush, replace};
+use crate::stat::Stat;
+use crate::{Digest, Key, Output, Result};
+
+/// The first bytes of the file; other bytes are another version.
+const MAGIC: &[u8; 16] = b"pipeline index1\n";
+
+/// Bytes before the slots.
+const HEAD: usize = 24;
+
+/// Bytes of a slot: key and offset.
+const SLOT: usize = 40;
+
+/// Bytes of a stat.
+const STAT: usize = 40;
+
+/// What the file held when it was read, and what was learnt since. No lock is held while outputs are looked at: a thread
+/// that waits for others there may be handed another key to look at.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    bytes: Vec<u8>,
+    count: usize,
+    learnt: RwLock<Learnt>,
+}
+
+#[derive(Debug, Default)]
+struct Learnt {
+    entries: BTreeMap<Key, Arc<[u8]>>,
+    is_saved: bool,
+}
+
+/// The entry of a record.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// From the file.
+    Stored(&'a [u8]),
+    /// From a record that this process read.
+    Learnt(Arc<[u8]>),
+}
+
+impl Found<'_> {
+    /// What comes after the stat.
+    pub(crate) fn known(&self) -> Known<'_> {
+        let bytes = match self {
+            Self::Stored(bytes) => bytes,
+            Self::Learnt(bytes) => &**bytes,
+        };
+        Known(bytes.get(STAT..).unwrap_or_default())
+    }
+}
+
+/// The outputs of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a>(&'a [u8]);
+
+/// An output as the index knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listed<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) size: u64,
+    pub(crate) digest: Digest,
+}
+
+impl<'a> From<&'a Output> for Listed<'a> {
+    fn from(output: &'a Output) -> Self {
+        Self {
+            path: &output.path,
+            size: output.size,
+            digest: output.digest,
+        }
+    }
+}
+
+impl Index {
+    /// Reads the index of an earlier run.
+    pub(crate) fn load(path: &Path) -> Self {
+        let bytes = fs::read(path).unwrap_or_default();
+        let count = check(&bytes).unwrap_or(0);
+        Self {
+            bytes,
+            count,
+            learnt: RwLock::default(),
+        }
+    }
+
+    /// The record of a key, if it was read from a file with this very stat.
+    pub(crate) fn get(&self, key: &Key, stat: &Stat) -> Option<Found<'_>> {
+        let learnt = self.learnt().entries.get(key).cloned();
+        let (found, has_stat) = match learnt {
+            Some(entry) => (Found::Learnt(entry.clone()), is_of(&entry, stat)),
+            None => self
+                .stored(key)
+                .map(|e| (Found::Stored(e), is_of(e, stat)))?,
+        };
+        has_stat.then_some(found)
+    }
+
+    fn learnt(&self) -> RwLockReadGuard<'_, Learnt> {
+        self.learnt.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learnt_mut(&self) -> RwLockWriteGuard<'_, Learnt> {
+        self.learnt.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stored(&self, key: &Key) -> Option<&[u8]> {
+        let (slots, _) = self.bytes.get(HEAD..)?.as_chunks::<SLOT>();
+        let slots = slots.get(..self.count)?;
+        let at = slots.binary_search_by(|slot| slot[..32].cmp(key.digest().as_bytes().as_slice()));
+        self.entry(slots.get(at.ok()?)?)
+    }
+
+    /// From the offset of a slot on; an entry knows its own end.
+    fn entry(&self, slot: &[u8; SLOT]) -> Option<&[u8]> {
+        let (_, offset) = slot.split_last_chunk::<8>()?;
+        self.bytes.get(u64::from_le_bytes(*offset) as usize..)
+    }
+
+    /// Remembers a record that was read when its file had this stat and was no longer young.
+    pub(crate) fn put(&self, key: Key, stat: &Stat, outputs: &[Output]) {
+        let mut entry = encode_stat(stat).to_vec();
+        push(&mut entry, outputs.len() as u64);
+        for output in outputs {
+            push(&mut entry, output.path.len() as u64);
+            entry.extend_from_slice(output.path.as_bytes());
+            push(&mut entry, output.size);
+            entry.extend_from_slice(output.digest.as_bytes());
+        }
+        let mut learnt = self.learnt_mut();
+        learnt.entries.insert(key, entry.into());
+        learnt.is_saved = false;
+    }
+
+    /// Adds what was learnt to what the file holds by now, which another process may have written, less `gone`.
+    pub(crate) fn save(&self, path: &Path, gone: &BTreeSet<Key>) -> Result<()> {
+        let mut learnt = self.learnt_mut();
+        if (learnt.is_saved || learnt.entries.is_empty()) && gone.is_empty() {
+            return Ok(());
+        }
+        learnt.entries.retain(|key, _| !gone.contains(key));
+        let now = Self::load(path);
+        let mut all = now.entries();
+        all.retain(|key, _| !gone.contains(key));
+        all.extend(learnt.entries.iter().map(|(key, entry)| (*key, &**entry)));
+        replace(path, &encode(&all), Flush::No)?;
+        learnt.is_saved = true;
+        Ok(())
+    }
+
+    fn entries(&self) -> BTreeMap<Key, &[u8]> {
+        let (slots, _) = self
+            .bytes
+            .get(HEAD..)
+            .unwrap_or_default()
+            .as_chunks::<SLOT>();
+        let entry = |slot: &[u8; SLOT]| {
+            let key = Key::from(Digest::from(*slot.first_chunk::<32>()?));
+            let start = self.entry(slot)?;
+            let end = start.len() - Known(start.get(STAT..)?).rest()?.len();
+            Some((key, start.get(..end)?))
+        };
+        slots.iter().take(self.count).filter_map(entry).collect()
+    }
+}
+
+impl<'a> Known<'a> {
+    /// The outputs, sorted by path.
+    pub(crate) fn outputs(self) -> impl Iterator<Item = Listed<'a>> {
+        let (count, mut rest) = take_number(self.0).unwrap_or_default();
+        (0..count).map_while(move |_| {
+            let (output, after) = take_output(rest)?;
+            rest = after;
+            Some(output)
+        })
+    }
+
+    pub(crate) fn count(self) -> usize {
+        take_number(self.0).map_or(0, |(count, _)| count as usize)
+    }
+
+    /// The bytes after the last output.
+    fn rest(self) -> Option<&'a [u8]> {
+        let (count, mut rest) = take_number(self.0)?;
+        for _ in 0..count {
+            rest = take_output(rest)?.1;
+        }
+        Some(rest)
+    }
+}
+
+/// Whether an entry begins with this stat.
+fn is_of(entry: &[u8], stat: &Stat) -> bool {
+    entry.first_chunk::<STAT>() == Some(&encode_stat(stat))
+}
+
+fn take_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*number), rest))
+}
+
+fn take_output(bytes: &[u8]) -> Option<(Listed<'_>, &[u8])> {
+    let (length, rest) = take_number(bytes)?;
+    let (path, rest) = rest.split_at_checked(length as usize)?;
+    let (size, rest) = take_number(rest)?;
+    let (digest, rest) = rest.split_first_chunk::<32>()?;
+    let output = Listed {
+        path: std::str::from_utf8(path).ok()?,
+        size,
+        digest: (*digest).into(),
+    };
+    Some((output, rest))
+}
+
+fn push(bytes: &mut Vec<u8>, number: u64) {
+    bytes.extend_from_slice(&number.to_le_bytes());
+}
+
+fn encode_stat(stat: &Stat) -> [u8; STAT] {
+    let numbers = [
+        stat.id.0,
+        stat.id.1,
+        stat.size,
+        stat.mtime.cast_unsigned(),
+        stat.ctime.cast_unsigned(),
+    ];
+    let mut bytes = [0; STAT];
+    for (place, number) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+        *place = number.to_le_bytes();
+    }
+    bytes
+}
+
+fn encode(entries: &BTreeMap<Key, &[u8]>) -> Vec<u8> {
+    let size: usize = entries.values().map(|entry| entry.len() + SLOT).sum();
+    let mut bytes = Vec::with_capacity(HEAD + size + 32);
+    bytes.extend_from_slice(MAGIC);
+    push(&mut bytes, entries.len() as u64);
+    let mut offset = HEAD + entries.len() * SLOT;
+    for (key, entry) in entries {
+        bytes.extend_from_slice(key.digest().as_bytes());
+        push(&mut bytes, offset as u64);
+        offset += entry.len();
+    }
+    bytes.extend(entries.values().copied().flatten());
+    let sum = blake3::Hasher::new().update_rayon(&bytes).finalize();
+    bytes.extend_from_slice(sum.as_bytes());
+    bytes
+}
+
+/// The number of entries. `None` unless every byte is as it was written by this version.
+fn check(bytes: &[u8]) -> Option<usize> {
+    let (content, sum) = bytes.split_last_chunk::<32>()?;
+    let (count, _) = take_number(content.strip_prefix(MAGIC)?)?;
+    let found = blake3::Hasher::new().update_rayon(content).finalize();
+    (found.as_bytes() == sum).then_some(count as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(n: i64) -> Stat {
+        Stat {
+            id: (1, 2),
+            size: 3,
+            mtime: n,
+            ctime: n,
+        }
+    }
+
+    fn output(path: &str) -> Output {
+        Output {
+            path: path.to_owned(),
+            size: path.len() as u64,
+            digest: Digest::of(path.as_bytes()),
+        }
+    }
+
+    fn key(n: usize) -> Key {
+        Key::of_manifest(&n.to_string())
+    }
+
+    /// The paths of a key's outputs.
+    fn paths(index: &Index, n: usize, time: i64) -> Option<Vec<String>> {
+        let found = index.get(&key(n), &stat(time))?;
+        Some(
+            found
+                .known()
+                .outputs()
+                .map(|output| output.path.to_owned())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn it_round_trips_and_takes_what_others_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let (one, two) = (Index::load(&path), Index::load(&path));
+        for n in 0..50 {
+            one.put(key(n), &stat(1), &[output("a"), output(&format!("b/{n}"))]);
+        }
+        two.put(key(7), &stat(2), &[]);
+        one.save(&path, &BTreeSet::new()).unwrap();
+        two.save(&path, &BTreeSet::from([key(9)])).unwrap();
+        let saved = Index::load(&path);
+        assert_eq!(paths(&saved, 8, 1).unwrap(), ["a", "b/8"]);
+        assert_eq!(paths(&saved, 7, 2).unwrap(), Vec::<String>::new());
+        assert_eq!(paths(&saved, 9, 1), None, "gone");
+        assert_eq!(paths(&saved, 50, 1), None, "never put");
+        assert_eq!(paths(&saved, 7, 1), None, "of another stat");
+    }
+
+    #[test]
+    fn only_the_very_same_stat_counts() {
+        let index = Index::default();
+        index.put(key(1), &stat(5), &[]);
+        let changes: [fn(&mut Stat); 5] = [
+            |s| s.id.0 += 1,
+            |s| s.id.1 += 1,
+            |s| s.size += 1,
+            |s| s.mtime += 1,
+            |s| s.ctime += 1,
+        ];
+        for change in changes {
+            let mut other = stat(5);
+            change(&mut other);
+            assert!(index.get(&key(1), &other).is_none(), "{other:?}");
+        }
+        assert!(index.get(&key(1), &stat(5)).is_some());
+    }
+
+    #[test]
+    fn any_flipped_bit_or_cut_empties_the_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let index = Index::default();
+        index.put(key(1), &stat(1), &[output("a")]);
+        index.put(key(2), &stat(1), &[]);
+        index.save(&path, &BTreeSet::new()).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(check(&bytes), Some(2));
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(check(&flipped), None, "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert_eq!(check(&bytes[..length]), None, "{length} bytes");
+        }
+    }
+}

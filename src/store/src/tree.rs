@@ -1,0 +1,78 @@
+//! How much lies in a folder, and when it was last written to.
+//! Unaware of what it is. What vanishes meanwhile, or cannot be read, does not count.
+
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::Amount;
+
+/// What was found of a file or a folder with all in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tree {
+    /// Regular files and their bytes.
+    pub(crate) amount: Amount,
+    /// The last write to any of them; 1970 where there is nothing.
+    pub(crate) newest: SystemTime,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self {
+            amount: Amount::default(),
+            newest: SystemTime::UNIX_EPOCH,
+        }
+    }
+}
+
+/// Measures `path`, without following links.
+pub(crate) fn measure(path: &Path) -> Tree {
+    let mut tree = Tree::default();
+    if let Ok(meta) = fs::symlink_metadata(path) {
+        add(path, &meta, &mut tree);
+    }
+    tree
+}
+
+fn add(path: &Path, meta: &Metadata, tree: &mut Tree) {
+    tree.newest = tree.newest.max(mtime(meta));
+    if !meta.is_dir() {
+        tree.amount += Amount {
+            files: 1,
+            bytes: meta.len(),
+        };
+        return;
+    }
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if let Ok(meta) = entry.metadata() {
+            add(&entry.path(), &meta, tree);
+        }
+    }
+}
+
+/// The time of the last write.
+pub(crate) fn mtime(meta: &Metadata) -> SystemTime {
+    meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// What lies directly in a folder, sorted; nothing where there is no folder.
+pub(crate) fn inside(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort_unstable();
+    paths
+}
+
+/// What lies in the folders of a folder: `<room>/<aa>/...`.
+pub(crate) fn inside_shards(room: &Path) -> Vec<PathBuf> {
+    inside(room)
+        .iter()
+        .flat_map(|shard| inside(shard))
+        .collect()
+}
+
+/// The name of a path as text; empty where it is not UTF-8.
+pub(crate) fn name(path: &Path) -> &str {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.unwrap_or_default()
+}

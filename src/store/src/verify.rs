@@ -1,0 +1,170 @@
+//! Reads every byte of the cache, and moves aside what is not as it was written.
+//! Unaware of what will be computed again: the report names the keys.
+//!
+//! Large files are hashed through memory maps. A disk that fails to read under a map kills the process by SIGBUS, where a
+//! read would be an error; that is accepted here and nowhere else, because nothing is being computed that could be lost,
+//! and a cache on such a disk has to be moved anyway.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+
+use rayon::prelude::*;
+
+use crate::presence::{DAMAGED_RECORD, is_good};
+use crate::{Key, Output, Record, Result, Store};
+
+/// How far a verification is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Outputs read.
+    pub files: u64,
+    /// Outputs in all.
+    pub all_files: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub all_bytes: u64,
+}
+
+/// What a verification found.
+#[derive(Debug, Default)]
+pub struct VerifyReport {
+    /// Committed keys.
+    pub entries: u64,
+    /// Their outputs and bytes, as far as their records can be read.
+    pub read: Progress,
+    /// The keys that are not whole, in order.
+    pub broken: Vec<Broken>,
+}
+
+/// A key that will be computed again.
+#[derive(Debug)]
+pub struct Broken {
+    /// The key.
+    pub key: Key,
+    /// The kind of stage; empty where the record is damaged.
+    pub kind: String,
+    /// Outputs that are not what was committed, or [`DAMAGED_RECORD`].
+    pub damaged: Vec<String>,
+    /// Outputs that are gone.
+    pub missing: Vec<String>,
+    /// Where the entry was moved; why not, for one that is being computed. One that only misses outputs stays in its
+    /// place until its stage runs.
+    pub moved: Option<Result<PathBuf>>,
+}
+
+impl Store {
+    /// Reads every record and output, on all cores. Damaged entries move to `damaged/`. `on_progress` is called from
+    /// this thread, now and then.
+    pub fn verify_all(&self, on_progress: &dyn Fn(Progress)) -> Result<VerifyReport> {
+        self.check_writable()?;
+        let keys = self.keys()?;
+        let records = keys.par_iter().map(|key| (*key, self.record(key)));
+        let records: Vec<(Key, Result<Option<Record>>)> = records.collect();
+        let (found, read) = self.read_all(&records, on_progress);
+        let mut report = VerifyReport {
+            entries: records.len() as u64,
+            read,
+            broken: Vec::new(),
+        };
+        for ((key, record), found) in records.into_iter().zip(found) {
+            report.broken.extend(self.sum_up(key, record, &found));
+        }
+        Ok(report)
+    }
+
+    /// For each record which of its outputs are good; `None` for one that is gone.
+    fn read_all(
+        &self,
+        records: &[(Key, Result<Option<Record>>)],
+        on_progress: &dyn Fn(Progress),
+    ) -> (Vec<Vec<Option<bool>>>, Progress) {
+        let outputs = |(_, record): &(Key, _)| outputs(record).to_vec();
+        let all: Vec<Vec<Output>> = records.iter().map(outputs).collect();
+        let mut progress = Progress {
+            all_files: all.iter().map(|outputs| outputs.len() as u64).sum(),
+            all_bytes: all.iter().flatten().map(|output| output.size).sum(),
+            ..Progress::default()
+        };
+        let (sender, receiver) = channel();
+        let keys: Vec<Key> = records.iter().map(|(key, _)| *key).collect();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                let entries = keys.par_iter().zip(all.par_iter());
+                entries
+                    .map_with(sender, |sender, (key, outputs)| {
+                        self.read_outputs(key, outputs, sender)
+                    })
+                    .collect()
+            });
+            for bytes in receiver {
+                progress.files += 1;
+                progress.bytes += bytes;
+                on_progress(progress);
+            }
+            let found = reader.join();
+            (
+                found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                progress,
+            )
+        })
+    }
+
+    fn read_outputs(&self, key: &Key, outputs: &[Output], done: &Sender<u64>) -> Vec<Option<bool>> {
+        let folder = self.output_dir(key);
+        let read = |done: &mut Sender<u64>, output: &Output| {
+            let good = is_good(self, &folder, output);
+            let _ = done.send(output.size); // nobody listens after a panic
+            good
+        };
+        outputs.par_iter().map_with(done.clone(), read).collect()
+    }
+
+    /// The report of a key that is not whole, moved aside where it is damaged.
+    fn sum_up(
+        &self,
+        key: Key,
+        record: Result<Option<Record>>,
+        found: &[Option<bool>],
+    ) -> Option<Broken> {
+        let named = |what: Option<bool>| {
+            let those = outputs(&record).iter().zip(found);
+            let those = those.filter(|&(_, &found)| found == what);
+            those.map(|(output, _)| output.path.clone()).collect()
+        };
+        let (mut damaged, missing): (Vec<String>, Vec<String>) = (named(Some(false)), named(None));
+        if record.is_err() {
+            damaged.push(DAMAGED_RECORD.to_owned());
+        }
+        if damaged.is_empty() && missing.is_empty() {
+            return None;
+        }
+        if self.has_changed(&key, &record) {
+            return None;
+        }
+        let moved = (!damaged.is_empty()).then(|| self.set_aside(&key));
+        Some(Broken {
+            key,
+            kind: record.ok().flatten().map(|r| r.kind).unwrap_or_default(),
+            damaged,
+            missing,
+            moved,
+        })
+    }
+
+    /// Whether a clean-up removed the key, or another run committed it anew, since its record was read.
+    fn has_changed(&self, key: &Key, before: &Result<Option<Record>>) -> bool {
+        match (self.record(key), before) {
+            (Ok(now), Ok(before)) => now != *before,
+            (Err(_), Err(_)) => false,
+            _ => true,
+        }
+    }
+}
+
+fn outputs(record: &Result<Option<Record>>) -> &[Output] {
+    match record {
+        Ok(Some(record)) => &record.outputs,
+        _ => &[],
+    }
+}

@@ -1,0 +1,171 @@
+//! Commands around a pipeline file: graph, schema, init, completions, man page, help.
+//! Unaware of results; nothing is run here.
+
+use crate::support::{TINY, Test};
+
+const SWEPT: &str = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {sr: 2}}
+  masks:
+    each: {grid: [4, 8]}
+    mask: {images: pairs}
+  lost:
+    prepare: {images: nowhere, degrade: {sr: 2}}
+";
+
+#[test]
+fn the_form_of_a_graph_follows_the_file_s_ending() {
+    let test = Test::new().photos().file("p.yaml", SWEPT);
+    let begins = |file: &str, start: &str| {
+        test.run(&format!("graph p.yaml -o {file}"))
+            .exits(0)
+            .says(&format!("wrote {file}"));
+        assert!(test.read(file).starts_with(start), "{}", test.read(file));
+    };
+    begins("g.svg", "<svg ");
+    begins("g.dot", "digraph ");
+    begins("g.mmd", "flowchart LR\n");
+    begins("g.md", "```mermaid\nflowchart LR\n");
+    let dot = test.run("graph p.yaml").exits(0);
+    assert!(dot.stdout.starts_with("digraph \"p.yaml\""), "{dot}");
+    test.run("graph p.yaml --format svg").exits(0).says("<svg ");
+    test.run("graph p.yaml -o no/where/g.svg").exits(1);
+}
+
+#[test]
+fn a_sweep_is_one_node_and_states_are_the_plan_s() {
+    let test = Test::new().photos().file("p.yaml", SWEPT);
+    test.run("graph p.yaml")
+        .exits(0)
+        .says("masks × 2\\nmask: 2 to run")
+        .says("lost\\nprepare: blocked")
+        .says("n0 -> n1")
+        .never_says("n0 -> n2");
+    test.run("graph p.yaml --full")
+        .exits(0)
+        .says("masks[grid=4]\\nmask: to run")
+        .says("n0 -> n2");
+    test.run("run p.yaml masks[grid=4]").exits(0);
+    test.run("graph p.yaml masks")
+        .exits(0)
+        .says("masks × 2\\nmask: 1 fresh, 1 to run")
+        .never_says("lost");
+}
+
+#[test]
+fn the_schema_is_json_and_names_every_kind() {
+    let test = Test::new();
+    let shown = test.run("schema").exits(0);
+    let schema: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    let kinds = &schema["$defs"]["Stage"]["properties"];
+    assert!(kinds["tune"].is_object() && kinds["each"].is_object());
+    test.run("schema -o s.json").exits(0).says("wrote s.json");
+    assert_eq!(test.read("s.json"), shown.stdout);
+}
+
+#[test]
+fn every_shell_gets_completions() {
+    let test = Test::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        test.run(&format!("completions {shell}"))
+            .exits(0)
+            .says("keep-going");
+    }
+    test.run("completions csh").exits(2).says("invalid value");
+}
+
+#[test]
+fn the_man_page_is_about_all_commands() {
+    let test = Test::new();
+    let page = test.run("man").exits(0);
+    for command in ["RUN", "PLAN", "GRAPH", "DOCTOR", "INIT", "SCHEMA"] {
+        assert!(
+            page.stdout.contains(&format!(".SH \"PIPELINE {command}\"")),
+            "{page}"
+        );
+    }
+    test.run("man --dir pages").exits(0).says("pages");
+    for file in ["pipeline.1", "pipeline-run.1", "pipeline-init.1"] {
+        assert!(
+            test.read(&format!("pages/{file}")).contains(".TH "),
+            "{file}"
+        );
+    }
+    test.write("taken", "");
+    test.run("man --dir taken").exits(1).says("cannot write");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let test = Test::new();
+    let all = test.run("help").exits(0);
+    let commands = all.stdout.split("Commands:\n").nth(1).unwrap();
+    let names = commands.lines().take_while(|l| !l.is_empty());
+    let names: Vec<&str> = names.filter_map(|l| l.split_whitespace().next()).collect();
+    assert!(names.contains(&"graph") && names.contains(&"run"), "{all}");
+    for name in names.into_iter().filter(|n| *n != "help") {
+        let help = test.run(&format!("help {name}")).exits(0);
+        let example = format!("Example: pipeline {name}");
+        assert!(help.stdout.contains(&example), "{help}");
+    }
+}
+
+#[test]
+fn init_writes_a_file_that_plans_and_never_overwrites() {
+    let mut test = Test::new();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        test = test.photo(&format!("images/{name}.png"), 160, 130);
+    }
+    test.run("init")
+        .exits(0)
+        .says("wrote pipelines/my-images.yaml")
+        .says("pipeline plan pipelines/my-images.yaml");
+    let text = test.read("pipelines/my-images.yaml");
+    assert!(!text.contains('<'), "{text}");
+    test.run("plan pipelines/my-images.yaml")
+        .exits(0)
+        .says("11 to run, 0 fresh, 0 blocked");
+    test.run("init --scale 2")
+        .exits(2)
+        .says("is there already and is left as it is");
+    assert_eq!(test.read("pipelines/my-images.yaml"), text);
+    test.run("run pipelines/my-images.yaml")
+        .exits(0)
+        .says("11 ran, 0 fresh, 0 failed");
+}
+
+#[test]
+fn init_takes_folders_of_any_name_and_subfolders() {
+    let mut test = Test::new();
+    for name in [
+        "train/a",
+        "val/b",
+        "test/c",
+        "x{y}'\"/d",
+        "x{y}'\"/e",
+        "x{y}'\"/#f: g",
+    ] {
+        test = test.photo(&format!("{name}.png"), 160, 130);
+    }
+    test.run("init one --images . --scale 3").exits(0);
+    test.run("plan one/pipelines/my-images.yaml")
+        .exits(0)
+        .says("11 to run, 0 fresh, 0 blocked");
+    test.run("init two --images x{y}'\"").exits(0);
+    test.run("plan two/pipelines/my-images.yaml")
+        .exits(0)
+        .says("11 to run, 0 fresh, 0 blocked");
+}
+
+#[test]
+fn init_says_what_images_it_needs() {
+    let test = Test::new().photos().file("p.yaml", TINY);
+    test.run("init").exits(2).says("--images FOLDER");
+    test.run("init --images photos")
+        .exits(2)
+        .says("`photos` holds 2 images")
+        .says("hint: put PNG or JPEG images there");
+    test.run("init --images photos --scale 5").exits(2);
+    assert!(!test.path("pipelines").exists());
+}
