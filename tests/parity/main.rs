@@ -41,7 +41,10 @@ fn main() -> ExitCode {
 
 /// Kernels that the golden numbers were made with. AVX-512 kernels sum in another order: the gradients of the training
 /// trace then differ by twice its tolerance, from the official code's as from ours.
-const KERNELS: [(&str, &str); 2] = [("ATEN_CPU_CAPABILITY", "avx2"), ("DNNL_MAX_CPU_ISA", "AVX2")];
+const KERNELS: [(&str, &str); 2] = [
+    ("ATEN_CPU_CAPABILITY", "avx2"),
+    ("DNNL_MAX_CPU_ISA", "AVX2"),
+];
 
 /// libtorch reads these variables when it is loaded, so this program starts itself again with those that are not set.
 /// `None` in the second process, and where all are set.
