@@ -1,0 +1,96 @@
+//! `mask`: the binary masks of each LQ image, and who makes them.
+//! Unaware of what a segmenter computes.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::Granularity;
+
+/// `mask`: `N_c` binary masks for each LQ image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mask {
+    /// The images.
+    pub images: String,
+    /// Prompt grid and number of masks.
+    #[serde(default = "coarse")]
+    pub granularity: Granularity,
+    /// Prompt points a side, where it is not the granularity's.
+    #[serde(default)]
+    pub grid: Option<u32>,
+    /// `N_c`, where it is not the granularity's.
+    #[serde(default)]
+    pub count: Option<u32>,
+    /// Who makes the masks.
+    #[serde(default)]
+    pub segmenter: Segmenter,
+}
+
+impl Mask {
+    /// Prompt points a side.
+    pub fn grid(&self) -> usize {
+        self.grid.map_or(self.granularity.grid(), |n| n as usize)
+    }
+
+    /// `N_c`.
+    pub fn count(&self) -> usize {
+        self.count.map_or(self.granularity.masks(), |n| n as usize)
+    }
+}
+
+const fn coarse() -> Granularity {
+    Granularity::Coarse
+}
+
+/// Who makes the masks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Segmenter {
+    /// Felzenszwalb–Huttenlocher graph segmentation at three scales; needs no weights.
+    Graph(Graph),
+    /// Masks that others made.
+    Files {
+        /// The folder: for each image `<image>/*.png`, or `<image>.json` with COCO run lengths as SAM's `amg.py`
+        /// writes it.
+        path: PathBuf,
+    },
+    /// All masks empty: a control.
+    Zero,
+    /// The masks of the next image of the set, fitted to this one's size: a control.
+    Other {
+        /// Whose masks.
+        masks: String,
+    },
+}
+
+impl Default for Segmenter {
+    fn default() -> Self {
+        Self::Graph(Graph::default())
+    }
+}
+
+impl Segmenter {
+    /// The name in YAML and in tables.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Graph(_) => "graph",
+            Self::Files { .. } => "files",
+            Self::Zero => "zero",
+            Self::Other { .. } => "other",
+        }
+    }
+}
+
+/// Parameters of the graph segmenter; `None` means the segmenter's own default, which its version fixes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Graph {
+    /// Standard deviation of the smoothing, in pixels.
+    pub sigma: Option<f64>,
+    /// The three scales of observation (part, object, whole), increasing.
+    pub k: Option<[f64; 3]>,
+    /// The smallest region, in pixels.
+    pub min_size: Option<u32>,
+}

@@ -1,0 +1,205 @@
+//! `train` and `tune`: what is trained, and the schedule that both share.
+//! Unaware of how a step is computed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kinds::{Architecture, Degrade};
+use crate::names::{Init, Loss, Scheme, Share, Variant, Weights};
+
+/// `train`: a backbone from scratch, or from the weights of another stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// The network.
+    pub backbone: Architecture,
+    /// Where it starts; random weights when absent.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The training pairs.
+    pub images: String,
+    /// How long and how; its fields stand beside these in YAML.
+    #[serde(default)]
+    #[schemars(flatten)]
+    pub schedule: Schedule,
+}
+
+/// `tune`: SPT units on a frozen backbone, or full fine-tuning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tune {
+    /// What is trained.
+    #[serde(default = "spt")]
+    pub scheme: Scheme,
+    /// The network tuned.
+    pub backbone: String,
+    /// The training pairs.
+    pub images: String,
+    /// Their masks; needed by `scheme: spt`.
+    #[serde(default)]
+    pub masks: Option<String>,
+    /// α of equation 8: the weight of the unit's output.
+    #[serde(default = "one")]
+    pub alpha: f64,
+    /// Units after blocks 1 to this; after all when absent.
+    #[serde(default)]
+    pub locations: Option<u32>,
+    /// The unit.
+    #[serde(default = "variant")]
+    pub variant: Variant,
+    /// How units start.
+    #[serde(default = "init")]
+    pub init: Init,
+    /// Whether units share weights.
+    #[serde(default = "share")]
+    pub share: Share,
+    /// How long and how; its fields stand beside these in YAML.
+    #[serde(default)]
+    #[schemars(flatten)]
+    pub schedule: Schedule,
+}
+
+const fn spt() -> Scheme {
+    Scheme::Spt
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+const fn variant() -> Variant {
+    Variant::Spt
+}
+
+const fn init() -> Init {
+    Init::Default
+}
+
+const fn share() -> Share {
+    Share::None
+}
+
+/// How long a training runs and by which rule; the defaults are the paper's (METHOD: tuning).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Schedule {
+    /// How many iterations; one of this and `until`.
+    pub iterations: Option<u64>,
+    /// When to stop instead.
+    pub until: Option<Until>,
+    /// Patches an iteration.
+    pub batch: u32,
+    /// Side of a patch in LQ pixels; 64 for SR and 128 for denoising when absent.
+    pub patch: Option<u32>,
+    /// Learning rate of Adam.
+    pub lr: f64,
+    /// Iterations after which the learning rate is halved, again and again.
+    pub halve_every: u64,
+    /// Adam's betas.
+    pub betas: [f64; 2],
+    /// The loss, on the unclamped output.
+    pub loss: Loss,
+    /// Flips and rotations by 90°, 180°, 270°.
+    pub augment: bool,
+    /// Seed of initialisation, patches and noise.
+    pub seed: u64,
+    /// PSNR on images of its own while it runs.
+    pub validate: Option<Validate>,
+    /// Which weights are handed on; `best` where there is a validation, else `last`.
+    pub weights: Option<Weights>,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            iterations: None,
+            until: None,
+            batch: 4,
+            patch: None,
+            lr: 1e-4,
+            halve_every: 5000,
+            betas: [0.9, 0.999],
+            loss: Loss::L1,
+            augment: true,
+            seed: 0,
+            validate: None,
+            weights: None,
+        }
+    }
+}
+
+impl Schedule {
+    /// The most iterations there can be.
+    pub fn limit(&self) -> u64 {
+        match (self.iterations, &self.until) {
+            (Some(n), _) => n,
+            (None, Some(Until::Converged { at_most, .. })) => *at_most,
+            (None, None) => 0,
+        }
+    }
+
+    /// Which weights are handed on.
+    pub const fn weights(&self) -> Weights {
+        match (self.weights, &self.validate) {
+            (Some(weights), _) => weights,
+            (None, Some(_)) => Weights::Best,
+            (None, None) => Weights::Last,
+        }
+    }
+
+    /// Side of a patch in LQ pixels for images of this degradation (paper §4.1).
+    pub fn patch(&self, degrade: Degrade) -> u32 {
+        self.patch.unwrap_or(match degrade {
+            Degrade::Sr(_) => 64,
+            Degrade::Denoise(_) => 128,
+        })
+    }
+}
+
+/// When a training without a number of iterations stops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Until {
+    /// After `patience` validations without a gain of `min_gain`.
+    Converged {
+        /// Validations.
+        #[serde(default = "patience")]
+        patience: u32,
+        /// dB of PSNR.
+        #[serde(default = "min_gain")]
+        min_gain: f64,
+        /// Iterations after which it stops all the same.
+        #[serde(default = "at_most")]
+        at_most: u64,
+    },
+}
+
+const fn patience() -> u32 {
+    4
+}
+
+const fn min_gain() -> f64 {
+    0.005
+}
+
+const fn at_most() -> u64 {
+    100_000
+}
+
+/// PSNR on images that are not trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validate {
+    /// The images.
+    pub images: String,
+    /// Their masks; needed by `scheme: spt`.
+    #[serde(default)]
+    pub masks: Option<String>,
+    /// Iterations between validations.
+    #[serde(default = "every")]
+    pub every: u64,
+}
+
+const fn every() -> u64 {
+    500
+}
