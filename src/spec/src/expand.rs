@@ -133,6 +133,9 @@ impl Expander<'_> {
     }
 
     fn members(&mut self, key: &Key, body: &Node) -> Result<Vec<Draft>, Problem> {
+        if body.get("each").is_none() {
+            return Ok(vec![self.member(key, body, &[])?]);
+        }
         let mut body = body.clone();
         let each = match take(&mut body, "each") {
             Some(each) => self.each(each, &body).map_err(|p| p.under("each"))?,

@@ -32,6 +32,7 @@ pub mod labels;
 pub mod names;
 mod node;
 mod pipeline;
+mod quick;
 mod reference;
 mod schema;
 mod substitute;

@@ -167,7 +167,7 @@ impl Loader<'_> {
         let vars = variables(&root).map_err(|p| vec![p])?;
         let stages = stages_of(&root).map_err(|p| vec![p])?;
         let (drafts, index) = expand(stages, &vars)?;
-        let typed = self.typed(&drafts, &index)?;
+        let typed = self.typed(drafts, &index)?;
         let problems = check::check(&typed);
         if !problems.is_empty() {
             return Err(problems);
@@ -197,34 +197,34 @@ impl Loader<'_> {
         let source = self.sources.len();
         self.sources
             .push((file.display().to_string(), text.clone()));
-        let mut root =
+        let root =
             yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
         check_top_level(&root)?;
         open.push(file.to_owned());
-        let merged = self.include(&mut root, file, open);
+        let merged = self.include(root, file, open);
         open.pop();
         merged
     }
 
     fn include(
         &mut self,
-        root: &mut Node,
+        root: Node,
         file: &Path,
         open: &mut Vec<PathBuf>,
     ) -> Result<Node, Problem> {
         let folder = file.parent().unwrap_or(Path::new(""));
-        let list = root.get("include").cloned();
+        let Some(list) = root.get("include").cloned() else {
+            return Ok(root);
+        };
         let mut base = Node {
             value: Value::Map(Vec::new()),
             pos: root.pos,
         };
-        for item in list.iter().flat_map(|l| {
-            if let Value::Seq(items) = &l.value {
-                items.as_slice()
-            } else {
-                &[]
-            }
-        }) {
+        let items = match &list.value {
+            Value::Seq(items) => items.as_slice(),
+            _ => &[],
+        };
+        for item in items {
             let Value::Str(name) = &item.value else {
                 return Err(Problem::new(
                     item.pos,
@@ -234,7 +234,7 @@ impl Loader<'_> {
             };
             base.merge(self.read(&folder.join(name), open, item.pos)?);
         }
-        base.merge(root.clone());
+        base.merge(root);
         Ok(base)
     }
 
@@ -277,7 +277,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn typed(&self, drafts: &[Draft], index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
+    fn typed(&self, drafts: Vec<Draft>, index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
         let mut typed = Vec::new();
         let mut problems = Vec::new();
         for draft in drafts {
@@ -293,9 +293,9 @@ impl Loader<'_> {
         }
     }
 
-    fn stage(&self, draft: &Draft, index: &Index) -> Result<Typed, Vec<Problem>> {
-        let prefix = format!("stages.{}", draft.base);
-        let (mut kind, resources) = read_stage(draft).map_err(|p| vec![p.under(&prefix)])?;
+    fn stage(&self, draft: Draft, index: &Index) -> Result<Typed, Vec<Problem>> {
+        let within = |p: Problem| vec![p.under(&format!("stages.{}", draft.base))];
+        let (mut kind, resources) = read_stage(&draft).map_err(within)?;
         let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
         let fields: Vec<&str> = kind.outside().into_iter().map(|(field, _)| field).collect();
         let positions: Vec<Pos> = fields
@@ -313,9 +313,9 @@ impl Loader<'_> {
             .map(|pos| spot(*pos, &self.sources))
             .collect();
         let stage = Stage {
-            name: draft.name.clone(),
-            base: draft.base.clone(),
-            axes: draft.axes.clone(),
+            name: draft.name,
+            base: draft.base,
+            axes: draft.axes,
             kind,
             inputs: Vec::new(),
             resources,
@@ -326,7 +326,7 @@ impl Loader<'_> {
         };
         let mut typed = Typed {
             stage,
-            body: draft.body.clone(),
+            body: draft.body,
             pos: draft.pos,
         };
         typed.stage.inputs = resolve(&typed, index)?;
@@ -576,7 +576,8 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         let message = format!("unknown field `{}`", key.text);
         return Err(Problem::new(key.pos, "", message).hint(suggest(&key.text, &known, "fields")));
     }
-    let config = &gather_schedule(kind, config);
+    let gathered = matches!(kind, "train" | "tune").then(|| gather_schedule(config));
+    let config = gathered.as_ref().unwrap_or(config);
     let read = match kind {
         "prepare" => from_node(config).map(Kind::Prepare),
         "mask" => from_node(config).map(Kind::Mask),
@@ -598,10 +599,7 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
 }
 
 /// The fields of a schedule stand beside the others in YAML and are one struct in Rust.
-fn gather_schedule(kind: &str, config: &Node) -> Node {
-    if !matches!(kind, "train" | "tune") {
-        return config.clone();
-    }
+fn gather_schedule(config: &Node) -> Node {
     let fields = fields_of::<Schedule>();
     let entries = config.entries().unwrap_or_default().iter().cloned();
     let (schedule, mut own): (Vec<_>, Vec<_>) =
