@@ -22,6 +22,8 @@ mod real;
 #[cfg(test)]
 mod shape;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod whole;

@@ -214,6 +214,10 @@ impl Ran {
         }
     }
 
+    pub fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "{self}");

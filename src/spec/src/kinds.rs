@@ -186,7 +186,12 @@ impl Kind {
             }
             Self::Command(command) => {
                 for (name, text) in &command.stages {
-                    refs.one(&format!("stages.{name}"), text, Accepts::Any);
+                    refs.0.push(InputRef {
+                        path: format!("stages.{name}"),
+                        text: text.clone(),
+                        accepts: Accepts::Any,
+                        many: true,
+                    });
                 }
             }
         }

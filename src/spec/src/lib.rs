@@ -43,4 +43,5 @@ pub use error::{Place, Problem, SpecError};
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job};
 pub use kinds::{Kind, Resources};
 pub use pipeline::{Edge, Pipeline, Request, Stage};
+pub use reference::find;
 pub use schema::schema;

@@ -197,8 +197,7 @@ impl Loader<'_> {
         let source = self.sources.len();
         self.sources
             .push((file.display().to_string(), text.clone()));
-        let root =
-            yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
+        let root = yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
         check_top_level(&root)?;
         open.push(file.to_owned());
         let merged = self.include(root, file, open);
@@ -376,21 +375,50 @@ fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edg
             .problem(&input.path, message)
             .hint("pick a member: name[axis=value]"));
     }
-    let role = |n: usize| {
-        if input.many {
-            format!("{}.{n}", input.path)
-        } else {
-            input.path.clone()
-        }
+    let is_command = matches!(typed.stage.kind, Kind::Command(_));
+    if is_command && found.len() > 1 {
+        check_labels(typed, index, input, &found)?;
+    }
+    let role = |n: usize, stage: usize| match (input.many, is_command) {
+        (false, _) => input.path.clone(),
+        (true, true) if found.len() == 1 => input.path.clone(),
+        (true, true) => format!("{}.{}", input.path, folder_of(index, stage)),
+        (true, false) => format!("{}.{n}", input.path),
     };
-    Ok(found
-        .into_iter()
-        .enumerate()
-        .map(|(n, stage)| Edge {
-            role: role(n),
-            stage,
-        })
-        .collect())
+    let edges = found.iter().enumerate().map(|(n, &stage)| Edge {
+        role: role(n, stage),
+        stage,
+    });
+    Ok(edges.collect())
+}
+
+/// The name of a member's folder below that of its stage, for a command that reads all members.
+fn folder_of(index: &Index, stage: usize) -> String {
+    index.label(stage).replace(['/', '\\'], "_")
+}
+
+/// A command gets a folder a member, so their labels differ.
+fn check_labels(
+    typed: &Typed,
+    index: &Index,
+    input: &InputRef,
+    found: &[usize],
+) -> Result<(), Problem> {
+    let mut seen = BTreeSet::new();
+    let twice = found
+        .iter()
+        .map(|&stage| folder_of(index, stage))
+        .find(|label| label.is_empty() || !seen.insert(label.clone()));
+    let Some(label) = twice else { return Ok(()) };
+    let message = format!(
+        "`{}` is {} stages, of which two would get the folder `{}/{label}`",
+        input.text,
+        found.len(),
+        input.path.trim_start_matches("stages.")
+    );
+    Err(typed
+        .problem(&input.path, message)
+        .hint("give each of these stages a line of its own"))
 }
 
 pub(crate) const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];

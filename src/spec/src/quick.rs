@@ -94,7 +94,11 @@ impl<'t> Reader<'t> {
 
 fn all_differ(entries: &[(Key, Node)]) -> bool {
     if entries.len() <= FEW {
-        let twice = |n: usize| entries[..n].iter().any(|(k, _)| k.text == entries[n].0.text);
+        let twice = |n: usize| {
+            entries[..n]
+                .iter()
+                .any(|(k, _)| k.text == entries[n].0.text)
+        };
         return !(1..entries.len()).any(twice);
     }
     let keys: BTreeSet<&str> = entries.iter().map(|(key, _)| key.text.as_str()).collect();

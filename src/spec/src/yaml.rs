@@ -167,8 +167,12 @@ mod tests {
     #[test]
     fn both_readers_read_the_shipped_files_alike() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
-        let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
-        let files: Vec<_> = files.filter(|f| f.extension().is_some_and(|e| e == "yaml")).collect();
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().path());
+        let files: Vec<_> = files
+            .filter(|f| f.extension().is_some_and(|e| e == "yaml"))
+            .collect();
         assert!(files.len() > 2);
         for file in files {
             agree(&std::fs::read_to_string(&file).unwrap());
@@ -184,14 +188,68 @@ mod tests {
     #[test]
     fn every_scalar_means_the_same_to_both_or_is_left_to_the_full_reader() {
         let words = [
-            "1e-4", "1e5", "1.", ".5", "+1", "-0", "-0.0", "00", "007", "0x1f", "0o17", "0b1", "1_000", "12:30", "1.5e3",
-            "99999999999999999999", "-9223372036854775808", "True", "TRUE", "yes", "No", "on", "Null", "NULL", "NaN", ".nan",
-            ".inf", "-.inf", "inf", "-inf", "<<", "=", "x4", "4x", "a-b", "-", "-x", "--", "a:b", "a#b", "${VAR}/x", "*", "?x",
-            "photos/a.png", "art-x4", "masks[coarse]", "0.10", "10.0", "1.0", "2026-11-24", "~x", "/abs", "(x)", "1,5",
+            "1e-4",
+            "1e5",
+            "1.",
+            ".5",
+            "+1",
+            "-0",
+            "-0.0",
+            "00",
+            "007",
+            "0x1f",
+            "0o17",
+            "0b1",
+            "1_000",
+            "12:30",
+            "1.5e3",
+            "99999999999999999999",
+            "-9223372036854775808",
+            "True",
+            "TRUE",
+            "yes",
+            "No",
+            "on",
+            "Null",
+            "NULL",
+            "NaN",
+            ".nan",
+            ".inf",
+            "-.inf",
+            "inf",
+            "-inf",
+            "<<",
+            "=",
+            "x4",
+            "4x",
+            "a-b",
+            "-",
+            "-x",
+            "--",
+            "a:b",
+            "a#b",
+            "${VAR}/x",
+            "*",
+            "?x",
+            "photos/a.png",
+            "art-x4",
+            "masks[coarse]",
+            "0.10",
+            "10.0",
+            "1.0",
+            "2026-11-24",
+            "~x",
+            "/abs",
+            "(x)",
+            "1,5",
         ];
         let mut quick = 0;
         for word in words {
-            for text in [format!("a: {word}\n"), format!("- {word}\n"), format!("{word}: 1\n")] {
+            for text in [
+                format!("a: {word}\n"),
+                format!("- {word}\n"),
+                format!("{word}: 1\n"),
+            ] {
                 if in_full(&text, 0).is_ok() {
                     quick += usize::from(agree(&text));
                 }
@@ -203,7 +261,13 @@ mod tests {
     #[test]
     fn what_is_not_common_is_left_to_the_full_reader() {
         for text in [
-            "a: &x 1\nb: *x\n", "a: !!str 1\n", "a: 1\na: 2\n", "a: 1\n---\nb: 2\n", "a: [1\n", "", "a: {<<: {b: 1}}\n",
+            "a: &x 1\nb: *x\n",
+            "a: !!str 1\n",
+            "a: 1\na: 2\n",
+            "a: 1\n---\nb: 2\n",
+            "a: [1\n",
+            "",
+            "a: {<<: {b: 1}}\n",
             "? [a]\n: b\n",
         ] {
             assert!(quick::read(text, 0).is_none(), "{text}");

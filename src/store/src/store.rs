@@ -18,6 +18,7 @@ use crate::layout::Layout;
 use crate::memo::Memo;
 use crate::spare::Spares;
 use crate::stat::{Stat, now};
+use crate::trash::Trash;
 use crate::{Claim, Digest, Key, Result, StoreError, aside, hash, last, layout, ticket};
 
 /// A cache. Clones share the memo.
@@ -40,6 +41,7 @@ struct Inner {
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
     spares: Spares,
+    trash: Trash,
 }
 
 /// Names of records that may not be on the disk yet.
@@ -82,6 +84,7 @@ impl Store {
             names: Mutex::default(),
             disk: OnceLock::new(),
             spares: Spares::default(),
+            trash: Trash::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -109,6 +112,10 @@ impl Store {
 
     pub(crate) fn spares(&self) -> &Spares {
         &self.inner.spares
+    }
+
+    pub(crate) fn trash(&self) -> &Trash {
+        &self.inner.trash
     }
 
     /// Notes folders that got names of records, and puts all of them on the disk when it is time, or `now`.

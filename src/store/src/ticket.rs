@@ -137,6 +137,12 @@ impl Ticket {
         &self.state
     }
 
+    /// Takes something out of `out` that is no output. It goes to the trash, which is emptied when the program is done:
+    /// to delete it now takes longer, and ext4 then passes over its inode for a while with each new file.
+    pub fn discard(&self, path: &Path) -> Result<()> {
+        self.store.discard(path)
+    }
+
     /// The lock as standard input of a child (it reads as empty): the key is free when both of us are dead.
     pub fn lock_stdin(&self) -> Result<Stdio> {
         self.lock

@@ -41,6 +41,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::run::{GUARD_WORD, guard};
+
 pub use args::{Cli, Command, DeviceChoice, PipelineArgs, PlanArgs, RunArgs};
 
 /// How the program ends.
@@ -95,6 +97,13 @@ impl From<store::StoreError> for Fatal {
 
 /// Runs the program; the whole of `main`.
 pub fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == GUARD_WORD)
+    {
+        guard(std::io::stdin().lock());
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Run(args) => run::run(args),

@@ -34,6 +34,9 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     for (name, value) in &session.pipeline.env_used {
         out += &format!("  from the environment: {name}={value}\n");
     }
+    for text in &session.pipeline.overrides {
+        out += &format!("  --set {text}\n");
+    }
     let names = plan
         .stages
         .iter()

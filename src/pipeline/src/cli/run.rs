@@ -15,7 +15,7 @@ use super::executor::{Executors, TableExecutor};
 use super::session::{Access, Session};
 use super::{Exit, Fatal, display, place, publish, recording, say, signals, verify};
 use crate::plan::{Plan, Verdict};
-use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
+use crate::run::{CommandExecutor, Display, Guard, Outcome, ProcessExecutor, Run, Stop};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 130 when interrupted.
 pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
@@ -39,7 +39,11 @@ const fn exit_of(outcome: Outcome) -> Exit {
         Outcome {
             interrupted: true, ..
         } => Exit::Interrupted,
-        Outcome { failed: 0, .. } => Exit::Done,
+        Outcome {
+            failed: 0,
+            not_run: 0,
+            ..
+        } => Exit::Done,
         _ => Exit::Failed,
     }
 }
@@ -55,7 +59,7 @@ fn conclude(args: &RunArgs, session: &Session, plan: &Plan, outcome: Outcome) ->
     }
     let reports = publish::publish(session, plan)?;
     if !outcome.interrupted && !args.pipeline.json && !args.pipeline.quiet {
-        publish::show_tables(session, &reports, outcome.failed == 0);
+        publish::show_tables(session, &reports, exit_of(outcome) == Exit::Done);
     }
     Ok(())
 }
@@ -92,6 +96,7 @@ fn execute(
         store: &session.store,
         root: &session.root,
         stop,
+        guard: Guard::new(std::env::current_exe().ok()),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let run = Run {

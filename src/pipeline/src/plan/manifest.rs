@@ -99,7 +99,9 @@ pub(super) fn manifest(
     }
     let mut text = format!("stage {} {}\n", stage.kind.name(), version(&stage.kind));
     for (path, value) in lines.0 {
-        text.push_str(&format!("{path}\t{value}\n"));
+        for part in [path.as_str(), "\t", &value, "\n"] {
+            text.push_str(part);
+        }
     }
     text
 }
@@ -124,12 +126,14 @@ struct Lines(BTreeMap<String, String>);
 
 impl Lines {
     fn put(&mut self, path: &str, value: impl Display) {
-        let escaped = value
-            .to_string()
-            .replace('\\', "\\\\")
-            .replace('\t', "\\t")
-            .replace('\n', "\\n");
-        self.0.insert(path.to_owned(), escaped);
+        let mut text = value.to_string();
+        if text.contains(['\\', '\t', '\n']) {
+            text = text
+                .replace('\\', "\\\\")
+                .replace('\t', "\\t")
+                .replace('\n', "\\n");
+        }
+        self.0.insert(path.to_owned(), text);
     }
 
     fn option(&mut self, path: &str, value: Option<impl Display>) {

@@ -31,6 +31,8 @@ pub enum State {
     Done,
     /// It ran and failed.
     Failed,
+    /// A signal stopped it.
+    Stopped,
 }
 
 /// What happens to a stage that has failed.
@@ -169,7 +171,11 @@ impl Board {
         };
         let then = what_then(&mut self.entries[n], failure);
         if then == Then::Fails {
-            self.entries[n].state = State::Failed;
+            self.entries[n].state = if failure.report.interrupted {
+                State::Stopped
+            } else {
+                State::Failed
+            };
             self.failed = true;
         } else {
             self.ready.insert(n);
@@ -207,7 +213,8 @@ impl Board {
         Outcome {
             ran: count(State::Done),
             fresh: count(State::Fresh),
-            failed: count(State::Failed) + count(State::Blocked) + count(State::Waiting),
+            failed: count(State::Failed),
+            not_run: count(State::Blocked) + count(State::Waiting) + count(State::Stopped),
             interrupted: false,
         }
     }

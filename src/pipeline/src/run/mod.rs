@@ -15,6 +15,7 @@ mod board;
 mod child;
 mod command;
 mod event;
+mod guard;
 mod process;
 mod slots;
 mod stage;
@@ -23,6 +24,7 @@ mod trajectory;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
+use std::time::Instant;
 
 use spec::Pipeline;
 use store::Store;
@@ -33,6 +35,7 @@ pub use board::{Board, State, Then};
 pub use child::{Limits, Target};
 pub use command::CommandExecutor;
 pub use event::{Display, RunEvent};
+pub use guard::{Guard, WORD as GUARD_WORD, guard};
 pub use process::ProcessExecutor;
 pub use slots::{Grant, Machine, Slots, Wish};
 pub use stage::{Clock, Executor, Failure, OnEvent, Task};
@@ -79,15 +82,18 @@ pub struct Outcome {
     pub ran: usize,
     /// Stages that were fresh, or were made by another run meanwhile.
     pub fresh: usize,
-    /// Stages that failed, were blocked, or could not run because of those.
+    /// Stages that failed.
     pub failed: usize,
+    /// Stages that were blocked, stopped, or did not come to run because others failed.
+    pub not_run: usize,
     /// Whether a signal ended it.
     pub interrupted: bool,
 }
 
 enum Message {
     Event(usize, spec::Event),
-    Finished(usize, Result<stage::Finish, Failure>),
+    /// How a stage ended, and how long it took in seconds.
+    Finished(usize, f64, Result<stage::Finish, Failure>),
 }
 
 impl Run<'_> {
@@ -153,14 +159,16 @@ impl Run<'_> {
     fn work(&self, at: usize, grant: &Grant, attempt: u32, sender: &mpsc::Sender<Message>) {
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let on_event = |event| drop(sender.send(Message::Event(at, event)));
+        let begin = Instant::now();
         let result = stage::run(self, at, grant, attempt, &on_event);
-        drop(sender.send(Message::Finished(at, result)));
+        let seconds = begin.elapsed().as_secs_f64();
+        drop(sender.send(Message::Finished(at, seconds, result)));
     }
 
     fn take(&self, message: Message, board: &mut Board, display: &mut dyn Display) {
         match message {
             Message::Event(at, event) => self.show(display, &RunEvent::Stage { stage: at, event }),
-            Message::Finished(at, Ok(finish)) => {
+            Message::Finished(at, _, Ok(finish)) => {
                 board.finished(
                     at,
                     if finish.by_other {
@@ -176,10 +184,14 @@ impl Run<'_> {
                 };
                 self.show(display, &event);
             }
-            Message::Finished(at, Err(failure)) => {
+            Message::Finished(at, seconds, Err(failure)) => {
                 let (stage, failure) = (at, &failure);
                 let event = match board.failed(at, failure) {
-                    Then::Fails => RunEvent::Failed { stage, failure },
+                    Then::Fails => RunEvent::Failed {
+                        stage,
+                        failure,
+                        seconds,
+                    },
                     then => RunEvent::Retry {
                         stage,
                         failure,
@@ -193,15 +205,13 @@ impl Run<'_> {
 
     fn finish(&self, board: &Board, display: &mut dyn Display) -> Outcome {
         let interrupted = self.stop.level() > 0;
-        let mut outcome = Outcome {
+        let outcome = Outcome {
             interrupted,
             ..board.outcome()
         };
         for at in board.skipped() {
-            if interrupted {
-                // Nothing went wrong with what a signal kept from starting.
-                outcome.failed -= 1;
-            } else {
+            // Nothing went wrong with what a signal kept from starting.
+            if !interrupted {
                 self.show(display, &RunEvent::Skipped { stage: at });
             }
         }
