@@ -613,7 +613,7 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         "train" => from_node(config).map(Kind::Train),
         "tune" => from_node(config).map(Kind::Tune),
         "evaluate" => from_node(config).map(Kind::Evaluate),
-        "command" => from_node(config).map(Kind::Command),
+        "command" => from_node(&spelled_out(config)).map(Kind::Command),
         _ => from_node(config).map(Kind::Table),
     };
     read.map_err(|mut problem| {
@@ -624,6 +624,30 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
             .to_owned();
         problem
     })
+}
+
+/// Numbers among a command's words and variables are what they are called: `run: [sh, x.sh, "{alpha}"]`.
+fn spelled_out(config: &Node) -> Node {
+    let mut config = config.clone();
+    if let Value::Map(entries) = &mut config.value {
+        let fields = entries
+            .iter_mut()
+            .filter(|(key, _)| matches!(key.text.as_str(), "run" | "env"));
+        for (_, field) in fields {
+            match &mut field.value {
+                Value::Seq(items) => items.iter_mut().for_each(spell_out),
+                Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| spell_out(node)),
+                _ => {}
+            }
+        }
+    }
+    config
+}
+
+fn spell_out(node: &mut Node) {
+    if let Value::Int(_) | Value::Float(_) | Value::Bool(_) = node.value {
+        node.value = Value::Str(node.scalar().unwrap_or_default());
+    }
 }
 
 /// The fields of a schedule stand beside the others in YAML and are one struct in Rust.
