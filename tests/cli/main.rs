@@ -24,4 +24,6 @@ mod shape;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tuning;
+#[cfg(test)]
 mod whole;
