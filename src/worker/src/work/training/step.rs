@@ -83,6 +83,7 @@ fn sum(before: Vec<Tensor>, more: Vec<Tensor>) -> Vec<Tensor> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the same bits, or others")]
 mod tests {
     use std::collections::BTreeMap;
 
