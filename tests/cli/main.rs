@@ -26,4 +26,6 @@ mod soak;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tuning;
+#[cfg(test)]
 mod whole;
