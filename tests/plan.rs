@@ -82,7 +82,10 @@ fn load(yaml: &str, overrides: &[&str]) -> Pipeline {
         overrides: &overrides,
         read: &|_| Ok(yaml.to_owned()),
     };
-    Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"))
+    let mut pipeline = Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
+    let root = Path::new("/project");
+    pipeline.anchor(root, root).unwrap();
+    pipeline
 }
 
 /// What was done before, as a test says it was.
@@ -393,7 +396,7 @@ const CASES: &[Case] = &[
             "env.A=c",
             "env={B: b}",
         ],
-        same: &["pass=[A]", "pass=[NOT_SET_HERE]"],
+        same: &["pass=[A]", "pass=[NOT_SET_HERE]", "run=['a', \"b\"]"],
     },
 ];
 
