@@ -165,7 +165,7 @@ impl Loader<'_> {
         substitute::environment(&mut root, self.request.env, &mut self.env_used)
             .map_err(|p| vec![p])?;
         let vars = variables(&root).map_err(|p| vec![p])?;
-        let stages = stages_of(&root).map_err(|p| vec![p])?;
+        let stages = stages_of(root).map_err(|p| vec![p])?;
         let (drafts, index) = expand(stages, &vars)?;
         let typed = self.typed(drafts, &index)?;
         let problems = check::check(&typed);
@@ -465,20 +465,25 @@ fn variables(root: &Node) -> Result<BTreeMap<String, Node>, Problem> {
     Ok(known)
 }
 
-fn stages_of(root: &Node) -> Result<&[(Key, Node)], Problem> {
+fn stages_of(root: Node) -> Result<Vec<(Key, Node)>, Problem> {
+    let pos = root.pos;
     let empty = || {
-        Problem::new(root.pos, "", "there are no stages")
-            .hint("add `stages:` with at least one stage")
+        Problem::new(pos, "", "there are no stages").hint("add `stages:` with at least one stage")
     };
-    let stages = root.get("stages").ok_or_else(empty)?;
-    let entries = stages.entries().ok_or_else(|| {
-        Problem::new(
-            stages.pos,
-            "stages",
-            format!("expected `name: {{kind: …}}`, found {}", stages.describe()),
-        )
-    })?;
-    for (key, _) in entries {
+    let Value::Map(top) = root.value else {
+        return Err(empty());
+    };
+    let stages = top.into_iter().find(|(key, _)| key.text == "stages");
+    let (_, stages) = stages.ok_or_else(empty)?;
+    let entries = match stages.value {
+        Value::Map(entries) => entries,
+        Value::Null => Vec::new(),
+        _ => {
+            let message = format!("expected `name: {{kind: …}}`, found {}", stages.describe());
+            return Err(Problem::new(stages.pos, "stages", message));
+        }
+    };
+    for (key, _) in &entries {
         check_name(key)?;
     }
     if entries.is_empty() {

@@ -21,7 +21,7 @@ use crate::store::locked;
 use crate::{Facts, Key, Record, Result, Store, StoreError, Ticket};
 
 /// Commits that may wait for a flush; each holds a lock, which is an open file. Further ones wait for room.
-const PENDING: usize = 128;
+const PENDING: usize = 256;
 
 /// For how long a batch gathers. Shorter than a flush of most disks takes, so nobody waits much longer for it.
 const GATHER: Duration = Duration::from_millis(5);

@@ -41,7 +41,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Compare two runs: parameters, metrics, schedules of trainings.
     #[command(
-        after_help = "Examples: pipeline diff last~1 last\n          pipeline diff last last --stages spt,full"
+        after_help = "Example: pipeline diff last~1 last\n         pipeline diff last last --stages spt,full"
     )]
     Diff(DiffArgs),
     /// Print what a stage said.

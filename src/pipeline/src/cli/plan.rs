@@ -73,9 +73,10 @@ fn line(
         stage.name,
         stage.kind.name()
     );
-    if let Some(estimate) = estimates.of(planned.stage) {
-        out += &format!("  ~{:<6}", duration(estimate.seconds));
-    }
+    let estimate = estimates.of(planned.stage);
+    let estimate = estimate.map_or(String::new(), |e| {
+        format!("  (estimate {})", duration(e.seconds))
+    });
     let mut details = why::details(&planned.verdict);
     if let Some(cause) = cause(session, plan, planned) {
         details.push(cause);
@@ -88,7 +89,7 @@ fn line(
     if let [only] = details.as_slice() {
         out += &format!("  {only}");
     }
-    out = out.trim_end().to_owned() + "\n";
+    out = out.trim_end().to_owned() + &estimate + "\n";
     if details.len() > 1 {
         for detail in details {
             out += &format!("           - {detail}\n");
