@@ -48,7 +48,7 @@ pub enum Command {
     #[command(after_help = "Example: pipeline log tuned --follow")]
     Log(LogArgs),
     /// Print where the results of stages lie in the cache.
-    #[command(after_help = "Example: ls $(pipeline path score)")]
+    #[command(after_help = "Example: pipeline path score\n         ls $(pipeline path score)")]
     Path(PathArgs),
     /// Copy the results of stages out of the cache.
     #[command(after_help = "Example: pipeline export 'masks[*]' my-masks")]
