@@ -67,7 +67,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
         } else {
             vec![file("a.png"), file("b.png")]
         };
-        outside.insert((listing, path.clone()), Ok(files));
+        outside.insert((listing, path.to_path_buf()), Ok(files));
     }
     outside
 }
@@ -168,6 +168,12 @@ const CASES: &[Case] = &[
             "images=more",
         ],
         same: &["seed=3", "name=Set", "images=copy"],
+    },
+    Case {
+        kind: "prepare",
+        config: "{dataset: set5, root: photos, degrade: {sr: 4}}",
+        other: &["dataset=b100", "root=more", "degrade={sr: 3}"],
+        same: &["dataset=[set5]", "root=copy", "name=Set"],
     },
     Case {
         kind: "prepare",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{PixelError, Result};
 
-/// The images directly in `dir`: names that end in png, jpg or jpeg, in any case, without hidden files,
+/// The images directly in `dir`: names that end in png, jpg, jpeg or bmp, in any case, without hidden files,
 /// sorted by name (bytes). Errors: [`PixelError::MissingFolder`], [`PixelError::NotAFolder`],
 /// [`PixelError::EmptyFolder`], [`PixelError::Read`].
 pub fn list_images(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -39,7 +39,7 @@ fn has_image_name(path: &Path) -> bool {
     let ending = path
         .extension()
         .map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    !hidden && ending.is_some_and(|ending| ["png", "jpg", "jpeg"].contains(&ending.as_str()))
+    !hidden && ending.is_some_and(|ending| ["png", "jpg", "jpeg", "bmp"].contains(&ending.as_str()))
 }
 
 #[cfg(test)]
@@ -53,6 +53,7 @@ mod tests {
             "b.PNG",
             "a.jpg",
             "c.JPeG",
+            "d.bmp",
             "notes.txt",
             ".hidden.png",
             "10.png",
@@ -66,7 +67,10 @@ mod tests {
             .iter()
             .map(|p| p.file_name().unwrap().to_str().unwrap())
             .collect();
-        assert_eq!(names, ["10.png", "9.png", "a.jpg", "b.PNG", "c.JPeG"]);
+        assert_eq!(
+            names,
+            ["10.png", "9.png", "a.jpg", "b.PNG", "c.JPeG", "d.bmp"]
+        );
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use spec::kinds::Prepare;
-use spec::{Kind, Pipeline, Stage};
+use spec::{Edge, Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-use super::{Listing, Outside, Planned, Stored, World};
+use super::{Listing, Outside, Planned, Stored, World, datasets};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,9 @@ pub struct Change {
     pub new: Option<String>,
 }
 
+/// More blocked inputs than this are counted, not listed.
+const MOST_INPUTS: usize = 6;
+
 /// What a stage waits for that nobody here can make: data outside, or a stage that is blocked.
 pub(super) fn missing(
     pipeline: &Pipeline,
@@ -79,11 +82,15 @@ pub(super) fn missing(
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
-        let at = (Listing::of(&stage.kind, field), path.clone());
-        let why = match outside.get(&at) {
-            Some(Ok(files)) => absent_files(&stage.kind, path, files)?,
-            Some(Err(why)) => why.clone(),
-            None => unknown(path),
+        let at = (Listing::of(&stage.kind, field), path.into_owned());
+        let path = &at.1;
+        let found = outside.get(&at);
+        let data = found.and_then(|found| datasets::trouble(&stage.kind, path, found));
+        let (field, why) = match (data, found) {
+            (Some(trouble), _) => ("dataset", trouble?),
+            (None, Some(Ok(files))) => (field, absent_files(&stage.kind, path, files)?),
+            (None, Some(Err(why))) => (field, why.clone()),
+            (None, None) => (field, unknown(path)),
         };
         let at = match place.line {
             0 => String::new(),
@@ -97,14 +104,19 @@ pub(super) fn missing(
             Some(Verdict::Blocked(_))
         )
     };
-    let inputs = stage.inputs.iter().filter(|e| blocked(&e.stage));
-    let inputs = inputs.map(|e| {
-        format!(
-            "input `{}` ({}) is blocked",
-            e.role, pipeline.stages[e.stage].name
-        )
-    });
-    files.chain(inputs).collect()
+    let inputs: Vec<&Edge> = stage.inputs.iter().filter(|e| blocked(&e.stage)).collect();
+    let name = |at: usize| &pipeline.stages[at].name;
+    let line = |e: &&Edge| format!("input `{}` ({}) is blocked", e.role, name(e.stage));
+    let shown = if inputs.len() > MOST_INPUTS {
+        vec![format!(
+            "{} of its {} inputs are blocked",
+            inputs.len(),
+            stage.inputs.len()
+        )]
+    } else {
+        inputs.iter().map(line).collect()
+    };
+    files.chain(shown).collect()
 }
 
 /// Which files that `only` names are not in the folder.
