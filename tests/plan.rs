@@ -80,7 +80,11 @@ fn load(yaml: &str, overrides: &[&str]) -> Pipeline {
         overrides: &overrides,
         read: &|_| Ok(yaml.to_owned()),
     };
-    Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"))
+    let mut pipeline = Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
+    let root = Path::new("/project");
+    let anchored = pipeline.anchor(root, root);
+    anchored.unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
+    pipeline
 }
 
 /// What was done before, as a test says it was.

@@ -1,6 +1,7 @@
 //! Lists the images of a folder, sorted by name, and refuses folders that hold none.
 //! Unaware of what is in the files: a name's ending decides here, the content when it is read.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use crate::error::{PixelError, Result};
@@ -19,15 +20,29 @@ pub fn list_images(dir: &Path) -> Result<Vec<PathBuf>> {
             source,
         },
     })?;
-    let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut images = paths.map_err(PixelError::read(dir))?;
-    // A link that leads nowhere stays in: reading it is an error, leaving it out would shrink the set unnoticed.
-    images.retain(|path| has_image_name(path) && !path.is_dir());
+    let mut images = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(PixelError::read(dir))?;
+        let path = entry.path();
+        if has_image_name(&path) && !is_folder(&entry, &path) {
+            images.push(path);
+        }
+    }
     images.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     if images.is_empty() {
         Err(PixelError::EmptyFolder { path: dir.into() })
     } else {
         Ok(images)
+    }
+}
+
+/// Whether an entry is a folder or a link to one. The folder above knows without a look at each file, which thousands of
+/// them would take a while. A link that leads nowhere is none: reading it is an error, leaving it out would shrink the
+/// set unnoticed.
+fn is_folder(entry: &DirEntry, path: &Path) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+        _ => path.is_dir(),
     }
 }
 

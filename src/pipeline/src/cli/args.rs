@@ -41,7 +41,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Compare two runs: parameters, metrics, schedules of trainings.
     #[command(
-        after_help = "Examples: pipeline diff last~1 last\n          pipeline diff last last --stages spt,full"
+        after_help = "Example: pipeline diff last~1 last\n         pipeline diff last last --stages spt,full"
     )]
     Diff(DiffArgs),
     /// Print what a stage said.
@@ -56,6 +56,7 @@ pub enum Command {
     /// Look into the cache, verify it, clean it up, take it along.
     Cache(CacheArgs),
     /// Say which data sets and weights a file needs, and which are there.
+    #[command(after_help = "Example: pipeline data check pipelines/tables.yaml")]
     Data(DataArgs),
     /// Draw the graph of stages, coloured by whether they are fresh.
     Graph(GraphArgs),

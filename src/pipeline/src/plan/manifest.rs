@@ -143,7 +143,12 @@ impl Lines {
     /// `shown` is how lines name what the field names: a command reads its files under their paths.
     fn outside(&mut self, shown: &str, files: &[(String, Digest)], reads: impl Fn(&str) -> bool) {
         for (name, digest) in files.iter().filter(|(name, _)| reads(name)) {
-            self.put(&format!("outside.{shown}/{name}"), digest);
+            let mut path = format!("outside.{shown}/{name}");
+            // Two of the folders that a stage joins may hold a file of one name.
+            while self.0.contains_key(&path) {
+                path.push('+');
+            }
+            self.put(&path, digest);
         }
     }
 
