@@ -8,6 +8,7 @@ mod network;
 mod prepare;
 mod resources;
 mod table;
+mod tiling;
 mod training;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
 pub use table::{Table, TableValue};
+pub use tiling::Tiling;
 pub use training::{Schedule, Train, Tune, Until, Validate};
 
 use crate::names::Scheme;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use spec::kinds::Prepare;
+use spec::names::Precision;
 use spec::{Edge, Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-use super::{Listing, Outside, Planned, Stored, World, datasets};
+use super::{Listing, Planned, Stored, World, datasets};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +78,9 @@ pub(super) fn missing(
     pipeline: &Pipeline,
     stage: &Stage,
     planned: &BTreeMap<usize, Planned>,
-    outside: &Outside,
+    world: &World<'_>,
 ) -> Vec<String> {
+    let outside = world.outside;
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
@@ -105,18 +107,32 @@ pub(super) fn missing(
         )
     };
     let inputs: Vec<&Edge> = stage.inputs.iter().filter(|e| blocked(&e.stage)).collect();
-    let name = |at: usize| &pipeline.stages[at].name;
-    let line = |e: &&Edge| format!("input `{}` ({}) is blocked", e.role, name(e.stage));
-    let shown = if inputs.len() > MOST_INPUTS {
-        vec![format!(
-            "{} of its {} inputs are blocked",
-            inputs.len(),
-            stage.inputs.len()
-        )]
-    } else {
-        inputs.iter().map(line).collect()
-    };
-    files.chain(shown).collect()
+    files
+        .chain(blocked_inputs(pipeline, stage, &inputs))
+        .chain(wrong_device(stage, world.numerics))
+        .collect()
+}
+
+/// A line for each blocked input or, where there are many, one that counts them.
+fn blocked_inputs(pipeline: &Pipeline, stage: &Stage, blocked: &[&Edge]) -> Vec<String> {
+    if blocked.len() > MOST_INPUTS {
+        let (some, all) = (blocked.len(), stage.inputs.len());
+        return vec![format!("{some} of its {all} inputs are blocked")];
+    }
+    let name = |e: &Edge| &pipeline.stages[e.stage].name;
+    let line = |e: &&Edge| format!("input `{}` ({}) is blocked", e.role, name(e));
+    blocked.iter().map(line).collect()
+}
+
+/// Why the numerics class of the plan cannot do what the stage wants.
+fn wrong_device(stage: &Stage, numerics: &str) -> Option<String> {
+    let wanted = stage.kind.schedule()?.precision;
+    let cannot = wanted == Precision::Bf16 && numerics.starts_with("cpu");
+    cannot.then(|| {
+        "`precision: bf16` computes on CUDA only, and this plan is for the CPU\nhint: use `--device cuda`, or \
+         `precision: fp32`"
+            .to_owned()
+    })
 }
 
 /// Which files that `only` names are not in the folder.
