@@ -204,5 +204,5 @@ fn the_reduced_twins_have_the_rows_and_columns_of_the_papers_tables() {
     run(&test, "plan", "small/tables.yaml", "").exits(0).says(": 0 to run");
     run(&test, "run", "small/controls.yaml", "-q").exits(0);
     let controls = rows(&test.read("reports/controls/controls.csv"));
-    assert_eq!(controls.len(), 4, "{controls:?}");
+    assert_eq!(controls.len(), 5, "{controls:?}");
 }

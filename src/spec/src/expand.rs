@@ -230,7 +230,7 @@ impl Expander<'_> {
             }
         }
         // A value may stand twice in one list, as long as the lists together do not repeat themselves.
-        distinct(&rows, |row| spelled(row)).map_err(|(row, text)| twice(&row[0], "", &text))?;
+        distinct(&rows, spelled).map_err(|(row, text)| twice(&row[0], "", &text))?;
         Ok(rows)
     }
 

@@ -164,7 +164,7 @@ names! {
         Div2k = "div2k",
         /// DIV2K's validation images 0801 to 0810: what trainings stop by.
         Div2kVal = "div2k-val",
-        /// Flickr2K.
+        /// `Flickr2K`.
         Flickr2k = "flickr2k",
         /// The 400 images of BSDS500 that are trained on.
         Bsd500 = "bsd500",
@@ -184,7 +184,7 @@ names! {
         Bsd68 = "bsd68",
         /// Kodak24.
         Kodak24 = "kodak24",
-        /// McMaster.
+        /// `McMaster`.
         McMaster = "mcmaster",
         /// For demonstrations: crops of three photographs to train on.
         SampleTrain = "sample-train",

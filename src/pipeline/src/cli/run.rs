@@ -22,8 +22,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Write)?;
     let (plan, _lease) = verify::verified_plan(&session)?;
     if !args.pipeline.quiet {
-        let notices = data::notices(&data::states_of(&session, &plan));
-        notices.iter().for_each(|notice| say(notice));
+        for notice in data::notices(&data::states_of(&session, &plan)) {
+            say(&notice);
+        }
     }
     let stop = signals::watch()?;
     let (_, to_run, _) = plan.counts();

@@ -138,31 +138,39 @@ fn own(dataset: Dataset, found: Option<&Found>) -> Option<usize> {
     Some(own.count()).filter(|n| *n > 0)
 }
 
-/// The data set that an outside path of a stage belongs to, and whether it is for LR images.
-fn of(kind: &Kind, path: &Path) -> Option<(Dataset, bool)> {
+/// Whose an outside folder is: a data set's, and whether it is for LR images.
+#[derive(Clone, Copy)]
+pub(super) struct Owner {
+    dataset: Dataset,
+    is_lr: bool,
+}
+
+/// The data set that an outside path of a stage belongs to.
+pub(super) fn owner(kind: &Kind, path: &Path) -> Option<Owner> {
     let Kind::Prepare(prepare) = kind else {
         return None;
     };
     prepare.sources().into_iter().find_map(|source| {
         let is_lr = source.lr.as_deref() == Some(path);
         let here = is_lr || source.hr == path;
-        Some((source.dataset?, is_lr)).filter(|_| here)
+        let dataset = source.dataset?;
+        here.then_some(Owner { dataset, is_lr })
     })
 }
 
-/// Whether the path is a data set's and, if it is, why the stage cannot be run with what was found there.
-pub(super) fn trouble(kind: &Kind, path: &Path, found: &Found) -> Option<Option<String>> {
-    let (dataset, is_lr) = of(kind, path)?;
-    let title = dataset.facts().title;
-    Some(match found {
-        Err(why) if is_lr => Some(format!("LR images of {title}: {why}")),
-        Ok(_) if is_lr => None,
-        _ if own(dataset, Some(found)).is_none() => Some(format!(
+/// Why a stage cannot be run with what was found in a folder of a data set.
+pub(super) fn trouble(owner: Owner, path: &Path, found: &Found) -> Option<String> {
+    let title = owner.dataset.facts().title;
+    let path = tidy(path);
+    match found {
+        Err(why) if owner.is_lr => Some(format!("LR images of {title}: {why}")),
+        Ok(_) if owner.is_lr => None,
+        _ if own(owner.dataset, Some(found)).is_some() => None,
+        _ => Some(format!(
             "the data set {title} is missing (`{}`)",
-            tidy(path).display()
+            path.display()
         )),
-        _ => None,
-    })
+    }
 }
 
 #[cfg(test)]

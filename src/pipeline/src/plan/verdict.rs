@@ -87,12 +87,12 @@ pub(super) fn missing(
         let at = (Listing::of(&stage.kind, field), path.into_owned());
         let path = &at.1;
         let found = outside.get(&at);
-        let data = found.and_then(|found| datasets::trouble(&stage.kind, path, found));
-        let (field, why) = match (data, found) {
-            (Some(trouble), _) => ("dataset", trouble?),
-            (None, Some(Ok(files))) => (field, absent_files(&stage.kind, path, files)?),
-            (None, Some(Err(why))) => (field, why.clone()),
-            (None, None) => (field, unknown(path)),
+        let owner = datasets::owner(&stage.kind, path);
+        let (field, why) = match (found, owner) {
+            (Some(found), Some(owner)) => ("dataset", datasets::trouble(owner, path, found)?),
+            (Some(Ok(files)), None) => (field, absent_files(&stage.kind, path, files)?),
+            (Some(Err(why)), None) => (field, why.clone()),
+            (None, _) => (field, unknown(path)),
         };
         let at = match place.line {
             0 => String::new(),
