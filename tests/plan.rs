@@ -51,9 +51,9 @@ fn outside(pipeline: &Pipeline) -> Outside {
         s.kind
             .outside()
             .into_iter()
-            .map(move |(f, p)| (f, listing(f), p))
+            .map(move |(f, p)| (listing(f), p))
     });
-    for (field, listing, path) in all {
+    for (listing, path) in all {
         let folder = path.to_str().unwrap();
         let content = folder.replace("copy", "photos");
         let file = |name: &str| {
@@ -62,7 +62,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
                 Digest::of(format!("{content}/{name}").as_bytes()),
             )
         };
-        let files = if field == "file" {
+        let files = if listing == Listing::File {
             vec![file("")]
         } else {
             vec![file("a.png"), file("b.png")]
@@ -80,7 +80,11 @@ fn load(yaml: &str, overrides: &[&str]) -> Pipeline {
         overrides: &overrides,
         read: &|_| Ok(yaml.to_owned()),
     };
-    Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"))
+    let loaded = Pipeline::load(&request);
+    let mut pipeline = loaded.unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
+    let root = Path::new("/project");
+    pipeline.anchor(root, root).unwrap();
+    pipeline
 }
 
 /// What was done before, as a test says it was.
@@ -350,10 +354,25 @@ const CASES: &[Case] = &[
             "values=[masks]",
             "baseline=[score-rival]",
             "average=true",
+            "seeds=true",
+            "interval.resamples=100",
+            "interval.resamples=0",
+            "interval.seed=1",
+            "published=photos.csv",
+            "published=more.csv",
+            "published=photos.csv|published_for={alpha: 1}",
+            "published=photos.csv|published_for={set: photos}",
+            "published=photos.csv|published_baseline=more.csv",
             "caption=Table",
             "note=Note",
         ],
-        same: &["columns=null", "metric=psnr", "values=[]", "caption=''"],
+        same: &[
+            "columns=null",
+            "metric=psnr",
+            "values=[]",
+            "caption=''",
+            "interval={}",
+        ],
     },
     Case {
         kind: "command",
@@ -541,7 +560,7 @@ fn three_keys_stay_as_they_are() {
     );
     let [a, b] = ["photos/a.png", "photos/b.png"].map(|name| Digest::of(name.as_bytes()));
     let lines = format!(
-        "stage prepare 1\nconfig.degrade.sr\t4\noutside.images/a.png\t{a}\noutside.images/b.png\t{b}\n"
+        "stage prepare 2\nconfig.degrade.sr\t4\noutside.images/a.png\t{a}\noutside.images/b.png\t{b}\n"
     );
     assert_eq!(prepare.0, lines);
     let mask = it(
@@ -561,9 +580,9 @@ fn three_keys_stay_as_they_are() {
     assert_eq!(
         keys,
         [
-            "c2a574f1960cfdfe64f02a307ccd8c870fe96554a56da93f5f12ca57f3b1a16c",
-            "e91cf78b66e47362ae2c3bfcfb42e814de7189e07ba522623974c3a60b12d01e",
-            "0911ce72690790a800636dde389b3884498f6cedab74017408176da56bfde40e",
+            "465fc96139656aac57b5b085bb5368384ee23343903ebeea6852ae68703b507a",
+            "4905557a2425020976a18ad02129dd978fe537ace938398a48c35b9a7c2eb096",
+            "0b5e1d17bd50c3fe15b578a83b89af1eaafc477ac229d12c2686bb71d699befe",
         ],
         "{}",
         train.0

@@ -10,7 +10,7 @@ use crate::kinds::{
     Train, Tune,
 };
 use crate::labels;
-use crate::names::{Scheme, Weights};
+use crate::names::{Metric, Scheme, Weights};
 use crate::pipeline::Typed;
 
 /// All problems of the typed stages; empty when the pipeline can be planned.
@@ -477,10 +477,40 @@ impl Checker<'_> {
                     .hint(hint),
             );
         }
+        self.published(table, &known, problems);
         if problems.is_empty() {
             self.one_protocol(&evaluations, problems);
             self.distinct_cells(table, &evaluations, problems);
         }
+    }
+
+    fn published(&self, table: &Table, known: &BTreeSet<String>, problems: &mut Vec<Problem>) {
+        let alone = table.published.is_some()
+            || (table.published_for.is_empty() && table.published_baseline.is_none());
+        let message = || "this goes with `published: FILE.csv`".into();
+        let field = if table.published_baseline.is_some() {
+            "published_baseline"
+        } else {
+            "published_for"
+        };
+        self.need(alone, field, message, problems);
+        self.need(
+            table.published.is_none() || table.metric == Metric::Psnr,
+            "published",
+            || "published values are PSNR, and this table shows another metric".into(),
+            problems,
+        );
+        for label in table.published_for.keys().filter(|l| !known.contains(*l)) {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            let problem = self.stage.problem(
+                &format!("published_for.{label}"),
+                format!("unknown label `{label}`"),
+            );
+            problems.push(problem.hint(crate::error::suggest(label, &names, "labels")));
+        }
+        let joined = table.seeds && table.rows.iter().chain(&table.columns).any(|l| l == "seed");
+        let message = || "`seeds: true` joins what differs in `seed`, which is a label here".into();
+        self.need(!joined, "seeds", message, problems);
     }
 
     /// Numbers of different protocols never share a table unless it says which is which.
@@ -516,11 +546,20 @@ impl Checker<'_> {
                         .is_none()
                         .then(|| labels.get("set").cloned().unwrap_or_default()),
                 )
+                .chain(
+                    table
+                        .seeds
+                        .then(|| labels.get("seed").cloned().unwrap_or_default()),
+                )
                 .collect();
             if let Some(other) = seen.insert(cell, at) {
                 let (a, b) = (&self.all[other].stage.name, &self.all[at].stage.name);
                 let message = format!("`{a}` and `{b}` fall into the same cell");
-                let hint = "add a label to `rows` in which they differ";
+                let hint = if labels.get("seed") == labels::of(self.all, other).get("seed") {
+                    "add a label to `rows` in which they differ"
+                } else {
+                    "add a label to `rows` in which they differ, or join seeds by `seeds: true`"
+                };
                 problems.push(self.stage.problem("from", message).hint(hint));
             }
         }

@@ -21,7 +21,7 @@ pub use mask::{Graph, Mask, Segmenter};
 pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
-pub use table::{Table, TableValue};
+pub use table::{Interval, LabelText, Table, TableValue};
 pub use training::{Schedule, Train, Tune, Until, Validate};
 
 use crate::names::Scheme;
@@ -211,10 +211,17 @@ impl Kind {
                 vec![("segmenter.files.path", path)]
             }
             Self::Pretrained(pretrained) => vec![("file", &pretrained.file)],
-            Self::Command(command) => command.files.iter().map(|f| ("files", f)).collect(),
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
-                vec![]
+            Self::Table(table) => {
+                let baseline = table.published_baseline.as_ref();
+                let files = [
+                    ("published", table.published.as_ref()),
+                    ("published_baseline", baseline),
+                ];
+                let named = |(field, path): (_, Option<_>)| path.map(|path| (field, path));
+                files.into_iter().filter_map(named).collect()
             }
+            Self::Command(command) => command.files.iter().map(|f| ("files", f)).collect(),
+            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) => vec![],
         }
     }
 
@@ -230,10 +237,17 @@ impl Kind {
                 ..
             }) => vec![path],
             Self::Pretrained(pretrained) => vec![&mut pretrained.file],
-            Self::Command(command) => command.files.iter_mut().collect(),
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
-                vec![]
+            Self::Table(table) => {
+                let baseline = table.published_baseline.as_mut();
+                table
+                    .published
+                    .as_mut()
+                    .into_iter()
+                    .chain(baseline)
+                    .collect()
             }
+            Self::Command(command) => command.files.iter_mut().collect(),
+            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) => vec![],
         }
     }
 

@@ -30,7 +30,7 @@ impl Stages for [Typed] {
 pub const NONE: &str = "–";
 
 /// The labels of the evaluation `at`: `set`, `degrade`, `scale`, `sigma`, `backbone`, `scheme`, `alpha`, `variant`,
-/// `locations`, `init`, `share`, `seed`, `granularity`, `masks`, `segmenter`, `luma`, and the axes of the sweeps it
+/// `locations`, `init`, `share`, `seed`, `granularity`, `grid`, `masks`, `segmenter`, `luma`, and the axes of the sweeps it
 /// comes from.
 pub fn of<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String> {
     let stage = stages.stage(at);
@@ -170,6 +170,7 @@ fn mask_labels<S: Stages + ?Sized>(
         "granularity".into(),
         or_none(mask.map(|m| m.granularity.to_string())),
     );
+    labels.insert("grid".into(), or_none(mask.map(|m| m.grid().to_string())));
     labels.insert(
         "segmenter".into(),
         or_none(mask.map(|m| m.segmenter.name().into())),

@@ -1,13 +1,14 @@
 //! Which executor computes which stage: tables in process, commands as they are, everything else in a worker.
 //! Unaware of how either does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use spec::{Kind, Pipeline, labels};
 use store::{Facts, Store};
 
 use crate::plan::Plan;
-use crate::report::{self, Evaluation};
+use crate::report::table::{self, Evaluation};
 use crate::run::{CommandExecutor, Executor, Failure, OnEvent, ProcessExecutor, Task};
 
 /// Both executors behind the one that `run` knows.
@@ -58,12 +59,8 @@ impl Executor for TableExecutor<'_> {
         };
         let (from, baseline): (Vec<Evaluation>, Vec<Evaluation>) =
             (gather("from"), gather("baseline"));
-        report::write(table, &from, &baseline, task.ticket.out()).map_err(|e| {
-            Failure::new(
-                e.to_string(),
-                "free space if the disk is full, and run again",
-            )
-        })?;
+        table::write(table, &from, &baseline, task.ticket.out())
+            .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
         Ok(Facts::new())
     }
 }
@@ -73,15 +70,27 @@ impl TableExecutor<'_> {
         let stage = &self.pipeline.stages[at];
         let key = |at: usize| self.plan.get(at).and_then(|p| p.key);
         let model = stage.input("model")?;
+        let images = stage.input("images")?;
         let own = key(at)?;
+        let mut seen = Seen::default();
+        seen.by(self.pipeline, model);
+        let folders = |stages: BTreeSet<usize>| stages.into_iter().filter_map(|s| self.folder(s));
         Some(Evaluation {
             labels: labels::of(self.pipeline, at),
             folder: self.store.output_dir(&own),
             key: own.to_string(),
-            images: stage.input("images").and_then(key)?.to_string(),
+            images: key(images)?.to_string(),
             backbone: format!("{:?}", labels::architecture(self.pipeline, model)?),
             facts: key(model).map(|k| self.numbers(&k)).unwrap_or_default(),
+            pairs: self.folder(images)?,
+            trained_on: folders(seen.trained_on).collect(),
+            stopped_by: folders(seen.stopped_by).collect(),
         })
+    }
+
+    fn folder(&self, at: usize) -> Option<PathBuf> {
+        let key = self.plan.get(at).and_then(|p| p.key)?;
+        Some(self.store.output_dir(&key))
     }
 
     /// The recorded facts of a key that are numbers.
@@ -92,5 +101,28 @@ impl TableExecutor<'_> {
             .into_iter()
             .filter_map(|(name, value)| value.as_f64().map(|v| (name, v)))
             .collect()
+    }
+}
+
+/// The `prepare` stages that a model has seen, itself or what it was made from.
+#[derive(Default)]
+struct Seen {
+    trained_on: BTreeSet<usize>,
+    stopped_by: BTreeSet<usize>,
+}
+
+impl Seen {
+    /// Adds what the model `at` and those before it were trained on.
+    fn by(&mut self, pipeline: &Pipeline, at: usize) {
+        let stage = &pipeline.stages[at];
+        if stage.kind.schedule().is_none() {
+            return;
+        }
+        self.trained_on.extend(stage.input("images"));
+        self.stopped_by.extend(stage.input("validate.images"));
+        let before = stage.input("backbone").or_else(|| stage.input("from"));
+        if let Some(before) = before {
+            self.by(pipeline, before);
+        }
     }
 }

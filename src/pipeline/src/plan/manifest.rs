@@ -7,8 +7,8 @@ use std::fmt::Display;
 
 use spec::backbones::{Art, Cat};
 use spec::kinds::{
-    Architecture, Command, Degrade, Evaluate, Graph, Imdn, Mask, Prepare, Pretrained, Schedule,
-    Segmenter, Table, TableValue, Train, Tune, Until, Validate,
+    Architecture, Command, Degrade, Evaluate, Graph, Imdn, Interval, LabelText, Mask, Prepare,
+    Pretrained, Schedule, Segmenter, Table, TableValue, Train, Tune, Until, Validate,
 };
 use spec::names::Scheme;
 use spec::{Kind, Pipeline, Stage, labels};
@@ -20,24 +20,23 @@ use super::{Found, Listing, Outside};
 ///
 /// | kind | history |
 /// |---|---|
-/// | prepare | 1: first |
+/// | prepare | 1: first; 2: digests of images in `pairs.json` |
 /// | mask | 1: first |
 /// | pretrained | 1: first |
 /// | train | 1: first |
 /// | tune | 1: first |
 /// | evaluate | 1: first |
-/// | table | 1: first |
+/// | table | 1: first; 2: intervals, published values, seeds, warnings |
 /// | command | 1: first |
 pub const fn version(kind: &Kind) -> u32 {
     match kind {
-        Kind::Prepare(_)
-        | Kind::Mask(_)
+        Kind::Mask(_)
         | Kind::Pretrained(_)
         | Kind::Train(_)
         | Kind::Tune(_)
         | Kind::Evaluate(_)
-        | Kind::Table(_)
         | Kind::Command(_) => 1,
+        Kind::Prepare(_) | Kind::Table(_) => 2,
     }
 }
 
@@ -399,6 +398,11 @@ impl Lines {
             values,
             baseline: _,
             average,
+            seeds,
+            interval: Interval { resamples, seed },
+            published: _,
+            published_for,
+            published_baseline: _,
             caption,
             note,
         } = table;
@@ -408,6 +412,14 @@ impl Lines {
         let values: Vec<&str> = values.iter().map(|v| value_name(*v)).collect();
         self.put("config.values", values.join(" "));
         self.put("config.average", average);
+        self.put("config.seeds", seeds);
+        self.put("config.interval.resamples", resamples);
+        if *resamples > 0 {
+            self.put("config.interval.seed", seed);
+        }
+        for (label, LabelText(value)) in published_for {
+            self.put(&format!("config.published_for.{label}"), value);
+        }
         self.put("config.caption", caption);
         self.put("config.note", note);
         // Labels stand in the table, so they belong to its key, though not to that of what they describe.

@@ -8,6 +8,7 @@ use pixels::{Loaded, Rgb8, list_images, matlab_bicubic_u8, read_rgb8, write_png}
 use rayon::prelude::*;
 use spec::Job;
 use spec::kinds::{Degrade, Prepare};
+use store::Digest;
 
 use super::entry::FactMap;
 use super::pairs::{PairEntry, PairList};
@@ -78,6 +79,7 @@ fn name_of(path: &Path) -> String {
 fn pair(config: &Prepare, path: &Path, out: &Path) -> Result<PairEntry, WorkError> {
     let Loaded { image, notes } = read_rgb8(path)?;
     let name = name_of(path);
+    let digest = digest(&image);
     let (hr, lq) = match (config.degrade, config.lr_folder(Path::is_dir)) {
         (Degrade::Denoise(_), _) => (image, None),
         (Degrade::Sr(scale), None) => {
@@ -106,8 +108,14 @@ fn pair(config: &Prepare, path: &Path, out: &Path) -> Result<PairEntry, WorkErro
         lq: lq_name,
         width,
         height,
+        digest,
         notes,
     })
+}
+
+fn digest(image: &Rgb8) -> String {
+    let size = [image.width as u64, image.height as u64].map(u64::to_le_bytes);
+    Digest::of(&[size.concat().as_slice(), &image.data].concat()).to_string()
 }
 
 fn mod_crop(image: &Rgb8, scale: usize, path: &Path) -> Result<Rgb8, WorkError> {
