@@ -41,6 +41,12 @@ const OTHERS: &str = "
     evaluate: {model: base, images: pairs}
   score-rival:
     evaluate: {model: rival, images: pairs}
+  kept-base:
+    evaluate: {model: base, images: pairs, save: true}
+  kept-rival:
+    evaluate: {model: rival, images: pairs, save: true}
+  kept:
+    evaluate: {model: tuned, images: pairs, masks: masks, save: true}
 ";
 
 /// The files of every folder that a stage may name; `copy` holds what `photos` does.
@@ -355,6 +361,7 @@ const CASES: &[Case] = &[
             "baseline=[score-rival]",
             "average=true",
             "seeds=true",
+            "curves=true",
             "interval.resamples=100",
             "interval.resamples=0",
             "interval.seed=1",
@@ -373,6 +380,28 @@ const CASES: &[Case] = &[
             "caption=''",
             "interval={}",
         ],
+    },
+    Case {
+        kind: "figure",
+        config: "{baseline: kept-base, tuned: kept, crops: [{image: a, x: 0, y: 0, width: 8, height: 8}]}",
+        other: &[
+            "baseline=kept-rival",
+            "tuned=kept-base",
+            "crops.0.image=b",
+            "crops.0.x=4",
+            "crops.0.y=4",
+            "crops.0.width=12",
+            "crops.0.height=12",
+            "crops=[]|better=1",
+            "better=1",
+            "worse=1",
+            "window=64",
+            "images=[a]",
+            "zoom=3",
+            "gain=4",
+            "caption=Figure",
+        ],
+        same: &["worse=0", "window=96", "images=[]", "zoom=2", "gain=8"],
     },
     Case {
         kind: "command",
@@ -504,7 +533,7 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
         // A table has none of its own, and that of its inputs.
         assert_eq!(
             keys[0].0 != keys[1].0,
-            torch || case.kind == "table",
+            torch || matches!(case.kind, "table" | "figure"),
             "{}",
             case.kind
         );

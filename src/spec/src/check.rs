@@ -1,16 +1,17 @@
 //! What types cannot say: references of the right kind, scales that fit, numbers in range, no cycles.
 //! Unaware of files: whether an image or a checkpoint exists is not asked here.
 
+mod report;
+
 use std::collections::BTreeSet;
 
 use crate::backbones::Wrong;
 use crate::error::Problem;
 use crate::kinds::{
-    Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table,
-    Train, Tune,
+    Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Train, Tune,
 };
 use crate::labels;
-use crate::names::{Metric, Scheme, Weights};
+use crate::names::{Scheme, Weights};
 use crate::pipeline::Typed;
 
 /// All problems of the typed stages; empty when the pipeline can be planned.
@@ -111,6 +112,7 @@ impl Checker<'_> {
             Kind::Tune(tune) => self.tune(tune, &mut problems),
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, &mut problems),
             Kind::Table(table) => self.table(table, &mut problems),
+            Kind::Figure(figure) => self.figure(figure, &mut problems),
             Kind::Command(command) => self.command(command, &mut problems),
         }
         self.resources(&mut problems);
@@ -445,124 +447,6 @@ impl Checker<'_> {
             || "give at least one of psnr and ssim".into(),
             problems,
         );
-    }
-
-    fn table(&self, table: &Table, problems: &mut Vec<Problem>) {
-        let evaluations: Vec<usize> = self.stage.stage.inputs_of("from").collect();
-        self.need(
-            !evaluations.is_empty(),
-            "from",
-            || "a table shows at least one evaluation".into(),
-            problems,
-        );
-        self.need(
-            !table.rows.is_empty(),
-            "rows",
-            || "name at least one label".into(),
-            problems,
-        );
-        let rows = table
-            .rows
-            .iter()
-            .enumerate()
-            .map(|(i, r)| (format!("rows.{i}"), r));
-        let all = rows.chain(table.columns.iter().map(|c| ("columns".to_owned(), c)));
-        let known = labels::known(self.all, &evaluations);
-        for (path, label) in all.filter(|(_, l)| !known.contains(*l)) {
-            let names: Vec<&str> = known.iter().map(String::as_str).collect();
-            let hint = crate::error::suggest(label, &names, "labels");
-            problems.push(
-                self.stage
-                    .problem(&path, format!("unknown label `{label}`"))
-                    .hint(hint),
-            );
-        }
-        self.published(table, &known, problems);
-        if problems.is_empty() {
-            self.one_protocol(&evaluations, problems);
-            self.distinct_cells(table, &evaluations, problems);
-        }
-    }
-
-    fn published(&self, table: &Table, known: &BTreeSet<String>, problems: &mut Vec<Problem>) {
-        let alone = table.published.is_some()
-            || (table.published_for.is_empty() && table.published_baseline.is_none());
-        let message = || "this goes with `published: FILE.csv`".into();
-        let field = if table.published_baseline.is_some() {
-            "published_baseline"
-        } else {
-            "published_for"
-        };
-        self.need(alone, field, message, problems);
-        self.need(
-            table.published.is_none() || table.metric == Metric::Psnr,
-            "published",
-            || "published values are PSNR, and this table shows another metric".into(),
-            problems,
-        );
-        for label in table.published_for.keys().filter(|l| !known.contains(*l)) {
-            let names: Vec<&str> = known.iter().map(String::as_str).collect();
-            let problem = self.stage.problem(
-                &format!("published_for.{label}"),
-                format!("unknown label `{label}`"),
-            );
-            problems.push(problem.hint(crate::error::suggest(label, &names, "labels")));
-        }
-        let joined = table.seeds && table.rows.iter().chain(&table.columns).any(|l| l == "seed");
-        let message = || "`seeds: true` joins what differs in `seed`, which is a label here".into();
-        self.need(!joined, "seeds", message, problems);
-    }
-
-    /// Numbers of different protocols never share a table unless it says which is which.
-    fn one_protocol(&self, evaluations: &[usize], problems: &mut Vec<Problem>) {
-        let Kind::Table(table) = &self.stage.stage.kind else {
-            return;
-        };
-        let protocols: BTreeSet<String> = evaluations
-            .iter()
-            .filter_map(|&e| labels::of(self.all, e).remove("luma"))
-            .collect();
-        let said = table.rows.iter().chain(&table.columns).any(|l| l == "luma");
-        self.need(
-            protocols.len() <= 1 || said,
-            "from",
-            || "these evaluations use different luma protocols: add `luma` to `rows`".into(),
-            problems,
-        );
-    }
-
-    fn distinct_cells(&self, table: &Table, evaluations: &[usize], problems: &mut Vec<Problem>) {
-        let mut seen = std::collections::BTreeMap::new();
-        for &at in evaluations {
-            let labels = labels::of(self.all, at);
-            let cell: Vec<String> = table
-                .rows
-                .iter()
-                .chain(table.columns.as_ref())
-                .map(|l| labels.get(l).cloned().unwrap_or_default())
-                .chain(
-                    table
-                        .columns
-                        .is_none()
-                        .then(|| labels.get("set").cloned().unwrap_or_default()),
-                )
-                .chain(
-                    table
-                        .seeds
-                        .then(|| labels.get("seed").cloned().unwrap_or_default()),
-                )
-                .collect();
-            if let Some(other) = seen.insert(cell, at) {
-                let (a, b) = (&self.all[other].stage.name, &self.all[at].stage.name);
-                let message = format!("`{a}` and `{b}` fall into the same cell");
-                let hint = if labels.get("seed") == labels::of(self.all, other).get("seed") {
-                    "add a label to `rows` in which they differ"
-                } else {
-                    "add a label to `rows` in which they differ, or join seeds by `seeds: true`"
-                };
-                problems.push(self.stage.problem("from", message).hint(hint));
-            }
-        }
     }
 
     fn input_index(&self, role: &str) -> Option<usize> {

@@ -3,6 +3,7 @@
 
 mod command;
 mod evaluate;
+mod figure;
 mod mask;
 mod network;
 mod prepare;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::Command;
 pub use evaluate::Evaluate;
+pub use figure::{Crop, Figure};
 pub use mask::{Graph, Mask, Segmenter};
 pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
@@ -44,6 +46,8 @@ pub enum Kind {
     Evaluate(Evaluate),
     /// Evaluations side by side.
     Table(Table),
+    /// Crops of restored images side by side.
+    Figure(Figure),
     /// A program of the user's own.
     Command(Command),
 }
@@ -79,7 +83,7 @@ impl Accepts {
                 self == Self::Model || (self == Self::Backbone && tune.scheme == Scheme::Full)
             }
             Kind::Evaluate(_) => self == Self::Evaluation,
-            Kind::Table(_) | Kind::Command(_) => false,
+            Kind::Table(_) | Kind::Figure(_) | Kind::Command(_) => false,
         }
     }
 
@@ -131,6 +135,7 @@ impl Kind {
         "tune",
         "evaluate",
         "table",
+        "figure",
         "command",
     ];
 
@@ -144,8 +149,14 @@ impl Kind {
             Self::Tune(_) => "tune",
             Self::Evaluate(_) => "evaluate",
             Self::Table(_) => "table",
+            Self::Figure(_) => "figure",
             Self::Command(_) => "command",
         }
+    }
+
+    /// Whether the stage shows what others computed, within `pipeline` itself.
+    pub const fn is_report(&self) -> bool {
+        matches!(self, Self::Table(_) | Self::Figure(_))
     }
 
     /// Whether the stage computes with libtorch, so that its numerics class is in its key.
@@ -184,6 +195,10 @@ impl Kind {
                 refs.many("from", &table.from);
                 refs.many("baseline", &table.baseline);
             }
+            Self::Figure(figure) => {
+                refs.one("baseline", &figure.baseline, Accepts::Evaluation);
+                refs.one("tuned", &figure.tuned, Accepts::Evaluation);
+            }
             Self::Command(command) => {
                 for (name, text) in &command.stages {
                     refs.one(&format!("stages.{name}"), text, Accepts::Any);
@@ -221,7 +236,11 @@ impl Kind {
                 files.into_iter().filter_map(named).collect()
             }
             Self::Command(command) => command.files.iter().map(|f| ("files", f)).collect(),
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) => vec![],
+            Self::Mask(_)
+            | Self::Train(_)
+            | Self::Tune(_)
+            | Self::Evaluate(_)
+            | Self::Figure(_) => vec![],
         }
     }
 
@@ -247,7 +266,11 @@ impl Kind {
                     .collect()
             }
             Self::Command(command) => command.files.iter_mut().collect(),
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) => vec![],
+            Self::Mask(_)
+            | Self::Train(_)
+            | Self::Tune(_)
+            | Self::Evaluate(_)
+            | Self::Figure(_) => vec![],
         }
     }
 

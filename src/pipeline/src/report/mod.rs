@@ -1,5 +1,8 @@
-//! What people look at: tables from evaluations, and the graph of stages as a picture.
+//! What people look at: tables, curves and figures from results, and the graph of stages as a picture.
 //! Unaware of running anything; it reads the outputs it is pointed at.
 
+pub mod figure;
 pub mod graph;
+mod plot;
 pub mod table;
+mod xml;

@@ -50,6 +50,9 @@ pub struct Table {
     /// Another such file, for published baselines that `published` lacks.
     #[serde(default)]
     pub published_baseline: Option<PathBuf>,
+    /// Whether the validation PSNR of the trainings is drawn over iterations, in `curves.svg`.
+    #[serde(default)]
+    pub curves: bool,
     /// The line above the table.
     #[serde(default)]
     pub caption: String,

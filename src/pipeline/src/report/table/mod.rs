@@ -11,6 +11,7 @@
 //!                  |
 //!                  +──> sheet: the cells as text, in lines and columns ──> text, Markdown, LaTeX (write)
 //!                  |      ^── notes: protocol, start of units, intervals, overlaps, footnotes
+//!                  +──> curves.svg: validation PSNR over iterations (curves, from each training's steps.csv)
 //!                  +──> table.csv, cells.csv: numbers, the latter in full precision with the keys they come from (csv)
 //! ```
 //!
@@ -18,8 +19,10 @@
 //! `cell`.
 
 mod cell;
+mod check;
 mod compare;
 mod csv;
+mod curves;
 mod grid;
 mod interval;
 mod notes;
@@ -34,11 +37,12 @@ mod write;
 
 use std::path::Path;
 
+pub use check::{Checked, check};
 pub use grid::{Cell, Column, Grid, Row, build};
 pub use published::Published;
 pub use read::{Evaluation, ReportError, Scores, read_scores};
 
-/// Builds the table and writes its five files into `out`; returns what a terminal shows.
+/// Builds the table and writes its files into `out`; returns what a terminal shows.
 pub fn write(
     table: &spec::kinds::Table,
     from: &[Evaluation],
@@ -51,13 +55,16 @@ pub fn write(
     }
     let sheet = sheet::sheet(&grid);
     let text = write::text(&sheet);
-    let files = [
+    let mut files = vec![
         ("table.txt", text.clone()),
         ("table.csv", csv::table(&grid)?),
         ("table.md", write::markdown(&sheet)),
         ("table.tex", write::latex(&sheet)),
         ("cells.csv", csv::cells(&grid)?),
     ];
+    if table.curves {
+        files.push(("curves.svg", curves::svg(table, from)?));
+    }
     for (name, content) in files {
         let path = out.join(name);
         std::fs::write(&path, content).map_err(|source| ReportError::Write { path, source })?;

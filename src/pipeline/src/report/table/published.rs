@@ -118,13 +118,14 @@ impl Published {
 }
 
 impl Published {
-    /// What a table with these row labels is expected to show: a `cells.csv` or `table.csv` that a run wrote, or a file
-    /// of published values.
-    pub fn expected(path: &Path, labels: &[String]) -> Result<Self, ReportError> {
+    /// What a table is expected to show: a `cells.csv` or `table.csv` that a run wrote, or a file of published values,
+    /// which is about what the table's `published_for` says.
+    pub fn expected(path: &Path, table_of: &Table) -> Result<Self, ReportError> {
+        let labels = &table_of.rows;
         let (header, rows) = records(path)?;
         let has = |name: &str| header.iter().any(|h| h == name);
         let entries = if has("psnr_db") {
-            read(path)?
+            in_context(read(path)?, &table_of.published_for)
         } else if has("column") && has("evaluation_keys") {
             cells(path, &header, &rows)?
         } else if header.iter().take(labels.len()).eq(labels) {

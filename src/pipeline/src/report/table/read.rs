@@ -21,6 +21,8 @@ pub struct Evaluation {
     pub backbone: String,
     /// Seconds and peak memory of the training, as recorded, by name.
     pub facts: BTreeMap<String, f64>,
+    /// The output folder of the training that made its model, if one did.
+    pub training: Option<PathBuf>,
     /// The output folder of its images.
     pub pairs: PathBuf,
     /// The output folders of the images that the model, and what it was made from, was trained on.

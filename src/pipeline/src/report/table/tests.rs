@@ -8,7 +8,7 @@ use spec::kinds::{Interval, LabelText, Table, TableValue};
 use spec::names::Metric;
 use tempfile::TempDir;
 
-use super::{Evaluation, compare, csv, grid, published, sheet, write};
+use super::{Evaluation, compare, csv, curves, grid, published, sheet, write};
 
 /// A folder of evaluations.
 pub(super) struct Bench(TempDir);
@@ -74,6 +74,7 @@ pub(super) fn table(rows: &[&str]) -> Table {
         published: None,
         published_for: BTreeMap::new(),
         published_baseline: None,
+        curves: false,
         caption: String::new(),
         note: String::new(),
     }
@@ -301,4 +302,44 @@ fn files_for_programs_hold_every_number() {
     let sheet = sheet::sheet(&grid);
     golden("table.md", &write::markdown(&sheet));
     golden("table.tex", &write::latex(&sheet));
+}
+
+#[test]
+fn curves_of_trainings_are_named_by_their_rows() {
+    let bench = Bench::new();
+    let trained = |key: &str, labels: &[(&str, &str)], steps: &str| {
+        let steps = bench.file(&format!("{key}-training/steps.csv"), steps);
+        Evaluation {
+            training: steps.parent().map(Path::to_owned),
+            ..bench.score(key, labels, &[32.0, 32.1])
+        }
+    };
+    let from = [
+        bench.score("k0", &BASE, &[32.0, 32.1]),
+        trained(
+            "k1",
+            &spt("1", "Manga109", "0"),
+            "iteration,loss,lr,psnr\n0,,,31.5\n1,0.1,1e-4,\n200,0.1,1e-4,32.1\n",
+        ),
+        trained(
+            "k2",
+            &spt("2", "Manga109", "0"),
+            "iteration,loss,lr,psnr\n1,0.1,1e-4,\n",
+        ),
+    ];
+    let table = Table {
+        caption: "Schemes".into(),
+        ..table(&["scheme", "alpha"])
+    };
+    let svg = curves::svg(&table, &from).unwrap();
+    assert!(svg.contains("Schemes: validation while training"), "{svg}");
+    assert!(svg.contains("SPT, 1: best 32.1000 at 200"), "{svg}");
+    // The weights of iteration 200 were handed on; a training without a validation has no curve.
+    assert_eq!(
+        (
+            svg.matches("<circle").count(),
+            svg.matches("<polyline").count()
+        ),
+        (1, 1)
+    );
 }
