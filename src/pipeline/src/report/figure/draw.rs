@@ -30,11 +30,11 @@ struct Page(Rgb8);
 pub(super) fn picture(rows: &[Row]) -> Rgb8 {
     let widths = rows.iter().map(width);
     let width = widths.max().unwrap_or(0).max(40 * LETTER.0) + 2 * GAP;
-    let height = rows.iter().map(height).sum::<usize>() + GAP;
+    let down = rows.iter().map(height).sum::<usize>() + GAP;
     let mut page = Page(Rgb8 {
         width,
-        height,
-        data: vec![255; width * height * 3],
+        height: down,
+        data: vec![255; width * down * 3],
     });
     let mut top = GAP;
     for row in rows {

@@ -52,7 +52,7 @@ impl FigureError {
     }
 
     /// What to do.
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::File { what: "write", .. } => "free space if the disk is full, and run again",
             Self::File { .. } | Self::Pixels(_) => "run the stages before it again with --force",
