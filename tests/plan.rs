@@ -12,6 +12,8 @@ use spec::{Kind, Pipeline, Request};
 use store::{Digest, Key};
 
 const NUMERICS: &str = "cpu float32 libtorch 2.11.0";
+/// Everything can be computed in this class; `precision: bf16` in no other.
+const CUDA: &str = "cuda float32 tf32=off libtorch 2.11.0";
 
 /// What the stages called `it` below refer to.
 const OTHERS: &str = "
@@ -130,13 +132,17 @@ impl Scripted {
 }
 
 fn plan(pipeline: &Pipeline, past: &Scripted, force: &[&str]) -> Plan {
+    plan_on(NUMERICS, pipeline, past, force)
+}
+
+fn plan_on(numerics: &str, pipeline: &Pipeline, past: &Scripted, force: &[&str]) -> Plan {
     let force = force
         .iter()
         .flat_map(|name| pipeline.find(name).unwrap())
         .collect();
     let world = World {
         outside: &outside(pipeline),
-        numerics: NUMERICS,
+        numerics,
         past,
         force: &force,
     };
@@ -149,8 +155,12 @@ fn of<'p>(pipeline: &Pipeline, plan: &'p Plan, name: &str) -> &'p Planned {
 
 /// Manifest and key of the stage `it`.
 fn it(yaml: &str, overrides: &[&str]) -> (String, Key) {
+    it_on(NUMERICS, yaml, overrides)
+}
+
+fn it_on(numerics: &str, yaml: &str, overrides: &[&str]) -> (String, Key) {
     let pipeline = load(yaml, overrides);
-    let plan = plan(&pipeline, &Scripted::default(), &[]);
+    let plan = plan_on(numerics, &pipeline, &Scripted::default(), &[]);
     let planned = of(&pipeline, &plan, "it");
     (planned.manifest.clone(), planned.key.unwrap())
 }
@@ -248,12 +258,15 @@ const CASES: &[Case] = &[
             "iterations=10",
             "iterations=null|until=converged",
             "batch=3",
+            "batch=2|accumulate=2",
             "patch=32",
             "lr=2e-4",
             "halve_every=7",
             "betas=[0.8, 0.999]",
             "betas=[0.9, 0.99]",
             "loss=charbonnier",
+            "precision=bf16",
+            "channels_last=true",
             "augment=false",
             "seed=1",
             "validate=null",
@@ -265,6 +278,9 @@ const CASES: &[Case] = &[
             "patch=64",
             "lr=0.0001",
             "weights=best",
+            "accumulate=1",
+            "precision=fp32",
+            "channels_last=false",
             "validate.every=500",
             "validate.masks=null",
             "until=null",
@@ -296,11 +312,14 @@ const CASES: &[Case] = &[
             "iterations=10",
             "iterations=null|until=converged",
             "batch=3",
+            "batch=2|accumulate=2",
             "patch=32",
             "lr=2e-4",
             "halve_every=7",
             "betas=[0.8, 0.999]",
             "loss=charbonnier",
+            "precision=bf16",
+            "channels_last=true",
             "augment=false",
             "seed=1",
             "validate=null",
@@ -340,12 +359,15 @@ const CASES: &[Case] = &[
             "metrics=[psnr]",
             "luma=rounded",
             "shave=3",
+            "tiling=none",
+            "tiling=64",
             "save=true",
         ],
         same: &[
             "metrics=[ssim, psnr, psnr]",
             "luma=unrounded",
             "shave=4",
+            "tiling=official",
             "save=false",
         ],
     },
@@ -438,7 +460,8 @@ fn changed(case: &Case, change: &str) -> Vec<String> {
 
 fn key_with(case: &Case, change: &str) -> (String, Key) {
     let sets = changed(case, change);
-    it(
+    it_on(
+        CUDA,
         &yaml_of(case),
         &sets.iter().map(String::as_str).collect::<Vec<_>>(),
     )
@@ -447,7 +470,7 @@ fn key_with(case: &Case, change: &str) -> (String, Key) {
 #[test]
 fn each_field_of_each_kind_is_in_the_key_or_said_not_to_be() {
     for case in CASES {
-        let (manifest, key) = it(&yaml_of(case), &[]);
+        let (manifest, key) = it_on(CUDA, &yaml_of(case), &[]);
         let mut seen = BTreeMap::from([(key, "nothing")]);
         for change in case.other {
             let (other, changed) = key_with(case, change);
@@ -517,7 +540,7 @@ fn the_cases_above_name_every_field() {
 fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
     for case in CASES {
         let pipeline = load(&yaml_of(case), &[]);
-        let keys = [NUMERICS, "cuda float32 tf32=off libtorch 2.11.0"].map(|numerics| {
+        let keys = [NUMERICS, CUDA].map(|numerics| {
             let world = World {
                 outside: &outside(&pipeline),
                 numerics,

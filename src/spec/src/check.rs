@@ -367,6 +367,7 @@ impl Checker<'_> {
         let positive = [
             ("iterations", schedule.iterations.unwrap_or(1) >= 1),
             ("batch", (1..=4096).contains(&schedule.batch)),
+            ("accumulate", (1..=4096).contains(&schedule.accumulate)),
             ("patch", (8..=4096).contains(&patch)),
             ("lr", schedule.lr > 0.0 && schedule.lr.is_finite()),
             ("halve_every", schedule.halve_every >= 1),

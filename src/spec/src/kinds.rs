@@ -9,6 +9,7 @@ mod network;
 mod prepare;
 mod resources;
 mod table;
+mod tiling;
 mod training;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
 pub use table::{Interval, LabelText, Table, TableValue};
+pub use tiling::Tiling;
 pub use training::{Schedule, Train, Tune, Until, Validate};
 
 use crate::names::Scheme;

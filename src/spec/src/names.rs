@@ -128,6 +128,16 @@ names! {
 }
 
 names! {
+    /// The numbers that a training computes with. Weights, moments, loss and what is handed on are `fp32` in both.
+    Precision {
+        /// 32-bit floating point: the reference.
+        Fp32 = "fp32",
+        /// Convolutions, linear layers and attention in bfloat16 (8 bits of mantissa); CUDA only.
+        Bf16 = "bf16",
+    }
+}
+
+names! {
     /// Which weights a training stage hands on.
     Weights {
         /// Those with the best validation PSNR.

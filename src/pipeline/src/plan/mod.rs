@@ -155,7 +155,7 @@ fn plan_stage(
     world: &World<'_>,
 ) -> Planned {
     let stage = &pipeline.stages[at];
-    let missing = verdict::missing(pipeline, stage, planned, world.outside);
+    let missing = verdict::missing(pipeline, stage, planned, world);
     if !missing.is_empty() {
         return Planned {
             stage: at,

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use spec::kinds::Prepare;
+use spec::names::Precision;
 use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-use super::{Listing, Outside, Planned, Stored, World};
+use super::{Listing, Planned, Stored, World};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +75,9 @@ pub(super) fn missing(
     pipeline: &Pipeline,
     stage: &Stage,
     planned: &BTreeMap<usize, Planned>,
-    outside: &Outside,
+    world: &World<'_>,
 ) -> Vec<String> {
+    let outside = world.outside;
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
@@ -104,7 +106,19 @@ pub(super) fn missing(
             e.role, pipeline.stages[e.stage].name
         )
     });
-    files.chain(inputs).collect()
+    let precision = wrong_device(stage, world.numerics);
+    files.chain(inputs).chain(precision).collect()
+}
+
+/// Why the numerics class of the plan cannot do what the stage wants.
+fn wrong_device(stage: &Stage, numerics: &str) -> Option<String> {
+    let wanted = stage.kind.schedule()?.precision;
+    let cannot = wanted == Precision::Bf16 && numerics.starts_with("cpu");
+    cannot.then(|| {
+        "`precision: bf16` computes on CUDA only, and this plan is for the CPU\nhint: use `--device cuda`, or \
+         `precision: fp32`"
+            .to_owned()
+    })
 }
 
 /// Which files that `only` names are not in the folder.
