@@ -75,7 +75,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
         } else {
             vec![file("a.png"), file("b.png")]
         };
-        outside.insert((listing, path.clone()), Ok(files));
+        outside.insert((listing, path.to_path_buf()), Ok(files));
     }
     outside
 }
@@ -88,10 +88,10 @@ fn load(yaml: &str, overrides: &[&str]) -> Pipeline {
         overrides: &overrides,
         read: &|_| Ok(yaml.to_owned()),
     };
-    let loaded = Pipeline::load(&request);
-    let mut pipeline = loaded.unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
+    let mut pipeline = Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
     let root = Path::new("/project");
-    pipeline.anchor(root, root).unwrap();
+    let anchored = pipeline.anchor(root, root);
+    anchored.unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
     pipeline
 }
 
@@ -188,6 +188,12 @@ const CASES: &[Case] = &[
             "images=more",
         ],
         same: &["seed=3", "name=Set", "images=copy"],
+    },
+    Case {
+        kind: "prepare",
+        config: "{dataset: set5, root: photos, degrade: {sr: 4}}",
+        other: &["dataset=b100", "root=more", "degrade={sr: 3}"],
+        same: &["dataset=[set5]", "root=copy", "name=Set"],
     },
     Case {
         kind: "prepare",

@@ -16,6 +16,8 @@ mod bad_images;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod data;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod order;

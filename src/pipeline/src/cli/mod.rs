@@ -11,6 +11,7 @@
 mod args;
 mod cache;
 mod check;
+mod data;
 mod diff;
 mod display;
 mod doctor;
@@ -111,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => stored::export(args),
         Command::Cache(args) => cache::cache(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Data(args) => data::data(args),
         Command::Graph(args) => graph::graph(args),
         Command::Init(args) => init::init(args),
         Command::Schema(args) => schema::schema(args),

@@ -13,7 +13,7 @@ use store::{Facts, Key, Presence};
 use super::args::RunArgs;
 use super::executor::{Executors, ReportExecutor};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, check, display, place, publish, recording, say, signals, verify};
+use super::{Exit, Fatal, check, data, display, place, publish, recording, say, signals, verify};
 use crate::plan::{Plan, Verdict};
 use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
 
@@ -23,6 +23,11 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Write)?;
     let (plan, _lease) = verify::verified_plan(&session)?;
     let checks = check::wanted(args, &session, &plan)?;
+    if !args.pipeline.quiet {
+        for notice in data::notices(&data::states_of(&session, &plan)) {
+            say(&notice);
+        }
+    }
     let stop = signals::watch()?;
     let (_, to_run, _) = plan.counts();
     let begin = Instant::now();
