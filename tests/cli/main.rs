@@ -26,6 +26,8 @@ mod shape;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
 mod tuning;
 #[cfg(test)]
 mod whole;
