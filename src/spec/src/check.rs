@@ -10,7 +10,7 @@ use crate::kinds::{
     Train, Tune,
 };
 use crate::labels;
-use crate::names::{Scheme, Weights};
+use crate::names::{Of, Scheme, Weights};
 use crate::pipeline::Typed;
 
 /// All problems of the typed stages; empty when the pipeline can be planned.
@@ -252,6 +252,13 @@ impl Checker<'_> {
                     || "three increasing positive numbers".into(),
                     problems,
                 );
+            }
+            Segmenter::Sam(sam) => {
+                for (field, expected) in sam.wrong() {
+                    let message = format!("expected {expected}");
+                    let path = format!("segmenter.sam.{field}");
+                    problems.push(self.stage.problem(&path, message));
+                }
             }
             Segmenter::Other { .. } => {
                 let own = self.stage.stage.input("images");
@@ -566,6 +573,14 @@ impl Checker<'_> {
             fit,
             role,
             || format!("these masks belong to other images than `{images}`"),
+            problems,
+        );
+        let of_lq =
+            given.is_none_or(|m| !matches!(&m.stage.kind, Kind::Mask(mask) if mask.of == Of::Hr));
+        self.need(
+            of_lq,
+            role,
+            || "these are masks of HR images (`of: hr`); a network gets those of LQ images".into(),
             problems,
         );
     }

@@ -7,6 +7,7 @@ mod mask;
 mod network;
 mod prepare;
 mod resources;
+mod sam;
 mod table;
 mod training;
 
@@ -21,6 +22,7 @@ pub use mask::{Graph, Mask, Segmenter};
 pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
+pub use sam::{PublishedSam, Sam, SamModel, SamShape};
 pub use table::{Table, TableValue};
 pub use training::{Schedule, Train, Tune, Until, Validate};
 
@@ -134,6 +136,9 @@ impl Kind {
         "command",
     ];
 
+    /// The field that names SAM's weights.
+    pub const SAM_WEIGHTS: &'static str = "segmenter.sam.weights";
+
     /// The name in YAML.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -150,7 +155,11 @@ impl Kind {
 
     /// Whether the stage computes with libtorch, so that its numerics class is in its key.
     pub const fn uses_torch(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Tune(_) | Self::Evaluate(_))
+        match self {
+            Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) => true,
+            Self::Mask(mask) => matches!(mask.segmenter, Segmenter::Sam(_)),
+            Self::Prepare(_) | Self::Pretrained(_) | Self::Table(_) | Self::Command(_) => false,
+        }
     }
 
     /// The references of this stage, in a fixed order.
@@ -210,6 +219,10 @@ impl Kind {
             }) => {
                 vec![("segmenter.files.path", path)]
             }
+            Self::Mask(Mask {
+                segmenter: Segmenter::Sam(sam),
+                ..
+            }) => vec![(Self::SAM_WEIGHTS, &sam.weights)],
             Self::Pretrained(pretrained) => vec![("file", &pretrained.file)],
             Self::Command(command) => command.files.iter().map(|f| ("files", f)).collect(),
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
@@ -229,6 +242,10 @@ impl Kind {
                 segmenter: Segmenter::Files { path },
                 ..
             }) => vec![path],
+            Self::Mask(Mask {
+                segmenter: Segmenter::Sam(sam),
+                ..
+            }) => vec![&mut sam.weights],
             Self::Pretrained(pretrained) => vec![&mut pretrained.file],
             Self::Command(command) => command.files.iter_mut().collect(),
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {

@@ -172,7 +172,7 @@ fn mask_labels<S: Stages + ?Sized>(
     );
     labels.insert(
         "segmenter".into(),
-        or_none(mask.map(|m| m.segmenter.name().into())),
+        or_none(mask.map(|m| m.segmenter.label())),
     );
     labels.insert("masks".into(), or_none(mask.map(|m| m.count().to_string())));
 }

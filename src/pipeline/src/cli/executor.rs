@@ -8,7 +8,7 @@ use store::{Facts, Store};
 
 use crate::plan::Plan;
 use crate::report::{self, Evaluation};
-use crate::run::{CommandExecutor, Executor, Failure, OnEvent, ProcessExecutor, Task};
+use crate::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
 
 /// Both executors behind the one that `run` knows.
 pub struct Executors<'a> {
@@ -21,6 +21,21 @@ pub struct Executors<'a> {
 }
 
 impl Executor for Executors<'_> {
+    /// Only stages of a worker share anything.
+    fn execute_together(
+        &self,
+        tasks: &[Task<'_>],
+        on_event: &OnEventOf<'_>,
+    ) -> Vec<Result<Facts, Failure>> {
+        match &self.process {
+            Some(process) => process.execute_together(tasks, on_event),
+            None => {
+                let one = |task| self.execute(task, &|_| ());
+                tasks.iter().map(one).collect()
+            }
+        }
+    }
+
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         match (&task.job.stage, &self.process) {
             (Kind::Table(_), _) => self.tables.execute(task, on_event),

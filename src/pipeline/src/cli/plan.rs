@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, print, recording, why};
+use super::{Exit, Fatal, hints, print, recording, why};
 use crate::history::{Estimate, Seconds};
 use crate::plan::{self, Plan, Planned, Reason, Verdict};
 
@@ -47,6 +47,9 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     }
     if stale > 0 {
         out += &estimates.total(stale, args.hourly);
+    }
+    for hint in hints::hints(&session.pipeline, plan) {
+        out += &format!("{hint}\n");
     }
     out
 }

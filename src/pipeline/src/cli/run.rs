@@ -13,7 +13,7 @@ use store::{Facts, Key, Presence};
 use super::args::RunArgs;
 use super::executor::{Executors, TableExecutor};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, display, place, publish, recording, say, signals, verify};
+use super::{Exit, Fatal, display, hints, place, publish, recording, say, signals, verify};
 use crate::plan::{Plan, Verdict};
 use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
 
@@ -29,6 +29,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let outcome = execute(args, &session, &plan, &stop, &mut display);
     let exit = exit_of(outcome);
     let result = conclude(args, &session, &plan, outcome);
+    for hint in hints::hints(&session.pipeline, &plan) {
+        say(&hint);
+    }
     let code = if result.is_err() { Exit::Failed } else { exit };
     display.end(&session, outcome, code as u8, begin.elapsed());
     result.map(|()| exit)

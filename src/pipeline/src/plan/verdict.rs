@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use spec::kinds::Prepare;
+use spec::kinds::{Mask, Prepare, Segmenter};
+use spec::names::Precision;
 use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-use super::{Listing, Outside, Planned, Stored, World};
+use super::{Listing, Planned, Stored, World};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +75,9 @@ pub(super) fn missing(
     pipeline: &Pipeline,
     stage: &Stage,
     planned: &BTreeMap<usize, Planned>,
-    outside: &Outside,
+    world: &World<'_>,
 ) -> Vec<String> {
+    let outside = world.outside;
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
@@ -104,7 +106,27 @@ pub(super) fn missing(
             e.role, pipeline.stages[e.stage].name
         )
     });
-    files.chain(inputs).collect()
+    let device = half_precision_on_cpu(&stage.kind, world.numerics);
+    files.chain(device).chain(inputs).collect()
+}
+
+/// Half precision is for GPUs: processors compute it more slowly than float32, and differently.
+fn half_precision_on_cpu(kind: &Kind, numerics: &str) -> Option<String> {
+    let Kind::Mask(Mask {
+        segmenter: Segmenter::Sam(sam),
+        ..
+    }) = kind
+    else {
+        return None;
+    };
+    let on_cuda = numerics.split(' ').next() == Some("cuda");
+    (sam.precision != Precision::Fp32 && !on_cuda).then(|| {
+        format!(
+            "segmenter.sam.precision: {} needs a CUDA device, and this run is on the processor: \
+             use `--device cuda`, or `precision: fp32`",
+            sam.precision
+        )
+    })
 }
 
 /// Which files that `only` names are not in the folder.
