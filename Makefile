@@ -27,7 +27,8 @@ demo: build
 	@echo "Tables:    reports/quickstart/"
 	@echo "Try:       target/release/pipeline plan $(QUICKSTART) --set 'stages.spt.tune.alpha=0.5'"
 
-test: build
+# Builds both programs as well: their own integration tests ask for them.
+test:
 	@$(TORCH) cargo test --release --workspace
 
 lint:

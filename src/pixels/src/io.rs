@@ -7,6 +7,7 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageFormat};
 
 use crate::error::{PixelError, Result};
@@ -26,6 +27,8 @@ pub enum Note {
     SixteenBit,
     /// Palette indices were looked up.
     Palette,
+    /// The image was turned or mirrored as its orientation tag says.
+    Turned,
 }
 
 impl fmt::Display for Note {
@@ -35,6 +38,7 @@ impl fmt::Display for Note {
             Self::Alpha => "transparency dropped",
             Self::SixteenBit => "16 bits a sample, scaled to 8",
             Self::Palette => "palette looked up",
+            Self::Turned => "turned as its orientation tag says",
         })
     }
 }
@@ -48,8 +52,8 @@ pub struct Loaded {
     pub notes: Vec<Note>,
 }
 
-/// Reads a PNG or JPEG file, told apart by content. An orientation tag is not applied, colour profiles and
-/// gamma are ignored, as the codes of the field do.
+/// Reads a PNG or JPEG file, told apart by content. An orientation tag is applied, as `cv2.imread` does in the codes of
+/// the field; colour profiles and gamma are ignored, as there.
 /// Errors: [`PixelError::Read`], and those of [`decode_rgb8`].
 pub fn read_rgb8(path: &Path) -> Result<Loaded> {
     let bytes = std::fs::read(path).map_err(PixelError::read(path))?;
@@ -59,10 +63,13 @@ pub fn read_rgb8(path: &Path) -> Result<Loaded> {
 /// Decodes the bytes of a PNG or JPEG file; `path` is for messages only.
 /// Errors: [`PixelError::NotAnImage`], [`PixelError::TooLarge`], [`PixelError::Damaged`].
 pub fn decode_rgb8(bytes: &[u8], path: &Path) -> Result<Loaded> {
-    let decoded = decode(bytes, path)?;
+    let (decoded, turned) = decode_turned(bytes, path)?;
     let mut notes = notes_of(&decoded);
     if is_palette_png(bytes) {
         notes.push(Note::Palette);
+    }
+    if turned {
+        notes.push(Note::Turned);
     }
     Ok(Loaded {
         image: to_rgb8(decoded),
@@ -72,6 +79,11 @@ pub fn decode_rgb8(bytes: &[u8], path: &Path) -> Result<Loaded> {
 
 /// Decodes to whatever samples the file has. The errors are those of [`decode_rgb8`].
 pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
+    decode_turned(bytes, path).map(|(image, _)| image)
+}
+
+/// The same, and whether an orientation tag turned it.
+fn decode_turned(bytes: &[u8], path: &Path) -> Result<(DynamicImage, bool)> {
     let damaged = |reason: &dyn fmt::Display| PixelError::Damaged {
         path: path.into(),
         reason: reason.to_string(),
@@ -87,8 +99,8 @@ pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
     }
 }
 
-/// Checks the size before anything is allocated for it, then decodes.
-fn finish(decoder: impl ImageDecoder, path: &Path) -> Result<DynamicImage> {
+/// Checks the size before anything is allocated for it, then decodes and turns. A tag that cannot be read is none.
+fn finish(mut decoder: impl ImageDecoder, path: &Path) -> Result<(DynamicImage, bool)> {
     let (width, height) = decoder.dimensions();
     let size = (width as usize, height as usize);
     if size.0.saturating_mul(size.1) > MAX_PIXELS {
@@ -98,10 +110,13 @@ fn finish(decoder: impl ImageDecoder, path: &Path) -> Result<DynamicImage> {
             limit: MAX_PIXELS,
         });
     }
-    DynamicImage::from_decoder(decoder).map_err(|error| PixelError::Damaged {
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| PixelError::Damaged {
         path: path.into(),
         reason: error.to_string(),
-    })
+    })?;
+    image.apply_orientation(orientation);
+    Ok((image, orientation != Orientation::NoTransforms))
 }
 
 /// What [`to_rgb8`] will do to an image.
@@ -304,6 +319,31 @@ mod tests {
             (40, 30, 0)
         );
         assert_eq!(load(&bytes).unwrap(), first);
+    }
+
+    /// A JPEG with an Exif segment (APP1, big-endian TIFF, one entry: orientation 6, a quarter turn clockwise).
+    #[test]
+    fn an_orientation_tag_is_applied_and_said() {
+        let rgb = image::RgbImage::from_raw(40, 30, photo().data).unwrap();
+        let plain = encoded(&DynamicImage::ImageRgb8(rgb), ImageFormat::Jpeg);
+        let tiff = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let mut tagged = plain[..2].to_vec();
+        tagged.extend(b"\xff\xe1");
+        tagged.extend((8 + tiff.len() as u16).to_be_bytes());
+        tagged.extend(b"Exif\0\0");
+        tagged.extend(tiff);
+        tagged.extend(&plain[2..]);
+        let (upright, turned) = (load(&plain).unwrap(), load(&tagged).unwrap());
+        assert_eq!(turned.notes, [Note::Turned]);
+        assert_eq!(turned.image.size(), (30, 40));
+        let pixel = |image: &Rgb8, x: usize, y: usize| {
+            image.data[3 * (y * image.width + x)..][..3].to_vec()
+        };
+        assert_eq!(
+            pixel(&turned.image, 29, 0),
+            pixel(&upright.image, 0, 0),
+            "the top left corner is at the top right"
+        );
     }
 
     #[test]
