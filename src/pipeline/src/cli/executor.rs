@@ -27,13 +27,11 @@ impl Executor for Executors<'_> {
         tasks: &[Task<'_>],
         on_event: &OnEventOf<'_>,
     ) -> Vec<Result<Facts, Failure>> {
-        match &self.process {
-            Some(process) => process.execute_together(tasks, on_event),
-            None => {
-                let one = |task| self.execute(task, &|_| ());
-                tasks.iter().map(one).collect()
-            }
+        if let Some(process) = &self.process {
+            return process.execute_together(tasks, on_event);
         }
+        let one = |task| self.execute(task, &|_| ());
+        tasks.iter().map(one).collect()
     }
 
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {

@@ -45,7 +45,9 @@ pub(super) fn alone(part: &Part<'_>) -> Result<FactMap, WorkError> {
 pub(in crate::work) fn together(parts: &[Part<'_>]) -> Vec<Result<FactMap, WorkError>> {
     let mut stages: Vec<Stage> = parts.iter().map(Stage::new).collect();
     if let Err(error) = all_images(&mut stages) {
-        stages.iter_mut().for_each(|s| s.fail(&error));
+        for stage in &mut stages {
+            stage.fail(&error);
+        }
     }
     stages.into_iter().map(Stage::finish).collect()
 }
