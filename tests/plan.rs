@@ -12,6 +12,8 @@ use spec::{Kind, Pipeline, Request};
 use store::{Digest, Key};
 
 const NUMERICS: &str = "cpu float32 libtorch 2.11.0";
+/// Everything can be computed in this class; `precision: bf16` in no other.
+const CUDA: &str = "cuda float32 tf32=off libtorch 2.11.0";
 
 /// What the stages called `it` below refer to.
 const OTHERS: &str = "
@@ -120,13 +122,17 @@ impl Scripted {
 }
 
 fn plan(pipeline: &Pipeline, past: &Scripted, force: &[&str]) -> Plan {
+    plan_on(NUMERICS, pipeline, past, force)
+}
+
+fn plan_on(numerics: &str, pipeline: &Pipeline, past: &Scripted, force: &[&str]) -> Plan {
     let force = force
         .iter()
         .flat_map(|name| pipeline.find(name).unwrap())
         .collect();
     let world = World {
         outside: &outside(pipeline),
-        numerics: NUMERICS,
+        numerics,
         past,
         force: &force,
     };
@@ -139,8 +145,12 @@ fn of<'p>(pipeline: &Pipeline, plan: &'p Plan, name: &str) -> &'p Planned {
 
 /// Manifest and key of the stage `it`.
 fn it(yaml: &str, overrides: &[&str]) -> (String, Key) {
+    it_on(NUMERICS, yaml, overrides)
+}
+
+fn it_on(numerics: &str, yaml: &str, overrides: &[&str]) -> (String, Key) {
     let pipeline = load(yaml, overrides);
-    let plan = plan(&pipeline, &Scripted::default(), &[]);
+    let plan = plan_on(numerics, &pipeline, &Scripted::default(), &[]);
     let planned = of(&pipeline, &plan, "it");
     (planned.manifest.clone(), planned.key.unwrap())
 }
@@ -277,12 +287,15 @@ const CASES: &[Case] = &[
             "iterations=10",
             "iterations=null|until=converged",
             "batch=3",
+            "batch=2|accumulate=2",
             "patch=32",
             "lr=2e-4",
             "halve_every=7",
             "betas=[0.8, 0.999]",
             "betas=[0.9, 0.99]",
             "loss=charbonnier",
+            "precision=bf16",
+            "channels_last=true",
             "augment=false",
             "seed=1",
             "validate=null",
@@ -294,6 +307,9 @@ const CASES: &[Case] = &[
             "patch=64",
             "lr=0.0001",
             "weights=best",
+            "accumulate=1",
+            "precision=fp32",
+            "channels_last=false",
             "validate.every=500",
             "validate.masks=null",
             "until=null",
@@ -325,11 +341,14 @@ const CASES: &[Case] = &[
             "iterations=10",
             "iterations=null|until=converged",
             "batch=3",
+            "batch=2|accumulate=2",
             "patch=32",
             "lr=2e-4",
             "halve_every=7",
             "betas=[0.8, 0.999]",
             "loss=charbonnier",
+            "precision=bf16",
+            "channels_last=true",
             "augment=false",
             "seed=1",
             "validate=null",
@@ -369,12 +388,15 @@ const CASES: &[Case] = &[
             "metrics=[psnr]",
             "luma=rounded",
             "shave=3",
+            "tiling=none",
+            "tiling=64",
             "save=true",
         ],
         same: &[
             "metrics=[ssim, psnr, psnr]",
             "luma=unrounded",
             "shave=4",
+            "tiling=official",
             "save=false",
         ],
     },
@@ -429,7 +451,8 @@ fn changed(case: &Case, change: &str) -> Vec<String> {
 
 fn key_with(case: &Case, change: &str) -> (String, Key) {
     let sets = changed(case, change);
-    it(
+    it_on(
+        CUDA,
         &yaml_of(case),
         &sets.iter().map(String::as_str).collect::<Vec<_>>(),
     )
@@ -438,7 +461,7 @@ fn key_with(case: &Case, change: &str) -> (String, Key) {
 #[test]
 fn each_field_of_each_kind_is_in_the_key_or_said_not_to_be() {
     for case in CASES {
-        let (manifest, key) = it(&yaml_of(case), &[]);
+        let (manifest, key) = it_on(CUDA, &yaml_of(case), &[]);
         let mut seen = BTreeMap::from([(key, "nothing")]);
         for change in case.other {
             let (other, changed) = key_with(case, change);
@@ -508,7 +531,7 @@ fn the_cases_above_name_every_field() {
 fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
     for case in CASES {
         let pipeline = load(&yaml_of(case), &[]);
-        let keys = [NUMERICS, "cuda float32 tf32=off libtorch 2.11.0"].map(|numerics| {
+        let keys = [NUMERICS, CUDA].map(|numerics| {
             let world = World {
                 outside: &outside(&pipeline),
                 numerics,
@@ -533,7 +556,7 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
 }
 
 /// The stage `it` on a device.
-fn it_on(numerics: &str, config: &str) -> Planned {
+fn sam_on(numerics: &str, config: &str) -> Planned {
     let case = Case {
         kind: "mask",
         config: "{images: pairs, segmenter: {sam: {weights: photos.pth}}}",
@@ -556,18 +579,18 @@ fn half_precision_is_a_key_of_its_own_and_only_for_cuda() {
     let cuda = "cuda float32 tf32=off libtorch 2.11.0";
     let keys: BTreeSet<Option<Key>> = ["fp32", "bf16", "fp16"]
         .iter()
-        .map(|p| it_on(cuda, &format!("segmenter.sam.precision={p}")).key)
+        .map(|p| sam_on(cuda, &format!("segmenter.sam.precision={p}")).key)
         .collect();
     assert_eq!((keys.len(), keys.contains(&None)), (3, false));
-    let blocked = it_on(NUMERICS, "segmenter.sam.precision=bf16").verdict;
+    let blocked = sam_on(NUMERICS, "segmenter.sam.precision=bf16").verdict;
     let Verdict::Blocked(missing) = blocked else {
         panic!("{blocked:?}");
     };
     assert_eq!(
         missing,
         [
-            "segmenter.sam.precision: bf16 needs a CUDA device, and this run is on the processor: \
-             use `--device cuda`, or `precision: fp32`"
+            "`segmenter.sam.precision: bf16` computes on CUDA only, and this plan is for the CPU\nhint: use `--device \
+             cuda`, or `precision: fp32`"
         ]
     );
 }
@@ -575,7 +598,7 @@ fn half_precision_is_a_key_of_its_own_and_only_for_cuda() {
 #[test]
 fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
     let start = |config: &str| {
-        let planned = it_on(NUMERICS, config);
+        let planned = sam_on(NUMERICS, config);
         let mask: Kind = serde_json::from_value(serde_json::json!({"mask": {
             "images": "pairs", "segmenter": {"sam": {"weights": "photos.pth"}},
         }}))

@@ -26,4 +26,6 @@ mod shape;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tuning;
+#[cfg(test)]
 mod whole;

@@ -192,14 +192,21 @@ impl Test {
 
     /// The output file of this name of the only result of this kind.
     pub fn output(&self, kind: &str, name: &str) -> PathBuf {
-        let of_kind = |record: &&PathBuf| {
+        self.outputs(kind, name).swap_remove(0)
+    }
+
+    /// The output files of this name of all results of this kind.
+    pub fn outputs(&self, kind: &str, name: &str) -> Vec<PathBuf> {
+        let of_kind = |record: &PathBuf| {
             let text = std::fs::read_to_string(record).unwrap();
             text.contains(&format!("\"kind\":\"{kind}\""))
         };
+        let file = |record: PathBuf| {
+            let key = record.file_stem().unwrap().to_str().unwrap().to_owned();
+            self.path(&format!("cache/outputs/{}/{key}/{name}", &key[..2]))
+        };
         let records = files_below(&self.path("cache/records"));
-        let record = records.iter().find(of_kind).unwrap();
-        let key = record.file_stem().unwrap().to_str().unwrap();
-        self.path(&format!("cache/outputs/{}/{key}/{name}", &key[..2]))
+        records.into_iter().filter(of_kind).map(file).collect()
     }
 
     /// Lines of the stand-in's notes: the kinds of stages, in the order in which they ran.

@@ -3,11 +3,12 @@
 
 use pipeline_worker::nn::backbone::{self, Backbone};
 use pipeline_worker::nn::checkpoint;
-use pipeline_worker::nn::tiling::{Tiling, tiled};
+use pipeline_worker::nn::tiling::tiled;
 use pipeline_worker::nn::transformer::{Frame, to_tokens};
 use pipeline_worker::nn::{art, cat};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use spec::kinds::Tiling;
 use tch::nn::VarStore;
 use tch::{Kind, Tensor, no_grad};
 

@@ -372,6 +372,7 @@ impl Checker<'_> {
         let positive = [
             ("iterations", schedule.iterations.unwrap_or(1) >= 1),
             ("batch", (1..=4096).contains(&schedule.batch)),
+            ("accumulate", (1..=4096).contains(&schedule.accumulate)),
             ("patch", (8..=4096).contains(&patch)),
             ("lr", schedule.lr > 0.0 && schedule.lr.is_finite()),
             ("halve_every", schedule.halve_every >= 1),
@@ -495,17 +496,19 @@ impl Checker<'_> {
         let Kind::Table(table) = &self.stage.stage.kind else {
             return;
         };
-        let protocols: BTreeSet<String> = evaluations
-            .iter()
-            .filter_map(|&e| labels::of(self.all, e).remove("luma"))
-            .collect();
-        let said = table.rows.iter().chain(&table.columns).any(|l| l == "luma");
-        self.need(
-            protocols.len() <= 1 || said,
-            "from",
-            || "these evaluations use different luma protocols: add `luma` to `rows`".into(),
-            problems,
-        );
+        for label in ["luma", "tiling"] {
+            let protocols: BTreeSet<String> = evaluations
+                .iter()
+                .filter_map(|&e| labels::of(self.all, e).remove(label))
+                .collect();
+            let said = table.rows.iter().chain(&table.columns).any(|l| l == label);
+            let message = || {
+                format!(
+                    "these evaluations use different {label} protocols: add `{label}` to `rows`"
+                )
+            };
+            self.need(protocols.len() <= 1 || said, "from", message, problems);
+        }
     }
 
     fn distinct_cells(&self, table: &Table, evaluations: &[usize], problems: &mut Vec<Problem>) {

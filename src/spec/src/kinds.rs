@@ -9,6 +9,7 @@ mod prepare;
 mod resources;
 mod sam;
 mod table;
+mod tiling;
 mod training;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
 pub use sam::{PublishedSam, Sam, SamModel, SamShape};
 pub use table::{Table, TableValue};
+pub use tiling::Tiling;
 pub use training::{Schedule, Train, Tune, Until, Validate};
 
 use crate::names::Scheme;

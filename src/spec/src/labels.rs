@@ -30,8 +30,8 @@ impl Stages for [Typed] {
 pub const NONE: &str = "–";
 
 /// The labels of the evaluation `at`: `set`, `degrade`, `scale`, `sigma`, `backbone`, `scheme`, `alpha`, `variant`,
-/// `locations`, `init`, `share`, `seed`, `granularity`, `masks`, `segmenter`, `luma`, and the axes of the sweeps it
-/// comes from.
+/// `locations`, `init`, `share`, `seed`, `precision`, `granularity`, `masks`, `segmenter`, `luma`, `tiling`, and the axes
+/// of the sweeps it comes from.
 pub fn of<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String> {
     let stage = stages.stage(at);
     let mut labels = BTreeMap::new();
@@ -96,6 +96,7 @@ pub fn set_name(prepare: &Prepare) -> String {
 fn image_labels(prepare: &Prepare, evaluate: &Evaluate, labels: &mut BTreeMap<String, String>) {
     labels.insert("set".into(), set_name(prepare));
     labels.insert("luma".into(), evaluate.luma(prepare.degrade).to_string());
+    labels.insert("tiling".into(), evaluate.tiling.to_string());
     match prepare.degrade {
         Degrade::Sr(scale) => {
             labels.insert("scale".into(), format!("×{scale}"));
@@ -117,8 +118,11 @@ fn model_labels<S: Stages + ?Sized>(
         labels.insert("backbone".into(), backbone.title().into());
     }
     let kind = &stages.stage(model).kind;
-    let seed = kind.schedule().map_or(NONE.into(), |s| s.seed.to_string());
+    let schedule = kind.schedule();
+    let seed = schedule.map_or(NONE.into(), |s| s.seed.to_string());
     labels.insert("seed".into(), seed);
+    let precision = schedule.map_or(NONE.into(), |s| s.precision.to_string());
+    labels.insert("precision".into(), precision);
     if let Kind::Tune(tune) = kind {
         tune_labels(tune, stages, model, labels);
         return;

@@ -128,8 +128,8 @@ names! {
 }
 
 names! {
-    /// A number format.
-    Precision {
+    /// The number format of SAM's image encoder.
+    SamPrecision {
         /// 32 bits.
         Fp32 = "fp32",
         /// bfloat16.
@@ -158,6 +158,16 @@ names! {
         L1 = "l1",
         /// `mean(sqrt(d² + 1e-6))`, epsilon 1e-3 as ART's denoising was trained.
         Charbonnier = "charbonnier",
+    }
+}
+
+names! {
+    /// The numbers that a training computes with. Weights, moments, loss and what is handed on are `fp32` in both.
+    Precision {
+        /// 32-bit floating point: the reference.
+        Fp32 = "fp32",
+        /// Convolutions, linear layers and attention in bfloat16 (8 bits of mantissa); CUDA only.
+        Bf16 = "bf16",
     }
 }
 

@@ -12,7 +12,7 @@ use spec::kinds::{
     Architecture, Command, Degrade, Evaluate, Graph, Imdn, Mask, Prepare, Pretrained, Schedule,
     Segmenter, Table, TableValue, Train, Tune, Until, Validate,
 };
-use spec::names::{Of, Scheme};
+use spec::names::{Of, Precision, Scheme};
 use spec::{Kind, Pipeline, Stage, labels};
 use store::Key;
 
@@ -29,7 +29,7 @@ pub use sam::start;
 /// | pretrained | 1: first |
 /// | train | 1: first |
 /// | tune | 1: first |
-/// | evaluate | 1: first |
+/// | evaluate | 1: first; 2: `summary.json` says the tiling |
 /// | table | 1: first |
 /// | command | 1: first |
 pub const fn version(kind: &Kind) -> u32 {
@@ -39,9 +39,9 @@ pub const fn version(kind: &Kind) -> u32 {
         | Kind::Pretrained(_)
         | Kind::Train(_)
         | Kind::Tune(_)
-        | Kind::Evaluate(_)
         | Kind::Table(_)
         | Kind::Command(_) => 1,
+        Kind::Evaluate(_) => 2,
     }
 }
 
@@ -319,11 +319,14 @@ impl Lines {
             iterations,
             until,
             batch,
+            accumulate,
             patch: _,
             lr,
             halve_every,
             betas: [beta1, beta2],
             loss,
+            precision,
+            channels_last,
             augment,
             seed,
             validate,
@@ -341,6 +344,15 @@ impl Lines {
             self.put("config.until.at_most", at_most);
         }
         self.put("config.batch", batch);
+        // Absent lines are the defaults: results of earlier versions keep their keys.
+        self.option(
+            "config.accumulate",
+            (*accumulate != 1).then_some(accumulate),
+        );
+        let low = *precision != Precision::Fp32;
+        self.option("config.precision", low.then_some(precision));
+        let layout = channels_last.then_some(channels_last);
+        self.option("config.channels_last", layout);
         self.put("config.patch", schedule.patch(degrade));
         self.put("config.lr", lr);
         self.put("config.halve_every", halve_every);
@@ -367,6 +379,7 @@ impl Lines {
             metrics,
             luma: _,
             shave: _,
+            tiling,
             save,
         } = evaluate;
         let degrade = degrade(pipeline, at);
@@ -376,6 +389,7 @@ impl Lines {
         self.put("config.metrics", metrics.join(" "));
         self.put("config.luma", evaluate.luma(degrade));
         self.put("config.shave", evaluate.shave(degrade));
+        self.put("config.tiling", tiling);
         self.put("config.save", save);
     }
 

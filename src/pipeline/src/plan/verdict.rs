@@ -106,25 +106,27 @@ pub(super) fn missing(
             e.role, pipeline.stages[e.stage].name
         )
     });
-    let device = half_precision_on_cpu(&stage.kind, world.numerics);
-    files.chain(device).chain(inputs).collect()
+    let precision = wrong_device(stage, world.numerics);
+    files.chain(precision).chain(inputs).collect()
 }
 
-/// Half precision is for GPUs: processors compute it more slowly than float32, and differently.
-fn half_precision_on_cpu(kind: &Kind, numerics: &str) -> Option<String> {
-    let Kind::Mask(Mask {
-        segmenter: Segmenter::Sam(sam),
-        ..
-    }) = kind
-    else {
-        return None;
+/// Why the numerics class of the plan cannot do what the stage wants.
+fn wrong_device(stage: &Stage, numerics: &str) -> Option<String> {
+    let (field, wanted) = match (&stage.kind, stage.kind.schedule()) {
+        (
+            Kind::Mask(Mask {
+                segmenter: Segmenter::Sam(sam),
+                ..
+            }),
+            _,
+        ) => ("segmenter.sam.precision", sam.precision.as_str()),
+        (_, schedule) => ("precision", schedule?.precision.as_str()),
     };
-    let on_cuda = numerics.split(' ').next() == Some("cuda");
-    (sam.precision != Precision::Fp32 && !on_cuda).then(|| {
+    let cannot = wanted != Precision::Fp32.as_str() && numerics.starts_with("cpu");
+    cannot.then(|| {
         format!(
-            "segmenter.sam.precision: {} needs a CUDA device, and this run is on the processor: \
-             use `--device cuda`, or `precision: fp32`",
-            sam.precision
+            "`{field}: {wanted}` computes on CUDA only, and this plan is for the CPU\nhint: use `--device cuda`, or \
+             `precision: fp32`"
         )
     })
 }

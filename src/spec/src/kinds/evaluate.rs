@@ -1,10 +1,10 @@
 //! `evaluate`: a model on a set of images, and the metric protocol.
-//! Unaware of how a metric is computed.
+//! Unaware of how a metric is computed and of how images are cut.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::Degrade;
+use crate::kinds::{Degrade, Tiling};
 use crate::names::{Luma, Metric};
 
 /// `evaluate`: a model on a set of images.
@@ -27,6 +27,9 @@ pub struct Evaluate {
     /// Pixels cut from each side first; the scale for SR and 0 for denoising when absent.
     #[serde(default)]
     pub shave: Option<u32>,
+    /// How images are cut before they are restored: `official`, `none`, or a side in LQ pixels.
+    #[serde(default)]
+    pub tiling: Tiling,
     /// Whether the restored images are kept, as `restored/<name>.png`.
     #[serde(default)]
     pub save: bool,

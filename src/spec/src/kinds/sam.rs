@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::{MaskOrder, Precision};
+use crate::names::{MaskOrder, SamPrecision};
 
 /// Segment Anything, prompted with a grid of points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub struct Sam {
     pub weights: PathBuf,
     /// Number format of the image encoder; half precision only on CUDA.
     #[serde(default = "fp32")]
-    pub precision: Precision,
+    pub precision: SamPrecision,
     /// Which masks stay where there are more than `N_c`: the first in this order.
     #[serde(default = "official_order")]
     pub order: MaskOrder,
@@ -151,8 +151,8 @@ impl Sam {
     }
 }
 
-const fn fp32() -> Precision {
-    Precision::Fp32
+const fn fp32() -> SamPrecision {
+    SamPrecision::Fp32
 }
 
 const fn official_order() -> MaskOrder {

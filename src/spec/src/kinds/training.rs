@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Architecture, Degrade};
-use crate::names::{Init, Loss, Scheme, Share, Variant, Weights};
+use crate::names::{Init, Loss, Precision, Scheme, Share, Variant, Weights};
 
 /// `train`: a backbone from scratch, or from the weights of another stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,8 +87,10 @@ pub struct Schedule {
     pub iterations: Option<u64>,
     /// When to stop instead.
     pub until: Option<Until>,
-    /// Patches an iteration.
+    /// Patches a forward and backward pass.
     pub batch: u32,
+    /// Passes whose mean gradient makes one iteration: `batch` times this many patches, in the memory of `batch`.
+    pub accumulate: u32,
     /// Side of a patch in LQ pixels; 64 for SR and 128 for denoising when absent.
     pub patch: Option<u32>,
     /// Learning rate of Adam.
@@ -99,6 +101,11 @@ pub struct Schedule {
     pub betas: [f64; 2],
     /// The loss, on the unclamped output.
     pub loss: Loss,
+    /// Numbers that training computes with; `bf16` on CUDA only. Validation and evaluation are always in `fp32`.
+    pub precision: Precision,
+    /// Whether images and features lie in memory with their channels innermost, as ART and CAT always have them. Moves
+    /// the last bits.
+    pub channels_last: bool,
     /// Flips and rotations by 90°, 180°, 270°.
     pub augment: bool,
     /// Seed of initialisation, patches and noise.
@@ -115,11 +122,14 @@ impl Default for Schedule {
             iterations: None,
             until: None,
             batch: 4,
+            accumulate: 1,
             patch: None,
             lr: 1e-4,
             halve_every: 5000,
             betas: [0.9, 0.999],
             loss: Loss::L1,
+            precision: Precision::Fp32,
+            channels_last: false,
             augment: true,
             seed: 0,
             validate: None,
@@ -136,6 +146,11 @@ impl Schedule {
             (None, Some(Until::Converged { at_most, .. })) => *at_most,
             (None, None) => 0,
         }
+    }
+
+    /// Patches an iteration.
+    pub const fn patches(&self) -> u32 {
+        self.batch * self.accumulate
     }
 
     /// Which weights are handed on.

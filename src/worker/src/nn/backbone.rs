@@ -2,13 +2,14 @@
 //! Unaware of masks, weights on disk and images.
 
 use serde::{Deserialize, Serialize};
+use spec::kinds::Tiling;
 use tch::Tensor;
 use tch::nn::Path;
 
 use super::art::{self, Art};
 use super::cat::{self, Cat};
 use super::imdn::{self, Imdn};
-use super::tiling::{self, Border, OFFICIAL_SIDE, Overlap, Rule, Tiling};
+use super::tiling::{self, Border, OFFICIAL_SIDE, Overlap, Rule};
 
 /// Which backbone, and its shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ impl Backbone {
             side: match tiling {
                 Tiling::None => None,
                 Tiling::Official => official,
-                Tiling::Side(side) => Some(side),
+                Tiling::Side(side) => Some(i64::from(side)),
             },
             multiple: self.multiple(),
             border,

@@ -2,10 +2,11 @@
 //! Network" (ACM MM 2019), as Zheng222/IMDN `model/architecture.py`. Unaware of masks, SPT units and training.
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use super::layers::{Conv, leaky_relu};
+use super::precision;
 
 /// The shape of an IMDN. Field names and defaults are those of the official constructor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,9 +120,7 @@ impl Imdn {
     }
 
     fn reconstruct(&self, features: &Tensor) -> Tensor {
-        self.upsampler
-            .forward(features)
-            .pixel_shuffle(self.config.upscale)
+        precision::full(|| self.upsampler.forward(features)).pixel_shuffle(self.config.upscale)
     }
 }
 
@@ -209,6 +208,7 @@ impl Cca {
 /// is constant its gradient is 0 · ∞ = NaN, which one optimiser step would spread over all weights. A variance below
 /// [`NO_VARIANCE`] is such a channel; it is held there, which changes no image and makes the gradient 0.
 fn contrast(x: &Tensor) -> Tensor {
+    let x = &precision::to(x, Kind::Float);
     let deviation = (x - channel_mean(x)).square(); // (B, C, H, W)
     let variance = channel_mean(&deviation).clamp_min(NO_VARIANCE);
     variance.sqrt() + x.mean_dim([2_i64, 3].as_slice(), true, None)

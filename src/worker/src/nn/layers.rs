@@ -4,6 +4,8 @@
 use tch::Tensor;
 use tch::nn::Path;
 
+use super::precision;
+
 /// A 2-D convolution with bias, stride 1 and zero padding that keeps height and width (odd kernels).
 ///
 /// Parameters `weight` (`c_out`, `c_in`, k, k) and `bias` (`c_out`), zero until loaded or drawn.
@@ -26,7 +28,7 @@ impl Conv {
 
     /// The convolution of `x` (B, `c_in`, H, W).
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.conv2d(&self.weight, Some(&self.bias), 1, self.padding, 1, 1) // (B, c_out, H, W)
+        convolve(x, &self.weight, Some(&self.bias), self.padding) // (B, c_out, H, W)
     }
 
     /// The convolution of the channel-wise concatenation [`a`, `b`].
@@ -38,10 +40,15 @@ impl Conv {
             return self.forward(&Tensor::cat(&[a, b], 1));
         }
         let weights = self.weight.split_with_sizes([a.size()[1], b.size()[1]], 1);
-        let head = a.conv2d(&weights[0], Some(&self.bias), 1, self.padding, 1, 1);
-        let tail = b.conv2d(&weights[1], None::<&Tensor>, 1, self.padding, 1, 1);
+        let head = convolve(a, &weights[0], Some(&self.bias), self.padding);
+        let tail = convolve(b, &weights[1], None, self.padding);
         head + tail // (B, c_out, H, W)
     }
+}
+
+fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, padding: i64) -> Tensor {
+    let bias = bias.map(precision::cast);
+    precision::cast(x).conv2d(&precision::cast(weight), bias, 1, padding, 1, 1)
 }
 
 /// `x` where positive, `slope · x` elsewhere; any shape.

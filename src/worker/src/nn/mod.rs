@@ -10,6 +10,7 @@ pub mod cuda;
 pub mod imdn;
 pub mod layers;
 pub mod params;
+pub mod precision;
 pub mod sam;
 pub mod spt;
 #[cfg(test)]

@@ -3,18 +3,6 @@
 
 use tch::{Kind, Tensor};
 
-/// How an image is cut before it is restored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tiling {
-    /// Whole.
-    None,
-    /// As the official test code of the network: ART by [`OFFICIAL_SIDE`], CAT and IMDN whole.
-    #[default]
-    Official,
-    /// Into pieces by this side, in LQ pixels, by the rule of the network's official code.
-    Side(i64),
-}
-
 /// A side is cut into ⌊side / 200⌋ + 1 parts (`basicsr/models/art_model.py`, `test`).
 pub const OFFICIAL_SIDE: i64 = 200;
 

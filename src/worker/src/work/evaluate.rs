@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pixels::{Channel, MaskStack, Rgb8, write_png};
 use serde::Serialize;
 use spec::Job;
-use spec::kinds::Evaluate;
+use spec::kinds::{Evaluate, Tiling};
 use spec::names::{Luma, Metric};
 
 use super::entry::FactMap;
@@ -21,6 +21,7 @@ struct Summary<'a> {
     images: usize,
     luma: Luma,
     shave: u32,
+    tiling: Tiling,
     masks_found: Option<f64>,
     model: &'a ModelCard,
 }
@@ -37,6 +38,7 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
     let protocol = Protocol {
         luma: config.luma(degrade),
         shave: config.shave(degrade),
+        tiling: config.tiling,
         metrics: sorted(&config.metrics),
         keep: config
             .save
@@ -55,6 +57,7 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
         images: rows.len(),
         luma: protocol.luma,
         shave: protocol.shave,
+        tiling: protocol.tiling,
         masks_found: masks.as_ref().map(|m| m.list.mean_found()),
         model: &card,
     };
@@ -72,6 +75,7 @@ fn sorted(metrics: &[Metric]) -> Vec<Metric> {
 struct Protocol {
     luma: Luma,
     shave: u32,
+    tiling: Tiling,
     metrics: Vec<Metric>,
     /// Where restored images are kept, if they are.
     keep: Option<PathBuf>,
@@ -87,7 +91,7 @@ impl Protocol {
         stack: Option<&MaskStack>,
     ) -> Result<Vec<String>, WorkError> {
         let name = &pairs.list.pairs[at].name;
-        let restored = model.restore(&pairs.lq(at)?, stack)?;
+        let restored = model.restore(&pairs.lq(at)?, stack, self.tiling)?;
         if let Some(folder) = &self.keep {
             write_png(&folder.join(format!("{name}.png")), &restored)?;
         }

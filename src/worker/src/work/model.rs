@@ -8,14 +8,14 @@ use pixels::{MaskStack, Rgb8};
 use serde::{Deserialize, Serialize};
 use spec::Device;
 use spec::backbones::{Art, Cat};
-use spec::kinds::Architecture;
+use spec::kinds::{Architecture, Tiling};
 use spec::names::{Share, Variant};
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::pairs::LqImage;
 use super::{WorkError, files};
-use crate::nn::tiling::{self, Tiling};
+use crate::nn::tiling;
 use crate::nn::transformer::Upsampler;
 use crate::nn::{Backbone, Spt, Tuned, art, backbone, cat, checkpoint, imdn, params, spt};
 
@@ -238,11 +238,12 @@ impl Model {
         }
     }
 
-    /// Restores one whole image to 8 bits.
+    /// Restores one whole image to 8 bits, cut by `tiling`.
     pub(super) fn restore(
         &self,
         lq: &LqImage,
         masks: Option<&MaskStack>,
+        tiling: Tiling,
     ) -> Result<Rgb8, WorkError> {
         let _guard = tch::no_grad_guard();
         let size = [1, 3, lq.height as i64, lq.width as i64];
@@ -253,7 +254,7 @@ impl Model {
             (Some(count), Some(stack)) => Some(self.mask_tensor(stack, count)?),
             _ => None,
         };
-        let y = self.restored(&x, masks.as_ref())?;
+        let y = self.restored(&x, masks.as_ref(), tiling)?;
         let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
         let y = y
             .to_device(tch::Device::Cpu)
@@ -270,8 +271,13 @@ impl Model {
         Ok(Rgb8::from_chw_f32(&chw, out_w, out_h)?)
     }
 
-    /// As [`Self::forward`], cut as the backbone's official test code cuts images.
-    fn restored(&self, x: &Tensor, masks: Option<&Tensor>) -> Result<Tensor, WorkError> {
+    /// As [`Self::forward`], with image and masks cut alike.
+    fn restored(
+        &self,
+        x: &Tensor,
+        masks: Option<&Tensor>,
+        tiling: Tiling,
+    ) -> Result<Tensor, WorkError> {
         let backbone = match &self.net {
             Net::Plain(backbone) => backbone,
             Net::Tuned(tuned) => &tuned.backbone,
@@ -280,7 +286,7 @@ impl Model {
             Some(masks) => Tensor::cat(&[x, masks], 1), // (1, 3 + N_c, H, W)
             None => x.shallow_clone(),
         };
-        let rule = backbone.tiling(Tiling::Official);
+        let rule = backbone.tiling(tiling);
         tiling::tiled(&joined, &rule, backbone.scale(), &mut |piece| {
             let masks = masks.map(|m| piece.narrow(1, 3, m.size()[1]));
             self.forward(&piece.narrow(1, 0, 3), masks.as_ref())

@@ -5,6 +5,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::{Config, Windows};
+use crate::nn::precision;
 use crate::nn::transformer::{
     Closing, Frame, LayerNorm, Linear, Mlp, PositionBias, to_map, to_tokens,
 };
@@ -180,6 +181,7 @@ impl Depthwise {
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.conv2d(&self.weight, Some(&self.bias), 1, 1, 1, x.size()[1]) // (B, C, H, W)
+        let [x, weight, bias] = [x, &self.weight, &self.bias].map(precision::cast);
+        x.conv2d(&weight, Some(&bias), 1, 1, 1, x.size()[1]) // (B, C, H, W)
     }
 }

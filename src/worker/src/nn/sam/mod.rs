@@ -26,4 +26,4 @@ pub use error::SamError;
 pub use generator::{Generator, MaskRecord};
 pub use model::{Embedding, Sam};
 pub use params::Params;
-pub use spec::names::Precision;
+pub use spec::names::SamPrecision as Precision;

@@ -4,7 +4,7 @@
 use std::path::Path as FilePath;
 
 use pixels::Rgb8;
-use spec::names::Precision;
+use spec::names::SamPrecision;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -19,11 +19,11 @@ use crate::nn::checkpoint;
 
 /// As tch names it. The number format is the image encoder's, where nearly all of the work is; prompts and masks are
 /// float32 always.
-const fn kind(precision: Precision) -> Kind {
+const fn kind(precision: SamPrecision) -> Kind {
     match precision {
-        Precision::Fp32 => Kind::Float,
-        Precision::Bf16 => Kind::BFloat16,
-        Precision::Fp16 => Kind::Half,
+        SamPrecision::Fp32 => Kind::Float,
+        SamPrecision::Bf16 => Kind::BFloat16,
+        SamPrecision::Fp16 => Kind::Half,
     }
 }
 
@@ -39,7 +39,7 @@ pub struct Sam {
     /// The mask decoder.
     pub mask_decoder: MaskDecoder,
     store: VarStore,
-    precision: Precision,
+    precision: SamPrecision,
 }
 
 /// What the encoder saw in an image: computed once, then used for any number of prompts and grids.
@@ -67,7 +67,7 @@ impl Sam {
             prompt_encoder: PromptEncoder::new(&(&root / "prompt_encoder"), config),
             mask_decoder: MaskDecoder::new(&(&root / "mask_decoder"), config),
             store,
-            precision: Precision::Fp32,
+            precision: SamPrecision::Fp32,
         })
     }
 
@@ -78,7 +78,7 @@ impl Sam {
         path: &FilePath,
         config: &Config,
         device: Device,
-        precision: Precision,
+        precision: SamPrecision,
     ) -> Result<Self, SamError> {
         let mut sam = Self::new(config, device)?;
         names::official(checkpoint::open(path)?).fill(&sam.store)?;
@@ -88,7 +88,7 @@ impl Sam {
     }
 
     /// Sets the number format of the image encoder.
-    pub fn set_precision(&mut self, precision: Precision) {
+    pub fn set_precision(&mut self, precision: SamPrecision) {
         (self.store.root() / "image_encoder").set_kind(kind(precision));
         self.precision = precision;
     }

@@ -24,6 +24,7 @@ const SMALL: imdn::Config = imdn::Config {
 struct World {
     net: Tuned,
     store: VarStore,
+    frozen: VarStore,
     x: Tensor,
     masks: Tensor,
     target: Tensor,
@@ -57,6 +58,7 @@ impl World {
         Self {
             net: Tuned { backbone, spt },
             store,
+            frozen,
             x: ramp(3, 8),
             masks,
             target: ramp(3, 16),
@@ -237,6 +239,29 @@ fn adam_agrees_with_its_formula() {
             (m / (1.0 - 0.9_f64.powi(t)), v / (1.0 - 0.999_f64.powi(t)));
         w -= 0.1 * corrected_m / (corrected_v.sqrt() + 1e-8);
         assert!((param.double_value(&[0]) - w).abs() < 1e-6, "step {t}");
+    }
+}
+
+/// In front of the first unit nothing asks for a gradient, so nothing of the frozen network is recorded or kept for the
+/// way back; and the units' gradients are those of a network that is not frozen.
+#[test]
+fn the_frozen_part_in_front_of_the_first_unit_is_not_recorded() {
+    let world = World::new(Variant::Spt, Init::Default);
+    let mut recorded = Vec::new();
+    let _ = world.net.backbone.forward(&world.x, &mut |i, h| {
+        recorded.push(h.requires_grad());
+        let (h, _) = world.net.spt.apply(i, h, &world.masks, None);
+        h
+    });
+    assert_eq!(recorded, [false, true]);
+    let adam = world.adam();
+    let frozen = adam.gradients(&world.loss());
+    for param in params::named(&world.frozen).values() {
+        let _ = param.set_requires_grad(true);
+    }
+    let free = adam.gradients(&world.loss());
+    for (a, b) in frozen.iter().zip(&free) {
+        assert!((a - b).abs().max().double_value(&[]) < 1e-7);
     }
 }
 

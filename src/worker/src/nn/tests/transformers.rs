@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use spec::kinds::Tiling;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::nn::art::{self, Groups};
 use crate::nn::backbone::{self, Backbone};
 use crate::nn::cat::{self, Windows};
-use crate::nn::tiling::{self, Border, Overlap, Rule, Tiling};
+use crate::nn::tiling::{self, Border, Overlap, Rule};
 use crate::nn::transformer::PositionBias;
 use crate::nn::{checkpoint, params};
 

@@ -3,11 +3,15 @@
 
 use tch::Tensor;
 
+use crate::nn::precision;
+
 /// Attends within each group: `qkv` (3, G, heads, N, d) and `bias` (1 or G, 1 or heads, N, N) to (G, N, heads · d).
 ///
 /// Scores are q·k/√d + `bias`. The fused kernel never holds them; it is taken unless the bias wants a gradient.
 pub fn attend(qkv: &Tensor, bias: &Tensor) -> Tensor {
     let (q, k, v) = (qkv.select(0, 0), qkv.select(0, 1), qkv.select(0, 2));
-    let out = Tensor::scaled_dot_product_attention(&q, &k, &v, Some(bias), 0.0, false, None, false);
+    let bias = precision::to(bias, q.kind());
+    let out =
+        Tensor::scaled_dot_product_attention(&q, &k, &v, Some(&bias), 0.0, false, None, false);
     out.transpose(1, 2).flatten(2, 3) // (G, N, heads · d)
 }

@@ -8,6 +8,7 @@ use tch::nn::Path;
 use tch::{Kind, Tensor, no_grad};
 
 use super::layers::{LayerNorm, Linear};
+use crate::nn::precision;
 
 /// The MLP, as `DynamicPosBias` of both official codes (without its residual form), and the biases last computed.
 #[derive(Debug)]
@@ -102,7 +103,12 @@ impl PositionBias {
         )
     }
 
+    /// In float32, whatever other layers compute with: it is kept for both.
     fn compute(&self, height: i64, width: i64) -> Tensor {
+        precision::full(|| self.compute_here(height, width))
+    }
+
+    fn compute_here(&self, height: i64, width: i64) -> Tensor {
         let (rows, columns) = (2 * height - 1, 2 * width - 1);
         let mut table = self.proj.forward(&self.offsets(height, width)); // (rows · columns, hidden)
         for (norm, linear) in &self.steps {

@@ -7,6 +7,7 @@ use tch::nn::Path;
 
 use super::layers::LayerNorm;
 use crate::nn::layers::{Conv, leaky_relu};
+use crate::nn::precision;
 
 /// How features become an image. Names as in the official option files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,9 +202,9 @@ impl Tail {
                 for (conv, factor) in steps {
                     y = conv.forward(&y).pixel_shuffle(*factor);
                 }
-                last.forward(&y) // (B, in_chans, sH, sW)
+                precision::full(|| last.forward(&y)) // (B, in_chans, sH, sW)
             }
-            Self::Change { last } => centred + last.forward(features),
+            Self::Change { last } => centred + precision::full(|| last.forward(features)),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Layers over tokens, whose channels stand last: linear, layer norm, and the MLP of a transformer block.
 //! Unaware of images and of attention.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
+
+use crate::nn::precision;
 
 /// A linear layer with bias over the last dimension: `weight` (`c_out`, `c_in`), `bias` (`c_out`).
 #[derive(Debug)]
@@ -28,7 +30,8 @@ impl Linear {
 
     /// (…, `c_in`) to (…, `c_out`).
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        let [weight, bias] = self.parameters().map(precision::cast);
+        precision::cast(x).linear(&weight, Some(&bias))
     }
 }
 
@@ -53,9 +56,10 @@ impl LayerNorm {
         [&self.weight, &self.bias]
     }
 
-    /// (…, C) to the same.
+    /// (…, C) to the same, always in float32.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let shape = self.weight.size();
+        let x = precision::to(x, Kind::Float);
         x.layer_norm(shape, Some(&self.weight), Some(&self.bias), EPSILON, false)
     }
 }

@@ -9,6 +9,7 @@ use spec::kinds::{Degrade, Schedule};
 use tch::{Device, Kind, Tensor};
 
 use super::patches::{Patch, Sampler, Turn, normals};
+use crate::nn::transformer::{to_map, to_tokens};
 use crate::work::WorkError;
 use crate::work::masks::Masks;
 use crate::work::pairs::Pairs;
@@ -23,6 +24,21 @@ pub(super) struct Batch {
     pub masks: Option<Tensor>,
 }
 
+impl Batch {
+    /// The patches in `count` equal parts, in their order.
+    pub fn parts(&self, count: i64) -> Vec<Self> {
+        let cut = |x: &Tensor| x.chunk(count, 0);
+        let masks = self.masks.as_ref().map(cut);
+        let both = cut(&self.lq).into_iter().zip(cut(&self.hr)).enumerate();
+        both.map(|(i, (lq, hr))| Self {
+            lq,
+            hr,
+            masks: masks.as_ref().map(|m| m[i].shallow_clone()),
+        })
+        .collect()
+    }
+}
+
 /// Images kept decoded at most; those beyond are read again each time.
 const KEEP_BYTES: usize = 768 << 20;
 
@@ -35,6 +51,7 @@ pub(super) struct Batches {
     sampler: Sampler,
     scale: usize,
     device: Device,
+    channels_last: bool,
 }
 
 struct Images {
@@ -68,7 +85,7 @@ impl Batches {
                 .map(|p| (p.width, p.height))
                 .collect(),
             side,
-            batch: schedule.batch as usize,
+            batch: schedule.patches() as usize,
             augment: schedule.augment,
             seed: schedule.seed,
         };
@@ -82,6 +99,7 @@ impl Batches {
             sampler,
             scale,
             device,
+            channels_last: schedule.channels_last,
         })
     }
 
@@ -103,8 +121,11 @@ impl Batches {
             }
         }
         let hr = self.finish(&hr) / 255.0;
-        let lq = self.noisy(self.finish(&lq) / 255.0, iteration);
-        let masks = self.stacks.is_some().then(|| self.finish(&masks));
+        let lq = self.laid(self.noisy(self.finish(&lq) / 255.0, iteration));
+        let masks = self
+            .stacks
+            .is_some()
+            .then(|| self.laid(self.finish(&masks)));
         Ok(Batch { lq, hr, masks })
     }
 
@@ -113,6 +134,15 @@ impl Batches {
             .to_device(self.device)
             .to_kind(Kind::Float)
             .contiguous()
+    }
+
+    /// Networks keep the layout of what they are given.
+    fn laid(&self, x: Tensor) -> Tensor {
+        if self.channels_last {
+            to_map(&to_tokens(&x))
+        } else {
+            x
+        }
     }
 
     /// Adds noise that is drawn anew each iteration; with SR there is none.

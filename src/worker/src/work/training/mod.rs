@@ -18,6 +18,7 @@ mod batch;
 mod patches;
 mod run;
 mod state;
+mod step;
 mod validation;
 
 use spec::Job;

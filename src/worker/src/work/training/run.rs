@@ -4,13 +4,14 @@
 use std::time::Instant;
 
 use spec::kinds::Schedule;
-use spec::names::{Loss, Weights};
-use spec::{Event, Job};
+use spec::names::{Precision, Weights};
+use spec::{Device, Event, Job};
 use tch::Tensor;
 use tch::nn::VarStore;
 
-use super::batch::{Batch, Batches};
+use super::batch::Batches;
 use super::state::State;
+use super::step::step;
 use super::validation::{Best, Validation};
 use crate::nn::{Adam, adam, params};
 use crate::work::entry::FactMap;
@@ -42,6 +43,7 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
         reporter,
         ..
     } = training;
+    check_device(schedule, job.device)?;
     let folder = files::input(job, "images")?;
     let masks = job.inputs.get("masks").map(std::path::PathBuf::as_path);
     let batches = Batches::open(
@@ -69,7 +71,7 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
     while state.iteration < limit && !state.converged {
         let lr = learning_rate(schedule, state.iteration);
         let batch = batches.batch(state.iteration)?;
-        let loss = step(model, &mut state, &batch, schedule.loss, lr)?;
+        let loss = step(model, &mut state, &batch, schedule, lr)?;
         state.iteration += 1;
 
         let psnr = match &validation {
@@ -82,7 +84,7 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
         state
             .log
             .push_str(&format!("{},{loss},{lr},{shown}\n", state.iteration));
-        reporter.progress(&pace.event(&state, limit, loss, psnr, schedule.batch));
+        reporter.progress(&pace.event(&state, limit, loss, psnr, schedule.patches()));
 
         let ended = state.iteration == limit || state.converged;
         if !ended && (reporter.stopping() || pace.checkpoint_due()) {
@@ -104,8 +106,18 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
     Ok(facts)
 }
 
+/// `pipeline` has refused this when it planned; a job may come from elsewhere.
+fn check_device(schedule: &Schedule, device: Device) -> Result<(), WorkError> {
+    if schedule.precision == Precision::Bf16 && device == Device::Cpu {
+        let message = "`precision: bf16` computes on CUDA only, and this stage is on the CPU";
+        let hint = "use `--device cuda`, or `precision: fp32`";
+        return Err(WorkError::new(message, hint));
+    }
+    Ok(())
+}
+
 /// The state before the first iteration. Only what is trained asks for gradients.
-fn begin(model: &Model, schedule: &Schedule) -> State {
+pub(super) fn begin(model: &Model, schedule: &Schedule) -> State {
     let stores: [Option<&VarStore>; 2] = [model.units.as_ref(), Some(&model.backbone)];
     let trained = stores.iter().flatten().next();
     let trainable = trained
@@ -185,37 +197,6 @@ fn leave(state: &State, job: &Job, reporter: &Reporter) {
 fn learning_rate(schedule: &Schedule, iteration: u64) -> f64 {
     let halvings = i32::try_from(iteration / schedule.halve_every).unwrap_or(i32::MAX);
     schedule.lr * 0.5_f64.powi(halvings)
-}
-
-/// One iteration; returns the loss.
-fn step(
-    model: &Model,
-    state: &mut State,
-    batch: &Batch,
-    kind: Loss,
-    lr: f64,
-) -> Result<f64, WorkError> {
-    let output = model.forward(&batch.lq, batch.masks.as_ref())?;
-    let loss = loss(&output, &batch.hr, kind);
-    let value = loss.double_value(&[]);
-    if !value.is_finite() {
-        let message = format!("the loss is {value} at iteration {}", state.iteration + 1);
-        return Err(WorkError::new(
-            message,
-            "lower `lr`; if the images hold flat patches, make `patch` larger",
-        ));
-    }
-    state.adam.step(&loss, lr);
-    Ok(value)
-}
-
-/// A scalar, of the unclamped output.
-fn loss(output: &Tensor, target: &Tensor, kind: Loss) -> Tensor {
-    let difference = output - target;
-    match kind {
-        Loss::L1 => difference.abs().mean(tch::Kind::Float),
-        Loss::Charbonnier => (difference.square() + 1e-6).sqrt().mean(tch::Kind::Float),
-    }
 }
 
 fn validate(
@@ -323,11 +304,11 @@ impl Pace {
         limit: u64,
         loss: f64,
         psnr: Option<f64>,
-        batch: u32,
+        patches: u32,
     ) -> Event {
         self.psnr = psnr.or(self.psnr);
         let steps = (state.iteration - self.first) as f64;
-        let rate = steps * f64::from(batch) / self.begin.elapsed().as_secs_f64().max(1e-6);
+        let rate = steps * f64::from(patches) / self.begin.elapsed().as_secs_f64().max(1e-6);
         Event::Progress {
             step: state.iteration,
             total: limit,

@@ -1,7 +1,7 @@
 //! PSNR on images that are not trained on, while a training runs, and the rule by which it stops.
 //! Unaware of the loop.
 
-use spec::kinds::{Degrade, Schedule, Until};
+use spec::kinds::{Degrade, Schedule, Tiling, Until};
 use spec::{Job, names::Luma};
 
 use crate::work::evaluate::channel;
@@ -40,7 +40,8 @@ impl Validation {
         iteration.is_multiple_of(self.every) || iteration == limit
     }
 
-    /// Mean PSNR in dB: of Y, not rounded, after shaving the scale for SR; of RGB for denoising.
+    /// Mean PSNR in dB: of Y, not rounded, after shaving the scale for SR; of RGB for denoising. In float32, cut as the
+    /// network's official test code cuts images.
     pub fn psnr(&self, model: &Model) -> Result<f64, WorkError> {
         let (luma, shave) = match self.pairs.list.degrade {
             Degrade::Sr(scale) => (Luma::Unrounded, scale as usize),
@@ -50,7 +51,7 @@ impl Validation {
         let mut sum = 0.0;
         for at in 0..count {
             let stack = self.masks.as_ref().map(|m| m.stack(at)).transpose()?;
-            let restored = model.restore(&self.pairs.lq(at)?, stack.as_ref())?;
+            let restored = model.restore(&self.pairs.lq(at)?, stack.as_ref(), Tiling::Official)?;
             sum += pixels::psnr(&restored, &self.pairs.hr(at)?, shave, channel(luma))?;
         }
         Ok(sum / count as f64)

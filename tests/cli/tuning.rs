@@ -1,0 +1,93 @@
+//! Options of training and of evaluation that the paper's tables need: tiles, accumulated gradients, precision, memory
+//! layout. Unaware of whether they make anything faster.
+
+use crate::support::Test;
+
+const YAML: &str = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {sr: 2}, name: tiny}
+    resources: {threads: 1}
+  masks:
+    mask: {images: pairs, grid: 4, count: 8}
+    resources: {threads: 1}
+  base:
+    train: {backbone: {art: {scale: 2, width: 32, depths: [2], heads: 2, window: 4}}, images: pairs, iterations: 2, patch: 8, batch: 1}
+    resources: {threads: 1}
+  tuned:
+    tune: {backbone: base, images: pairs, masks: masks, iterations: 2, patch: 8, batch: 1, accumulate: 2, channels_last: true}
+    resources: {threads: 1}
+  score:
+    each: {tiling: [official, none, 16]}
+    evaluate: {model: tuned, images: pairs, masks: masks}
+    resources: {threads: 1}
+  tiles:
+    table: {from: [score], rows: [tiling]}
+";
+
+#[test]
+fn tiles_are_in_the_key_the_summary_and_the_table() {
+    let name = "tiles_are_in_the_key_the_summary_and_the_table";
+    let Some(test) = Test::with_worker(name).map(Test::photos) else {
+        return;
+    };
+    test.write("p.yaml", YAML);
+    test.run("run p.yaml").exits(0).says("8 ran, 0 fresh");
+    let cells = test.read("reports/p/tiles.cells.csv");
+    let of = |tiling: &str| {
+        let line = cells.lines().find(|line| line.starts_with(tiling));
+        line.unwrap_or_else(|| panic!("{tiling}\n{cells}"))
+            .split(',')
+            .nth(2)
+            .map(str::to_owned)
+    };
+    // Images of 24×20 LQ pixels are whole by the official rule, and two tiles a side of 16 at most are seen in the result.
+    assert_eq!(of("official"), of("none"));
+    assert_ne!(of("16"), of("none"));
+    let summaries: Vec<String> = test
+        .outputs("evaluate", "summary.json")
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for said in [
+        "\"tiling\": \"official\"",
+        "\"tiling\": \"none\"",
+        "\"tiling\": 16",
+    ] {
+        assert!(
+            summaries.iter().any(|s| s.contains(said)),
+            "{said}\n{summaries:?}"
+        );
+    }
+}
+
+#[test]
+fn tables_say_which_tiling() {
+    let test = Test::new().photos();
+    test.write("p.yaml", YAML.replace("rows: [tiling]", "rows: [scheme]"));
+    test.run("plan p.yaml")
+        .exits(2)
+        .says("these evaluations use different tiling protocols: add `tiling` to `rows`");
+    test.write("p.yaml", YAML.replace("none, 16]", "none, 5]"));
+    test.run("plan p.yaml")
+        .exits(2)
+        .says("expected `official`, `none` or a side of 16 to 4096 pixels, found the number `5`");
+}
+
+#[test]
+fn bf16_needs_cuda() {
+    let test = Test::new().photos();
+    test.write(
+        "p.yaml",
+        YAML.replace("channels_last: true", "precision: bf16"),
+    );
+    test.run("plan p.yaml")
+        .exits(0)
+        .says("blocked  tuned")
+        .says("`precision: bf16` computes on CUDA only, and this plan is for the CPU")
+        .says("hint: use `--device cuda`, or `precision: fp32`");
+    test.run("run p.yaml tuned")
+        .exits(1)
+        .says("blocked: tuned: ");
+    assert_eq!(test.committed(), ["mask", "prepare", "train"]);
+}
