@@ -24,6 +24,8 @@ mod order;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod sam;
+#[cfg(test)]
 mod shape;
 #[cfg(test)]
 mod support;
