@@ -14,6 +14,10 @@ mod bad_file;
 #[cfg(test)]
 mod bad_images;
 #[cfg(test)]
+mod denoising;
+#[cfg(test)]
+mod digests;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod order;
