@@ -18,6 +18,10 @@ mod check;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod denoising;
+#[cfg(test)]
+mod digests;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod order;
