@@ -43,6 +43,10 @@ const OTHERS: &str = "
     evaluate: {model: base, images: pairs}
   score-rival:
     evaluate: {model: rival, images: pairs}
+  watched:
+    train: {backbone: {imdn: {scale: 4}}, images: pairs, iterations: 9, validate: {images: others}}
+  score-watched:
+    evaluate: {model: watched, images: pairs}
   kept-base:
     evaluate: {model: base, images: pairs, save: true}
   kept-rival:
@@ -428,7 +432,6 @@ const CASES: &[Case] = &[
             "baseline=[score-rival]",
             "average=true",
             "seeds=true",
-            "curves=true",
             "interval.resamples=100",
             "interval.resamples=0",
             "interval.seed=1",
@@ -447,6 +450,12 @@ const CASES: &[Case] = &[
             "caption=''",
             "interval={}",
         ],
+    },
+    Case {
+        kind: "table",
+        config: "{from: [score-watched], rows: [backbone]}",
+        other: &["curves=true"],
+        same: &["curves=false"],
     },
     Case {
         kind: "figure",

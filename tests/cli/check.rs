@@ -65,9 +65,10 @@ fn a_check_that_cannot_be_made_is_refused_before_anything_runs() {
     };
     refused("--check nowhere.csv", "nowhere.csv");
     refused("--check beta=e.csv", "there is no table `beta`");
-    refused("--check p.yaml", "p.yaml:1: this is no cells.csv");
+    test.write("other.csv", "a,b\n1,2\n");
+    refused("--check other.csv", "other.csv:1: this is no cells.csv");
     refused("score --check e.csv", "no table is planned");
-    refused("--check e.csv --tolerance -1", "expected a number from 0");
+    refused("--check e.csv --tolerance=-1", "expected a number from 0");
     refused("--tolerance 1", "--check");
     test.write("bad.csv", "scheme,dataset,psnr_db\nspt,tiny,much\n");
     refused("--check bad.csv", "bad.csv:2: `much` is not a number");

@@ -70,9 +70,10 @@ fn cells(grid: &Grid) -> impl Iterator<Item = (&Row, &Cell, &Column)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Bench, table};
-    use super::super::{csv, grid};
-    use super::*;
+    use crate::report::table::tests::{Bench, table};
+    use crate::report::table::{csv, grid};
+
+    use super::{Checked, Evaluation, check};
 
     fn from(bench: &Bench) -> Vec<Evaluation> {
         let labels = |scheme| [("scheme", scheme), ("set", "Manga109")];
