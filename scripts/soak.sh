@@ -1,11 +1,23 @@
 #!/usr/bin/env bash
-# The long form of the kill tests: 100 rounds on the reduced quickstart, then one run of the quickstart killed 20 times.
-# About an hour and a half on two cores. Prints one line of figures each; see tests/kill/main.rs.
+# The long form of every endurance test; `make test` runs a tenth of it. One line of figures each, summed up at the end.
+# About two hours on two cores; ROUNDS, KILLS and SEED change the trainings' part, TRAININGS=0 leaves it out (15 minutes).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+summary=$(mktemp)
+trap 'rm -f "$summary"' EXIT
 
-kill_test() { cargo test --release -p pipeline --test kill; }
+note() { grep -E '^(figures: |test result: |[0-9]+ (rounds|passed)|skipped: )' | tee -a "$summary"; }
+kill_test() { cargo test --release -p pipeline --test kill | note; }
 
-PIPELINE_KILL_ROUNDS=${ROUNDS:-100} PIPELINE_KILLS=4 PIPELINE_KILL_SEED=${SEED:-7} kill_test
-PIPELINE_KILL_ROUNDS=1 PIPELINE_KILLS=${KILLS:-20} PIPELINE_KILL_SEED=${SEED:-7} \
-    PIPELINE_KILL_FILE=pipelines/quickstart.yaml kill_test
+# Whole runs of commands: killed, eight at once, a full disk, flipped bits. Then the cache alone, the same and its clocks.
+PIPELINE_SOAK=1 cargo test --release -p pipeline --test cli soak -- --nocapture --test-threads 1 | note
+PIPELINE_SOAK=1 cargo test --release -p store --test store soak -- --test-threads 1 | note
+if [ "${TRAININGS:-1}" != 0 ]; then
+    PIPELINE_KILL_ROUNDS=${ROUNDS:-100} PIPELINE_KILLS=4 PIPELINE_KILL_SEED=${SEED:-7} kill_test
+    PIPELINE_KILL_ROUNDS=1 PIPELINE_KILLS=${KILLS:-20} PIPELINE_KILL_SEED=${SEED:-7} \
+        PIPELINE_KILL_FILE=pipelines/quickstart.yaml kill_test
+fi
+
+echo
+echo "summary"
+sed 's/^/  /' "$summary"

@@ -455,7 +455,7 @@ fn each_torch_stage_sees_one_gpu_and_others_none() {
     let mut room = Room::new();
     (room.gpus, room.jobs) = (vec![0, 2], 4);
     let executor = Noting {
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
         ..Noting::default()
     };
     let (outcome, _) = room.run(&room.now(&[]), &executor);

@@ -18,7 +18,7 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
     let folder = args.root.join("cache");
     match &args.command {
         CacheCommand::Ls(ls) => list(&Store::open_read_only(&folder)?, ls.json),
-        CacheCommand::Du => usage(&Store::open_read_only(&folder)?),
+        CacheCommand::Du => Ok(usage(&Store::open_read_only(&folder)?)),
         CacheCommand::Verify => verify(&Store::open(&folder)?),
         CacheCommand::Gc(gc_args) => gc::gc(&Store::open(&folder)?, &args.root, gc_args),
         CacheCommand::Pin(pin) => pin_stages(&args.root, pin),
@@ -66,7 +66,7 @@ fn last_names(store: &Store) -> Vec<(String, Key)> {
     files.flat_map(|file| store.last_keys(&file)).collect()
 }
 
-fn usage(store: &Store) -> Result<Exit, Fatal> {
+fn usage(store: &Store) -> Exit {
     let usage = store.usage();
     let rooms = [
         ("results", usage.outputs),
@@ -88,7 +88,7 @@ fn usage(store: &Store) -> Result<Exit, Fatal> {
         );
         print(&line);
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 fn verify(store: &Store) -> Result<Exit, Fatal> {

@@ -87,8 +87,11 @@ fn changed(store: &Store, a: &Keys, b: &Keys, name: &str) -> String {
     let changes = plan::changes(&x.manifest, &y.manifest);
     // That an input has another key is said where that input stands.
     let own = changes.iter().filter(|c| !c.path.starts_with("input."));
-    own.map(|c| format!("  {name}: {}\n", why::changed(c)))
-        .collect()
+    let mut out = String::new();
+    for change in own {
+        out += &format!("  {name}: {}\n", why::changed(change));
+    }
+    out
 }
 
 /// Averages of the evaluations that both runs have, where they differ or not.

@@ -94,7 +94,7 @@ fn wait_for(
 
 /// A stage that starts again begins its log anew.
 fn start_anew_if_cut(file: &mut File) {
-    let length = file.metadata().map(|m| m.len()).unwrap_or(0);
+    let length = file.metadata().map_or(0, |m| m.len());
     let at = file.stream_position().unwrap_or(0);
     if length < at {
         let _ = file.seek(SeekFrom::Start(0)); // at worst the rest is not shown

@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Plan(args) => plan::plan(args),
         Command::Explain(args) => explain::explain(args),
-        Command::Runs(args) => runs::runs(args),
+        Command::Runs(args) => Ok(runs::runs(args)),
         Command::Show(args) => runs::show(args),
         Command::Diff(args) => diff::diff(args),
         Command::Log(args) => log::log(args),

@@ -23,10 +23,9 @@ pub(super) fn start(store: &Store, kind: &Kind, trajectory: &Key) -> Option<Path
             .is_none_or(|v| n == total || n.is_multiple_of(v.every));
         n <= total && validated_alike
     };
-    let states = store.states(trajectory).into_iter();
+    let mut states = store.states(trajectory).into_iter();
     states
-        .filter(|(n, _)| on_the_way(*n))
-        .next_back()
+        .rfind(|(n, _)| on_the_way(*n))
         .map(|(_, folder)| folder)
 }
 
