@@ -10,6 +10,7 @@
 
 mod args;
 mod cache;
+mod data;
 mod diff;
 mod display;
 mod doctor;
@@ -21,6 +22,7 @@ mod graph;
 mod hints;
 mod init;
 mod log;
+mod masks;
 mod past;
 mod place;
 mod plan;
@@ -109,8 +111,10 @@ pub fn main() -> ExitCode {
         Command::Export(args) => stored::export(args),
         Command::Cache(args) => cache::cache(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Data(args) => data::data(args),
         Command::Graph(args) => graph::graph(args),
         Command::Init(args) => init::init(args),
+        Command::Masks(args) => masks::masks(args),
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
