@@ -150,7 +150,9 @@ pub(super) fn claimed(
     let trajectory = plan::trajectory(kind, &manifest);
     let job = Job {
         trajectory: trajectory.map(|key| key.to_string()),
-        start: trajectory.and_then(|key| trajectory::start(run.store, kind, &key)),
+        start: trajectory
+            .filter(|_| run.from_shorter)
+            .and_then(|key| trajectory::start(run.store, kind, &key)),
         ..job(run, at, grant, &ticket)
     };
     Ok(Claiming::Ready(Box::new(Claimed {

@@ -24,7 +24,7 @@ use super::{Exit, Fatal, say};
 /// `pipeline masks`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples: pipeline masks photo.jpg --out masks\n          pipeline masks *.png --out masks \
+    after_help = "Example: pipeline masks photo.jpg --out masks\n         pipeline masks *.png --out masks \
                   --weights sam_vit_b_01ec64.pth --model vit-b --grid 32"
 )]
 pub struct MasksArgs {
