@@ -367,3 +367,64 @@ fn images_of_odd_shapes_and_kinds() {
         .says("thread: an image of 2000x1 cannot be segmented: scaled to a longer side of 128, nothing is left of it")
         .says("\nhint: leave this image out");
 }
+
+#[test]
+fn masks_of_own_pictures() {
+    let Some(test) = tiny("masks_of_own_pictures") else {
+        return;
+    };
+    test.run("masks photos/a.png photos/b.png --out seen --device cpu")
+        .exits(0)
+        .says("a: ");
+    let shape = model().to_string().replace(' ', "");
+    test.run(&format!(
+        "masks photos/a.png --out sam --device cpu --weights sam.safetensors --model {shape} --grid 3 --count 5 \
+         --set pred_iou_thresh=0 --set stability_score_thresh=0 --set box_nms_thresh=0.95"
+    ))
+    .exits(0);
+    for (folder, name) in [("seen", "a"), ("seen", "b"), ("sam", "a")] {
+        let list = json(&test.path(&format!("{folder}/{name}.json")));
+        let (width, height) = if name == "a" { (48, 40) } else { (40, 48) };
+        let masks =
+            pixels::read_mask_json(&test.path(&format!("{folder}/{name}.json")), width, height);
+        let masks = masks.unwrap();
+        assert!(!masks.is_empty());
+        for (record, mask) in list.as_array().unwrap().iter().zip(&masks) {
+            assert_eq!(record["area"].as_u64().unwrap(), mask.area());
+            assert_eq!(record.get("predicted_iou").is_some(), folder == "sam");
+            assert_eq!(record.get("point_coords").is_some(), folder == "sam");
+        }
+        for picture in ["overlay", "labels"] {
+            let file = test.path(&format!("{folder}/{name}.{picture}.png"));
+            assert_eq!(
+                pixels::read_rgb8(&file).unwrap().image.size(),
+                (width, height)
+            );
+        }
+    }
+    assert!(json(&test.path("sam/a.json")).as_array().unwrap().len() <= 5);
+    let left: Vec<_> = crate::support::list(&test.path("sam"));
+    assert_eq!(left.len(), 3, "nothing of the work stays: {left:?}");
+}
+
+#[test]
+fn masks_say_what_is_wrong() {
+    let Some(test) = tiny("masks_say_what_is_wrong") else {
+        return;
+    };
+    let run = |words: &str, code| {
+        test.run(&format!("masks --out o --device cpu {words}"))
+            .exits(code)
+    };
+    run("nowhere.png", 1).says("nowhere.png");
+    run("photos/a.png --weights none.pth --model vit-b", 1)
+        .says("there is no file `none.pth`")
+        .says("sam_vit_b_01ec64.pth (375 MB) can be had from https://dl.fbaipublicfiles.com/");
+    run("photos/a.png --weights sam.safetensors --model vit-x", 2).says("vit-x");
+    run("photos/a.png --weights sam.safetensors --set colour=red", 2).says("colour");
+    run("photos/a.png --grid 0", 2).says("--grid 0 is not in 1..=128");
+    run("photos/a.png photos/a.png", 2).says("two pictures are called `a`");
+    run("photos/a.png --weights sam.safetensors --model vit-b", 1)
+        .says("does not fit the model")
+        .says("this looks like Segment Anything");
+}

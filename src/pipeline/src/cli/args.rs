@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Fatal;
+pub use super::masks::MasksArgs;
 use crate::history::History;
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
@@ -63,6 +64,8 @@ pub enum Command {
     Graph(GraphArgs),
     /// Check the worker, libtorch, devices, the cache folder and free disk.
     Doctor(DoctorArgs),
+    /// Segment pictures of your own: overlays, COCO JSON, label maps.
+    Masks(MasksArgs),
     /// Write a commented pipeline file for a folder of your own images.
     Init(InitArgs),
     /// Print the JSON Schema of pipeline files, for editors.

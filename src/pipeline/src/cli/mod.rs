@@ -23,6 +23,7 @@ mod graph;
 mod hints;
 mod init;
 mod log;
+mod masks;
 mod past;
 mod place;
 mod plan;
@@ -125,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Data(args) => data::data(args),
         Command::Graph(args) => graph::graph(args),
         Command::Init(args) => init::init(args),
+        Command::Masks(args) => masks::masks(args),
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),

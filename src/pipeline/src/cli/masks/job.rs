@@ -1,0 +1,142 @@
+//! A `mask` stage outside of any pipeline: a job in a folder that is removed afterwards, and the worker that does it.
+//! Unaware of what becomes of the masks.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+
+use serde_json::json;
+use spec::kinds::{Mask, Segmenter};
+use spec::names::SamPrecision;
+use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
+
+use super::{Picture, cannot};
+use crate::cli::args::DeviceChoice;
+use crate::cli::{Fatal, say, worker};
+
+/// A folder that is there while this lives.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A new folder in `at`.
+    pub fn new(at: &Path) -> Result<Self, Fatal> {
+        let path = at.join(format!(".masks-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(|e| cannot("create", &path, &e))?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0); // it only costs room
+    }
+}
+
+/// Leaves `masks.json` and `masks/` in `work/out`.
+pub fn run(
+    mask: &Mask,
+    pictures: &[Picture],
+    work: &Path,
+    choice: DeviceChoice,
+) -> Result<(), Fatal> {
+    let program = worker::find()?;
+    let facts = worker::facts(&program)?;
+    let device = worker::device(choice, &facts)?;
+    if let Segmenter::Sam(sam) = &mask.segmenter
+        && sam.precision != SamPrecision::Fp32
+        && device == Device::Cpu
+    {
+        let message = format!("precision {} computes on CUDA only", sam.precision);
+        return Err(Fatal::usage(message, "use `--device cuda`, or fp32"));
+    }
+    let file = write_job(mask, pictures, work, device)?;
+    let child = Command::new(&program)
+        .arg(file)
+        .env("NVIDIA_TF32_OVERRIDE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.map_err(|e| cannot("start", &program, &e))?;
+    let last = child.stdout.take().and_then(follow);
+    let status = child.wait().map_err(|e| cannot("wait for", &program, &e))?;
+    match last {
+        Some(Event::Done { .. }) if status.success() => Ok(()),
+        Some(Event::Failed(FailureReport { message, hint, .. })) => {
+            Err(Fatal::failed(message, hint))
+        }
+        _ => Err(Fatal::failed(
+            format!("the worker ended without a result ({status})"),
+            "memory may have run out",
+        )),
+    }
+}
+
+/// Says what the worker says; its last event.
+fn follow(out: ChildStdout) -> Option<Event> {
+    let mut last = None;
+    for line in BufReader::new(out).lines().map_while(Result::ok) {
+        match serde_json::from_str::<Said>(&line).map(|said| said.event) {
+            Ok(Event::Note { message }) => say(&message),
+            Ok(Event::Progress { step, total, .. }) => say(&format!("picture {step} of {total}")),
+            Ok(event) => last = Some(event),
+            Err(_) => {}
+        }
+    }
+    last
+}
+
+/// The pictures as a `prepare` stage would leave them, and the job that reads them.
+fn write_job(
+    mask: &Mask,
+    pictures: &[Picture],
+    work: &Path,
+    device: Device,
+) -> Result<PathBuf, Fatal> {
+    let folder = |name: &str| -> Result<PathBuf, Fatal> {
+        let path = work.join(name);
+        std::fs::create_dir_all(&path).map_err(|e| cannot("create", &path, &e))?;
+        Ok(path)
+    };
+    let images = folder("images")?;
+    let pairs: Vec<_> = pictures
+        .iter()
+        .map(|picture| {
+            let file = format!("{}.png", picture.number);
+            let written = pixels::write_png(&images.join(&file), &picture.image);
+            written.map_err(|e| Fatal::failed(e.to_string(), ""))?;
+            let (width, height) = picture.image.size();
+            Ok(json!({
+                "name": picture.number, "hr": file, "lq": file, "width": width, "height": height, "notes": [],
+            }))
+        })
+        .collect::<Result<_, Fatal>>()?;
+    let list = json!({"degrade": {"sr": 1}, "seed": 0, "pairs": pairs});
+    write(&images.join("pairs.json"), &list.to_string())?;
+    let job = Job {
+        format: JOB_FORMAT,
+        key: "masks".into(),
+        stage: Kind::Mask(mask.clone()),
+        inputs: BTreeMap::from([("images".into(), images)]),
+        out: folder("out")?,
+        state: folder("state")?,
+        device,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        checkpoint_seconds: 10.0,
+        trajectory: None,
+        start: None,
+    };
+    let file = work.join("job.json");
+    let text = serde_json::to_string(&job).map_err(|e| Fatal::failed(e.to_string(), ""))?;
+    write(&file, &text)?;
+    Ok(file)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Fatal> {
+    std::fs::write(path, text).map_err(|e| cannot("write", path, &e))
+}

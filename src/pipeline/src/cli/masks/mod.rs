@@ -1,0 +1,186 @@
+//! `pipeline masks`: segments a person's own pictures, without a pipeline file and without the cache.
+//! Unaware of how masks are computed: a worker does a `mask` stage for it.
+//!
+//! ```text
+//!   pictures ─> read, converted to 8-bit RGB ─> a job in a folder of its own ─> worker ─> DIR/NAME.overlay.png
+//!                                                                                         DIR/NAME.json (COCO)
+//!                                                                                         DIR/NAME.labels.png
+//! ```
+
+mod job;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pixels::{Rgb8, read_rgb8};
+use serde_json::{Value, json};
+use spec::kinds::{Mask, Segmenter};
+use spec::names::Granularity;
+
+use super::args::DeviceChoice;
+use super::{Exit, Fatal, say};
+
+/// `pipeline masks`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline masks photo.jpg --out masks\n         pipeline masks *.png --out masks \
+                  --weights sam_vit_b_01ec64.pth --model vit-b --grid 32"
+)]
+pub struct MasksArgs {
+    /// The pictures: PNG or JPEG.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Where the results go.
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// A checkpoint of Segment Anything; the graph segmenter, which needs none, when absent.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// The model that the weights belong to: vit-b, vit-l, vit-h, or as in a pipeline file in JSON.
+    #[arg(long, default_value = "vit-h", requires = "weights")]
+    pub model: String,
+    /// Prompt grid and number of masks: coarse, medium or fine.
+    #[arg(long, default_value = "coarse", value_parser = granularity)]
+    pub granularity: Granularity,
+    /// Prompt points a side, where it is not the granularity's.
+    #[arg(long)]
+    pub grid: Option<u32>,
+    /// The most masks, where it is not the granularity's.
+    #[arg(long)]
+    pub count: Option<u32>,
+    /// Set a value of the segmenter: `--set pred_iou_thresh=0.7`.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
+    /// Where SAM computes.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+}
+
+fn granularity(text: &str) -> Result<Granularity, String> {
+    let found = Granularity::ALL.iter().find(|g| g.as_str() == text);
+    found
+        .copied()
+        .ok_or_else(|| "expected coarse, medium or fine".into())
+}
+
+/// A picture under the name that its results get.
+struct Picture {
+    name: String,
+    /// How the worker calls it.
+    number: String,
+    image: Rgb8,
+}
+
+/// Segments the pictures.
+pub fn masks(args: &MasksArgs) -> Result<Exit, Fatal> {
+    let mask = configuration(args)?;
+    let pictures = read(&args.images)?;
+    std::fs::create_dir_all(&args.out).map_err(|e| cannot("create", &args.out, &e))?;
+    let work = job::Folder::new(&args.out)?;
+    job::run(&mask, &pictures, work.path(), args.device)?;
+    for picture in &pictures {
+        let found = write::results(picture, work.path(), &args.out)?;
+        say(&format!("{}: {found}", picture.name));
+    }
+    say(&format!("masks: {}/", args.out.display()));
+    Ok(Exit::Done)
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Fatal {
+    Fatal::failed(format!("cannot {what} `{}`: {error}", path.display()), "")
+}
+
+/// All pictures, each with a name of its own.
+fn read(paths: &[PathBuf]) -> Result<Vec<Picture>, Fatal> {
+    let mut pictures: Vec<Picture> = Vec::new();
+    for path in paths {
+        let loaded = read_rgb8(path).map_err(|e| {
+            let text = e.to_string();
+            let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
+            Fatal::failed(message, hint)
+        })?;
+        let stem = path.file_stem().unwrap_or_default();
+        let name = stem.to_string_lossy().into_owned();
+        if pictures.iter().any(|p| p.name == name) {
+            let message = format!("two pictures are called `{name}`");
+            return Err(Fatal::usage(
+                message,
+                "results are named after pictures without their ending: rename one",
+            ));
+        }
+        for note in &loaded.notes {
+            say(&format!("{name}: {note}"));
+        }
+        pictures.push(Picture {
+            name,
+            number: pictures.len().to_string(),
+            image: loaded.image,
+        });
+    }
+    Ok(pictures)
+}
+
+/// The `mask` stage that a pipeline file would have.
+fn configuration(args: &MasksArgs) -> Result<Mask, Fatal> {
+    let mut settings = serde_json::Map::new();
+    if let Some(weights) = &args.weights {
+        settings.insert("weights".into(), json!(weights));
+        settings.insert("model".into(), value(&args.model));
+    }
+    for setting in &args.settings {
+        let Some((name, text)) = setting.split_once('=') else {
+            let message = format!("`{setting}` is not `NAME=VALUE`");
+            return Err(Fatal::usage(message, "--set pred_iou_thresh=0.7"));
+        };
+        settings.insert(name.into(), value(text));
+    }
+    let segmenter = if args.weights.is_some() {
+        "sam"
+    } else {
+        "graph"
+    };
+    let stage = json!({
+        "images": "images", "granularity": args.granularity, "grid": args.grid, "count": args.count,
+        "segmenter": {segmenter: settings},
+    });
+    let mask: Mask = serde_json::from_value(stage)
+        .map_err(|e| Fatal::usage(format!("this is no segmenter: {e}"), ""))?;
+    check(&mask)?;
+    Ok(mask)
+}
+
+/// JSON where it is JSON, else a text.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+fn check(mask: &Mask) -> Result<(), Fatal> {
+    let range = |name: &str, value: usize, most: usize| {
+        if (1..=most).contains(&value) {
+            Ok(())
+        } else {
+            Err(Fatal::usage(
+                format!("--{name} {value} is not in 1..={most}"),
+                "",
+            ))
+        }
+    };
+    range("grid", mask.grid(), 128)?;
+    range("count", mask.count(), 4096)?;
+    let Segmenter::Sam(sam) = &mask.segmenter else {
+        return Ok(());
+    };
+    if let Some((field, expected)) = sam.wrong().first() {
+        return Err(Fatal::usage(format!("`{field}`: expected {expected}"), ""));
+    }
+    match (sam.weights.is_file(), sam.model.published()) {
+        (true, _) => Ok(()),
+        (false, published) => Err(Fatal::failed(
+            format!("there is no file `{}`", sam.weights.display()),
+            published.map_or(String::new(), |p| {
+                format!("{} ({}) can be had from {}", p.file, p.size, p.url)
+            }),
+        )),
+    }
+}
