@@ -76,7 +76,8 @@ fn root(types: &Map<String, Value>, kinds: &Map<String, Value>) -> Value {
 }
 
 fn stage(kinds: &Map<String, Value>) -> Value {
-    let one = |name: &String| json!({"required": [name]});
+    // `kind: null` takes away what an included file says, so that another kind may stand in its place.
+    let one = |name: &String| json!({"required": [name], "properties": {name: {"not": {"type": "null"}}}});
     let mut choice: Vec<Value> = kinds.keys().map(one).collect();
     choice.push(json!({"not": {"anyOf": choice.clone()}}));
     let mut properties = kinds.clone();
@@ -163,6 +164,8 @@ fn relax(schema: &mut Value, is_variant: bool) {
     };
     if !is_variant && object.contains_key("properties") {
         object.remove("required");
+    }
+    if !is_variant && object.get("type").is_some_and(|t| t == "object") {
         object.insert("type".into(), json!(["object", "null"]));
     }
     for (keyword, below) in object.iter_mut() {
