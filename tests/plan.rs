@@ -69,7 +69,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
         } else {
             vec![file("a.png"), file("b.png")]
         };
-        outside.insert((listing, path.clone()), Ok(files));
+        outside.insert((listing, path.to_path_buf()), Ok(files));
     }
     outside
 }
@@ -82,7 +82,11 @@ fn load(yaml: &str, overrides: &[&str]) -> Pipeline {
         overrides: &overrides,
         read: &|_| Ok(yaml.to_owned()),
     };
-    Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"))
+    let mut pipeline = Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
+    let root = Path::new("/project");
+    let anchored = pipeline.anchor(root, root);
+    anchored.unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
+    pipeline
 }
 
 /// What was done before, as a test says it was.
@@ -178,6 +182,12 @@ const CASES: &[Case] = &[
             "images=more",
         ],
         same: &["seed=3", "name=Set", "images=copy"],
+    },
+    Case {
+        kind: "prepare",
+        config: "{dataset: set5, root: photos, degrade: {sr: 4}}",
+        other: &["dataset=b100", "root=more", "degrade={sr: 3}"],
+        same: &["dataset=[set5]", "root=copy", "name=Set"],
     },
     Case {
         kind: "prepare",

@@ -28,8 +28,8 @@ pub enum PixelError {
         /// Why.
         source: std::io::Error,
     },
-    /// The content is neither PNG nor JPEG, whatever the name says.
-    #[error("`{}` is not an image: its content is neither PNG nor JPEG\nhint: convert it to PNG; the name's ending is not looked at", path.display())]
+    /// The content is not PNG, JPEG or BMP, whatever the name says.
+    #[error("`{}` is not an image: its content is not PNG, JPEG or BMP\nhint: convert it to PNG; the name's ending is not looked at", path.display())]
     NotAnImage {
         /// The file.
         path: PathBuf,

@@ -1,11 +1,12 @@
 //! Lists the images of a folder, sorted by name, and refuses folders that hold none.
 //! Unaware of what is in the files: a name's ending decides here, the content when it is read.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use crate::error::{PixelError, Result};
 
-/// The images directly in `dir`: names that end in png, jpg or jpeg, in any case, without hidden files,
+/// The images directly in `dir`: names that end in png, jpg, jpeg or bmp, in any case, without hidden files,
 /// sorted by name (bytes). Errors: [`PixelError::MissingFolder`], [`PixelError::NotAFolder`],
 /// [`PixelError::EmptyFolder`], [`PixelError::Read`].
 pub fn list_images(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -19,15 +20,29 @@ pub fn list_images(dir: &Path) -> Result<Vec<PathBuf>> {
             source,
         },
     })?;
-    let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut images = paths.map_err(PixelError::read(dir))?;
-    // A link that leads nowhere stays in: reading it is an error, leaving it out would shrink the set unnoticed.
-    images.retain(|path| has_image_name(path) && !path.is_dir());
+    let mut images = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(PixelError::read(dir))?;
+        let path = entry.path();
+        if has_image_name(&path) && !is_folder(&entry, &path) {
+            images.push(path);
+        }
+    }
     images.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     if images.is_empty() {
         Err(PixelError::EmptyFolder { path: dir.into() })
     } else {
         Ok(images)
+    }
+}
+
+/// Whether an entry is a folder or a link to one. The folder above knows without a look at each file, which thousands of
+/// them would take a while. A link that leads nowhere is none: reading it is an error, leaving it out would shrink the
+/// set unnoticed.
+fn is_folder(entry: &DirEntry, path: &Path) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+        _ => path.is_dir(),
     }
 }
 
@@ -39,7 +54,7 @@ fn has_image_name(path: &Path) -> bool {
     let ending = path
         .extension()
         .map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    !hidden && ending.is_some_and(|ending| ["png", "jpg", "jpeg"].contains(&ending.as_str()))
+    !hidden && ending.is_some_and(|ending| ["png", "jpg", "jpeg", "bmp"].contains(&ending.as_str()))
 }
 
 #[cfg(test)]
@@ -53,6 +68,7 @@ mod tests {
             "b.PNG",
             "a.jpg",
             "c.JPeG",
+            "d.bmp",
             "notes.txt",
             ".hidden.png",
             "10.png",
@@ -66,7 +82,10 @@ mod tests {
             .iter()
             .map(|p| p.file_name().unwrap().to_str().unwrap())
             .collect();
-        assert_eq!(names, ["10.png", "9.png", "a.jpg", "b.PNG", "c.JPeG"]);
+        assert_eq!(
+            names,
+            ["10.png", "9.png", "a.jpg", "b.PNG", "c.JPeG", "d.bmp"]
+        );
     }
 
     #[test]

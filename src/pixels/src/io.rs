@@ -1,10 +1,11 @@
-//! Reads PNG and JPEG files into 8-bit RGB, saying what was converted, and writes PNG.
+//! Reads PNG, JPEG and BMP files into 8-bit RGB, saying what was converted, and writes PNG.
 //! Unaware of data sets: which files are images of one is `folder`'s matter.
 
 use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
+use image::codecs::bmp::BmpDecoder;
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::metadata::Orientation;
@@ -52,15 +53,15 @@ pub struct Loaded {
     pub notes: Vec<Note>,
 }
 
-/// Reads a PNG or JPEG file, told apart by content. An orientation tag is applied, as `cv2.imread` does in the codes of
-/// the field; colour profiles and gamma are ignored, as there.
+/// Reads a PNG, JPEG or BMP file, told apart by content. An orientation tag is applied, as `cv2.imread` does in the codes
+/// of the field; colour profiles and gamma are ignored, as there.
 /// Errors: [`PixelError::Read`], and those of [`decode_rgb8`].
 pub fn read_rgb8(path: &Path) -> Result<Loaded> {
     let bytes = std::fs::read(path).map_err(PixelError::read(path))?;
     decode_rgb8(&bytes, path)
 }
 
-/// Decodes the bytes of a PNG or JPEG file; `path` is for messages only.
+/// Decodes the bytes of a PNG, JPEG or BMP file; `path` is for messages only.
 /// Errors: [`PixelError::NotAnImage`], [`PixelError::TooLarge`], [`PixelError::Damaged`].
 pub fn decode_rgb8(bytes: &[u8], path: &Path) -> Result<Loaded> {
     let (decoded, turned) = decode_turned(bytes, path)?;
@@ -91,6 +92,7 @@ fn decode_turned(bytes: &[u8], path: &Path) -> Result<(DynamicImage, bool)> {
     let broken = |error: image::ImageError| damaged(&error);
     match image::guess_format(bytes) {
         Ok(ImageFormat::Png) => finish(PngDecoder::new(Cursor::new(bytes)).map_err(broken)?, path),
+        Ok(ImageFormat::Bmp) => finish(BmpDecoder::new(Cursor::new(bytes)).map_err(broken)?, path),
         Ok(ImageFormat::Jpeg) if jpeg_is_complete(bytes) => {
             finish(JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?, path)
         }
@@ -310,9 +312,14 @@ mod tests {
     }
 
     #[test]
-    fn jpeg_is_read_by_content_and_decodes_alike_each_time() {
+    fn bmp_and_jpeg_are_read_by_content_and_jpeg_decodes_alike_each_time() {
         let rgb = image::RgbImage::from_raw(40, 30, photo().data).unwrap();
-        let bytes = encoded(&DynamicImage::ImageRgb8(rgb), ImageFormat::Jpeg);
+        let rgb = DynamicImage::ImageRgb8(rgb);
+        assert_eq!(
+            load(&encoded(&rgb, ImageFormat::Bmp)).unwrap().image,
+            photo()
+        );
+        let bytes = encoded(&rgb, ImageFormat::Jpeg);
         let first = load(&bytes).unwrap();
         assert_eq!(
             (first.image.width, first.image.height, first.notes.len()),
@@ -349,7 +356,7 @@ mod tests {
     #[test]
     fn damaged_and_foreign_files_are_errors_that_name_the_file() {
         let rgb = DynamicImage::ImageRgb8(image::RgbImage::from_raw(40, 30, photo().data).unwrap());
-        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp] {
             let bytes = encoded(&rgb, format);
             for kept in [bytes.len() / 5, bytes.len() / 2, bytes.len() * 9 / 10] {
                 let error = load(&bytes[..kept]).unwrap_err();

@@ -154,7 +154,7 @@ fn collisions(stages: &[Stage], root: &Path, here: &Path) -> Found {
     }
     for stage in stages {
         for (_, input) in stage.kind.outside() {
-            let full = normal(&here.join(input));
+            let full = normal(&here.join(&input));
             let Ok(input) = full.strip_prefix(root) else {
                 continue;
             };

@@ -196,6 +196,7 @@ impl Checker<'_> {
     }
 
     fn prepare(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
+        self.source(prepare, problems);
         match prepare.degrade {
             Degrade::Sr(scale) => self.need(
                 (2..=4).contains(&scale),
@@ -218,6 +219,45 @@ impl Checker<'_> {
                     problems,
                 );
             }
+        }
+    }
+
+    /// A folder or data sets, and not what belongs to the other.
+    fn source(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
+        let named = !prepare.dataset.0.is_empty();
+        self.need(
+            named != prepare.images.is_some(),
+            "images",
+            || "give one of `images: folder` and `dataset: name`".into(),
+            problems,
+        );
+        self.need(
+            named == prepare.root.is_some(),
+            "root",
+            || "`root:` is the folder that holds the data sets of `dataset:`: give both".into(),
+            problems,
+        );
+        let mut seen = BTreeSet::new();
+        for (at, dataset) in prepare.dataset.0.iter().enumerate() {
+            self.need(
+                seen.insert(dataset),
+                &format!("dataset.{at}"),
+                || format!("the data set `{dataset}` stands twice"),
+                problems,
+            );
+        }
+        let own = [
+            ("lr", prepare.lr.is_none()),
+            ("lr_if_present", prepare.lr_if_present.is_none()),
+            ("only", prepare.only.is_empty()),
+        ];
+        for (field, absent) in own {
+            self.need(
+                absent || !named,
+                field,
+                || format!("`{field}` goes with `images:`; a data set knows its own"),
+                problems,
+            );
         }
     }
 

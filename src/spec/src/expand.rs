@@ -196,6 +196,8 @@ impl Expander<'_> {
                 }
                 axis => {
                     let choices = self.axis(axis_name(axis), key, values, body)?;
+                    distinct(&choices, |c| c.text.clone())
+                        .map_err(|(at, text)| twice(at, &key.text, &text))?;
                     read.dimensions
                         .push(choices.into_iter().map(|c| vec![c]).collect());
                 }
@@ -227,6 +229,8 @@ impl Expander<'_> {
                 row.push(choice);
             }
         }
+        // A value may stand twice in one list, as long as the lists together do not repeat themselves.
+        distinct(&rows, spelled).map_err(|(row, text)| twice(&row[0], "", &text))?;
         Ok(rows)
     }
 
@@ -249,13 +253,8 @@ impl Expander<'_> {
             ));
         }
         let mut choices: Vec<Choice> = Vec::new();
-        let mut seen: BTreeSet<String> = BTreeSet::new();
         for item in items {
             for (text, node) in self.values(axis, item, body)? {
-                if !seen.insert(text.clone()) {
-                    let message = format!("the value `{text}` stands twice");
-                    return Err(Problem::new(item.pos, key.text.clone(), message));
-                }
                 let axis = axis.to_owned();
                 choices.push(Choice { axis, text, node });
             }
@@ -289,6 +288,29 @@ impl Expander<'_> {
             _ => Ok(vec![(text, item.clone())]),
         }
     }
+}
+
+/// The first of these that is spelled as one before it, with its spelling.
+fn distinct<T>(all: &[T], spelling: impl Fn(&T) -> String) -> Result<(), (&T, String)> {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for one in all {
+        let text = spelling(one);
+        if seen.contains(&text) {
+            return Err((one, text));
+        }
+        seen.insert(text);
+    }
+    Ok(())
+}
+
+fn spelled(row: &Row) -> String {
+    let texts: Vec<&str> = row.iter().map(|c| c.text.as_str()).collect();
+    texts.join(", ")
+}
+
+fn twice(choice: &Choice, path: &str, text: &str) -> Problem {
+    let message = format!("the value `{text}` stands twice");
+    Problem::new(choice.node.pos, path, message)
 }
 
 /// `seeds` is a friendlier spelling of the field it sweeps.

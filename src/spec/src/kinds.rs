@@ -11,7 +11,8 @@ mod table;
 mod tiling;
 mod training;
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -195,44 +196,56 @@ impl Kind {
         refs.0
     }
 
-    /// The outside files and folders this stage reads, each with the field that names it.
-    pub fn outside(&self) -> Vec<(&'static str, &PathBuf)> {
+    /// The outside files and folders this stage reads, each with its role: the field that names it or, for a data set,
+    /// what its folder holds.
+    pub fn outside(&self) -> Vec<(&'static str, Cow<'_, Path>)> {
+        let one = |field, path| vec![(field, Cow::Borrowed(Path::new(path)))];
         match self {
-            Self::Prepare(prepare) => {
-                let lr = prepare.lr.as_ref().map(|lr| ("lr", lr));
-                let maybe = prepare.lr_if_present.as_ref();
-                std::iter::once(("images", &prepare.images))
-                    .chain(lr)
-                    .chain(maybe.map(|lr| ("lr_if_present", lr)))
-                    .collect()
-            }
+            Self::Prepare(prepare) => prepare.outside(),
             Self::Mask(Mask {
                 segmenter: Segmenter::Files { path },
                 ..
-            }) => {
-                vec![("segmenter.files.path", path)]
+            }) => one("segmenter.files.path", path),
+            Self::Pretrained(pretrained) => one("file", &pretrained.file),
+            Self::Command(command) => {
+                let files = command.files.iter();
+                files.map(|f| ("files", f.as_path().into())).collect()
             }
-            Self::Pretrained(pretrained) => vec![("file", &pretrained.file)],
-            Self::Command(command) => command.files.iter().map(|f| ("files", f)).collect(),
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
                 vec![]
             }
         }
     }
 
-    /// The same, to be changed: relative paths are anchored at the pipeline file's folder.
-    pub(crate) fn outside_mut(&mut self) -> Vec<&mut PathBuf> {
+    /// The field of the YAML that names an outside path of this role.
+    pub(crate) fn field_of(&self, role: &'static str) -> &'static str {
         match self {
-            Self::Prepare(prepare) => std::iter::once(&mut prepare.images)
-                .chain(prepare.lr.as_mut())
-                .chain(prepare.lr_if_present.as_mut())
-                .collect(),
+            Self::Prepare(prepare) => prepare.field_of(role),
+            _ => role,
+        }
+    }
+
+    /// The paths of the YAML with their fields, to be changed: relative ones are anchored at the folder of their file.
+    pub(crate) fn paths_mut(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+        match self {
+            Self::Prepare(prepare) => [
+                ("images", &mut prepare.images),
+                ("root", &mut prepare.root),
+                ("lr", &mut prepare.lr),
+                ("lr_if_present", &mut prepare.lr_if_present),
+            ]
+            .into_iter()
+            .filter_map(|(field, path)| Some((field, path.as_mut()?)))
+            .collect(),
             Self::Mask(Mask {
                 segmenter: Segmenter::Files { path },
                 ..
-            }) => vec![path],
-            Self::Pretrained(pretrained) => vec![&mut pretrained.file],
-            Self::Command(command) => command.files.iter_mut().collect(),
+            }) => vec![("segmenter.files.path", path)],
+            Self::Pretrained(pretrained) => vec![("file", &mut pretrained.file)],
+            Self::Command(command) => {
+                let files = command.files.iter_mut();
+                files.map(|f| ("files", f)).collect()
+            }
             Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
                 vec![]
             }

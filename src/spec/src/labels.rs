@@ -75,19 +75,23 @@ pub fn architecture<S: Stages + ?Sized>(stages: &S, at: usize) -> Option<&Archit
     }
 }
 
-/// The name of a set of images in tables: `name`, else the folder's, else (for `HR` and the like) its parent's.
+/// The name of a set of images in tables: `name`, else the data sets', else the folder's, else (for `HR` and the like)
+/// its parent's.
 pub fn set_name(prepare: &Prepare) -> String {
     if let Some(name) = &prepare.name {
         return name.clone();
     }
+    let Some(folder) = &prepare.images else {
+        return prepare.dataset.title();
+    };
     let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
-    let own = name(&prepare.images).unwrap_or_default();
+    let own = name(folder).unwrap_or_default();
     let generic = matches!(
         own.to_ascii_uppercase().as_str(),
         "HR" | "GT" | "GTMOD12" | "ORIGINAL"
     );
     if generic {
-        prepare.images.parent().and_then(name).unwrap_or(own)
+        folder.parent().and_then(name).unwrap_or(own)
     } else {
         own
     }

@@ -23,6 +23,7 @@
 mod anchor;
 pub mod backbones;
 mod check;
+pub mod datasets;
 mod de;
 mod error;
 mod expand;

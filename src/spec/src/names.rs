@@ -156,3 +156,49 @@ names! {
         Ssim = "ssim",
     }
 }
+
+names! {
+    /// A data set by name; [`crate::datasets`] says where it lies and what it holds.
+    Dataset {
+        /// DIV2K's 800 training images.
+        Div2k = "div2k",
+        /// DIV2K's validation images 0801 to 0810: what trainings stop by.
+        Div2kVal = "div2k-val",
+        /// `Flickr2K`.
+        Flickr2k = "flickr2k",
+        /// The 400 images of BSDS500 that are trained on.
+        Bsd500 = "bsd500",
+        /// Waterloo Exploration Database.
+        Wed = "wed",
+        /// Set5.
+        Set5 = "set5",
+        /// Set14.
+        Set14 = "set14",
+        /// B100 (also BSD100).
+        B100 = "b100",
+        /// Urban100.
+        Urban100 = "urban100",
+        /// Manga109.
+        Manga109 = "manga109",
+        /// BSD68 in colour (also CBSD68).
+        Bsd68 = "bsd68",
+        /// Kodak24.
+        Kodak24 = "kodak24",
+        /// `McMaster`.
+        McMaster = "mcmaster",
+        /// For demonstrations: crops of three photographs to train on.
+        SampleTrain = "sample-train",
+        /// For demonstrations: a crop of one photograph to stop by.
+        SampleVal = "sample-val",
+        /// For demonstrations: the astronaut.
+        SampleA = "sample-a",
+        /// For demonstrations: the cat.
+        SampleB = "sample-b",
+        /// For demonstrations: the rocket.
+        SampleC = "sample-c",
+        /// For demonstrations: the astronaut and the cat.
+        SampleD = "sample-d",
+        /// For demonstrations: the cat and the rocket.
+        SampleE = "sample-e",
+    }
+}

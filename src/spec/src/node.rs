@@ -108,14 +108,16 @@ impl Node {
         }
     }
 
-    /// Lays `over` upon this: mappings are merged key by key, anything else is replaced.
+    /// Lays `over` upon this: mappings are merged key by key, nothing (`key: null`) takes a key away, anything else is
+    /// replaced.
     pub fn merge(&mut self, over: Node) {
         match (&mut self.value, over.value) {
             (Value::Map(base), Value::Map(entries)) if base.is_empty() => *base = entries,
             (Value::Map(base), Value::Map(entries)) => {
                 for (key, node) in entries {
-                    match base.iter_mut().find(|(k, _)| k.text == key.text) {
-                        Some((_, old)) => old.merge(node),
+                    match base.iter().position(|(k, _)| k.text == key.text) {
+                        Some(at) if matches!(node.value, Value::Null) => drop(base.remove(at)),
+                        Some(at) => base[at].1.merge(node),
                         None => base.push((key, node)),
                     }
                 }

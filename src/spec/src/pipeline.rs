@@ -297,21 +297,15 @@ impl Loader<'_> {
         let prefix = format!("stages.{}", draft.base);
         let (mut kind, resources) = read_stage(draft).map_err(|p| vec![p.under(&prefix)])?;
         let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
-        let fields: Vec<&str> = kind.outside().into_iter().map(|(field, _)| field).collect();
-        let positions: Vec<Pos> = fields
-            .iter()
-            .map(|field| config.nearest(field).pos)
-            .collect();
         if let Kind::Command(command) = &mut kind {
             self.hand_through(command);
         }
-        for (pos, path) in positions.iter().zip(kind.outside_mut()) {
-            *path = self.folder(*pos).join(&*path);
+        for (field, path) in kind.paths_mut() {
+            *path = self.folder(config.nearest(field).pos).join(&*path);
         }
-        let outside_places = positions
-            .iter()
-            .map(|pos| spot(*pos, &self.sources))
-            .collect();
+        let place = |role| spot(config.nearest(kind.field_of(role)).pos, &self.sources);
+        let outside = kind.outside();
+        let outside_places = outside.iter().map(|(role, _)| place(role)).collect();
         let stage = Stage {
             name: draft.name.clone(),
             base: draft.base.clone(),

@@ -302,6 +302,13 @@ p.yaml:9:19: stages.t.each.alpha: the list of values is empty
    |                   ^",
     );
     says(
+        "  t:\n    each: {zip: {alpha: [1, 2, 1], seed: [0, 0, 0]}}\n    tune: {backbone: base, images: pairs, masks: masks, iterations: 9}\n",
+        "\
+p.yaml:9:32: stages.t.each.zip: the value `1, 0` stands twice
+ 9 |     each: {zip: {alpha: [1, 2, 1], seed: [0, 0, 0]}}
+   |                                ^",
+    );
+    says(
         "  t:\n    each: {alpha: [1, 2, 1]}\n    tune: {backbone: base, images: pairs, masks: masks, iterations: 9}\n",
         "\
 p.yaml:9:26: stages.t.each.alpha: the value `1` stands twice
@@ -404,7 +411,74 @@ fn a_file_over_an_included_one_changes_single_fields_and_paths_keep_their_folder
         panic!("no pairs")
     };
     assert_eq!(prepare.degrade, Degrade::Sr(2));
-    assert_eq!(prepare.images, Path::new("common/photos"));
+    assert_eq!(prepare.images.as_deref(), Some(Path::new("common/photos")));
+}
+
+#[test]
+fn nothing_over_an_included_field_takes_it_away() {
+    let common = "stages:\n  p:\n    prepare: {images: photos, lr: lr, degrade: {sr: 4}}\n  q:\n    mask: {images: p}\n  \
+                  base:\n    pretrained: {backbone: {imdn: {scale: 4}}, file: a.pth}\n";
+    let own = "include: [common/a.yaml]\nstages:\n  p:\n    prepare: {lr: null}\n  q: null\n  base:\n    pretrained: null\n    \
+               train: {backbone: {imdn: {scale: 4}}, images: p, iterations: 3}\n";
+    let loaded = load(&[("p.yaml", own), ("common/a.yaml", common)], &[], &[]).unwrap();
+    let names: Vec<&str> = loaded.stages.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["p", "base"]);
+    let Kind::Prepare(prepare) = kind_of(&loaded, "p") else {
+        panic!("no pairs")
+    };
+    assert_eq!(prepare.lr, None);
+    assert!(matches!(kind_of(&loaded, "base"), Kind::Train(_)));
+}
+
+#[test]
+fn data_sets_are_named_and_lie_below_a_root() {
+    let named =
+        |body: &str| format!("stages:\n  p:\n    prepare: {{{body}, degrade: {{sr: 4}}}}\n");
+    let yaml = named("dataset: [div2k, flickr2k], root: data");
+    let loaded = load(&[("p.yaml", &yaml)], &[], &[]).unwrap();
+    let outside = loaded.stages[0].kind.outside();
+    let paths: Vec<String> = outside
+        .iter()
+        .map(|(_, p)| p.display().to_string())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "data/DIV2K/DIV2K_train_HR",
+            "data/DIV2K/DIV2K_train_LR_bicubic/X4",
+            "data/Flickr2K/Flickr2K_HR",
+            "data/Flickr2K/Flickr2K_LR_bicubic/X4",
+        ]
+    );
+    says_of(
+        &[("p.yaml", &named("dataset: set6, root: data"))],
+        "\
+p.yaml:3:24: stages.p.prepare.dataset: unknown name `set6`
+ 3 |     prepare: {dataset: set6, root: data, degrade: {sr: 4}}
+   |                        ^
+hint: did you mean `set5`?",
+    );
+    says_of(
+        &[("p.yaml", &named("dataset: set5"))],
+        "\
+p.yaml:3:14: stages.p.prepare.root: `root:` is the folder that holds the data sets of `dataset:`: give both
+ 3 |     prepare: {dataset: set5, degrade: {sr: 4}}
+   |              ^",
+    );
+    says_of(
+        &[("p.yaml", &named("dataset: [set5, set5], root: data"))],
+        "\
+p.yaml:3:31: stages.p.prepare.dataset.1: the data set `set5` stands twice
+ 3 |     prepare: {dataset: [set5, set5], root: data, degrade: {sr: 4}}
+   |                               ^",
+    );
+    says_of(
+        &[("p.yaml", &named("images: a, dataset: set5, root: data"))],
+        "\
+p.yaml:3:23: stages.p.prepare.images: give one of `images: folder` and `dataset: name`
+ 3 |     prepare: {images: a, dataset: set5, root: data, degrade: {sr: 4}}
+   |                       ^",
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Compare two runs: parameters, metrics, schedules of trainings.
     #[command(
-        after_help = "Examples: pipeline diff last~1 last\n          pipeline diff last last --stages spt,full"
+        after_help = "Example: pipeline diff last~1 last\n         pipeline diff last last --stages spt,full"
     )]
     Diff(DiffArgs),
     /// Print what a stage said.
@@ -55,6 +55,9 @@ pub enum Command {
     Export(ExportArgs),
     /// Look into the cache, verify it, clean it up, take it along.
     Cache(CacheArgs),
+    /// Say which data sets and weights a file needs, and which are there.
+    #[command(after_help = "Example: pipeline data check pipelines/tables.yaml")]
+    Data(DataArgs),
     /// Draw the graph of stages, coloured by whether they are fresh.
     Graph(GraphArgs),
     /// Check the worker, libtorch, devices, the cache folder and free disk.
@@ -115,6 +118,22 @@ pub struct RunArgs {
     /// Go on with what does not depend on a failed stage.
     #[arg(long)]
     pub keep_going: bool,
+}
+
+/// `pipeline data`.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+/// What `pipeline data` can do.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// List the data sets and weights that the stages of a file read; exit 1 when one is missing.
+    #[command(after_help = "Example: pipeline data check pipelines/tables.yaml")]
+    Check(PipelineArgs),
 }
 
 /// `pipeline plan`.
@@ -459,7 +478,7 @@ pub struct InitArgs {
     /// Where pipelines/my-images.yaml goes.
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
-    /// Your images: PNG and JPEG, in one folder or in its subfolders train, val and test [default: DIR/images].
+    /// Your images: PNG, JPEG and BMP, in one folder or in its subfolders train, val and test [default: DIR/images].
     #[arg(long, value_name = "FOLDER")]
     pub images: Option<PathBuf>,
     /// How many times larger the restored images are: 2, 3 or 4.

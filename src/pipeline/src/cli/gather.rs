@@ -15,11 +15,11 @@ pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Outsi
     let mut outside = Outside::new();
     for kind in kinds {
         for (field, path) in kind.outside() {
-            let at = (Listing::of(kind, field), path.clone());
+            let at = (Listing::of(kind, field), path.into_owned());
             if wanted.contains_key(&at) || outside.contains_key(&at) {
                 continue;
             }
-            match names(at.0, field, path) {
+            match names(at.0, field, &at.1) {
                 Ok(names) => drop(wanted.insert(at, names)),
                 Err(why) => drop(outside.insert(at, Err(why))),
             }

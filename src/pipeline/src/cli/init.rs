@@ -136,8 +136,7 @@ fn remark(all: usize, left: usize) -> String {
 
 /// The names of at least three images.
 fn names(images: &Path) -> Result<Vec<String>, Fatal> {
-    let hint =
-        "put PNG or JPEG images there, three at least, or name another folder: --images FOLDER";
+    let hint = "put PNG, JPEG or BMP images there, three at least, or name another folder: --images FOLDER";
     let found = pixels::list_images(images).map_err(|e| Fatal::usage(e.to_string(), hint))?;
     let named = found.iter().filter_map(|path| path.file_name()?.to_str());
     let names: Vec<String> = named.map(str::to_owned).collect();

@@ -10,6 +10,7 @@
 
 mod args;
 mod cache;
+mod data;
 mod diff;
 mod display;
 mod doctor;
@@ -108,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => stored::export(args),
         Command::Cache(args) => cache::cache(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Data(args) => data::data(args),
         Command::Graph(args) => graph::graph(args),
         Command::Init(args) => init::init(args),
         Command::Schema(args) => schema::schema(args),

@@ -13,7 +13,7 @@ use store::{Facts, Key, Presence};
 use super::args::RunArgs;
 use super::executor::{Executors, TableExecutor};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, display, place, publish, recording, say, signals, verify};
+use super::{Exit, Fatal, data, display, place, publish, recording, say, signals, verify};
 use crate::plan::{Plan, Verdict};
 use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
 
@@ -21,6 +21,11 @@ use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
 pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Write)?;
     let (plan, _lease) = verify::verified_plan(&session)?;
+    if !args.pipeline.quiet {
+        for notice in data::notices(&data::states_of(&session, &plan)) {
+            say(&notice);
+        }
+    }
     let stop = signals::watch()?;
     let (_, to_run, _) = plan.counts();
     let begin = Instant::now();

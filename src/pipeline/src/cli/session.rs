@@ -95,6 +95,11 @@ impl Session {
         })
     }
 
+    /// What the outside paths of all stages hold.
+    pub const fn outside(&self) -> &Outside {
+        &self.outside
+    }
+
     /// The plan as things stand now.
     pub fn plan(&self) -> Plan {
         let past = CachedPast::new(&self.store, &self.pipeline_path());
@@ -143,11 +148,12 @@ impl Session {
         let kind = &self.pipeline.stages[at].kind;
         let now = gather::gather(std::iter::once(kind), &self.store);
         for (field, path) in kind.outside() {
-            let at = (plan::Listing::of(kind, field), path.clone());
+            let at = (plan::Listing::of(kind, field), path.into_owned());
+            let path = &at.1;
             let read = |outside: &Outside| match outside.get(&at) {
                 Some(Ok(files)) => {
                     let mut files = files.clone();
-                    files.retain(|(name, _)| plan::reads(kind, field, name));
+                    files.retain(|(name, _)| plan::reads(kind, field, path, name));
                     Some(files)
                 }
                 _ => None,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::Path;
 
 use spec::backbones::{Art, Cat};
 use spec::kinds::{
@@ -12,9 +13,9 @@ use spec::kinds::{
 };
 use spec::names::{Precision, Scheme};
 use spec::{Kind, Pipeline, Stage, labels};
-use store::Key;
+use store::{Digest, Key};
 
-use super::{Found, Listing, Outside};
+use super::{Listing, Outside};
 
 /// The version of a kind: bumped by hand whenever the same configuration gives other bytes.
 ///
@@ -61,12 +62,10 @@ pub const fn outputs(kind: &Kind) -> &'static [&'static str] {
     }
 }
 
-/// Whether a stage reads the file `name` of its outside path: `only` narrows a folder.
-pub fn reads(kind: &Kind, field: &str, name: &str) -> bool {
+/// Whether a stage reads the file `name` of the outside path `path` of this role.
+pub fn reads(kind: &Kind, role: &str, path: &Path, name: &str) -> bool {
     match kind {
-        Kind::Prepare(Prepare { only, .. }) if field == "images" => {
-            only.is_empty() || only.iter().any(|o| o == name)
-        }
+        Kind::Prepare(prepare) => prepare.reads(role, path, name),
         _ => true,
     }
 }
@@ -91,8 +90,11 @@ pub(super) fn manifest(
             Some(None) => format!("{field}/{}", path.display()),
             None => field.to_owned(),
         };
-        let at = (Listing::of(&stage.kind, field), path.clone());
-        lines.outside(&stage.kind, field, &name, outside.get(&at));
+        let at = (Listing::of(&stage.kind, field), path.into_owned());
+        if let Some(Ok(files)) = outside.get(&at) {
+            let reads = |file: &str| reads(&stage.kind, field, &at.1, file);
+            lines.outside(&name, files, reads);
+        }
     }
     if stage.kind.uses_torch() {
         lines.put("numerics", numerics);
@@ -139,12 +141,14 @@ impl Lines {
     }
 
     /// `shown` is how lines name what the field names: a command reads its files under their paths.
-    fn outside(&mut self, kind: &Kind, field: &str, shown: &str, found: Option<&Found>) {
-        let Some(Ok(files)) = found else {
-            return;
-        };
-        for (name, digest) in files.iter().filter(|(name, _)| reads(kind, field, name)) {
-            self.put(&format!("outside.{shown}/{name}"), digest);
+    fn outside(&mut self, shown: &str, files: &[(String, Digest)], reads: impl Fn(&str) -> bool) {
+        for (name, digest) in files.iter().filter(|(name, _)| reads(name)) {
+            let mut path = format!("outside.{shown}/{name}");
+            // Two of the folders that a stage joins may hold a file of one name.
+            while self.0.contains_key(&path) {
+                path.push('+');
+            }
+            self.put(&path, digest);
         }
     }
 
@@ -162,9 +166,12 @@ impl Lines {
     }
 
     fn prepare(&mut self, prepare: &Prepare) {
-        // The folder's path and the name in tables do not change the pairs; `only` shows in the list of files.
+        // Folders' paths, data sets' names and the name in tables do not change the pairs; what `only` and a data set
+        // leave out shows in the list of files.
         let Prepare {
             images: _,
+            dataset: _,
+            root: _,
             lr: _,
             lr_if_present: _,
             degrade,

@@ -9,6 +9,7 @@
 //! ```
 
 mod causes;
+mod datasets;
 mod manifest;
 mod order;
 mod verdict;
@@ -20,6 +21,7 @@ use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
 pub use causes::{causes, stale_inputs};
+pub use datasets::{DatasetState, states, tidy};
 pub use manifest::{outputs, reads, trajectory, version};
 pub use verdict::{Change, Reason, Verdict, changes};
 

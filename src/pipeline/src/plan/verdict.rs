@@ -6,10 +6,10 @@ use std::path::Path;
 
 use spec::kinds::Prepare;
 use spec::names::Precision;
-use spec::{Kind, Pipeline, Stage};
+use spec::{Edge, Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-use super::{Listing, Planned, Stored, World};
+use super::{Listing, Planned, Stored, World, datasets};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,9 @@ pub struct Change {
     pub new: Option<String>,
 }
 
+/// More blocked inputs than this are counted, not listed.
+const MOST_INPUTS: usize = 6;
+
 /// What a stage waits for that nobody here can make: data outside, or a stage that is blocked.
 pub(super) fn missing(
     pipeline: &Pipeline,
@@ -81,11 +84,15 @@ pub(super) fn missing(
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
     let files = files.filter_map(|((field, path), place)| {
-        let at = (Listing::of(&stage.kind, field), path.clone());
-        let why = match outside.get(&at) {
-            Some(Ok(files)) => absent_files(&stage.kind, path, files)?,
-            Some(Err(why)) => why.clone(),
-            None => unknown(path),
+        let at = (Listing::of(&stage.kind, field), path.into_owned());
+        let path = &at.1;
+        let found = outside.get(&at);
+        let owner = datasets::owner(&stage.kind, path);
+        let (field, why) = match (found, owner) {
+            (Some(found), Some(owner)) => ("dataset", datasets::trouble(owner, path, found)?),
+            (Some(Ok(files)), None) => (field, absent_files(&stage.kind, path, files)?),
+            (Some(Err(why)), None) => (field, why.clone()),
+            (None, _) => (field, unknown(path)),
         };
         let at = match place.line {
             0 => String::new(),
@@ -99,15 +106,22 @@ pub(super) fn missing(
             Some(Verdict::Blocked(_))
         )
     };
-    let inputs = stage.inputs.iter().filter(|e| blocked(&e.stage));
-    let inputs = inputs.map(|e| {
-        format!(
-            "input `{}` ({}) is blocked",
-            e.role, pipeline.stages[e.stage].name
-        )
-    });
-    let precision = wrong_device(stage, world.numerics);
-    files.chain(inputs).chain(precision).collect()
+    let inputs: Vec<&Edge> = stage.inputs.iter().filter(|e| blocked(&e.stage)).collect();
+    files
+        .chain(blocked_inputs(pipeline, stage, &inputs))
+        .chain(wrong_device(stage, world.numerics))
+        .collect()
+}
+
+/// A line for each blocked input or, where there are many, one that counts them.
+fn blocked_inputs(pipeline: &Pipeline, stage: &Stage, blocked: &[&Edge]) -> Vec<String> {
+    if blocked.len() > MOST_INPUTS {
+        let (some, all) = (blocked.len(), stage.inputs.len());
+        return vec![format!("{some} of its {all} inputs are blocked")];
+    }
+    let name = |e: &Edge| &pipeline.stages[e.stage].name;
+    let line = |e: &&Edge| format!("input `{}` ({}) is blocked", e.role, name(e));
+    blocked.iter().map(line).collect()
 }
 
 /// Why the numerics class of the plan cannot do what the stage wants.

@@ -1,17 +1,28 @@
 //! `prepare`: images of folders become HR/LR pairs.
 //! Unaware of how an image is read or degraded.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::datasets::{Datasets, Source};
 
 /// `prepare`: images of a folder become HR/LR pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
-    /// Folder of the HR (or clean) images: PNG and JPEG, 8 or 16 bit.
-    pub images: PathBuf,
+    /// Folder of the HR (or clean) images: PNG, JPEG and BMP, 8 or 16 bit.
+    #[serde(default)]
+    pub images: Option<PathBuf>,
+    /// Instead of `images`: data sets by name below `root`, several of them joined. LR images that lie beside them are
+    /// used.
+    #[serde(default)]
+    pub dataset: Datasets,
+    /// The folder that holds the data sets.
+    #[serde(default)]
+    pub root: Option<PathBuf>,
     /// Folder of existing LR images, named as the HR ones or with `x<scale>` behind the name.
     #[serde(default)]
     pub lr: Option<PathBuf>,
@@ -26,16 +37,67 @@ pub struct Prepare {
     /// Seed of the evaluation noise, the same for every image as in ART's test code; only with `denoise`.
     #[serde(default)]
     pub seed: u32,
-    /// The name in tables; the folder's own (or its parent's, if that is `HR`) when absent. Not in the key.
+    /// The name in tables; the data sets', else the folder's own (or its parent's, if that is `HR`) when absent. Not in
+    /// the key.
     #[serde(default)]
     pub name: Option<String>,
 }
 
 impl Prepare {
-    /// The folder of LR images to use, if there is one. Looks whether `lr_if_present` exists.
-    pub fn lr_folder(&self, exists: impl Fn(&std::path::Path) -> bool) -> Option<&PathBuf> {
-        let maybe = self.lr_if_present.as_ref().filter(|path| exists(path));
-        self.lr.as_ref().or(maybe)
+    /// The folders that images come from, in the order in which they are named.
+    pub fn sources(&self) -> Vec<Source> {
+        let scale = match self.degrade {
+            Degrade::Sr(scale) => Some(scale),
+            Degrade::Denoise(_) => None,
+        };
+        let root = self.root.as_deref().unwrap_or(Path::new(""));
+        let named = self.dataset.0.iter();
+        let named = named.flat_map(|d| d.facts().sources(root, scale));
+        let own = self.images.iter().map(|hr| Source {
+            dataset: None,
+            hr: hr.clone(),
+            lr: self.lr.clone().or_else(|| self.lr_if_present.clone()),
+            needs_lr: self.lr.is_some(),
+        });
+        own.chain(named).collect()
+    }
+
+    /// The outside folders, each with its role in the key.
+    pub(crate) fn outside(&self) -> Vec<(&'static str, Cow<'_, Path>)> {
+        let own = [
+            ("images", &self.images),
+            ("lr", &self.lr),
+            ("lr_if_present", &self.lr_if_present),
+        ];
+        let own = own.into_iter().filter_map(|(role, path)| {
+            let path = path.as_deref()?;
+            Some((role, Cow::Borrowed(path)))
+        });
+        let named = self.sources().into_iter().filter(|s| s.dataset.is_some());
+        let named = named.flat_map(|source| {
+            let lr = source.lr.map(|lr| ("lr_if_present", Cow::Owned(lr)));
+            std::iter::once(("images", Cow::Owned(source.hr))).chain(lr)
+        });
+        own.chain(named).collect()
+    }
+
+    /// The field of the YAML that names an outside folder of this role.
+    pub(crate) fn field_of(&self, role: &'static str) -> &'static str {
+        if self.dataset.0.is_empty() {
+            role
+        } else {
+            "dataset"
+        }
+    }
+
+    /// Whether the file `name` of an outside folder is read: a data set or `only` may narrow a folder.
+    pub fn reads(&self, role: &str, folder: &Path, name: &str) -> bool {
+        if self.dataset.0.is_empty() {
+            return role != "images" || self.only.is_empty() || self.only.iter().any(|o| o == name);
+        }
+        let here = |s: &Source| s.hr == folder || s.lr.as_deref() == Some(folder);
+        let wanted = |s: &Source| s.dataset.is_some_and(|d| d.facts().has(name));
+        self.sources().iter().any(|s| here(s) && wanted(s))
     }
 }
 
