@@ -29,7 +29,7 @@ const RULES: &[Rule] = &[
     Rule {
         room: "report",
         rooms: &[],
-        crates: &[("spec", ALL)],
+        crates: &[("spec", ALL), ("pixels", ALL)],
     },
     Rule {
         room: "cli",

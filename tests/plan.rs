@@ -43,6 +43,16 @@ const OTHERS: &str = "
     evaluate: {model: base, images: pairs}
   score-rival:
     evaluate: {model: rival, images: pairs}
+  watched:
+    train: {backbone: {imdn: {scale: 4}}, images: pairs, iterations: 9, validate: {images: others}}
+  score-watched:
+    evaluate: {model: watched, images: pairs}
+  kept-base:
+    evaluate: {model: base, images: pairs, save: true}
+  kept-rival:
+    evaluate: {model: rival, images: pairs, save: true}
+  kept:
+    evaluate: {model: tuned, images: pairs, masks: masks, save: true}
 ";
 
 /// The files of every folder that a stage may name; `copy` holds what `photos` does.
@@ -53,9 +63,9 @@ fn outside(pipeline: &Pipeline) -> Outside {
         s.kind
             .outside()
             .into_iter()
-            .map(move |(f, p)| (f, listing(f), p))
+            .map(move |(f, p)| (listing(f), p))
     });
-    for (field, listing, path) in all {
+    for (listing, path) in all {
         let folder = path.to_str().unwrap();
         let content = folder.replace("copy", "photos");
         let file = |name: &str| {
@@ -64,7 +74,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
                 Digest::of(format!("{content}/{name}").as_bytes()),
             )
         };
-        let files = if field == "file" {
+        let files = if listing == Listing::File {
             vec![file("")]
         } else {
             vec![file("a.png"), file("b.png")]
@@ -382,10 +392,53 @@ const CASES: &[Case] = &[
             "values=[masks]",
             "baseline=[score-rival]",
             "average=true",
+            "seeds=true",
+            "interval.resamples=100",
+            "interval.resamples=0",
+            "interval.seed=1",
+            "published=photos.csv",
+            "published=more.csv",
+            "published=photos.csv|published_for={alpha: 1}",
+            "published=photos.csv|published_for={set: photos}",
+            "published=photos.csv|published_baseline=more.csv",
             "caption=Table",
             "note=Note",
         ],
-        same: &["columns=null", "metric=psnr", "values=[]", "caption=''"],
+        same: &[
+            "columns=null",
+            "metric=psnr",
+            "values=[]",
+            "caption=''",
+            "interval={}",
+        ],
+    },
+    Case {
+        kind: "table",
+        config: "{from: [score-watched], rows: [backbone]}",
+        other: &["curves=true"],
+        same: &["curves=false"],
+    },
+    Case {
+        kind: "figure",
+        config: "{baseline: kept-base, tuned: kept, crops: [{image: a, x: 0, y: 0, width: 8, height: 8}]}",
+        other: &[
+            "baseline=kept-rival",
+            "tuned=kept-base",
+            "crops.0.image=b",
+            "crops.0.x=4",
+            "crops.0.y=4",
+            "crops.0.width=12",
+            "crops.0.height=12",
+            "crops=[]|better=1",
+            "better=1",
+            "worse=1",
+            "window=64",
+            "images=[a]",
+            "zoom=3",
+            "gain=4",
+            "caption=Figure",
+        ],
+        same: &["worse=0", "window=96", "images=[]", "zoom=2", "gain=8"],
     },
     Case {
         kind: "command",
@@ -518,7 +571,7 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
         // A table has none of its own, and that of its inputs.
         assert_eq!(
             keys[0].0 != keys[1].0,
-            torch || case.kind == "table",
+            torch || matches!(case.kind, "table" | "figure"),
             "{}",
             case.kind
         );
@@ -574,7 +627,7 @@ fn three_keys_stay_as_they_are() {
     );
     let [a, b] = ["photos/a.png", "photos/b.png"].map(|name| Digest::of(name.as_bytes()));
     let lines = format!(
-        "stage prepare 1\nconfig.degrade.sr\t4\noutside.images/a.png\t{a}\noutside.images/b.png\t{b}\n"
+        "stage prepare 2\nconfig.degrade.sr\t4\noutside.images/a.png\t{a}\noutside.images/b.png\t{b}\n"
     );
     assert_eq!(prepare.0, lines);
     let mask = it(
@@ -594,9 +647,9 @@ fn three_keys_stay_as_they_are() {
     assert_eq!(
         keys,
         [
-            "c2a574f1960cfdfe64f02a307ccd8c870fe96554a56da93f5f12ca57f3b1a16c",
-            "e91cf78b66e47362ae2c3bfcfb42e814de7189e07ba522623974c3a60b12d01e",
-            "0911ce72690790a800636dde389b3884498f6cedab74017408176da56bfde40e",
+            "465fc96139656aac57b5b085bb5368384ee23343903ebeea6852ae68703b507a",
+            "4905557a2425020976a18ad02129dd978fe537ace938398a48c35b9a7c2eb096",
+            "0b5e1d17bd50c3fe15b578a83b89af1eaafc477ac229d12c2686bb71d699befe",
         ],
         "{}",
         train.0

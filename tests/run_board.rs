@@ -231,6 +231,7 @@ impl Room {
             visible: &["a".to_owned(), "b".to_owned(), "c".to_owned()],
             jobs: self.jobs,
             keep_going: self.keep_going,
+            from_shorter: true,
             machine: Facts::new(),
             device: if self.gpus.is_empty() {
                 Device::Cpu

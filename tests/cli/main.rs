@@ -14,6 +14,8 @@ mod bad_file;
 #[cfg(test)]
 mod bad_images;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod denoising;

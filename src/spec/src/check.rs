@@ -1,13 +1,14 @@
 //! What types cannot say: references of the right kind, scales that fit, numbers in range, no cycles.
 //! Unaware of files: whether an image or a checkpoint exists is not asked here.
 
+mod report;
+
 use std::collections::BTreeSet;
 
 use crate::backbones::Wrong;
 use crate::error::Problem;
 use crate::kinds::{
-    Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Table,
-    Train, Tune,
+    Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Train, Tune,
 };
 use crate::labels;
 use crate::names::{Scheme, Weights};
@@ -111,6 +112,7 @@ impl Checker<'_> {
             Kind::Tune(tune) => self.tune(tune, &mut problems),
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, &mut problems),
             Kind::Table(table) => self.table(table, &mut problems),
+            Kind::Figure(figure) => self.figure(figure, &mut problems),
             Kind::Command(command) => self.command(command, &mut problems),
         }
         self.resources(&mut problems);
@@ -486,87 +488,6 @@ impl Checker<'_> {
             || "give at least one of psnr and ssim".into(),
             problems,
         );
-    }
-
-    fn table(&self, table: &Table, problems: &mut Vec<Problem>) {
-        let evaluations: Vec<usize> = self.stage.stage.inputs_of("from").collect();
-        self.need(
-            !evaluations.is_empty(),
-            "from",
-            || "a table shows at least one evaluation".into(),
-            problems,
-        );
-        self.need(
-            !table.rows.is_empty(),
-            "rows",
-            || "name at least one label".into(),
-            problems,
-        );
-        let rows = table
-            .rows
-            .iter()
-            .enumerate()
-            .map(|(i, r)| (format!("rows.{i}"), r));
-        let all = rows.chain(table.columns.iter().map(|c| ("columns".to_owned(), c)));
-        let known = labels::known(self.all, &evaluations);
-        for (path, label) in all.filter(|(_, l)| !known.contains(*l)) {
-            let names: Vec<&str> = known.iter().map(String::as_str).collect();
-            let hint = crate::error::suggest(label, &names, "labels");
-            problems.push(
-                self.stage
-                    .problem(&path, format!("unknown label `{label}`"))
-                    .hint(hint),
-            );
-        }
-        if problems.is_empty() {
-            self.one_protocol(&evaluations, problems);
-            self.distinct_cells(table, &evaluations, problems);
-        }
-    }
-
-    /// Numbers of different protocols never share a table unless it says which is which.
-    fn one_protocol(&self, evaluations: &[usize], problems: &mut Vec<Problem>) {
-        let Kind::Table(table) = &self.stage.stage.kind else {
-            return;
-        };
-        for label in ["luma", "tiling"] {
-            let protocols: BTreeSet<String> = evaluations
-                .iter()
-                .filter_map(|&e| labels::of(self.all, e).remove(label))
-                .collect();
-            let said = table.rows.iter().chain(&table.columns).any(|l| l == label);
-            let message = || {
-                format!(
-                    "these evaluations use different {label} protocols: add `{label}` to `rows`"
-                )
-            };
-            self.need(protocols.len() <= 1 || said, "from", message, problems);
-        }
-    }
-
-    fn distinct_cells(&self, table: &Table, evaluations: &[usize], problems: &mut Vec<Problem>) {
-        let mut seen = std::collections::BTreeMap::new();
-        for &at in evaluations {
-            let labels = labels::of(self.all, at);
-            let cell: Vec<String> = table
-                .rows
-                .iter()
-                .chain(table.columns.as_ref())
-                .map(|l| labels.get(l).cloned().unwrap_or_default())
-                .chain(
-                    table
-                        .columns
-                        .is_none()
-                        .then(|| labels.get("set").cloned().unwrap_or_default()),
-                )
-                .collect();
-            if let Some(other) = seen.insert(cell, at) {
-                let (a, b) = (&self.all[other].stage.name, &self.all[at].stage.name);
-                let message = format!("`{a}` and `{b}` fall into the same cell");
-                let hint = "add a label to `rows` in which they differ";
-                problems.push(self.stage.problem("from", message).hint(hint));
-            }
-        }
     }
 
     fn input_index(&self, role: &str) -> Option<usize> {

@@ -3,6 +3,7 @@
 
 mod command;
 mod evaluate;
+mod figure;
 mod mask;
 mod network;
 mod prepare;
@@ -19,11 +20,12 @@ use serde::{Deserialize, Serialize};
 
 pub use command::Command;
 pub use evaluate::Evaluate;
+pub use figure::{Crop, Figure};
 pub use mask::{Graph, Mask, Segmenter};
 pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
-pub use table::{Table, TableValue};
+pub use table::{Interval, LabelText, Table, TableValue};
 pub use tiling::Tiling;
 pub use training::{Schedule, Train, Tune, Until, Validate};
 
@@ -47,6 +49,8 @@ pub enum Kind {
     Evaluate(Evaluate),
     /// Evaluations side by side.
     Table(Table),
+    /// Crops of restored images side by side.
+    Figure(Figure),
     /// A program of the user's own.
     Command(Command),
 }
@@ -82,7 +86,7 @@ impl Accepts {
                 self == Self::Model || (self == Self::Backbone && tune.scheme == Scheme::Full)
             }
             Kind::Evaluate(_) => self == Self::Evaluation,
-            Kind::Table(_) | Kind::Command(_) => false,
+            Kind::Table(_) | Kind::Figure(_) | Kind::Command(_) => false,
         }
     }
 
@@ -134,6 +138,7 @@ impl Kind {
         "tune",
         "evaluate",
         "table",
+        "figure",
         "command",
     ];
 
@@ -147,8 +152,14 @@ impl Kind {
             Self::Tune(_) => "tune",
             Self::Evaluate(_) => "evaluate",
             Self::Table(_) => "table",
+            Self::Figure(_) => "figure",
             Self::Command(_) => "command",
         }
+    }
+
+    /// Whether the stage shows what others computed, within `pipeline` itself.
+    pub const fn is_report(&self) -> bool {
+        matches!(self, Self::Table(_) | Self::Figure(_))
     }
 
     /// Whether the stage computes with libtorch, so that its numerics class is in its key.
@@ -187,6 +198,10 @@ impl Kind {
                 refs.many("from", &table.from);
                 refs.many("baseline", &table.baseline);
             }
+            Self::Figure(figure) => {
+                refs.one("baseline", &figure.baseline, Accepts::Evaluation);
+                refs.one("tuned", &figure.tuned, Accepts::Evaluation);
+            }
             Self::Command(command) => {
                 for (name, text) in &command.stages {
                     refs.one(&format!("stages.{name}"), text, Accepts::Any);
@@ -211,9 +226,18 @@ impl Kind {
                 let files = command.files.iter();
                 files.map(|f| ("files", f.as_path().into())).collect()
             }
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
-                vec![]
+            Self::Table(table) => {
+                let own = table.published.iter();
+                let own = own.map(|path| ("published", Cow::Borrowed(path.as_path())));
+                let baseline = table.published_baseline.iter();
+                let baseline = baseline.map(|path| ("published_baseline", path.as_path().into()));
+                own.chain(baseline).collect()
             }
+            Self::Mask(_)
+            | Self::Train(_)
+            | Self::Tune(_)
+            | Self::Evaluate(_)
+            | Self::Figure(_) => vec![],
         }
     }
 
@@ -242,13 +266,21 @@ impl Kind {
                 ..
             }) => vec![("segmenter.files.path", path)],
             Self::Pretrained(pretrained) => vec![("file", &mut pretrained.file)],
+            Self::Table(table) => {
+                let own = table.published.as_mut().map(|path| ("published", path));
+                let baseline = table.published_baseline.as_mut();
+                let baseline = baseline.map(|path| ("published_baseline", path));
+                own.into_iter().chain(baseline).collect()
+            }
             Self::Command(command) => {
                 let files = command.files.iter_mut();
                 files.map(|f| ("files", f)).collect()
             }
-            Self::Mask(_) | Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) | Self::Table(_) => {
-                vec![]
-            }
+            Self::Mask(_)
+            | Self::Train(_)
+            | Self::Tune(_)
+            | Self::Evaluate(_)
+            | Self::Figure(_) => vec![],
         }
     }
 

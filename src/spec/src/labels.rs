@@ -30,8 +30,8 @@ impl Stages for [Typed] {
 pub const NONE: &str = "–";
 
 /// The labels of the evaluation `at`: `set`, `degrade`, `scale`, `sigma`, `backbone`, `scheme`, `alpha`, `variant`,
-/// `locations`, `init`, `share`, `seed`, `precision`, `granularity`, `masks`, `segmenter`, `luma`, `tiling`, and the axes
-/// of the sweeps it comes from.
+/// `locations`, `init`, `share`, `seed`, `precision`, `granularity`, `grid`, `masks`, `segmenter`, `luma`, `tiling`, and
+/// the axes of the sweeps it comes from.
 pub fn of<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String> {
     let stage = stages.stage(at);
     let mut labels = BTreeMap::new();
@@ -178,6 +178,7 @@ fn mask_labels<S: Stages + ?Sized>(
         "granularity".into(),
         or_none(mask.map(|m| m.granularity.to_string())),
     );
+    labels.insert("grid".into(), or_none(mask.map(|m| m.grid().to_string())));
     labels.insert(
         "segmenter".into(),
         or_none(mask.map(|m| m.segmenter.name().into())),

@@ -540,6 +540,7 @@ pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
         "tune" => fields_of::<kinds::Tune>(),
         "evaluate" => fields_of::<kinds::Evaluate>(),
         "command" => fields_of::<kinds::Command>(),
+        "figure" => fields_of::<kinds::Figure>(),
         _ => fields_of::<kinds::Table>(),
     };
     let schedule = if own.contains(&"schedule") {
@@ -579,6 +580,7 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         "tune" => from_node(config).map(Kind::Tune),
         "evaluate" => from_node(config).map(Kind::Evaluate),
         "command" => from_node(config).map(Kind::Command),
+        "figure" => from_node(config).map(Kind::Figure),
         _ => from_node(config).map(Kind::Table),
     };
     read.map_err(|mut problem| {

@@ -15,7 +15,7 @@ use crate::history::History;
     version,
     about,
     after_help = "Exit codes: 0 done, 1 a stage failed, 2 the command line or the pipeline file is wrong, \
-                  130 interrupted.\n\nTry: pipeline run pipelines/quickstart.yaml"
+                  3 a table is not as expected, 130 interrupted.\n\nTry: pipeline run pipelines/quickstart.yaml"
 )]
 pub struct Cli {
     /// What to do.
@@ -118,6 +118,21 @@ pub struct RunArgs {
     /// Go on with what does not depend on a failed stage.
     #[arg(long)]
     pub keep_going: bool,
+    /// Compare a table with this file afterwards, and exit with 3 where a cell is missing or further off than the
+    /// tolerance: a cells.csv or table.csv that a run wrote, or published values; several times for several tables.
+    #[arg(long, value_name = "[TABLE=]FILE")]
+    pub check: Vec<String>,
+    /// How far a cell may be off, in units of the table's metric.
+    #[arg(long, value_name = "DB", default_value_t = 0.02, value_parser = tolerance, requires = "check")]
+    pub tolerance: f64,
+}
+
+/// A distance: finite and not negative.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok();
+    number
+        .filter(|v| v.is_finite() && *v >= 0.0)
+        .ok_or_else(|| "expected a number from 0".into())
 }
 
 /// `pipeline data`.

@@ -1,21 +1,23 @@
-//! Which executor computes which stage: tables in process, commands as they are, everything else in a worker.
+//! Which executor computes which stage: tables and figures in process, commands as they are, everything else in a worker.
 //! Unaware of how either does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use spec::{Kind, Pipeline, labels};
 use store::{Facts, Store};
 
 use crate::plan::Plan;
-use crate::report::{self, Evaluation};
+use crate::report::figure::{self, Sources};
+use crate::report::table::{self, Evaluation};
 use crate::run::{CommandExecutor, Executor, Failure, OnEvent, ProcessExecutor, Task};
 
 /// Both executors behind the one that `run` knows.
 pub struct Executors<'a> {
     /// For stages that compute.
     pub process: Option<ProcessExecutor<'a>>,
-    /// For tables.
-    pub tables: TableExecutor<'a>,
+    /// For tables and figures.
+    pub reports: ReportExecutor<'a>,
     /// For commands.
     pub commands: CommandExecutor<'a>,
 }
@@ -23,7 +25,7 @@ pub struct Executors<'a> {
 impl Executor for Executors<'_> {
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         match (&task.job.stage, &self.process) {
-            (Kind::Table(_), _) => self.tables.execute(task, on_event),
+            (kind, _) if kind.is_report() => self.reports.execute(task, on_event),
             (Kind::Command(_), _) => self.commands.execute(task, on_event),
             (_, Some(process)) => process.execute(task, on_event),
             (_, None) => Err(Failure::new(
@@ -34,8 +36,8 @@ impl Executor for Executors<'_> {
     }
 }
 
-/// Renders tables in this process.
-pub struct TableExecutor<'a> {
+/// Renders tables and draws figures in this process.
+pub struct ReportExecutor<'a> {
     /// The stages.
     pub pipeline: &'a Pipeline,
     /// Their keys.
@@ -44,44 +46,83 @@ pub struct TableExecutor<'a> {
     pub store: &'a Store,
 }
 
-impl Executor for TableExecutor<'_> {
+impl Executor for ReportExecutor<'_> {
     fn execute(&self, task: &Task<'_>, _on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
-        let Kind::Table(table) = &task.job.stage else {
-            return Err(Failure::new("not a table", ""));
-        };
-        let stage = &self.pipeline.stages[task.stage];
-        let gather = |field: &str| {
-            stage
-                .inputs_of(field)
-                .filter_map(|at| self.evaluation(at))
-                .collect()
-        };
-        let (from, baseline): (Vec<Evaluation>, Vec<Evaluation>) =
-            (gather("from"), gather("baseline"));
-        report::write(table, &from, &baseline, task.ticket.out()).map_err(|e| {
-            Failure::new(
-                e.to_string(),
-                "free space if the disk is full, and run again",
-            )
-        })?;
+        let out = task.ticket.out();
+        match &task.job.stage {
+            Kind::Table(table) => {
+                let (from, baseline) = self.evaluations(task.stage);
+                table::write(table, &from, &baseline, out)
+                    .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+            }
+            Kind::Figure(figure) => {
+                let missing = || Failure::new("an input has no key", "");
+                let sources = self.sources(task.stage).ok_or_else(missing)?;
+                figure::write(figure, &sources, out)
+                    .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+            }
+            _ => return Err(Failure::new("neither a table nor a figure", "")),
+        }
         Ok(Facts::new())
     }
 }
 
-impl TableExecutor<'_> {
+impl ReportExecutor<'_> {
+    /// What the table `at` shows, and what its Δ is taken to.
+    pub fn evaluations(&self, at: usize) -> (Vec<Evaluation>, Vec<Evaluation>) {
+        let stage = &self.pipeline.stages[at];
+        let gather = |field: &str| {
+            let evaluations = stage.inputs_of(field);
+            evaluations.filter_map(|at| self.evaluation(at)).collect()
+        };
+        (gather("from"), gather("baseline"))
+    }
+
+    /// What the figure `at` shows.
+    fn sources(&self, at: usize) -> Option<Sources> {
+        let stage = &self.pipeline.stages[at];
+        let tuned = stage.input("tuned")?;
+        let of = |role: &str| self.pipeline.stages[tuned].input(role);
+        Some(Sources {
+            pairs: self.folder(of("images")?)?,
+            masks: of("masks").and_then(|m| self.folder(m)),
+            baseline: self.folder(stage.input("baseline")?)?,
+            tuned: self.folder(tuned)?,
+        })
+    }
+
     fn evaluation(&self, at: usize) -> Option<Evaluation> {
         let stage = &self.pipeline.stages[at];
         let key = |at: usize| self.plan.get(at).and_then(|p| p.key);
         let model = stage.input("model")?;
+        let images = stage.input("images")?;
         let own = key(at)?;
+        let mut seen = Seen::default();
+        seen.by(self.pipeline, model);
+        let folders = |stages: BTreeSet<usize>| stages.into_iter().filter_map(|s| self.folder(s));
         Some(Evaluation {
             labels: labels::of(self.pipeline, at),
             folder: self.store.output_dir(&own),
             key: own.to_string(),
-            images: stage.input("images").and_then(key)?.to_string(),
+            images: key(images)?.to_string(),
             backbone: format!("{:?}", labels::architecture(self.pipeline, model)?),
             facts: key(model).map(|k| self.numbers(&k)).unwrap_or_default(),
+            training: self.training(model),
+            pairs: self.folder(images)?,
+            trained_on: folders(seen.trained_on).collect(),
+            stopped_by: folders(seen.stopped_by).collect(),
         })
+    }
+
+    /// The outputs of a stage that trains.
+    fn training(&self, at: usize) -> Option<PathBuf> {
+        let trains = self.pipeline.stages[at].kind.schedule().is_some();
+        self.folder(at).filter(|_| trains)
+    }
+
+    fn folder(&self, at: usize) -> Option<PathBuf> {
+        let key = self.plan.get(at).and_then(|p| p.key)?;
+        Some(self.store.output_dir(&key))
     }
 
     /// The recorded facts of a key that are numbers.
@@ -92,5 +133,28 @@ impl TableExecutor<'_> {
             .into_iter()
             .filter_map(|(name, value)| value.as_f64().map(|v| (name, v)))
             .collect()
+    }
+}
+
+/// The `prepare` stages that a model has seen, itself or what it was made from.
+#[derive(Default)]
+struct Seen {
+    trained_on: BTreeSet<usize>,
+    stopped_by: BTreeSet<usize>,
+}
+
+impl Seen {
+    /// Adds what the model `at` and those before it were trained on.
+    fn by(&mut self, pipeline: &Pipeline, at: usize) {
+        let stage = &pipeline.stages[at];
+        if stage.kind.schedule().is_none() {
+            return;
+        }
+        self.trained_on.extend(stage.input("images"));
+        self.stopped_by.extend(stage.input("validate.images"));
+        let before = stage.input("backbone").or_else(|| stage.input("from"));
+        if let Some(before) = before {
+            self.by(pipeline, before);
+        }
     }
 }

@@ -10,6 +10,7 @@
 
 mod args;
 mod cache;
+mod check;
 mod data;
 mod diff;
 mod display;
@@ -53,6 +54,8 @@ pub enum Exit {
     Failed = 1,
     /// The command line or the pipeline file is wrong.
     Usage = 2,
+    /// A table is not what `--check` expects.
+    Differs = 3,
     /// A signal ended it.
     Interrupted = 130,
 }

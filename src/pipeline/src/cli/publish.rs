@@ -1,26 +1,24 @@
-//! Copies finished tables to `reports/` and shows them.
+//! Copies finished tables and figures to `reports/` and shows them.
 //! Unaware of how they were made.
 
 use std::path::{Path, PathBuf};
-
-use spec::{Kind, Pipeline};
 
 use super::session::Session;
 use super::{Fatal, print};
 use crate::plan::Plan;
 
-/// Copies finished tables to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.
+/// Copies finished tables and figures to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.
 pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
     let stem = session.pipeline.file.file_stem().unwrap_or_default();
     let folder = session.root.join("reports").join(stem);
     let mut texts = Vec::new();
-    let mut tables: Vec<_> = plan
+    let mut reports: Vec<_> = plan
         .stages
         .iter()
-        .filter(|p| is_table(&session.pipeline, p.stage))
+        .filter(|p| session.pipeline.stages[p.stage].kind.is_report())
         .collect();
-    tables.sort_by_key(|p| p.stage);
-    for planned in tables {
+    reports.sort_by_key(|p| p.stage);
+    for planned in reports {
         let Some(key) = planned.key else { continue };
         let Ok(Some(record)) = session.store.record(&key) else {
             continue;
@@ -36,7 +34,7 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
                     )
                 },
             )?;
-            if output.path == "table.txt" {
+            if matches!(output.path.as_str(), "table.txt" | "figure.txt") {
                 texts.push(target);
             }
         }
@@ -44,13 +42,10 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
     Ok(texts)
 }
 
-fn is_table(pipeline: &Pipeline, at: usize) -> bool {
-    matches!(pipeline.stages[at].kind, Kind::Table(_))
-}
-
 /// `table.csv` of the stage `alpha` becomes `alpha.csv`, `cells.csv` becomes `alpha.cells.csv`.
 fn report_name(stage: &str, output: &str) -> String {
-    match output.strip_prefix("table.") {
+    let own = output.strip_prefix("table.");
+    match own.or_else(|| output.strip_prefix("figure.")) {
         Some(extension) => format!("{stage}.{extension}"),
         None => format!("{stage}.{output}"),
     }
@@ -80,7 +75,7 @@ pub fn show_tables(session: &Session, texts: &[PathBuf], complete: bool) {
             .and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
         let folder = shown.unwrap_or_else(|| folder.to_owned());
         print(&format!(
-            "\ntables: {}/  (text, CSV, Markdown, LaTeX)\n",
+            "\nreports: {}/  (text, CSV, Markdown, LaTeX, pictures)\n",
             folder.display()
         ));
     }

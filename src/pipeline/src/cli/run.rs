@@ -2,7 +2,7 @@
 //! Unaware of how stages compute.
 //!
 //! ```text
-//!   plan ── verify what will be read ── journal: begin ── run ── place outputs ── note keys ── reports ── journal: end
+//!   plan ── verify what will be read ── journal: begin ── run ── place outputs ── note keys ── reports ── check ── journal: end
 //! ```
 
 use std::sync::Arc;
@@ -11,16 +11,18 @@ use std::time::Instant;
 use store::{Facts, Key, Presence};
 
 use super::args::RunArgs;
-use super::executor::{Executors, TableExecutor};
+use super::executor::{Executors, ReportExecutor};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, data, display, place, publish, recording, say, signals, verify};
+use super::{Exit, Fatal, check, data, display, place, publish, recording, say, signals, verify};
 use crate::plan::{Plan, Verdict};
 use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
 
-/// Runs the pipeline. Exit 1 when a stage failed or is blocked, 130 when interrupted.
+/// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
+/// interrupted.
 pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Write)?;
     let (plan, _lease) = verify::verified_plan(&session)?;
+    let checks = check::wanted(args, &session, &plan)?;
     if !args.pipeline.quiet {
         for notice in data::notices(&data::states_of(&session, &plan)) {
             say(&notice);
@@ -32,11 +34,13 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let journal = recording::begin(&session, &plan, &machine(&session));
     let mut display = recording::Recording::new(display::choose(&args.pipeline, to_run), journal);
     let outcome = execute(args, &session, &plan, &stop, &mut display);
-    let exit = exit_of(outcome);
-    let result = conclude(args, &session, &plan, outcome);
-    let code = if result.is_err() { Exit::Failed } else { exit };
+    let result = conclude(args, &session, &plan, outcome).and_then(|()| match exit_of(outcome) {
+        Exit::Done => check::check(&checks, args, &session, &plan),
+        exit => Ok(exit),
+    });
+    let code = result.as_ref().map_or(Exit::Failed, |exit| *exit);
     display.end(&session, outcome, code as u8, begin.elapsed());
-    result.map(|()| exit)
+    result
 }
 
 const fn exit_of(outcome: Outcome) -> Exit {
@@ -82,7 +86,7 @@ fn execute(
         ));
     }
     let committer = session.store.committer();
-    let tables = TableExecutor {
+    let reports = ReportExecutor {
         pipeline: &session.pipeline,
         plan,
         store: &session.store,
@@ -106,7 +110,7 @@ fn execute(
         committer: &committer,
         executor: &Executors {
             process,
-            tables,
+            reports,
             commands,
         },
         cores,
@@ -114,6 +118,8 @@ fn execute(
         visible: &session.visible,
         jobs: args.jobs.map_or(cores, |n| n as usize),
         keep_going: args.keep_going,
+        // What is checked is computed from its beginning.
+        from_shorter: args.check.is_empty(),
         machine: machine(session),
         device: session.device,
         clock: &now,

@@ -210,7 +210,7 @@ fn known_worker(
     if pipeline
         .stages
         .iter()
-        .all(|s| matches!(s.kind, Kind::Table(_) | Kind::Command(_)))
+        .all(|s| s.kind.is_report() || matches!(s.kind, Kind::Command(_)))
     {
         return Ok((None, None));
     }

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use spec::backbones::{Art, Cat};
 use spec::kinds::{
-    Architecture, Command, Degrade, Evaluate, Graph, Imdn, Mask, Prepare, Pretrained, Schedule,
-    Segmenter, Table, TableValue, Train, Tune, Until, Validate,
+    Architecture, Command, Crop, Degrade, Evaluate, Figure, Graph, Imdn, Interval, LabelText, Mask,
+    Prepare, Pretrained, Schedule, Segmenter, Table, TableValue, Train, Tune, Until, Validate,
 };
 use spec::names::{Precision, Scheme};
 use spec::{Kind, Pipeline, Stage, labels};
@@ -21,24 +21,24 @@ use super::{Listing, Outside};
 ///
 /// | kind | history |
 /// |---|---|
-/// | prepare | 1: first |
+/// | prepare | 1: first; 2: digests of images in `pairs.json` |
 /// | mask | 1: first |
 /// | pretrained | 1: first |
 /// | train | 1: first |
 /// | tune | 1: first |
 /// | evaluate | 1: first; 2: `summary.json` says the tiling |
-/// | table | 1: first |
+/// | table | 1: first; 2: intervals, published values, seeds, warnings |
+/// | figure | 1: first |
 /// | command | 1: first |
 pub const fn version(kind: &Kind) -> u32 {
     match kind {
-        Kind::Prepare(_)
-        | Kind::Mask(_)
+        Kind::Mask(_)
         | Kind::Pretrained(_)
         | Kind::Train(_)
         | Kind::Tune(_)
-        | Kind::Table(_)
+        | Kind::Figure(_)
         | Kind::Command(_) => 1,
-        Kind::Evaluate(_) => 2,
+        Kind::Prepare(_) | Kind::Evaluate(_) | Kind::Table(_) => 2,
     }
 }
 
@@ -51,13 +51,22 @@ pub const fn outputs(kind: &Kind) -> &'static [&'static str] {
         Kind::Pretrained(_) => &["weights.safetensors", "model.json"],
         Kind::Train(_) | Kind::Tune(_) => &["weights.safetensors", "model.json", "steps.csv"],
         Kind::Evaluate(_) => &["metrics.csv", "summary.json"],
-        Kind::Table(_) => &[
+        Kind::Table(Table { curves: false, .. }) => &[
             "table.txt",
             "table.csv",
             "table.md",
             "table.tex",
             "cells.csv",
         ],
+        Kind::Table(_) => &[
+            "table.txt",
+            "table.csv",
+            "table.md",
+            "table.tex",
+            "cells.csv",
+            "curves.svg",
+        ],
+        Kind::Figure(_) => &["figure.png", "figure.csv", "figure.txt"],
         Kind::Command(_) => &[],
     }
 }
@@ -161,6 +170,7 @@ impl Lines {
             Kind::Tune(tune) => self.tune(tune, pipeline, at),
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, pipeline, at),
             Kind::Table(table) => self.table(table, pipeline, at),
+            Kind::Figure(figure) => self.figure(figure),
             Kind::Command(command) => self.command(command, &pipeline.stages[at]),
         }
     }
@@ -411,6 +421,41 @@ impl Lines {
         }
     }
 
+    fn figure(&mut self, figure: &Figure) {
+        let Figure {
+            baseline: _,
+            tuned: _,
+            crops,
+            better,
+            worse,
+            window,
+            images,
+            zoom,
+            gain,
+            caption,
+        } = figure;
+        for (n, crop) in crops.iter().enumerate() {
+            let Crop {
+                image,
+                x,
+                y,
+                width,
+                height,
+            } = crop;
+            let place = format!("{x} {y} {width} {height} {image}");
+            self.put(&format!("config.crops.{n:03}"), place);
+        }
+        for (n, image) in images.iter().enumerate() {
+            self.put(&format!("config.images.{n:03}"), image);
+        }
+        self.put("config.better", better);
+        self.put("config.worse", worse);
+        self.put("config.window", window);
+        self.put("config.zoom", zoom);
+        self.put("config.gain", gain);
+        self.put("config.caption", caption);
+    }
+
     fn table(&mut self, table: &Table, pipeline: &Pipeline, at: usize) {
         let Table {
             from: _,
@@ -420,6 +465,12 @@ impl Lines {
             values,
             baseline: _,
             average,
+            seeds,
+            interval: Interval { resamples, seed },
+            published: _,
+            published_for,
+            published_baseline: _,
+            curves,
             caption,
             note,
         } = table;
@@ -429,6 +480,15 @@ impl Lines {
         let values: Vec<&str> = values.iter().map(|v| value_name(*v)).collect();
         self.put("config.values", values.join(" "));
         self.put("config.average", average);
+        self.put("config.seeds", seeds);
+        self.put("config.curves", curves);
+        self.put("config.interval.resamples", resamples);
+        if *resamples > 0 {
+            self.put("config.interval.seed", seed);
+        }
+        for (label, LabelText(value)) in published_for {
+            self.put(&format!("config.published_for.{label}"), value);
+        }
         self.put("config.caption", caption);
         self.put("config.note", note);
         // Labels stand in the table, so they belong to its key, though not to that of what they describe.

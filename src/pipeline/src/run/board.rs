@@ -237,7 +237,7 @@ fn wish(stage: &Stage, machine: Machine, on_cuda: bool) -> Wish {
     let resources = &stage.resources;
     let (threads, gpus) = match &stage.kind {
         Kind::Command(_) => (1, 0),
-        Kind::Table(_) => (0, 0),
+        kind if kind.is_report() => (0, 0),
         kind if on_cuda && kind.uses_torch() => ((machine.cores / machine.gpus.max(1)).max(1), 1),
         _ => (machine.cores, 0),
     };

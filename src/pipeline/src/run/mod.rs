@@ -60,6 +60,8 @@ pub struct Run<'a> {
     pub jobs: usize,
     /// Whether to go on with what does not depend on a failed stage.
     pub keep_going: bool,
+    /// Whether a training may start from where a shorter one with the same settings ended.
+    pub from_shorter: bool,
     /// Device and host, as they are recorded.
     pub machine: store::Facts,
     /// Where stages compute.

@@ -103,7 +103,9 @@ pub(super) fn run(
     let trajectory = plan::trajectory(kind, &manifest);
     let job = Job {
         trajectory: trajectory.map(|key| key.to_string()),
-        start: trajectory.and_then(|key| trajectory::start(run.store, kind, &key)),
+        start: trajectory
+            .filter(|_| run.from_shorter)
+            .and_then(|key| trajectory::start(run.store, kind, &key)),
         ..job(run, at, grant, &ticket)
     };
     let log = run.store.log_path(&key);

@@ -1,8 +1,11 @@
 //! `table`: evaluations side by side.
 //! Unaware of how a table is laid out.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::names::Metric;
 
@@ -30,6 +33,26 @@ pub struct Table {
     /// Whether a column with the average over all images, weighted by their number, follows the columns.
     #[serde(default)]
     pub average: bool,
+    /// Whether evaluations that differ in the label `seed` only share a row: mean ± standard deviation over seeds.
+    #[serde(default)]
+    pub seeds: bool,
+    /// The interval around Δ.
+    #[serde(default)]
+    pub interval: Interval,
+    /// A CSV file of published values: label columns (`backbone`, `scale`, `scheme`, `dataset`, …) and `psnr_db`,
+    /// `delta_db`. The table then shows measured, published and difference.
+    #[serde(default)]
+    pub published: Option<PathBuf>,
+    /// What all rows of `published` are about where the file does not say: `{set: Manga109}`. Rows that say otherwise
+    /// are left out.
+    #[serde(default)]
+    pub published_for: BTreeMap<String, LabelText>,
+    /// Another such file, for published baselines that `published` lacks.
+    #[serde(default)]
+    pub published_baseline: Option<PathBuf>,
+    /// Whether the validation PSNR of the trainings is drawn over iterations, in `curves.svg`.
+    #[serde(default)]
+    pub curves: bool,
     /// The line above the table.
     #[serde(default)]
     pub caption: String,
@@ -40,6 +63,62 @@ pub struct Table {
 
 const fn psnr() -> Metric {
     Metric::Psnr
+}
+
+/// The percentile interval of Δ from a paired bootstrap over images, within each set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interval {
+    /// Resamples; no interval with 0.
+    pub resamples: u32,
+    /// Seed of the resampling.
+    pub seed: u64,
+}
+
+impl Default for Interval {
+    fn default() -> Self {
+        Self {
+            resamples: 10_000,
+            seed: 0,
+        }
+    }
+}
+
+/// The text of a label; a number in YAML is its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(extend("type" = ["string", "number"]))]
+pub struct LabelText(pub String);
+
+impl<'de> Deserialize<'de> for LabelText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LabelVisitor)
+    }
+}
+
+struct LabelVisitor;
+
+impl serde::de::Visitor<'_> for LabelVisitor {
+    type Value = LabelText;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a text or a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<LabelText, E> {
+        Ok(LabelText(text.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<LabelText, E> {
+        Ok(LabelText(number.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<LabelText, E> {
+        Ok(LabelText(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<LabelText, E> {
+        Ok(LabelText(number.to_string()))
+    }
 }
 
 /// A column of a table that is about the model.
@@ -58,4 +137,16 @@ pub enum TableValue {
     Seconds,
     /// Peak memory of the training in MiB, as recorded; not determined by the key.
     PeakMemory,
+}
+
+impl TableValue {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Ssim,
+        Self::Iterations,
+        Self::Trainable,
+        Self::Masks,
+        Self::Seconds,
+        Self::PeakMemory,
+    ];
 }

@@ -98,7 +98,7 @@ fn run(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
         Kind::Train(config) => training::train(config, job, reporter),
         Kind::Tune(config) => training::tune(config, job, reporter),
         Kind::Evaluate(config) => evaluate::run(config, job, reporter),
-        Kind::Table(_) | Kind::Command(_) => Err(WorkError::new(
+        Kind::Table(_) | Kind::Figure(_) | Kind::Command(_) => Err(WorkError::new(
             "`pipeline` itself does stages of this kind",
             "",
         )),

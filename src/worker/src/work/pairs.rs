@@ -33,6 +33,9 @@ pub(super) struct PairEntry {
     pub width: usize,
     /// Height of the LQ image in pixels.
     pub height: usize,
+    /// Digest of the size and the RGB samples of the image before it was cropped: the same photograph has the same at
+    /// every scale and in every file format without loss.
+    pub digest: String,
     /// How the file was converted to 8-bit RGB.
     pub notes: Vec<String>,
 }

@@ -5,6 +5,7 @@ use super::build::{Graph, Node, State};
 use super::layers::{Tips, layers};
 use super::order::order;
 use super::place::{Sizes, place};
+use crate::report::xml::escaped;
 
 /// Height of a node.
 const NODE: f64 = 44.0;
@@ -263,20 +264,4 @@ fn legend(graph: &Graph, y: f64) -> (String, f64) {
 fn text(class: &str, x: f64, y: f64, content: &str) -> String {
     let content = escaped(content);
     format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>\n")
-}
-
-/// Text of an XML element; characters that XML forbids become a replacement mark.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

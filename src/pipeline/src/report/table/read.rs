@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 /// An evaluation that a table shows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Evaluation {
     /// What can be said of it (`spec::labels`).
     pub labels: BTreeMap<String, String>,
@@ -21,6 +21,14 @@ pub struct Evaluation {
     pub backbone: String,
     /// Seconds and peak memory of the training, as recorded, by name.
     pub facts: BTreeMap<String, f64>,
+    /// The output folder of the training that made its model, if one did.
+    pub training: Option<PathBuf>,
+    /// The output folder of its images.
+    pub pairs: PathBuf,
+    /// The output folders of the images that the model, and what it was made from, was trained on.
+    pub trained_on: Vec<PathBuf>,
+    /// The same of the images by which it was decided when to stop and which weights to hand on.
+    pub stopped_by: Vec<PathBuf>,
 }
 
 /// What went wrong with a table.
@@ -45,17 +53,59 @@ pub enum ReportError {
     /// A CSV could not be put together.
     #[error("cannot write CSV: {0}")]
     Csv(String),
+    /// An evaluation and its baseline are not of the same images.
+    #[error("`{}` and its baseline do not have the same images", folder.display())]
+    Unpaired {
+        /// The evaluation's output folder.
+        folder: PathBuf,
+    },
+    /// A file of published values does not fit.
+    #[error("{}:{line}: {why}", path.display())]
+    Published {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Why.
+        why: String,
+    },
+}
+
+impl ReportError {
+    /// What to do.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "run its stage again with --force",
+            Self::Write { .. } | Self::Csv(_) => "free space if the disk is full, and run again",
+            Self::Unpaired { .. } => "run both evaluations again with --force",
+            Self::Published { .. } => {
+                "columns are labels such as backbone, scale, scheme, dataset, alpha, and psnr_db, delta_db"
+            }
+        }
+    }
 }
 
 /// The numbers of one evaluation.
 #[derive(Clone, Debug)]
 pub struct Scores {
-    /// Images.
-    pub images: usize,
-    /// Means over the images by metric name; a metric that was not asked for is not there.
-    pub means: BTreeMap<String, f64>,
+    /// The images' names.
+    pub names: Vec<String>,
+    /// Values in the order of `names`, by metric; a metric that was not asked for is not there.
+    pub values: BTreeMap<String, Vec<f64>>,
     /// What the evaluation says of itself.
     pub summary: Summary,
+}
+
+impl Scores {
+    /// How many images.
+    pub fn images(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The sum of a metric over the images.
+    pub fn sum(&self, metric: &str) -> Option<f64> {
+        self.values.get(metric).map(|v| v.iter().sum())
+    }
 }
 
 /// `summary.json`.
@@ -70,6 +120,9 @@ pub struct Summary {
     /// Distinct masks an image, before padding.
     #[serde(default)]
     pub masks_found: Option<f64>,
+    /// How images were cut into tiles: a name or a size.
+    #[serde(default)]
+    pub tiling: Option<serde_json::Value>,
 }
 
 /// `model.json`: what a training says of its result.
@@ -92,33 +145,30 @@ pub fn read_scores(folder: &Path) -> Result<Scores, ReportError> {
     };
     let mut reader = csv::Reader::from_path(&path).map_err(|e| wrong(e.to_string()))?;
     let header = reader.headers().map_err(|e| wrong(e.to_string()))?.clone();
-    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-    let mut images = 0;
+    let mut names = Vec::new();
+    let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for row in reader.records() {
         let row = row.map_err(|e| wrong(e.to_string()))?;
-        images += 1;
+        names.push(row.get(0).unwrap_or_default().to_owned());
         for (name, text) in header.iter().zip(row.iter()).skip(1) {
             let value: f64 = text
                 .parse()
                 .map_err(|_| wrong(format!("`{text}` is not a number")))?;
-            *sums.entry(name.to_owned()).or_default() += value;
+            values.entry(name.to_owned()).or_default().push(value);
         }
     }
-    if images == 0 {
+    if names.is_empty() {
         return Err(wrong("there is no image in it".into()));
     }
-    let means = sums
-        .into_iter()
-        .map(|(name, sum)| (name, sum / images as f64))
-        .collect();
     Ok(Scores {
-        images,
-        means,
-        summary: read_summary(&folder.join("summary.json"))?,
+        names,
+        values,
+        summary: read_json(&folder.join("summary.json"))?,
     })
 }
 
-fn read_summary(path: &Path) -> Result<Summary, ReportError> {
+/// Reads a JSON file that a stage left.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ReportError> {
     let wrong = |why: String| ReportError::Read {
         path: path.to_owned(),
         why,

@@ -1,0 +1,237 @@
+//! Reads what the stages behind a figure left: pairs, masks, restored images and their PSNR.
+//! Unaware of crops.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use pixels::{MaskStack, PixelError, Rgb8, noisy_chw_f32, overlay, read_rgb8};
+use serde::Deserialize;
+use spec::kinds::Degrade;
+
+/// Output folders of the stages that a figure shows.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Of the images.
+    pub pairs: PathBuf,
+    /// Of the tuned evaluation's masks, if it has any.
+    pub masks: Option<PathBuf>,
+    /// Of the baseline's evaluation, which kept its restored images.
+    pub baseline: PathBuf,
+    /// Of the tuned model's.
+    pub tuned: PathBuf,
+}
+
+/// What went wrong with a figure.
+#[derive(Debug, thiserror::Error)]
+pub enum FigureError {
+    /// A file cannot be read or written, or does not hold what it should.
+    #[error("cannot {what} `{}`: {why}", path.display())]
+    File {
+        /// `read` or `write`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Something about images.
+    #[error(transparent)]
+    Pixels(#[from] PixelError),
+    /// A crop that the images do not have.
+    #[error("{0}")]
+    Crop(String),
+}
+
+impl FigureError {
+    pub(super) fn file(what: &'static str, path: &Path, why: &impl ToString) -> Self {
+        Self::File {
+            what,
+            path: path.to_owned(),
+            why: why.to_string(),
+        }
+    }
+
+    /// What to do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::File { what: "write", .. } => "free space if the disk is full, and run again",
+            Self::File { .. } | Self::Pixels(_) => "run the stages before it again with --force",
+            Self::Crop(_) => "crops lie inside an image, in HR pixels from its top left",
+        }
+    }
+}
+
+/// `pairs.json`, as far as figures need it.
+#[derive(Deserialize)]
+struct PairList {
+    degrade: Degrade,
+    seed: u32,
+    pairs: Vec<Pair>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    name: String,
+    hr: String,
+    lq: Option<String>,
+}
+
+/// `masks.json`, as far as figures need it.
+#[derive(Deserialize)]
+struct MaskList {
+    images: Vec<MaskFile>,
+}
+
+#[derive(Deserialize)]
+struct MaskFile {
+    name: String,
+    file: String,
+}
+
+/// The images of a figure's evaluations.
+pub(super) struct Set {
+    sources: Sources,
+    list: PairList,
+    masks: BTreeMap<String, String>,
+    /// PSNR by image, of baseline and tuned.
+    pub psnr: [BTreeMap<String, f64>; 2],
+}
+
+/// An image with all that panels are cut from. HR, baseline and tuned have one size, the others that divided by the
+/// scale.
+pub(super) struct Image {
+    pub hr: Rgb8,
+    pub lq: Rgb8,
+    pub masks: Option<Rgb8>,
+    pub baseline: Rgb8,
+    pub tuned: Rgb8,
+}
+
+impl Set {
+    /// Opens all that is read once.
+    pub fn open(sources: &Sources) -> Result<Self, FigureError> {
+        let list: PairList = json(&sources.pairs.join("pairs.json"))?;
+        let masks = match &sources.masks {
+            Some(folder) => json::<MaskList>(&folder.join("masks.json"))?.images,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            psnr: [psnr(&sources.baseline)?, psnr(&sources.tuned)?],
+            sources: sources.clone(),
+            list,
+            masks: masks.into_iter().map(|m| (m.name, m.file)).collect(),
+        })
+    }
+
+    /// The images' names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.pairs.iter().map(|p| p.name.as_str())
+    }
+
+    /// HR pixels per LQ pixel along a side.
+    pub const fn scale(&self) -> usize {
+        self.list.degrade.scale() as usize
+    }
+
+    pub const fn has_masks(&self) -> bool {
+        self.sources.masks.is_some()
+    }
+
+    pub const fn is_noise(&self) -> bool {
+        matches!(self.list.degrade, Degrade::Denoise(_))
+    }
+
+    /// HR, baseline and tuned of an image.
+    pub fn restored(&self, name: &str) -> Result<[Rgb8; 3], FigureError> {
+        let pair = self.pair(name)?;
+        let restored = format!("restored/{name}.png");
+        let hr = read_rgb8(&self.sources.pairs.join(&pair.hr))?.image;
+        let baseline = read_rgb8(&self.sources.baseline.join(&restored))?.image;
+        let tuned = read_rgb8(&self.sources.tuned.join(&restored))?.image;
+        if baseline.size() != hr.size() || tuned.size() != hr.size() {
+            let why = "restored images have another size than their HR image";
+            return Err(FigureError::file(
+                "read",
+                &self.sources.tuned.join(restored),
+                &why,
+            ));
+        }
+        Ok([hr, baseline, tuned])
+    }
+
+    /// All of an image.
+    pub fn image(&self, name: &str) -> Result<Image, FigureError> {
+        let [hr, baseline, tuned] = self.restored(name)?;
+        let lq = self.lq(name, &hr)?;
+        let masks = match (&self.sources.masks, self.masks.get(name)) {
+            (Some(folder), Some(file)) => {
+                let stack = MaskStack::read(&folder.join(file))?;
+                Some(overlay(&lq, &stack))
+            }
+            _ => None,
+        };
+        Ok(Image {
+            hr,
+            lq,
+            masks,
+            baseline,
+            tuned,
+        })
+    }
+
+    /// The LQ image in 8 bits; with noise the noisy image, clipped.
+    fn lq(&self, name: &str, hr: &Rgb8) -> Result<Rgb8, FigureError> {
+        match (&self.pair(name)?.lq, self.list.degrade) {
+            (Some(file), _) => Ok(read_rgb8(&self.sources.pairs.join(file))?.image),
+            (None, Degrade::Denoise(sigma)) => {
+                let noisy = noisy_chw_f32(hr, sigma, self.list.seed);
+                Ok(Rgb8::from_chw_f32(&noisy, hr.width, hr.height)?)
+            }
+            (None, Degrade::Sr(_)) => {
+                let why = format!("`{name}` has no LR image");
+                Err(FigureError::file(
+                    "read",
+                    &self.sources.pairs.join("pairs.json"),
+                    &why,
+                ))
+            }
+        }
+    }
+
+    fn pair(&self, name: &str) -> Result<&Pair, FigureError> {
+        let found = self.list.pairs.iter().find(|p| p.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.names().take(8).collect();
+            FigureError::Crop(format!(
+                "there is no image `{name}`; images: {}, …",
+                names.join(", ")
+            ))
+        })
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FigureError> {
+    let text = std::fs::read_to_string(path).map_err(|e| FigureError::file("read", path, &e))?;
+    serde_json::from_str(&text).map_err(|e| FigureError::file("read", path, &e))
+}
+
+/// PSNR of each image, as the evaluation measured it; nothing where it did not.
+fn psnr(folder: &Path) -> Result<BTreeMap<String, f64>, FigureError> {
+    let path = folder.join("metrics.csv");
+    let wrong = |e: csv::Error| FigureError::file("read", &path, &e);
+    let mut reader = csv::Reader::from_path(&path).map_err(wrong)?;
+    let at = reader
+        .headers()
+        .map_err(wrong)?
+        .iter()
+        .position(|h| h == "psnr");
+    let mut found = BTreeMap::new();
+    for row in reader.records() {
+        let row = row.map_err(wrong)?;
+        let value = at.and_then(|at| row.get(at)).and_then(|t| t.parse().ok());
+        if let (Some(name), Some(value)) = (row.get(0), value) {
+            found.insert(name.to_owned(), value);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,66 @@
+//! A plot's text: what must be in it, and that it is well formed.
+//! Unaware of how it looks.
+
+use super::{Curve, Plot};
+
+fn plot() -> Plot {
+    let curve = |name: &str, points: &[(f64, f64)], marked| Curve {
+        name: name.into(),
+        points: points.to_vec(),
+        marked,
+    };
+    Plot {
+        title: "Schemes <5>".into(),
+        x: "iterations".into(),
+        y: "PSNR (dB)".into(),
+        note: "circle: kept".into(),
+        curves: vec![
+            curve(
+                "SPT",
+                &[(0.0, 8.0), (100.0, 29.1), (200.0, 29.3)],
+                Some(200.0),
+            ),
+            curve(
+                "SPT",
+                &[(0.0, 9.0), (100.0, 29.2), (200.0, 29.25)],
+                Some(100.0),
+            ),
+            curve("full", &[(0.0, 29.0), (100.0, 29.15)], None),
+        ],
+    }
+}
+
+#[test]
+fn curves_share_axes_and_seeds_share_a_colour() {
+    let svg = plot().svg();
+    assert_eq!(svg.matches("<polyline").count(), 3);
+    assert_eq!(svg.matches("<circle").count(), 2);
+    assert_eq!(svg.matches("points=").count(), 3);
+    let colour = |n: usize| {
+        let part = svg
+            .split("<polyline class=\"curve\" stroke=\"")
+            .nth(n + 1)
+            .unwrap();
+        part[..7].to_owned()
+    };
+    assert_eq!(colour(0), colour(1));
+    assert_ne!(colour(0), colour(2));
+    assert!(
+        svg.contains("SPT: best 29.3000 at 200; best 29.2500 at 200"),
+        "{svg}"
+    );
+    assert!(svg.contains("Schemes &lt;5&gt;"));
+    assert!(svg.contains("circle: kept; lower values are cut off"));
+    assert!(svg.contains(">29.0<") || svg.contains(">29.00<"), "{svg}");
+}
+
+#[test]
+fn nothing_to_show_is_still_a_picture() {
+    let svg = Plot {
+        curves: Vec::new(),
+        ..plot()
+    }
+    .svg();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert!(!svg.contains("NaN"), "{svg}");
+}

@@ -1,0 +1,168 @@
+//! The sentences below a table: how the numbers were measured, where SPT units started, what to read with care.
+//! Unaware of single cells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spec::kinds::{Table, TableValue};
+use spec::labels::NONE;
+use spec::names::Metric;
+
+use super::cell::Scored;
+use super::grid::{Row, label};
+use super::number::thousands;
+use super::overlap::{Overlap, overlap};
+use super::read::ReportError;
+
+/// All sentences, the measurement first and the warnings last.
+pub(super) fn notes(
+    table: &Table,
+    scored: &[Scored<'_>],
+    rows: &[Row],
+) -> Result<Vec<String>, ReportError> {
+    let mut notes = vec![protocol(table, scored)];
+    notes.extend(start(table, scored));
+    notes.extend(interval(table, rows));
+    notes.extend(seeds(rows));
+    notes.extend(recorded(table));
+    if !table.note.is_empty() {
+        notes.push(table.note.clone());
+    }
+    notes.extend(warnings(scored)?);
+    Ok(notes)
+}
+
+/// How the numbers were measured, in words.
+fn protocol(table: &Table, scored: &[Scored<'_>]) -> String {
+    let mut ways: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for s in scored {
+        let summary = &s.scores.summary;
+        ways.entry(channel(&summary.luma))
+            .or_default()
+            .insert(summary.shave);
+    }
+    let way = |(channel, shaves): (&&str, &BTreeSet<u32>)| {
+        let shaves: Vec<String> = shaves.iter().map(u32::to_string).collect();
+        format!("{channel}, {} pixels shaved", shaves.join("/"))
+    };
+    let ways: Vec<String> = ways.iter().map(way).collect();
+    let metric = if table.metric == Metric::Psnr {
+        "PSNR (dB)"
+    } else {
+        "SSIM"
+    };
+    format!(
+        "{metric} of 8-bit output on {}{}; means over images.",
+        ways.join(" or "),
+        tiling(scored)
+    )
+}
+
+fn channel(luma: &str) -> &'static str {
+    match luma {
+        "rounded" => "Y of BT.601 rounded to 8 bits",
+        "unrounded" => "Y of BT.601, not rounded",
+        _ => "R, G and B",
+    }
+}
+
+/// How images were tiled, where evaluations say so.
+fn tiling(scored: &[Scored<'_>]) -> String {
+    let said = scored
+        .iter()
+        .filter_map(|s| s.scores.summary.tiling.as_ref());
+    let ways: BTreeSet<String> = said
+        .map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
+        .collect();
+    if ways.is_empty() {
+        return String::new();
+    }
+    let ways: Vec<String> = ways.into_iter().collect();
+    format!(", tiling {}", ways.join("/"))
+}
+
+/// Where SPT units started; the label says it where it is one of the table's own.
+fn start(table: &Table, scored: &[Scored<'_>]) -> Option<String> {
+    let own = table.rows.iter().chain(&table.columns).any(|l| l == "init");
+    let init = scored.iter().map(|s| label(s.evaluation, "init"));
+    let init: BTreeSet<String> = init.filter(|i| i != NONE).collect();
+    if own || init.is_empty() {
+        return None;
+    }
+    let init: Vec<String> = init.iter().map(|i| format!("`{i}`")).collect();
+    Some(format!("SPT units start from init {}.", init.join(" or ")))
+}
+
+fn interval(table: &Table, rows: &[Row]) -> Option<String> {
+    let any = rows
+        .iter()
+        .any(|r| r.cells.iter().any(|c| c.interval.is_some()));
+    any.then(|| {
+        format!(
+            "95 % intervals of Δ: paired bootstrap over images within each set, {} resamples, seed {}.",
+            thousands(f64::from(table.interval.resamples)),
+            table.interval.seed
+        )
+    })
+}
+
+fn seeds(rows: &[Row]) -> Option<String> {
+    let cells = rows.iter().flat_map(|r| &r.cells);
+    let counts: BTreeSet<usize> = cells
+        .filter(|c| c.deviation.is_some())
+        .map(|c| c.seeds)
+        .collect();
+    if counts.is_empty() {
+        return None;
+    }
+    let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+    Some(format!(
+        "±: standard deviation over {} seeds (n − 1).",
+        counts.join(" or ")
+    ))
+}
+
+/// Seconds and memory are facts of one training on one machine.
+fn recorded(table: &Table) -> Option<String> {
+    let named = [
+        (TableValue::Seconds, "seconds"),
+        (TableValue::PeakMemory, "peak memory"),
+    ];
+    let named = named.iter().filter(|(v, _)| table.values.contains(v));
+    let names: Vec<&str> = named.map(|(_, name)| *name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "As recorded when the trainings ran, not determined by their keys: {}.",
+            names.join(", ")
+        )
+    })
+}
+
+fn warnings(scored: &[Scored<'_>]) -> Result<Vec<String>, ReportError> {
+    let mut found = Vec::new();
+    for s in scored {
+        let text = overlap(s.evaluation)?.map(|o| warning(&o));
+        found.extend(text.filter(|t| !found.contains(t)));
+    }
+    Ok(found)
+}
+
+fn warning(overlap: &Overlap) -> String {
+    let Overlap {
+        set,
+        images,
+        trained,
+        stopped,
+    } = overlap;
+    let trained = (*trained > 0).then(|| format!("a model was trained on {trained}"));
+    let stopped = (*stopped > 0)
+        .then(|| format!("{stopped} decided when its training stopped or which weights were kept"));
+    let parts: Vec<String> = trained.into_iter().chain(stopped).collect();
+    format!(
+        "Warning: of the {images} images of {set}, {}. These are no test images.",
+        parts.join(", and ")
+    )
+}

@@ -1,0 +1,68 @@
+//! `figure`: crops of restored images side by side.
+//! Unaware of how a picture is drawn.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `figure`: crops of two evaluations side by side: masks, LQ, GT, baseline, tuned and the difference of the two, as in
+/// the paper's Figures 4 to 6.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// An evaluation of the baseline, with `save: true`.
+    pub baseline: String,
+    /// One of the tuned model on the same images, with `save: true`; its masks are shown.
+    pub tuned: String,
+    /// Crops to show.
+    #[serde(default)]
+    pub crops: Vec<Crop>,
+    /// So many crops in addition, of different images, where the tuned result is better than the baseline's most.
+    #[serde(default)]
+    pub better: u32,
+    /// So many where it is worse most.
+    #[serde(default)]
+    pub worse: u32,
+    /// Side in HR pixels of the crops that are found.
+    #[serde(default = "window")]
+    pub window: u32,
+    /// The images, by name, among which they are looked for; all when empty.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// How many times larger crops are shown.
+    #[serde(default = "zoom")]
+    pub zoom: u32,
+    /// What the difference is multiplied with to be seen.
+    #[serde(default = "gain")]
+    pub gain: u32,
+    /// The line above the figure's text.
+    #[serde(default)]
+    pub caption: String,
+}
+
+/// A part of an image, in HR pixels from its top left; whole LQ pixels, so multiples of the scale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crop {
+    /// The image's name without ending.
+    pub image: String,
+    /// From the left.
+    pub x: u32,
+    /// From the top.
+    pub y: u32,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+}
+
+const fn window() -> u32 {
+    96
+}
+
+const fn zoom() -> u32 {
+    2
+}
+
+const fn gain() -> u32 {
+    8
+}
