@@ -157,8 +157,7 @@ fn json_has_an_object_a_line_and_the_counts_at_the_end() {
     let test = Test::new().tiny();
     let ran = test.run("run p.yaml --json").exits(0);
     let events = ran.events();
-    let ends =
-        json!({"event": "finished", "ran": 7, "fresh": 0, "failed": 0, "interrupted": false});
+    let ends = json!({"event": "finished", "ran": 7, "fresh": 0, "failed": 0, "not_run": 0, "interrupted": false});
     assert_eq!(events.last(), Some(&ends));
     for event in ["started", "done"] {
         let of: Vec<_> = events.iter().filter(|e| e["event"] == event).collect();

@@ -18,14 +18,14 @@ fn a_missing_folder_blocks_and_the_plan_still_prints() {
         .exits(1)
         .says("blocked: pairs: p.yaml:3:23: images: there is no folder `photos`")
         .says("hint: check the spelling")
-        .says("0 ran, 0 fresh, 7 failed");
+        .says("0 ran, 0 fresh, 0 failed, 7 not run");
     let last = test
         .run("run p.yaml --json")
         .exits(1)
         .events()
         .pop()
         .unwrap();
-    assert_eq!(last["failed"], 7);
+    assert_eq!((&last["failed"], &last["not_run"]), (&0.into(), &7.into()));
     assert!(test.committed().is_empty() && test.noted().is_empty());
     test.photos().run("run p.yaml").exits(0).says("7 ran");
 }
@@ -37,7 +37,7 @@ fn one_missing_folder_does_not_keep_the_rest_from_running() {
     test.run("run p.yaml")
         .exits(1)
         .says("blocked: other: p.yaml:23:23: images: there is no folder `elsewhere`")
-        .says("7 ran, 0 fresh, 1 failed");
+        .says("7 ran, 0 fresh, 0 failed, 1 not run");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_file_that_may_not_be_read() {
     ran.exits(1)
         .says("blocked: pairs: p.yaml:3:23: images: no permission: cannot ")
         .says("`photos/b.png`")
-        .says("0 ran, 0 fresh, 7 failed");
+        .says("0 ran, 0 fresh, 0 failed, 7 not run");
     assert!(test.committed().is_empty());
     set_mode(0o600);
     let again = test
@@ -93,7 +93,7 @@ fn damaged_and_foreign_images_fail_their_stage() {
         let ran = test.run("run p.yaml pairs masks").exits(1);
         assert!(test.committed().is_empty(), "{ran}");
         ran.says("not run: masks")
-            .says("0 ran, 0 fresh, 2 failed")
+            .says("0 ran, 0 fresh, 1 failed, 1 not run")
             .says("log: ")
     };
     run(&whole[..whole.len() / 2])

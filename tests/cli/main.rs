@@ -28,9 +28,15 @@ mod order;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod sam;
+#[cfg(test)]
 mod shape;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tables;
 #[cfg(test)]
 mod tuning;
 #[cfg(test)]

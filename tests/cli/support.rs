@@ -104,6 +104,11 @@ impl Test {
         self
     }
 
+    /// The worker's program.
+    pub fn worker(&self) -> &Path {
+        &self.worker
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -219,6 +224,10 @@ impl Ran {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    pub fn succeeded(&self) -> bool {
+        self.status.success()
     }
 
     #[track_caller]

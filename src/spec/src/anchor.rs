@@ -5,6 +5,7 @@
 //! each declared path means the same there as beside the pipeline file.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Place, Problem, SpecError};
@@ -135,21 +136,21 @@ fn output(folder: &Path, path: &Path, root: &Path) -> Result<PathBuf, String> {
 /// Outputs that lie in or around each other, or in or around an input.
 fn collisions(stages: &[Stage], root: &Path, here: &Path) -> Found {
     let mut problems = Vec::new();
-    let mut outputs: BTreeMap<&Path, &Stage> = BTreeMap::new();
+    let mut outputs = Outputs::default();
     for stage in stages {
         for path in &stage.places.outputs {
-            if let Some(other) = outputs.insert(path, stage) {
+            if let Some((_, other)) = outputs.at.insert(path.as_os_str(), (path, stage)) {
                 problems.push(both(stage, path, other, path));
             }
         }
     }
-    for (path, stage) in &outputs {
-        let above = path
-            .ancestors()
-            .skip(1)
-            .find_map(|p| outputs.get_key_value(p));
-        if let Some((outer, other)) = above {
-            problems.push(both(stage, path, other, outer));
+    for &(path, stage) in outputs.at.values() {
+        for folder in path.ancestors().skip(1) {
+            if let Some((outer, other)) = outputs.at.get(folder.as_os_str()) {
+                problems.push(both(stage, path, other, outer));
+                break;
+            }
+            outputs.below.insert(folder.as_os_str(), (path, stage));
         }
     }
     for stage in stages {
@@ -162,6 +163,14 @@ fn collisions(stages: &[Stage], root: &Path, here: &Path) -> Found {
         }
     }
     problems
+}
+
+/// Outputs by their paths as text, which is compared much faster than paths are.
+#[derive(Default)]
+struct Outputs<'a> {
+    at: BTreeMap<&'a OsStr, (&'a Path, &'a Stage)>,
+    /// An output somewhere below each folder that holds any.
+    below: BTreeMap<&'a OsStr, (&'a Path, &'a Stage)>,
 }
 
 fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> (Place, Problem) {
@@ -188,18 +197,13 @@ fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> (Place, Prob
     )
 }
 
-fn with_input(
-    outputs: &BTreeMap<&Path, &Stage>,
-    stage: &Stage,
-    input: &Path,
-) -> Option<(Place, Problem)> {
-    let around = input.ancestors().find_map(|p| outputs.get_key_value(p));
-    let inside = || {
-        let below = outputs.range(input..).next();
-        below.filter(|(path, _)| path.starts_with(input))
-    };
-    let (path, maker) = around.or_else(inside)?;
-    let message = if *path == input {
+fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<(Place, Problem)> {
+    let around = input
+        .ancestors()
+        .find_map(|p| outputs.at.get(p.as_os_str()));
+    let inside = || outputs.below.get(input.as_os_str());
+    let &(path, maker) = around.or_else(inside)?;
+    let message = if path == input {
         format!(
             "the input `{}` is an output of `{}`",
             input.display(),

@@ -41,29 +41,29 @@ pub(crate) struct Draft {
 /// Expands all stages, in the order of the file. A value of an axis may name a swept stage and then stands for all of
 /// its members, so stages are expanded after those they name.
 pub(crate) fn expand(
-    stages: &[(Key, Node)],
+    stages: Vec<(Key, Node)>,
     vars: &BTreeMap<String, Node>,
 ) -> Result<(Vec<Draft>, Index), Vec<Problem>> {
+    let names: Vec<String> = stages.iter().map(|(key, _)| key.text.clone()).collect();
     let named = stages
-        .iter()
-        .map(|(key, body)| (key.text.as_str(), (key, body)));
+        .into_iter()
+        .map(|(key, body)| (key.text.clone(), (key, body)));
     let mut expander = Expander {
-        stages: named.collect(),
+        left: named.collect(),
         vars,
         done: BTreeMap::new(),
-        active: Vec::new(),
         problems: Vec::new(),
     };
-    for (key, _) in stages {
-        expander.stage(&key.text);
+    for name in &names {
+        expander.stage(name);
     }
     if !expander.problems.is_empty() {
         return Err(expander.problems);
     }
     let mut index = Index::default();
     let mut drafts = Vec::new();
-    for (key, _) in stages {
-        for draft in expander.done.remove(&key.text).unwrap_or_default() {
+    for name in &names {
+        for draft in expander.done.remove(name).unwrap_or_default() {
             index.push(&draft.base, &draft.name, &draft.axes);
             drafts.push(draft);
         }
@@ -72,10 +72,10 @@ pub(crate) fn expand(
 }
 
 struct Expander<'a> {
-    stages: BTreeMap<&'a str, (&'a Key, &'a Node)>,
+    /// Stages that are not expanded yet.
+    left: BTreeMap<String, (Key, Node)>,
     vars: &'a BTreeMap<String, Node>,
     done: BTreeMap<String, Vec<Draft>>,
-    active: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -114,38 +114,34 @@ impl Exclusion {
 
 impl Expander<'_> {
     fn stage(&mut self, name: &str) {
-        if self.done.contains_key(name) || self.active.iter().any(|a| a == name) {
-            return;
-        }
-        let Some(&(key, body)) = self.stages.get(name) else {
+        let Some((key, body)) = self.left.remove(name) else {
             return;
         };
-        self.active.push(name.to_owned());
-        let drafts = match self.members(key, body) {
+        let drafts = match self.members(&key, body) {
             Ok(drafts) => drafts,
             Err(problem) => {
                 self.problems.push(problem.under(&format!("stages.{name}")));
                 Vec::new()
             }
         };
-        self.active.pop();
         self.done.insert(name.to_owned(), drafts);
     }
 
-    fn members(&mut self, key: &Key, body: &Node) -> Result<Vec<Draft>, Problem> {
-        let mut body = body.clone();
+    fn members(&mut self, key: &Key, mut body: Node) -> Result<Vec<Draft>, Problem> {
+        if body.get("each").is_none() {
+            return Ok(vec![self.member(key, body, &[])?]);
+        }
         let each = match take(&mut body, "each") {
             Some(each) => self.each(each, &body).map_err(|p| p.under("each"))?,
             None => Each::default(),
         };
         let rows = kept(&each).map_err(|p| p.under("each"))?;
         rows.iter()
-            .map(|row| self.member(key, &body, row))
+            .map(|row| self.member(key, body.clone(), row))
             .collect()
     }
 
-    fn member(&self, key: &Key, body: &Node, row: &[&Choice]) -> Result<Draft, Problem> {
-        let mut body = body.clone();
+    fn member(&self, key: &Key, mut body: Node, row: &[&Choice]) -> Result<Draft, Problem> {
         let mut used = BTreeSet::new();
         if row.is_empty() {
             placeholders(&mut body, self.vars, &mut used)?;

@@ -33,6 +33,7 @@ pub mod labels;
 pub mod names;
 mod node;
 mod pipeline;
+mod quick;
 mod reference;
 mod schema;
 mod substitute;
@@ -40,7 +41,8 @@ mod yaml;
 
 pub use anchor::{Places, normal};
 pub use error::{Place, Problem, SpecError};
-pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job};
+pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};
 pub use kinds::{Kind, Resources};
 pub use pipeline::{Edge, Pipeline, Request, Stage};
+pub use reference::find;
 pub use schema::schema;

@@ -165,9 +165,9 @@ impl Loader<'_> {
         substitute::environment(&mut root, self.request.env, &mut self.env_used)
             .map_err(|p| vec![p])?;
         let vars = variables(&root).map_err(|p| vec![p])?;
-        let stages = stages_of(&root).map_err(|p| vec![p])?;
+        let stages = stages_of(root).map_err(|p| vec![p])?;
         let (drafts, index) = expand(stages, &vars)?;
-        let typed = self.typed(&drafts, &index)?;
+        let typed = self.typed(drafts, &index)?;
         let problems = check::check(&typed);
         if !problems.is_empty() {
             return Err(problems);
@@ -197,34 +197,33 @@ impl Loader<'_> {
         let source = self.sources.len();
         self.sources
             .push((file.display().to_string(), text.clone()));
-        let mut root =
-            yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
+        let root = yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
         check_top_level(&root)?;
         open.push(file.to_owned());
-        let merged = self.include(&mut root, file, open);
+        let merged = self.include(root, file, open);
         open.pop();
         merged
     }
 
     fn include(
         &mut self,
-        root: &mut Node,
+        root: Node,
         file: &Path,
         open: &mut Vec<PathBuf>,
     ) -> Result<Node, Problem> {
         let folder = file.parent().unwrap_or(Path::new(""));
-        let list = root.get("include").cloned();
+        let Some(list) = root.get("include").cloned() else {
+            return Ok(root);
+        };
         let mut base = Node {
             value: Value::Map(Vec::new()),
             pos: root.pos,
         };
-        for item in list.iter().flat_map(|l| {
-            if let Value::Seq(items) = &l.value {
-                items.as_slice()
-            } else {
-                &[]
-            }
-        }) {
+        let items = match &list.value {
+            Value::Seq(items) => items.as_slice(),
+            _ => &[],
+        };
+        for item in items {
             let Value::Str(name) = &item.value else {
                 return Err(Problem::new(
                     item.pos,
@@ -234,7 +233,7 @@ impl Loader<'_> {
             };
             base.merge(self.read(&folder.join(name), open, item.pos)?);
         }
-        base.merge(root.clone());
+        base.merge(root);
         Ok(base)
     }
 
@@ -277,7 +276,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn typed(&self, drafts: &[Draft], index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
+    fn typed(&self, drafts: Vec<Draft>, index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
         let mut typed = Vec::new();
         let mut problems = Vec::new();
         for draft in drafts {
@@ -293,9 +292,9 @@ impl Loader<'_> {
         }
     }
 
-    fn stage(&self, draft: &Draft, index: &Index) -> Result<Typed, Vec<Problem>> {
-        let prefix = format!("stages.{}", draft.base);
-        let (mut kind, resources) = read_stage(draft).map_err(|p| vec![p.under(&prefix)])?;
+    fn stage(&self, draft: Draft, index: &Index) -> Result<Typed, Vec<Problem>> {
+        let within = |p: Problem| vec![p.under(&format!("stages.{}", draft.base))];
+        let (mut kind, resources) = read_stage(&draft).map_err(within)?;
         let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
         if let Kind::Command(command) = &mut kind {
             self.hand_through(command);
@@ -307,9 +306,9 @@ impl Loader<'_> {
         let outside = kind.outside();
         let outside_places = outside.iter().map(|(role, _)| place(role)).collect();
         let stage = Stage {
-            name: draft.name.clone(),
-            base: draft.base.clone(),
-            axes: draft.axes.clone(),
+            name: draft.name,
+            base: draft.base,
+            axes: draft.axes,
             kind,
             inputs: Vec::new(),
             resources,
@@ -320,7 +319,7 @@ impl Loader<'_> {
         };
         let mut typed = Typed {
             stage,
-            body: draft.body.clone(),
+            body: draft.body,
             pos: draft.pos,
         };
         typed.stage.inputs = resolve(&typed, index)?;
@@ -370,21 +369,50 @@ fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edg
             .problem(&input.path, message)
             .hint("pick a member: name[axis=value]"));
     }
-    let role = |n: usize| {
-        if input.many {
-            format!("{}.{n}", input.path)
-        } else {
-            input.path.clone()
-        }
+    let is_command = matches!(typed.stage.kind, Kind::Command(_));
+    if is_command && found.len() > 1 {
+        check_labels(typed, index, input, &found)?;
+    }
+    let role = |n: usize, stage: usize| match (input.many, is_command) {
+        (false, _) => input.path.clone(),
+        (true, true) if found.len() == 1 => input.path.clone(),
+        (true, true) => format!("{}.{}", input.path, folder_of(index, stage)),
+        (true, false) => format!("{}.{n}", input.path),
     };
-    Ok(found
-        .into_iter()
-        .enumerate()
-        .map(|(n, stage)| Edge {
-            role: role(n),
-            stage,
-        })
-        .collect())
+    let edges = found.iter().enumerate().map(|(n, &stage)| Edge {
+        role: role(n, stage),
+        stage,
+    });
+    Ok(edges.collect())
+}
+
+/// The name of a member's folder below that of its stage, for a command that reads all members.
+fn folder_of(index: &Index, stage: usize) -> String {
+    index.label(stage).replace(['/', '\\'], "_")
+}
+
+/// A command gets a folder a member, so their labels differ.
+fn check_labels(
+    typed: &Typed,
+    index: &Index,
+    input: &InputRef,
+    found: &[usize],
+) -> Result<(), Problem> {
+    let mut seen = BTreeSet::new();
+    let twice = found
+        .iter()
+        .map(|&stage| folder_of(index, stage))
+        .find(|label| label.is_empty() || !seen.insert(label.clone()));
+    let Some(label) = twice else { return Ok(()) };
+    let message = format!(
+        "`{}` is {} stages, of which two would get the folder `{}/{label}`",
+        input.text,
+        found.len(),
+        input.path.trim_start_matches("stages.")
+    );
+    Err(typed
+        .problem(&input.path, message)
+        .hint("give each of these stages a line of its own"))
 }
 
 pub(crate) const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
@@ -431,20 +459,25 @@ fn variables(root: &Node) -> Result<BTreeMap<String, Node>, Problem> {
     Ok(known)
 }
 
-fn stages_of(root: &Node) -> Result<&[(Key, Node)], Problem> {
+fn stages_of(root: Node) -> Result<Vec<(Key, Node)>, Problem> {
+    let pos = root.pos;
     let empty = || {
-        Problem::new(root.pos, "", "there are no stages")
-            .hint("add `stages:` with at least one stage")
+        Problem::new(pos, "", "there are no stages").hint("add `stages:` with at least one stage")
     };
-    let stages = root.get("stages").ok_or_else(empty)?;
-    let entries = stages.entries().ok_or_else(|| {
-        Problem::new(
-            stages.pos,
-            "stages",
-            format!("expected `name: {{kind: …}}`, found {}", stages.describe()),
-        )
-    })?;
-    for (key, _) in entries {
+    let Value::Map(top) = root.value else {
+        return Err(empty());
+    };
+    let stages = top.into_iter().find(|(key, _)| key.text == "stages");
+    let (_, stages) = stages.ok_or_else(empty)?;
+    let entries = match stages.value {
+        Value::Map(entries) => entries,
+        Value::Null => Vec::new(),
+        _ => {
+            let message = format!("expected `name: {{kind: …}}`, found {}", stages.describe());
+            return Err(Problem::new(stages.pos, "stages", message));
+        }
+    };
+    for (key, _) in &entries {
         check_name(key)?;
     }
     if entries.is_empty() {
@@ -571,7 +604,8 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         let message = format!("unknown field `{}`", key.text);
         return Err(Problem::new(key.pos, "", message).hint(suggest(&key.text, &known, "fields")));
     }
-    let config = &gather_schedule(kind, config);
+    let gathered = matches!(kind, "train" | "tune").then(|| gather_schedule(config));
+    let config = gathered.as_ref().unwrap_or(config);
     let read = match kind {
         "prepare" => from_node(config).map(Kind::Prepare),
         "mask" => from_node(config).map(Kind::Mask),
@@ -579,7 +613,7 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         "train" => from_node(config).map(Kind::Train),
         "tune" => from_node(config).map(Kind::Tune),
         "evaluate" => from_node(config).map(Kind::Evaluate),
-        "command" => from_node(config).map(Kind::Command),
+        "command" => from_node(&spelled_out(config)).map(Kind::Command),
         "figure" => from_node(config).map(Kind::Figure),
         _ => from_node(config).map(Kind::Table),
     };
@@ -593,11 +627,32 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
     })
 }
 
-/// The fields of a schedule stand beside the others in YAML and are one struct in Rust.
-fn gather_schedule(kind: &str, config: &Node) -> Node {
-    if !matches!(kind, "train" | "tune") {
-        return config.clone();
+/// Numbers among a command's words and variables are what they are called: `run: [sh, x.sh, "{alpha}"]`.
+fn spelled_out(config: &Node) -> Node {
+    let mut config = config.clone();
+    if let Value::Map(entries) = &mut config.value {
+        let fields = entries
+            .iter_mut()
+            .filter(|(key, _)| matches!(key.text.as_str(), "run" | "env"));
+        for (_, field) in fields {
+            match &mut field.value {
+                Value::Seq(items) => items.iter_mut().for_each(spell_out),
+                Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| spell_out(node)),
+                _ => {}
+            }
+        }
     }
+    config
+}
+
+fn spell_out(node: &mut Node) {
+    if let Value::Int(_) | Value::Float(_) | Value::Bool(_) = node.value {
+        node.value = Value::Str(node.scalar().unwrap_or_default());
+    }
+}
+
+/// The fields of a schedule stand beside the others in YAML and are one struct in Rust.
+fn gather_schedule(config: &Node) -> Node {
     let fields = fields_of::<Schedule>();
     let entries = config.entries().unwrap_or_default().iter().cloned();
     let (schedule, mut own): (Vec<_>, Vec<_>) =

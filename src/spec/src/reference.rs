@@ -36,6 +36,11 @@ impl Index {
         self.by_base.get(base).map(Vec::as_slice)
     }
 
+    /// What tells a member from the others of its stage: `alpha=0.5,variant=spt`.
+    pub(crate) fn label(&self, at: usize) -> String {
+        labelled(&self.axes[at])
+    }
+
     /// All members the reference `text` points at, at least one.
     pub(crate) fn resolve(&self, text: &str) -> Result<Vec<usize>, Dangling> {
         if let Some(&at) = self.by_name.get(text) {
@@ -112,8 +117,38 @@ pub(crate) fn member_name(base: &str, axes: &[(String, String)]) -> String {
     if axes.is_empty() {
         return base.to_owned();
     }
+    format!("{base}[{}]", labelled(axes))
+}
+
+fn labelled(axes: &[(String, String)]) -> String {
     let pairs: Vec<String> = axes.iter().map(|(a, v)| format!("{a}={v}")).collect();
-    format!("{base}[{}]", pairs.join(","))
+    pairs.join(",")
+}
+
+/// Which of these names of stages `target` means: a stage, a sweep, a member, or a pattern.
+pub fn find(names: &[&str], target: &str) -> Result<Vec<usize>, String> {
+    let mut index = Index::default();
+    for name in names {
+        let (base, axes) = parted(name);
+        index.push(base, name, &axes);
+    }
+    index
+        .resolve(target)
+        .map_err(|(message, hint)| format!("{message}\nhint: {hint}"))
+}
+
+/// What [`member_name`] has put together.
+fn parted(name: &str) -> (&str, Vec<(String, String)>) {
+    let Some((base, rest)) = name.split_once('[') else {
+        return (name, Vec::new());
+    };
+    let inner = rest.strip_suffix(']').unwrap_or(rest);
+    let parts = split_outside_brackets(inner).into_iter();
+    let axes = parts.filter_map(|part| part.split_once('='));
+    (
+        base,
+        axes.map(|(a, v)| (a.to_owned(), v.to_owned())).collect(),
+    )
 }
 
 struct Selector<'t> {
@@ -242,6 +277,26 @@ mod tests {
                 .unwrap_err()
                 .0
                 .contains("matches no stage")
+        );
+    }
+
+    #[test]
+    fn names_alone_are_enough_to_find_members() {
+        let names = [
+            "plain",
+            "tuned[alpha=0.5,variant=spt]",
+            "tuned[alpha=1,variant=spt]",
+            "s[model=tuned[alpha=1]]",
+        ];
+        let found = |target| find(&names, target).unwrap();
+        assert_eq!(found("tuned"), [1, 2]);
+        assert_eq!(found("tuned[1.0]"), [2]);
+        assert_eq!(found("s[model=tuned[alpha=1]]"), [3]);
+        assert_eq!(found("p*"), [0]);
+        assert!(
+            find(&names, "plian")
+                .unwrap_err()
+                .contains("did you mean `plain`?")
         );
     }
 

@@ -1,10 +1,11 @@
 //! The one place that reads YAML: text in, [`Node`] with positions out.
-//! Unaware of what the text is for. The YAML library is named in this file alone.
+//! Unaware of what the text is for. The YAML library is named in this file alone, its parser in `quick`.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{Location, Spanned};
 
 use crate::node::{Key, Node, Pos, Value};
+use crate::quick;
 
 /// Why a text is not YAML that a pipeline can be made of.
 #[derive(Debug)]
@@ -17,6 +18,14 @@ pub struct YamlError {
 
 /// Reads one YAML document. Duplicate keys, several documents and unknown anchors are errors.
 pub fn parse(text: &str, source: usize) -> Result<Node, YamlError> {
+    match quick::read(text, source) {
+        Some(root) => Ok(root),
+        None => in_full(text, source),
+    }
+}
+
+/// All of YAML, and what is wrong with a text that is not.
+fn in_full(text: &str, source: usize) -> Result<Node, YamlError> {
     // As YAML 1.2 has it: `y`, `no` and `on` are names, not truth values.
     let options = serde_yaml::options! { strict_booleans: true };
     match serde_yaml::from_str_with_options::<Spanned<Raw>>(text, options) {
@@ -139,4 +148,129 @@ fn entry((key, value): (Spanned<String>, Spanned<Raw>), source: usize) -> (Key, 
         },
         node(value, source),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn agree(text: &str) -> bool {
+        let Some(quick) = quick::read(text, 3) else {
+            return false;
+        };
+        assert_eq!(quick, in_full(text, 3).unwrap(), "{text}");
+        true
+    }
+
+    #[test]
+    fn both_readers_read_the_shipped_files_alike() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().path());
+        let files: Vec<_> = files
+            .filter(|f| f.extension().is_some_and(|e| e == "yaml"))
+            .collect();
+        assert!(files.len() > 2);
+        for file in files {
+            agree(&std::fs::read_to_string(&file).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_quick_reader_knows_what_people_write() {
+        let text = "# comment\na: {b: [1, -2, 0.5, x y, 'q: #', \"\\t\", true, ~, null], c: }\nd:\n  - e: é ü\n    f: |\n      two\n      lines\n  - >-\n    one\n    line\n'quoted key': {seed: 0}\n";
+        assert!(agree(text));
+    }
+
+    #[test]
+    fn every_scalar_means_the_same_to_both_or_is_left_to_the_full_reader() {
+        let words = [
+            "1e-4",
+            "1e5",
+            "1.",
+            ".5",
+            "+1",
+            "-0",
+            "-0.0",
+            "00",
+            "007",
+            "0x1f",
+            "0o17",
+            "0b1",
+            "1_000",
+            "12:30",
+            "1.5e3",
+            "99999999999999999999",
+            "-9223372036854775808",
+            "True",
+            "TRUE",
+            "yes",
+            "No",
+            "on",
+            "Null",
+            "NULL",
+            "NaN",
+            ".nan",
+            ".inf",
+            "-.inf",
+            "inf",
+            "-inf",
+            "<<",
+            "=",
+            "x4",
+            "4x",
+            "a-b",
+            "-",
+            "-x",
+            "--",
+            "a:b",
+            "a#b",
+            "${VAR}/x",
+            "*",
+            "?x",
+            "photos/a.png",
+            "art-x4",
+            "masks[coarse]",
+            "0.10",
+            "10.0",
+            "1.0",
+            "2026-11-24",
+            "~x",
+            "/abs",
+            "(x)",
+            "1,5",
+        ];
+        let mut quick = 0;
+        for word in words {
+            for text in [
+                format!("a: {word}\n"),
+                format!("- {word}\n"),
+                format!("{word}: 1\n"),
+            ] {
+                if in_full(&text, 0).is_ok() {
+                    quick += usize::from(agree(&text));
+                }
+            }
+        }
+        assert!(quick > 40, "{quick}");
+    }
+
+    #[test]
+    fn what_is_not_common_is_left_to_the_full_reader() {
+        for text in [
+            "a: &x 1\nb: *x\n",
+            "a: !!str 1\n",
+            "a: 1\na: 2\n",
+            "a: 1\n---\nb: 2\n",
+            "a: [1\n",
+            "",
+            "a: {<<: {b: 1}}\n",
+            "? [a]\n: b\n",
+        ] {
+            assert!(quick::read(text, 0).is_none(), "{text}");
+        }
+    }
 }

@@ -92,7 +92,7 @@ fn a_field_like_no_other_lists_what_there_is() {
 p.yaml:11:7: stages.m.mask: unknown field `colour`
  11 |       colour: red
     |       ^
-hint: known fields: images, granularity, grid, count, segmenter",
+hint: known fields: images, of, granularity, grid, count, segmenter",
     );
 }
 
@@ -120,6 +120,44 @@ p.yaml:11:76: stages.t.tune.lr: expected a number, found `a lot`
  11 |     tune: {scheme: full, backbone: base, images: pairs, iterations: 9, lr: \"{much}\"}
     |                                                                            ^",
     );
+}
+
+#[test]
+fn numbers_among_the_words_of_a_command_are_what_they_are_called() {
+    let yaml = "stages:\n  c:\n    each: {alpha: [0.5, 2]}\n    command: {run: [x, '{alpha}', true], env: {A: '{alpha}'}, outputs: ['{alpha}.txt']}\n";
+    let request = spec::Request {
+        file: std::path::Path::new("p.yaml"),
+        env: &std::collections::BTreeMap::new(),
+        overrides: &[],
+        read: &|_| Ok(yaml.to_owned()),
+    };
+    let pipeline = spec::Pipeline::load(&request).unwrap();
+    let spec::Kind::Command(command) = &pipeline.stages[0].kind else {
+        panic!("no command")
+    };
+    assert_eq!(command.run, ["x", "0.5", "true"]);
+    assert_eq!(command.env["A"], "0.5");
+}
+
+#[test]
+fn a_command_reads_all_members_of_a_sweep_each_as_a_folder() {
+    let roles = |reference: &str| {
+        let yaml = format!(
+            "stages:\n  a:\n    each: {{n: [1, 2]}}\n    command: {{run: [x], outputs: ['a{{n}}']}}\n  b:\n    command: \
+             {{run: [x], stages: {{all: '{reference}'}}, outputs: [b]}}\n"
+        );
+        let request = spec::Request {
+            file: std::path::Path::new("p.yaml"),
+            env: &std::collections::BTreeMap::new(),
+            overrides: &[],
+            read: &|_| Ok(yaml.clone()),
+        };
+        let loaded = spec::Pipeline::load(&request).map_err(|e| e.to_string())?;
+        let edges = &loaded.stages[2].inputs;
+        Ok::<_, String>(edges.iter().map(|e| e.role.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(roles("a").unwrap(), ["stages.all.n=1", "stages.all.n=2"]);
+    assert_eq!(roles("a[2]").unwrap(), ["stages.all"]);
 }
 
 #[test]

@@ -104,6 +104,10 @@ pub(crate) fn flush_one(path: &Path) -> Result<()> {
 /// Renames. Makes the new folder where it is missing.
 pub(crate) fn rename_into(from: &Path, to: &Path) -> Result<()> {
     let folder = parent(to);
+    match fs::rename(from, to) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        other => return other.map_err(at("rename to", to)),
+    }
     fs::create_dir_all(folder).map_err(at("create", folder))?;
     fs::rename(from, to).map_err(at("rename to", to))
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::atomic::{parent, remove_all, rename_into};
 use crate::error::{at, at_sized};
 use crate::outputs::Stock;
-use crate::spare::{is_blank, retire};
+use crate::spare::is_blank;
 use crate::{Facts, Key, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
 
 /// A key whose outputs are in place and whose record is written, but has not got its name: not a result yet.
@@ -67,17 +67,16 @@ impl Staged {
             has_state: true,
         };
         if is_blank(&staged.ticket.partial) {
-            staged.retire();
+            staged.has_state = staged.spare().is_err();
         }
         Ok(staged)
     }
 
-    /// Clears the work folder. A failure costs only space: `sweep_finished` tries again.
-    fn retire(&mut self) {
+    /// Keeps the blank work folder for another ticket. A failure costs only space: `sweep_finished` tries again.
+    fn spare(&self) -> Result<()> {
         let store = &self.ticket.store;
         let spare = store.layout().spares().join(self.ticket.key.to_string());
-        let done = retire(store.spares(), &self.ticket.partial, spare);
-        self.has_state = done.is_err();
+        store.spares().keep(&self.ticket.partial, spare)
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -106,7 +105,7 @@ impl Staged {
     }
 
     /// Gives the record its name: this is the commit. What [`Staged::paths`] lists must be on the disk.
-    pub(crate) fn publish(mut self) -> Result<()> {
+    pub(crate) fn publish(self) -> Result<()> {
         fs::rename(&self.written, &self.path).map_err(at("rename to", &self.path))?;
         let files = self.stock.files.iter();
         self.ticket
@@ -114,7 +113,7 @@ impl Staged {
             .hash_later(files.map(|file| self.outputs.join(file)));
         self.ticket.store.index_later(self.ticket.key);
         if self.has_state {
-            self.retire();
+            let _ = remove_all(&self.ticket.partial); // costs only space: `sweep_finished` tries again
         }
         Ok(())
     }

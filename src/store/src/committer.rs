@@ -21,10 +21,14 @@ use crate::store::locked;
 use crate::{Facts, Key, Record, Result, Store, StoreError, Ticket};
 
 /// Commits that may wait for a flush; each holds a lock, which is an open file. Further ones wait for room.
-const PENDING: usize = 128;
+const PENDING: usize = 256;
 
 /// For how long a batch gathers. Shorter than a flush of most disks takes, so nobody waits much longer for it.
 const GATHER: Duration = Duration::from_millis(5);
+
+/// For how long where the batch before was of several: short stages end one after the other, and a flush costs them
+/// more than a wait does.
+const GATHER_MANY: Duration = Duration::from_millis(200);
 
 /// Names are put on the disk this long after a commit at the latest.
 const NAMES: Duration = Duration::from_secs(2);
@@ -109,24 +113,25 @@ fn publish_all(store: &Store, pending: &Receiver<Staged>, failures: &Failures) {
         failures,
         broken: None,
     };
-    let mut is_open = true;
+    let (mut is_open, mut time) = (true, GATHER);
     while is_open {
-        let (batch, more) = gather(pending);
+        let (batch, more) = gather(pending, time);
         is_open = more;
+        time = if batch.len() > 1 { GATHER_MANY } else { GATHER };
         let folders = publisher.publish(batch);
         let _ = store.flush_names(folders, !is_open); // the results are whole; a power cut may lose their names
     }
 }
 
 /// All that is pending, and what comes while the first one waits a little. Empty after a while without any.
-fn gather(pending: &Receiver<Staged>) -> (Vec<Staged>, bool) {
+fn gather(pending: &Receiver<Staged>, time: Duration) -> (Vec<Staged>, bool) {
     let mut batch = Vec::new();
     match pending.recv_timeout(NAMES) {
         Ok(first) => batch.push(first),
         Err(RecvTimeoutError::Timeout) => return (batch, true),
         Err(RecvTimeoutError::Disconnected) => return (batch, false),
     }
-    let end = Instant::now() + GATHER;
+    let end = Instant::now() + time;
     while batch.len() < PENDING {
         match pending.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(next) => batch.push(next),

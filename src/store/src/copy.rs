@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::atomic::{create_beside, parent};
 use crate::error::{at, at_sized};
+use crate::stat::Stat;
 use crate::{Key, Output, Record, Result, Store, StoreError, hash};
 
 /// Bytes copied at once.
@@ -34,6 +35,20 @@ impl Store {
         }
     }
 
+    /// Copies many outputs, each to its file, on all cores, each verified. Stops at the first error.
+    pub fn restore(&self, all: &[(Key, Output, PathBuf)]) -> Result<()> {
+        all.par_iter()
+            .try_for_each(|(key, output, dest)| copy(&self.output_dir(key), output, dest))
+    }
+
+    /// Whether the file has the bytes of this output, from the memo while the file does not change.
+    pub fn is_copy(&self, path: &Path, output: &Output) -> bool {
+        let meta = fs::symlink_metadata(path).ok();
+        let meta = meta.filter(|meta| meta.is_file() && meta.len() == output.size);
+        let digest = meta.map(|meta| self.digest_of(path, &Stat::of(&meta)));
+        digest.is_some_and(|digest| digest.is_ok_and(|digest| digest == output.digest))
+    }
+
     fn record_for_copy(&self, key: &Key) -> Result<Record> {
         self.record(key)?.ok_or(StoreError::Absent { key: *key })
     }
@@ -54,8 +69,14 @@ fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
     let from = folder.join(&output.path);
     let source = File::open(&from).map_err(at("read", &from))?;
     let to = parent(dest);
-    fs::create_dir_all(to).map_err(at("create", to))?;
-    let (beside, target) = create_beside(to).map_err(at("write in", to))?;
+    let created = match create_beside(to) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(to).map_err(at("create", to))?;
+            create_beside(to)
+        }
+        other => other,
+    };
+    let (beside, target) = created.map_err(at("write in", to))?;
     let done = fill(&source, &target, &beside, output)
         .map_err(at_sized("write", dest, Some(output.size)))
         .and_then(|is_good| {

@@ -57,6 +57,7 @@ mod store;
 mod survey;
 mod ticket;
 mod trajectory;
+mod trash;
 mod tree;
 mod verify;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::Result;
-use crate::atomic::{remove_all, rename_into};
+use crate::atomic::rename_into;
 use crate::error::at;
 use crate::store::locked;
 
@@ -63,14 +63,6 @@ fn is_empty(folder: &fs::DirEntry) -> bool {
     fs::read_dir(folder.path()).is_ok_and(|mut inside| inside.next().is_none())
 }
 
-/// Clears a work folder for good: a spare one if it is blank.
-pub(crate) fn retire(spares: &Spares, partial: &Path, spare: PathBuf) -> Result<()> {
-    if is_blank(partial) && spares.keep(partial, spare).is_ok() {
-        return Ok(());
-    }
-    remove_all(partial)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,15 +73,13 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         fs::create_dir_all(path("one/state")).unwrap();
         let spares = Spares::default();
-        retire(&spares, &path("one"), path("spare/one")).unwrap();
+        spares.keep(&path("one"), path("spare/one")).unwrap();
         assert!(path("spare/one/state").is_dir() && !path("one").exists());
         fs::create_dir_all(path("two/state")).unwrap();
         fs::write(path("two/state/step"), "7").unwrap();
         assert!(!is_blank(&path("two")));
         assert!(!spares.take(&path("two")).unwrap());
         assert!(spares.take(&path("three")).unwrap() && path("three/state").is_dir());
-        retire(&spares, &path("two"), path("spare/two")).unwrap();
-        assert!(!path("two").exists() && !path("spare/two").exists());
         assert!(!spares.take(&path("four")).unwrap());
     }
 

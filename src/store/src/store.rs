@@ -18,6 +18,7 @@ use crate::layout::Layout;
 use crate::memo::Memo;
 use crate::spare::Spares;
 use crate::stat::{Stat, now};
+use crate::trash::Trash;
 use crate::{Claim, Digest, Key, Result, StoreError, aside, hash, last, layout, ticket};
 
 /// A cache. Clones share the memo.
@@ -40,6 +41,7 @@ struct Inner {
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
     spares: Spares,
+    trash: Trash,
 }
 
 /// Names of records that may not be on the disk yet.
@@ -48,6 +50,9 @@ struct Names {
     folders: BTreeSet<PathBuf>,
     flushed: Option<Instant>,
 }
+
+/// Fewer files are looked at one by one: to wake the other cores takes longer.
+const FEW: usize = 16;
 
 /// A power cut may lose the records of the last two seconds, so that many small stages share one flush.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
@@ -82,6 +87,7 @@ impl Store {
             names: Mutex::default(),
             disk: OnceLock::new(),
             spares: Spares::default(),
+            trash: Trash::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -109,6 +115,10 @@ impl Store {
 
     pub(crate) fn spares(&self) -> &Spares {
         &self.inner.spares
+    }
+
+    pub(crate) fn trash(&self) -> &Trash {
+        &self.inner.trash
     }
 
     /// Notes folders that got names of records, and puts all of them on the disk when it is time, or `now`.
@@ -235,6 +245,9 @@ impl Store {
 
     /// The digests of many files, on all cores, in the order given.
     pub fn digests(&self, paths: &[PathBuf]) -> Vec<Result<Digest>> {
+        if paths.len() < FEW {
+            return paths.iter().map(|path| self.digest(path)).collect();
+        }
         paths.par_iter().map(|path| self.digest(path)).collect()
     }
 

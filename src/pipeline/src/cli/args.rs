@@ -32,7 +32,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Say why a stage is fresh or stale, with the chain up to where it began.
     #[command(after_help = "Example: pipeline explain 'tuned[alpha=0.5]' -f pipelines/table4.yaml")]
-    Explain(StageArgs),
+    Explain(ExplainArgs),
     /// List what was run, newest first.
     #[command(after_help = "Example: pipeline runs -n 5 pipelines/quickstart.yaml")]
     Runs(RunsArgs),
@@ -48,12 +48,13 @@ pub enum Command {
     #[command(after_help = "Example: pipeline log tuned --follow")]
     Log(LogArgs),
     /// Print where the results of stages lie in the cache.
-    #[command(after_help = "Example: ls $(pipeline path score)")]
-    Path(StageArgs),
+    #[command(after_help = "Example: pipeline path score\n         ls $(pipeline path score)")]
+    Path(PathArgs),
     /// Copy the results of stages out of the cache.
     #[command(after_help = "Example: pipeline export 'masks[*]' my-masks")]
     Export(ExportArgs),
     /// Look into the cache, verify it, clean it up, take it along.
+    #[command(after_help = "Example: pipeline cache gc --dry-run")]
     Cache(CacheArgs),
     /// Say which data sets and weights a file needs, and which are there.
     #[command(after_help = "Example: pipeline data check pipelines/tables.yaml")]
@@ -77,16 +78,16 @@ pub enum Command {
 pub struct PipelineArgs {
     /// The pipeline file.
     pub file: PathBuf,
-    /// Only these stages and what they depend on: `tuned`, `tuned[alpha=0.5]`.
+    /// Only these stages and what they depend on: `tuned`, `'tuned[alpha=0.5]'`, `'tun*[variant=spt]'`.
     #[arg(value_name = "STAGE")]
     pub stages: Vec<String>,
     /// Where torch stages compute.
     #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
     pub device: DeviceChoice,
-    /// Set a value of the file: `--set stages.tuned.tune.alpha=0.5`.
+    /// Set a value of the file, `--set stages.tuned.tune.alpha=0.5`; it is recorded with the run.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub overrides: Vec<String>,
-    /// Run this stage even if it is fresh.
+    /// Run these stages even if they are fresh, and what is made from them.
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
     /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
@@ -180,12 +181,6 @@ pub struct FileArgs {
     /// The folder that holds cache/ [default: of a named file its own, else the working folder].
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// One JSON object a line.
-    #[arg(long)]
-    pub json: bool,
-    /// Say more.
-    #[arg(short, long)]
-    pub verbose: bool,
 }
 
 impl FileArgs {
@@ -201,8 +196,6 @@ impl FileArgs {
             device: self.device,
             overrides: self.overrides.clone(),
             root,
-            json: self.json,
-            verbose: self.verbose,
             ..PipelineArgs::default()
         })
     }
@@ -220,22 +213,32 @@ fn last_file(root: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
     Ok((PathBuf::from(last.header.file), Some(root.to_owned())))
 }
 
-/// `pipeline explain` and `pipeline path`.
+/// `pipeline explain`.
 #[derive(Debug, Clone, Args)]
-pub struct StageArgs {
+pub struct ExplainArgs {
     /// The stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
     #[arg(required = true, value_name = "STAGE")]
     pub stages: Vec<String>,
     /// Where they are.
     #[command(flatten)]
     pub common: FileArgs,
+    /// One JSON object a stage, with its whole manifest.
+    #[arg(long)]
+    pub json: bool,
+    /// Print all lines that determine the result.
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
-impl StageArgs {
-    /// As arguments of a session.
-    pub fn pipeline(&self) -> Result<PipelineArgs, Fatal> {
-        self.common.pipeline(&self.stages)
-    }
+/// `pipeline path`.
+#[derive(Debug, Clone, Args)]
+pub struct PathArgs {
+    /// The stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
+    #[arg(required = true, value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Where they are.
+    #[command(flatten)]
+    pub common: FileArgs,
 }
 
 /// `pipeline export`.
@@ -291,13 +294,14 @@ pub struct ShowArgs {
 /// `pipeline diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The first run, as for `show`.
+    /// The first run: its name or the beginning of it, `last`, `last~1`.
     #[arg(value_name = "RUN_A")]
     pub a: String,
-    /// The second run.
+    /// The second run, named likewise.
     #[arg(value_name = "RUN_B")]
     pub b: String,
-    /// Compare the schedules of these two trainings: one of the first run, one of the second.
+    /// Compare the schedules of these two trainings, one of the first run and one of the second: iterations to converge,
+    /// trainable parameters, seconds, peak memory, best PSNR.
     #[arg(long, value_name = "STAGE,STAGE", value_delimiter = ',', num_args = 2)]
     pub stages: Vec<String>,
     /// The folder that holds cache/.
@@ -308,7 +312,7 @@ pub struct DiffArgs {
 /// `pipeline log`.
 #[derive(Debug, Args)]
 pub struct LogArgs {
-    /// The stage.
+    /// The stage: `tuned[alpha=0.5]`, or a pattern that one stage fits.
     pub stage: String,
     /// Go on until the stage or the run has ended.
     #[arg(short = 'F', long)]
@@ -336,22 +340,30 @@ pub struct CacheArgs {
 #[derive(Debug, Subcommand)]
 pub enum CacheCommand {
     /// List all results.
+    #[command(after_help = "Example: pipeline cache ls --json | jq -r .key")]
     Ls(LsArgs),
     /// Say what takes the space.
+    #[command(after_help = "Example: pipeline cache du --root ~/project")]
     Du,
     /// Read every byte; move what is damaged aside and say what will be computed again.
+    #[command(after_help = "Example: pipeline cache verify && echo whole")]
     Verify,
     /// Remove what no pipeline file, pin or running pipeline refers to.
     #[command(after_help = "Example: pipeline cache gc --dry-run")]
     Gc(GcArgs),
     /// Keep the results of stages whatever happens to the file.
-    Pin(KeyArgs),
-    /// Take that back.
-    Unpin(KeyArgs),
+    #[command(
+        after_help = "Example: pipeline cache pin 'tuned[alpha=1]' --note 'row 3 of the paper'"
+    )]
+    Pin(PinArgs),
+    /// Take a pin back: the next clean-up may remove the results.
+    #[command(after_help = "Example: pipeline cache unpin 'tuned*'")]
+    Unpin(UnpinArgs),
     /// Write the results of stages into one file, to take them elsewhere.
     #[command(after_help = "Example: pipeline cache export 'score*' -o scores.tar")]
     Export(ArchiveArgs),
     /// Take the results in such a file in, each verified.
+    #[command(after_help = "Example: pipeline cache import scores.tar")]
     Import(ImportArgs),
 }
 
@@ -403,15 +415,23 @@ impl FileStages {
     }
 }
 
-/// `pipeline cache pin` and `unpin`.
+/// `pipeline cache pin`.
 #[derive(Debug, Args)]
-pub struct KeyArgs {
+pub struct PinArgs {
     /// Whose results.
     #[command(flatten)]
     pub stages: FileStages,
-    /// Why; the stage's name when absent.
+    /// Why, for `pipeline cache ls` [default: the stage's name].
     #[arg(long)]
     pub note: Option<String>,
+}
+
+/// `pipeline cache unpin`.
+#[derive(Debug, Args)]
+pub struct UnpinArgs {
+    /// Whose results.
+    #[command(flatten)]
+    pub stages: FileStages,
 }
 
 /// `pipeline cache export`.

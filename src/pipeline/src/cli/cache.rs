@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde_json::json;
 use store::{Broken, Key, Progress, Store};
 
-use super::args::{CacheArgs, CacheCommand, FileStages, KeyArgs};
+use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
 use super::session::{Access, Session};
 use super::{Exit, Fatal, gc, print, say, stored};
 
@@ -21,8 +21,8 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
         CacheCommand::Du => usage(&Store::open_read_only(&folder)?),
         CacheCommand::Verify => verify(&Store::open(&folder)?),
         CacheCommand::Gc(gc_args) => gc::gc(&Store::open(&folder)?, &args.root, gc_args),
-        CacheCommand::Pin(pin) => pin_stages(&args.root, pin, true),
-        CacheCommand::Unpin(pin) => pin_stages(&args.root, pin, false),
+        CacheCommand::Pin(pin) => pin_stages(&args.root, pin),
+        CacheCommand::Unpin(unpin) => unpin_stages(&args.root, unpin),
         CacheCommand::Export(export) => export_archive(&args.root, &export.stages, &export.output),
         CacheCommand::Import(import) => import_archive(&Store::open(&folder)?, &import.archive),
     }
@@ -148,14 +148,20 @@ fn broken_text(broken: &Broken, names: &[(String, Key)]) -> String {
     )
 }
 
-fn pin_stages(root: &Path, args: &KeyArgs, on: bool) -> Result<Exit, Fatal> {
+fn pin_stages(root: &Path, args: &PinArgs) -> Result<Exit, Fatal> {
     let session = open(root, &args.stages, Access::Write)?;
     for (name, key) in stored::finished(&session)? {
-        if on {
-            let note = args.note.clone().unwrap_or_else(|| name.clone());
-            session.store.pin(&key, &note)?;
-            say(&format!("{name}: pinned ({key:.12})"));
-        } else if session.store.unpin(&key)? {
+        let note = args.note.clone().unwrap_or_else(|| name.clone());
+        session.store.pin(&key, &note)?;
+        say(&format!("{name}: pinned ({key:.12})"));
+    }
+    Ok(Exit::Done)
+}
+
+fn unpin_stages(root: &Path, args: &UnpinArgs) -> Result<Exit, Fatal> {
+    let session = open(root, &args.stages, Access::Write)?;
+    for (name, key) in stored::finished(&session)? {
+        if session.store.unpin(&key)? {
             say(&format!("{name}: not pinned any more"));
         } else {
             say(&format!("{name}: was not pinned"));

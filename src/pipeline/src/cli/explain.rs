@@ -6,21 +6,21 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use store::Record;
 
-use super::args::StageArgs;
+use super::args::ExplainArgs;
 use super::plan::duration;
 use super::session::{Access, Session};
 use super::{Exit, Fatal, print, why};
 use crate::plan::{self, Plan, Planned, Verdict};
 
 /// Explains each stage that the arguments name.
-pub fn explain(args: &StageArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&args.pipeline()?, Access::Read)?;
+pub fn explain(args: &ExplainArgs) -> Result<Exit, Fatal> {
+    let session = Session::open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     let plan = session.plan();
     for planned in session.wanted.iter().filter_map(|&at| plan.get(at)) {
-        let text = if args.common.json {
+        let text = if args.json {
             json_line(&session, &plan, planned)
         } else {
-            text(&session, &plan, planned, args.common.verbose)
+            text(&session, &plan, planned, args.verbose)
         };
         print(&text);
     }

@@ -18,11 +18,11 @@ pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
     let history = History::open(&cache);
     let id = history.find(&args.run)?.to_owned();
     let past = history.read(&id)?;
-    let key = key_of(&history, &past, &args.stage)?;
+    let (stage, key) = stage_of(&history, &past, &args.stage)?;
     let path = store.log_path(&key);
-    let mut file = wait_for(&path, args.follow, || goes_on(&history, &id, &args.stage))?;
+    let mut file = wait_for(&path, args.follow, || goes_on(&history, &id, &stage))?;
     loop {
-        let over = !args.follow || !goes_on(&history, &id, &args.stage);
+        let over = !args.follow || !goes_on(&history, &id, &stage);
         let mut text = Vec::new();
         file.read_to_end(&mut text)
             .map_err(|e| Fatal::failed(format!("cannot read `{}`: {e}", path.display()), ""))?;
@@ -35,26 +35,29 @@ pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
     }
 }
 
-fn key_of(history: &History, past: &Past, stage: &str) -> Result<Key, Fatal> {
+/// The one stage of the run that `target` means, and its key.
+fn stage_of(history: &History, past: &Past, target: &str) -> Result<(String, Key), Fatal> {
     let keys = history.keys(past);
-    let found = keys.get(stage).and_then(|key| key.parse().ok());
-    found.ok_or_else(|| {
-        let near: Vec<&str> = keys
-            .keys()
-            .filter(|name| name.starts_with(stage))
-            .map(String::as_str)
-            .take(8)
-            .collect();
-        let hint = if near.is_empty() {
-            format!("`pipeline show {}` lists its stages", past.header.id)
-        } else {
-            format!("did you mean {}?", near.join(", "))
-        };
-        Fatal::usage(
-            format!("the run {} has no stage `{stage}`", past.header.id),
-            hint,
-        )
-    })
+    let names: Vec<&str> = keys.keys().map(String::as_str).collect();
+    let id = &past.header.id;
+    let found = spec::find(&names, target)
+        .map_err(|why| Fatal::usage(format!("in the run {id}: {why}"), ""))?;
+    let [only] = found.as_slice() else {
+        let some: Vec<&str> = found.iter().take(8).map(|&at| names[at]).collect();
+        let more = if found.len() > 8 { ", …" } else { "" };
+        let message = format!("`{target}` is {} stages of the run {id}", found.len());
+        return Err(Fatal::usage(
+            message,
+            format!("name one: {}{more}", some.join(", ")),
+        ));
+    };
+    let name = names[*only].to_owned();
+    let key = keys.get(&name).and_then(|key| key.parse().ok());
+    let key = key.ok_or_else(|| {
+        let message = format!("the run {id} did not know what `{name}` depends on: it was blocked");
+        Fatal::failed(message, "`pipeline plan` says what was missing")
+    })?;
+    Ok((name, key))
 }
 
 /// Whether the run goes on and the stage has not ended in it.

@@ -20,6 +20,7 @@ mod explain;
 mod gather;
 mod gc;
 mod graph;
+mod hints;
 mod init;
 mod log;
 mod past;
@@ -42,6 +43,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use crate::run::{GUARD_WORD, guard};
 
 pub use args::{Cli, Command, DeviceChoice, PipelineArgs, PlanArgs, RunArgs};
 
@@ -99,6 +102,13 @@ impl From<store::StoreError> for Fatal {
 
 /// Runs the program; the whole of `main`.
 pub fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == GUARD_WORD)
+    {
+        guard(std::io::stdin().lock());
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Run(args) => run::run(args),

@@ -1,8 +1,9 @@
 //! What was done before, read from the cache for the plan.
 //! Unaware of what the answers mean.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use store::{Key, Presence, Store};
 
@@ -11,15 +12,18 @@ use crate::plan::{Past, Stored};
 /// The cache, and the last keys of one pipeline file.
 pub struct CachedPast<'a> {
     store: &'a Store,
-    last: BTreeMap<String, Key>,
+    pipeline: PathBuf,
+    /// Read when the first stage is not fresh.
+    last: OnceCell<BTreeMap<String, Key>>,
 }
 
 impl<'a> CachedPast<'a> {
     /// The past of the stages of `pipeline`.
-    pub fn new(store: &'a Store, pipeline: &Path) -> Self {
+    pub const fn new(store: &'a Store, pipeline: PathBuf) -> Self {
         Self {
             store,
-            last: store.last_keys(pipeline),
+            pipeline,
+            last: OnceCell::new(),
         }
     }
 }
@@ -35,7 +39,8 @@ impl Past for CachedPast<'_> {
     }
 
     fn last_manifest(&self, stage: &str) -> Option<String> {
-        let key = self.last.get(stage)?;
+        let read = || self.store.last_keys(&self.pipeline);
+        let key = self.last.get_or_init(read).get(stage)?;
         self.store
             .record(key)
             .ok()

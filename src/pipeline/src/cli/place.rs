@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use spec::Kind;
-use store::{Key, Output, Record};
+use store::{Output, Record};
 
 use super::session::Session;
 use super::{Fatal, say};
@@ -17,52 +17,45 @@ use crate::plan::{Plan, Planned};
 pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
     let stages = &session.pipeline.stages;
     let is_command = |p: &&Planned| matches!(stages[p.stage].kind, Kind::Command(_));
-    let mut placed = 0;
+    let mut missing = Vec::new();
     let mut earlier = None;
     for planned in plan.stages.iter().filter(is_command) {
         let Some(key) = planned.key else { continue };
-        let missing: Vec<String> = session
-            .store
-            .outputs(&key)
-            .into_iter()
-            .filter(|o| !in_place(session, o))
-            .map(|o| o.path)
-            .collect();
-        if missing.is_empty() {
-            continue;
-        }
-        let last = earlier.get_or_insert_with(|| session.store.last_keys(&session.pipeline_path()));
-        let before = last.get(&stages[planned.stage].name);
-        let before = before.and_then(|key| session.store.record(key).ok().flatten());
-        for path in missing {
-            put(session, &key, &path, before.as_ref())?;
-            placed += 1;
+        let mut before = None;
+        for output in session.store.outputs(&key) {
+            let full = session.root.join(&output.path);
+            if session.store.is_copy(&full, &output) {
+                continue;
+            }
+            let before = before.get_or_insert_with(|| {
+                let read = || session.store.last_keys(&session.pipeline_path());
+                let last = earlier.get_or_insert_with(read);
+                let key = last.get(&stages[planned.stage].name)?;
+                session.store.record(key).ok().flatten()
+            });
+            make_room(session, &full, &output, before.as_ref())?;
+            missing.push((key, output, full));
         }
     }
-    Ok(placed)
+    session.store.restore(&missing)?;
+    Ok(missing.len())
 }
 
-/// Whether an output lies where it should, as it should.
-fn in_place(session: &Session, output: &Output) -> bool {
-    let full = session.root.join(&output.path);
-    let meta = std::fs::symlink_metadata(&full);
-    meta.is_ok_and(|m| m.is_file() && m.len() == output.size)
-        && session
-            .store
-            .digest(&full)
-            .is_ok_and(|d| d == output.digest)
-}
-
-fn put(session: &Session, key: &Key, path: &str, before: Option<&Record>) -> Result<(), Fatal> {
-    let full = session.root.join(path);
-    if std::fs::symlink_metadata(&full).is_ok() && !is_ours(session, &full, path, before) {
-        let aside = move_aside(&full)?;
+/// Moves a person's work aside.
+fn make_room(
+    session: &Session,
+    full: &Path,
+    output: &Output,
+    before: Option<&Record>,
+) -> Result<(), Fatal> {
+    let path = &output.path;
+    if std::fs::symlink_metadata(full).is_ok() && !is_ours(session, full, path, before) {
+        let aside = move_aside(full)?;
         say(&format!(
             "warning: `{path}` was changed since it was put there; yours is kept as `{}`",
             aside.display()
         ));
     }
-    session.store.restore_file(key, path, &full)?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, data, print, recording, why};
+use super::{Exit, Fatal, data, hints, print, recording, why};
 use crate::history::{Estimate, Seconds};
 use crate::plan::{self, Plan, Planned, Reason, Verdict};
 
@@ -34,6 +34,9 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     for (name, value) in &session.pipeline.env_used {
         out += &format!("  from the environment: {name}={value}\n");
     }
+    for text in &session.pipeline.overrides {
+        out += &format!("  --set {text}\n");
+    }
     let names = plan
         .stages
         .iter()
@@ -50,6 +53,9 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     }
     for notice in data::notices(&data::states_of(session, plan)) {
         out += &format!("{notice}\n");
+    }
+    for hint in hints::hints(&session.pipeline, plan) {
+        out += &format!("{hint}\n");
     }
     out
 }
@@ -73,9 +79,10 @@ fn line(
         stage.name,
         stage.kind.name()
     );
-    if let Some(estimate) = estimates.of(planned.stage) {
-        out += &format!("  ~{:<6}", duration(estimate.seconds));
-    }
+    let estimate = estimates.of(planned.stage);
+    let estimate = estimate.map_or(String::new(), |e| {
+        format!("  (estimate {})", duration(e.seconds))
+    });
     let mut details = why::details(&planned.verdict);
     if let Some(cause) = cause(session, plan, planned) {
         details.push(cause);
@@ -88,7 +95,7 @@ fn line(
     if let [only] = details.as_slice() {
         out += &format!("  {only}");
     }
-    out = out.trim_end().to_owned() + "\n";
+    out = out.trim_end().to_owned() + &estimate + "\n";
     if details.len() > 1 {
         for detail in details {
             out += &format!("           - {detail}\n");

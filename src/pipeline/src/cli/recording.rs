@@ -108,6 +108,7 @@ impl Recording {
             ran: outcome.ran,
             fresh: outcome.fresh,
             failed: outcome.failed,
+            not_run: outcome.not_run,
             exit,
         };
         let cache = session.store.root();
@@ -157,13 +158,17 @@ impl Display for Recording {
                 };
                 self.note(line(*stage, end, *seconds, ""));
             }
-            RunEvent::Failed { stage, failure } => {
+            RunEvent::Failed {
+                stage,
+                failure,
+                seconds,
+            } => {
                 let end = if failure.report.interrupted {
                     StageEnd::Stopped
                 } else {
                     StageEnd::Failed
                 };
-                self.note(line(*stage, end, 0.0, &failure.report.message));
+                self.note(line(*stage, end, *seconds, &failure.report.message));
             }
             _ => {}
         }

@@ -13,9 +13,11 @@ use store::{Facts, Key, Presence};
 use super::args::RunArgs;
 use super::executor::{Executors, ReportExecutor};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, check, data, display, place, publish, recording, say, signals, verify};
+use super::{
+    Exit, Fatal, check, data, display, hints, place, publish, recording, say, signals, verify,
+};
 use crate::plan::{Plan, Verdict};
-use crate::run::{CommandExecutor, Display, Outcome, ProcessExecutor, Run, Stop};
+use crate::run::{CommandExecutor, Display, Guard, Outcome, ProcessExecutor, Run, Stop};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
 /// interrupted.
@@ -38,6 +40,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         Exit::Done => check::check(&checks, args, &session, &plan),
         exit => Ok(exit),
     });
+    for hint in hints::hints(&session.pipeline, &plan) {
+        say(&hint);
+    }
     let code = result.as_ref().map_or(Exit::Failed, |exit| *exit);
     display.end(&session, outcome, code as u8, begin.elapsed());
     result
@@ -48,7 +53,11 @@ const fn exit_of(outcome: Outcome) -> Exit {
         Outcome {
             interrupted: true, ..
         } => Exit::Interrupted,
-        Outcome { failed: 0, .. } => Exit::Done,
+        Outcome {
+            failed: 0,
+            not_run: 0,
+            ..
+        } => Exit::Done,
         _ => Exit::Failed,
     }
 }
@@ -64,7 +73,7 @@ fn conclude(args: &RunArgs, session: &Session, plan: &Plan, outcome: Outcome) ->
     }
     let reports = publish::publish(session, plan)?;
     if !outcome.interrupted && !args.pipeline.json && !args.pipeline.quiet {
-        publish::show_tables(session, &reports, outcome.failed == 0);
+        publish::show_tables(session, &reports, exit_of(outcome) == Exit::Done);
     }
     Ok(())
 }
@@ -101,6 +110,7 @@ fn execute(
         store: &session.store,
         root: &session.root,
         stop,
+        guard: Guard::new(std::env::current_exe().ok()),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let run = Run {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{RunsArgs, ShowArgs};
 use super::plan::duration;
 use super::{Exit, Fatal, print};
-use crate::history::{Git, History, HistoryError, Past, StageEnd, Status};
+use crate::history::{End, Git, History, HistoryError, Past, StageEnd, Status};
 
 impl From<HistoryError> for Fatal {
     fn from(error: HistoryError) -> Self {
@@ -44,13 +44,7 @@ fn line(past: &Past) -> String {
     let file = Path::new(&past.header.file);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let (counts, took) = match &past.end {
-        Some(end) => (
-            format!(
-                "{} ran, {} fresh, {} failed",
-                end.ran, end.fresh, end.failed
-            ),
-            duration(end.seconds),
-        ),
+        Some(end) => (counts(end), duration(end.seconds)),
         None => (
             format!("{} of {} done", past.stages.len(), past.header.planned[0]),
             String::new(),
@@ -61,9 +55,20 @@ fn line(past: &Past) -> String {
         given => format!("  --set {}", given.join(" --set ")),
     };
     format!(
-        "{}  {:<11}  {name:<24}  {counts:<28}  {took:>8}{overrides}\n",
+        "{}  {:<11}  {name:<24}  {counts:<40}  {took:>8}{overrides}\n",
         past.header.id,
         status(past)
+    )
+}
+
+fn counts(end: &End) -> String {
+    let rest = match end.not_run {
+        0 => String::new(),
+        n => format!(", {n} not run"),
+    };
+    format!(
+        "{} ran, {} fresh, {} failed{rest}",
+        end.ran, end.fresh, end.failed
     )
 }
 

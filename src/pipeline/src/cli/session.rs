@@ -102,7 +102,7 @@ impl Session {
 
     /// The plan as things stand now.
     pub fn plan(&self) -> Plan {
-        let past = CachedPast::new(&self.store, &self.pipeline_path());
+        let past = CachedPast::new(&self.store, self.pipeline_path());
         let world = World {
             outside: &self.outside,
             numerics: &self.numerics,
@@ -118,7 +118,7 @@ impl Session {
 
     /// The plan as it would be with this numerics class.
     pub fn plan_as(&self, numerics: &str) -> Plan {
-        let past = CachedPast::new(&self.store, &self.pipeline_path());
+        let past = CachedPast::new(&self.store, self.pipeline_path());
         let world = World {
             outside: &self.outside,
             numerics,

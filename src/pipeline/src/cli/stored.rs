@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use store::Key;
 
-use super::args::{ExportArgs, StageArgs};
+use super::args::{ExportArgs, PathArgs};
 use super::session::{Access, Session};
 use super::why;
 use super::{Exit, Fatal, print, say};
 use crate::plan::{Plan, Verdict};
 
 /// Prints the folder of each stage's outputs.
-pub fn path(args: &StageArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&args.pipeline()?, Access::Read)?;
+pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {
+    let session = Session::open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     for (_, key) in finished(&session)? {
         print(&format!("{}\n", session.store.output_dir(&key).display()));
     }

@@ -92,8 +92,11 @@ pub struct End {
     pub ran: usize,
     /// Stages that were fresh.
     pub fresh: usize,
-    /// Stages that failed or could not run.
+    /// Stages that failed.
     pub failed: usize,
+    /// Stages that were blocked, stopped, or did not come to run.
+    #[serde(default)]
+    pub not_run: usize,
     /// The exit code.
     pub exit: u8,
 }

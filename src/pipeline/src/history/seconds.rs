@@ -1,7 +1,7 @@
 //! How long stages took lately, and what that says of the next ones.
 //! Unaware of machines: an estimate is only that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,9 @@ impl Seconds {
             return;
         }
         let kind = format!("{device} {}", line.kind);
-        for name in [format!("{kind} {}", line.name), kind] {
+        let names = BTreeSet::from([line.name.as_str(), base(&line.name)]);
+        let names = names.into_iter().map(|name| format!("{kind} {name}"));
+        for name in names.chain([kind.clone()]) {
             let samples = self.taken.entry(name).or_default();
             samples.push((line.seconds, line.iterations));
             if samples.len() > KEPT {
@@ -62,7 +64,8 @@ impl Seconds {
     }
 
     /// How long a stage may take: as stages of its name did, else as those of its kind. A training takes as long as its
-    /// iterations do.
+    /// iterations do. Commands have nothing in common but their kind, so only the same name tells of them; members of a
+    /// sweep tell of each other.
     pub fn estimate(
         &self,
         device: &str,
@@ -70,9 +73,11 @@ impl Seconds {
         name: &str,
         iterations: Option<u64>,
     ) -> Option<Estimate> {
+        let is_command = kind == "command";
         let kind = format!("{device} {kind}");
-        let own = self.taken.get(&format!("{kind} {name}"));
-        let samples = own.or_else(|| self.taken.get(&kind))?;
+        let of = |name: &str| self.taken.get(&format!("{kind} {name}"));
+        let any = || self.taken.get(&kind).filter(|_| !is_command);
+        let samples = of(name).or_else(|| of(base(name))).or_else(any)?;
         let scaled = |&(seconds, before): &Sample| match (before, iterations) {
             (Some(before), Some(now)) if before > 0 => seconds * now as f64 / before as f64,
             _ => seconds,
@@ -84,6 +89,11 @@ impl Seconds {
             from: seconds.len(),
         })
     }
+}
+
+/// The name of a sweep, for one of its members.
+fn base(name: &str) -> &str {
+    name.split('[').next().unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -124,6 +134,25 @@ mod tests {
             }
         );
         assert_eq!(seconds.estimate("cuda", "tune", "a", None), None);
+    }
+
+    #[test]
+    fn a_command_is_told_of_by_its_name_or_its_sweep_alone() {
+        let mut seconds = Seconds::default();
+        let command = |name: &str, taken| StageLine {
+            kind: "command".into(),
+            ..line(name, taken, None)
+        };
+        seconds.note("cpu", &command("a[n=1]", 3.0));
+        let of = |name| {
+            seconds
+                .estimate("cpu", "command", name, None)
+                .map(|e| e.seconds)
+        };
+        assert_eq!(
+            [of("a[n=1]"), of("a[n=2]"), of("b")],
+            [Some(3.0), Some(3.0), None]
+        );
     }
 
     #[test]

@@ -1,23 +1,35 @@
 //! The order in which stages can run.
 //! Unaware of what they do.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{Dfs, Reversed, Topo};
+use petgraph::visit::{Dfs, Reversed};
 use spec::Pipeline;
 
-/// The wanted stages and all they depend on, inputs first; every stage when none is named.
+/// The wanted stages and all they depend on, inputs first, else as they stand in the file; every stage when none is
+/// named.
 ///
 /// `spec` has refused cycles, so each stage comes out once.
 pub(super) fn order(pipeline: &Pipeline, wanted: &BTreeSet<usize>) -> Vec<usize> {
     let graph = graph(pipeline);
     let needed = needed(&graph, wanted);
-    let mut topo = Topo::new(&graph);
+    let mut missing: Vec<usize> = pipeline.stages.iter().map(|s| s.inputs.len()).collect();
+    let first = (0..missing.len()).filter(|&at| missing[at] == 0);
+    let mut ready: BinaryHeap<Reverse<usize>> = first.map(Reverse).collect();
     let mut order = Vec::with_capacity(graph.node_count());
-    while let Some(node) = topo.next(&graph) {
-        if wanted.is_empty() || needed.contains(&node.index()) {
-            order.push(node.index());
+    while let Some(Reverse(at)) = ready.pop() {
+        if wanted.is_empty() || needed.contains(&at) {
+            order.push(at);
+        }
+        for reader in graph.neighbors_directed(NodeIndex::new(at), Direction::Outgoing) {
+            let left = &mut missing[reader.index()];
+            *left -= 1;
+            if *left == 0 {
+                ready.push(Reverse(reader.index()));
+            }
         }
     }
     order

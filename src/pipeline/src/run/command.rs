@@ -15,13 +15,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use rustix::process::Pid;
 use spec::{Kind, Pipeline, kinds};
 use store::{Facts, Presence, Store};
 
 use super::child::{self, Target};
 use super::process::{io_failure, open_log};
-use super::{Executor, Failure, OnEvent, Stop, Task};
+use super::{Executor, Failure, Guard, OnEvent, Stop, Task};
 use crate::plan::Plan;
 
 /// Variables of the caller that every command gets; they are not in its key.
@@ -42,6 +42,8 @@ pub struct CommandExecutor<'a> {
     pub root: &'a Path,
     /// Whom to tell of children.
     pub stop: &'a Stop,
+    /// Who kills them should this process die.
+    pub guard: Guard,
 }
 
 impl Executor for CommandExecutor<'_> {
@@ -64,7 +66,7 @@ impl CommandExecutor<'_> {
         let places = &self.pipeline.stages[task.stage].places;
         let home = out.join(&places.home);
         if task.attempt > 1 {
-            clear(out, &[])?;
+            clear(task, out, &[])?;
         }
         create(&home)?;
         for (file, place) in command.files.iter().zip(&places.files) {
@@ -72,8 +74,8 @@ impl CommandExecutor<'_> {
                 link(&absolute(file)?, &out.join(place))?;
             }
         }
-        for name in command.stages.keys() {
-            self.link_stage(task, &format!("stages.{name}"), &home.join(name))?;
+        for (role, folder) in self.input_folders(task, command) {
+            self.link_stage(task, role, &home.join(folder))?;
         }
         for output in &places.outputs {
             create(out.join(output).parent().unwrap_or(out))?;
@@ -85,7 +87,33 @@ impl CommandExecutor<'_> {
         for (full, shown) in outputs.iter().zip(&command.outputs) {
             check_output(full, shown)?;
         }
-        clear(out, &outputs)
+        clear(task, out, &outputs)
+    }
+
+    /// The roles of input stages, each with its folder: `masks`, or `masks/alpha=0.5` for a member of all.
+    fn input_folders(&self, task: &Task<'_>, command: &kinds::Command) -> Vec<(&str, PathBuf)> {
+        let mut folders = Vec::new();
+        for edge in &self.pipeline.stages[task.stage].inputs {
+            let role = edge.role.strip_prefix("stages.").unwrap_or(&edge.role);
+            let member = |name: &String| {
+                let rest = role.strip_prefix(name.as_str())?;
+                let member = if rest.is_empty() {
+                    rest
+                } else {
+                    rest.strip_prefix('.')?
+                };
+                Some(Path::new(name).join(member))
+            };
+            // The longest name that fits: one name may be another one with an ending.
+            let fits = command
+                .stages
+                .keys()
+                .filter_map(|name| Some((name.len(), member(name)?)));
+            if let Some((_, folder)) = fits.max_by_key(|(length, _)| *length) {
+                folders.push((edge.role.as_str(), folder));
+            }
+        }
+        folders
     }
 
     /// The outputs of an input stage below `folder`: those of a command by their last names, others as they are.
@@ -97,13 +125,13 @@ impl CommandExecutor<'_> {
             ));
         };
         let input = self.pipeline.stages[task.stage].input(role);
-        create(folder)?;
         let outputs = input.map_or(&[][..], |at| &self.pipeline.stages[at].places.outputs);
         for output in outputs {
             let name = output.file_name().unwrap_or_default();
             link(&from.join(output), &folder.join(name))?;
         }
         if outputs.is_empty() {
+            create(folder)?;
             let entries = fs::read_dir(from).map_err(|e| io_failure("list", from, &e))?;
             for entry in entries.flatten() {
                 link(&entry.path(), &folder.join(entry.file_name()))?;
@@ -138,11 +166,12 @@ impl CommandExecutor<'_> {
             .stdout(log)
             .stderr(errors)
             .process_group(0);
-        die_with_us(&mut program);
         let mut child = program.spawn().map_err(|e| cannot_start(command, &e))?;
-        let target = Target::Group(Pid::from_child(&child));
-        self.stop.add(target);
-        let ended = child::wait(self.stop, &mut child, target, task.limits);
+        let group = Pid::from_child(&child);
+        self.guard.watch(group);
+        self.stop.add(Target::Group(group));
+        let ended = child::wait(self.stop, &mut child, Target::Group(group), task.limits);
+        self.guard.forget(group);
         let (status, passed) =
             ended.map_err(|e| Failure::new(format!("cannot wait for the command: {e}"), ""))?;
         match passed {
@@ -172,35 +201,36 @@ impl CommandExecutor<'_> {
     }
 }
 
+/// Programs go by their full paths: the standard library then starts them without a copy of this process's memory.
 fn program(command: &kinds::Command) -> Command {
     match (&command.shell, command.run.split_first()) {
         (Some(text), _) => {
-            let mut program = Command::new("sh");
-            program.args(["-eu", "-c", text]);
+            let mut program = Command::new("/bin/sh");
+            program.arg0("sh").args(["-eu", "-c", text]);
             program
         }
         (None, first) => {
             let (name, arguments) = first.map_or(("true", &[][..]), |(n, a)| (n.as_str(), a));
-            let mut program = Command::new(name);
-            program.args(arguments);
+            let mut program = Command::new(in_path(name).unwrap_or_else(|| name.into()));
+            program.arg0(name).args(arguments);
             program
         }
     }
 }
 
-/// The kernel kills the program when this process dies, however it dies: nobody goes on writing behind our back.
-fn die_with_us(program: &mut Command) {
-    let request = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into);
-    // SAFETY: the closure runs in the child between fork and exec, where only async-signal-safe calls are allowed. It
-    // makes one system call (prctl) through rustix, which allocates nothing, takes no lock and touches no memory of
-    // ours; turning its error number into an `io::Error` allocates nothing either.
-    #[expect(
-        unsafe_code,
-        reason = "the standard library has no safe way to ask for this"
-    )]
-    unsafe {
-        program.pre_exec(request);
+/// The full path of a program that is named without one.
+fn in_path(name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return None;
     }
+    let folders = std::env::var_os("PATH")?;
+    let is_program = |path: &PathBuf| {
+        let access = rustix::fs::Access::EXEC_OK;
+        path.is_file() && rustix::fs::access(path, access).is_ok()
+    };
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(is_program)
 }
 
 fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
@@ -252,23 +282,18 @@ fn check_output(full: &Path, shown: &Path) -> Result<(), Failure> {
 }
 
 /// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed.
-fn clear(folder: &Path, kept: &[PathBuf]) -> Result<(), Failure> {
+fn clear(task: &Task<'_>, folder: &Path, kept: &[PathBuf]) -> Result<(), Failure> {
     let entries = fs::read_dir(folder).map_err(|e| io_failure("list", folder, &e))?;
     for entry in entries {
         let path = entry.map_err(|e| io_failure("list", folder, &e))?.path();
         if kept.contains(&path) {
             continue;
         }
-        let is_folder = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir());
-        let removed = if !is_folder {
-            fs::remove_file(&path)
-        } else if kept.iter().any(|k| k.starts_with(&path)) {
-            clear(&path, kept)?;
-            Ok(())
+        if kept.iter().any(|k| k.starts_with(&path)) {
+            clear(task, &path, kept)?;
         } else {
-            fs::remove_dir_all(&path)
-        };
-        removed.map_err(|e| io_failure("remove", &path, &e))?;
+            task.ticket.discard(&path)?;
+        }
     }
     Ok(())
 }
@@ -281,7 +306,15 @@ fn create(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|e| io_failure("create", folder, &e))
 }
 
+/// A link; the folder around it is made where it is missing.
 fn link(to: &Path, at: &Path) -> Result<(), Failure> {
-    create(at.parent().unwrap_or(at))?;
-    std::os::unix::fs::symlink(to, at).map_err(|e| io_failure("link", at, &e))
+    use std::os::unix::fs::symlink;
+    let linked = match symlink(to, at) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            create(at.parent().unwrap_or(at))?;
+            symlink(to, at)
+        }
+        other => other,
+    };
+    linked.map_err(|e| io_failure("link", at, &e))
 }

@@ -56,6 +56,8 @@ pub enum RunEvent<'a> {
         stage: usize,
         /// Why.
         failure: &'a Failure,
+        /// How long its last try took.
+        seconds: f64,
     },
     /// The stage was not tried because of a failure before it.
     Skipped {

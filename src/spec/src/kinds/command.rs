@@ -23,7 +23,8 @@ pub struct Command {
     /// Files and folders that it reads, relative to this file, such as its own script. Their bytes are in the key.
     #[serde(default)]
     pub files: Vec<PathBuf>,
-    /// Stages whose outputs it reads, each as a folder of this name beside this file.
+    /// Stages whose outputs it reads, each as a folder of this name beside this file. A swept stage stands for all of its
+    /// members: each is a folder in that one, called by its values (`masks/alpha=0.5`).
     #[serde(default)]
     pub stages: BTreeMap<String, String>,
     /// Files and folders that it must leave, relative to this file. They are kept in the cache and put there.

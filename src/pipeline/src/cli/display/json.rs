@@ -36,14 +36,18 @@ impl Display for Json {
             } => json!({
                 "event": "retry", "stage": name(*stage), "message": failure.report.message, "alone": alone,
             }),
-            RunEvent::Failed { stage, failure } => json!({
-                "event": "failed", "stage": name(*stage), "message": failure.report.message,
+            RunEvent::Failed {
+                stage,
+                failure,
+                seconds,
+            } => json!({
+                "event": "failed", "stage": name(*stage), "message": failure.report.message, "seconds": seconds,
                 "hint": failure.report.hint, "interrupted": failure.report.interrupted, "log": failure.log,
             }),
             RunEvent::Skipped { stage } => json!({"event": "skipped", "stage": name(*stage)}),
             RunEvent::End { outcome } => json!({
                 "event": "finished", "ran": outcome.ran, "fresh": outcome.fresh, "failed": outcome.failed,
-                "interrupted": outcome.interrupted,
+                "not_run": outcome.not_run, "interrupted": outcome.interrupted,
             }),
         };
         print(&format!("{value}\n"));

@@ -104,7 +104,7 @@ impl Display for Lines {
                 failure,
                 alone,
             } => self.tell(&retry(name(*stage), failure, *alone)),
-            RunEvent::Failed { stage, failure } => say(&failed(name(*stage), failure)),
+            RunEvent::Failed { stage, failure, .. } => say(&failed(name(*stage), failure)),
             RunEvent::Skipped { stage } => say(&skipped(name(*stage))),
             RunEvent::End { outcome } => self.tell(&end(outcome, self.begin.elapsed())),
         }
@@ -153,15 +153,20 @@ pub(super) fn end(outcome: &Outcome, took: Duration) -> String {
         ran,
         fresh,
         failed,
+        not_run,
         interrupted,
     } = outcome;
+    let rest = match not_run {
+        0 => String::new(),
+        n => format!(", {n} not run"),
+    };
     let stopped = if *interrupted {
         "; interrupted: the same command goes on from here"
     } else {
         ""
     };
     format!(
-        "{ran} ran, {fresh} fresh, {failed} failed in {}{stopped}",
+        "{ran} ran, {fresh} fresh, {failed} failed{rest} in {}{stopped}",
         clock(took)
     )
 }

@@ -116,7 +116,7 @@ impl Display for Terminal {
                 failure,
                 alone,
             } => self.line(&retry(&name(*stage), failure, *alone)),
-            RunEvent::Failed { stage, failure } => {
+            RunEvent::Failed { stage, failure, .. } => {
                 self.close(*stage);
                 self.line(&failed(&name(*stage), failure));
             }
