@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Path::new(weights),
             &Config::vit_b(),
             Device::Cpu,
-            Precision::Float32,
+            Precision::Fp32,
         )?,
         image: read_rgb8(Path::new(image))?.image,
         embedding: None,

@@ -236,6 +236,45 @@ const CASES: &[Case] = &[
     },
     Case {
         kind: "mask",
+        config: "{images: pairs, segmenter: {sam: {weights: photos.pth}}}",
+        other: &[
+            "images=others",
+            "of=hr",
+            "grid=9",
+            "count=9",
+            "segmenter.sam.model=vit-b",
+            "segmenter.sam.model={custom: {depth: 3}}",
+            "segmenter.sam.model={custom: {depth: 3, img_size: 256}}",
+            "segmenter.sam.model={custom: {depth: 3, global_attn_indexes: [1]}}",
+            "segmenter.sam.weights=more.pth",
+            "segmenter.sam.order=area",
+            "segmenter.sam.order=predicted-iou",
+            "segmenter.sam.points_per_batch=9",
+            "segmenter.sam.pred_iou_thresh=0.5",
+            "segmenter.sam.stability_score_thresh=0.5",
+            "segmenter.sam.stability_score_offset=0.5",
+            "segmenter.sam.box_nms_thresh=0.5",
+            "segmenter.sam.crop_n_layers=1",
+            "segmenter.sam.crop_nms_thresh=0.5",
+            "segmenter.sam.crop_overlap_ratio=0.5",
+            "segmenter.sam.crop_n_points_downscale_factor=2",
+            "segmenter.sam.point_grids=[[[0.5, 0.25]]]",
+            "segmenter.sam.point_grids=[[[0.25, 0.5]]]",
+            "segmenter.sam.min_mask_region_area=9",
+        ],
+        same: &[
+            "of=lq",
+            "segmenter.sam.model=vit-h",
+            "segmenter.sam.weights=copy.pth",
+            "segmenter.sam.precision=fp32",
+            "segmenter.sam.order=generator",
+            "segmenter.sam.pred_iou_thresh=0.88",
+            "segmenter.sam.points_per_batch=64",
+            "segmenter.sam.point_grids=null",
+        ],
+    },
+    Case {
+        kind: "mask",
         config: "{images: pairs, segmenter: {other: {masks: masks}}}",
         other: &["segmenter.other.masks=finer", "count=9"],
         same: &["grid=9"],
@@ -566,7 +605,8 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
             let planned = of(&pipeline, &plan, "it");
             (planned.key, planned.manifest.contains("\nnumerics\t"))
         });
-        let torch = matches!(case.kind, "train" | "tune" | "evaluate");
+        let torch =
+            matches!(case.kind, "train" | "tune" | "evaluate") || case.config.contains("{sam: ");
         assert_eq!(keys[0].1, torch, "{}", case.kind);
         // A table has none of its own, and that of its inputs.
         assert_eq!(
@@ -576,6 +616,89 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
             case.kind
         );
     }
+}
+
+/// The stage `it` on a device.
+fn sam_on(numerics: &str, config: &str) -> Planned {
+    let case = Case {
+        kind: "mask",
+        config: "{images: pairs, segmenter: {sam: {weights: photos.pth}}}",
+        other: &[],
+        same: &[],
+    };
+    let pipeline = load(&yaml_of(&case), &[&format!("stages.it.mask.{config}")]);
+    let world = World {
+        outside: &outside(&pipeline),
+        numerics,
+        past: &Scripted::default(),
+        force: &BTreeSet::new(),
+    };
+    let plan = Plan::new(&pipeline, &BTreeSet::new(), &world);
+    of(&pipeline, &plan, "it").clone()
+}
+
+#[test]
+fn half_precision_is_a_key_of_its_own_and_only_for_cuda() {
+    let cuda = "cuda float32 tf32=off libtorch 2.11.0";
+    let keys: BTreeSet<Option<Key>> = ["fp32", "bf16", "fp16"]
+        .iter()
+        .map(|p| sam_on(cuda, &format!("segmenter.sam.precision={p}")).key)
+        .collect();
+    assert_eq!((keys.len(), keys.contains(&None)), (3, false));
+    let blocked = sam_on(NUMERICS, "segmenter.sam.precision=bf16").verdict;
+    let Verdict::Blocked(missing) = blocked else {
+        panic!("{blocked:?}");
+    };
+    assert_eq!(
+        missing,
+        [
+            "`segmenter.sam.precision: bf16` computes on CUDA only, and this plan is for the CPU\nhint: use `--device \
+             cuda`, or `precision: fp32`"
+        ]
+    );
+}
+
+#[test]
+fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
+    let start = |config: &str| {
+        let planned = sam_on(NUMERICS, config);
+        let mask: Kind = serde_json::from_value(serde_json::json!({"mask": {
+            "images": "pairs", "segmenter": {"sam": {"weights": "photos.pth"}},
+        }}))
+        .unwrap();
+        pipeline::plan::start(&mask, &planned.manifest).unwrap()
+    };
+    let first = start("grid=8");
+    for shared in [
+        "grid=24",
+        "count=9",
+        "segmenter.sam.order=area",
+        "segmenter.sam.crop_n_layers=1",
+        "segmenter.sam.pred_iou_thresh=0.5",
+    ] {
+        assert_eq!(start(shared), first, "{shared}");
+    }
+    let others = [
+        "images=others",
+        "of=hr",
+        "segmenter.sam.model=vit-b",
+        "segmenter.sam.weights=more.pth",
+    ];
+    let mut seen = BTreeSet::from([first]);
+    for other in others {
+        assert!(seen.insert(start(other)), "{other}");
+    }
+    assert_eq!(
+        pipeline::plan::start(
+            &Kind::Pretrained(spec::kinds::Pretrained {
+                backbone: serde_json::from_value(serde_json::json!({"imdn": {"scale": 4}}))
+                    .unwrap(),
+                file: "x".into(),
+            }),
+            "stage pretrained 1\n"
+        ),
+        None
+    );
 }
 
 #[test]

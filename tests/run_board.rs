@@ -9,8 +9,10 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use pipeline::plan::{self, Listing, Outside, Past, Plan, Stored, World};
-use pipeline::run::{Display, Executor, Failure, OnEvent, Outcome, Run, RunEvent, Stop, Task};
-use spec::{Device, Event, Pipeline, Request};
+use pipeline::run::{
+    Display, Executor, Failure, OnEvent, OnEventOf, Outcome, Run, RunEvent, Stop, Task,
+};
+use spec::{Device, Event, Kind, Pipeline, Request};
 use store::{Digest, Facts, Key, Presence, Store};
 use tempfile::TempDir;
 
@@ -67,6 +69,8 @@ impl Past for Cached<'_> {
 #[derive(Default)]
 struct Noting {
     fails: &'static str,
+    /// Mask stages of this grid fail too.
+    fails_grid: Option<usize>,
     /// So many of its tries fail; all when `None`.
     failures: Option<u32>,
     /// Whether it fails because GPU memory ran out.
@@ -80,6 +84,8 @@ struct Noting {
 #[derive(Default)]
 struct Notes {
     stages: Vec<usize>,
+    /// The sizes of what was executed together.
+    together: Vec<usize>,
     /// Name of the kind, `CUDA_VISIBLE_DEVICES`.
     visible: Vec<(String, Option<String>)>,
     now: usize,
@@ -117,6 +123,16 @@ impl Noting {
 }
 
 impl Executor for Noting {
+    fn execute_together(
+        &self,
+        tasks: &[Task<'_>],
+        on_event: &OnEventOf<'_>,
+    ) -> Vec<Result<Facts, Failure>> {
+        self.state.lock().unwrap().together.push(tasks.len());
+        let one = |(n, task)| self.execute(task, &|event| on_event(n, event));
+        tasks.iter().enumerate().map(one).collect()
+    }
+
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let kind = task.job.stage.name().to_owned();
         {
@@ -132,7 +148,12 @@ impl Executor for Noting {
         }
         self.state.lock().unwrap().now -= 1;
         let fails = self.failures.is_none_or(|n| task.attempt <= n);
-        if task.job.stage.name() == self.fails && fails {
+        let grid = match &task.job.stage {
+            Kind::Mask(mask) => mask.grid(),
+            _ => 0,
+        };
+        let named = task.job.stage.name() == self.fails || Some(grid) == self.fails_grid;
+        if named && fails {
             let mut failure = Failure::new("asked to fail", "do not ask");
             failure.report.out_of_gpu_memory = self.out_of_memory;
             return Err(failure);
@@ -205,8 +226,12 @@ impl Room {
             .iter()
             .flat_map(|name| self.pipeline.find(name).unwrap())
             .collect();
+        let weights = Ok(vec![(String::new(), Digest::of(b"weights"))]);
         let world = World {
-            outside: &Outside::from([((Listing::Images, "photos".into()), photos)]),
+            outside: &Outside::from([
+                ((Listing::Images, "photos".into()), photos),
+                ((Listing::File, "sam.pth".into()), weights),
+            ]),
             numerics: "none",
             past: &Cached(&self.store),
             force: &force,
@@ -443,5 +468,111 @@ fn each_torch_stage_sees_one_gpu_and_others_none() {
         } else {
             assert_eq!(devices, "", "{kind}");
         }
+    }
+}
+
+/// SAM's masks of three grids, over the same images but for one.
+const GRIDS: &str = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {sr: 4}}
+    resources: {threads: 1}
+  others:
+    prepare: {images: photos, degrade: {sr: 2}}
+    resources: {threads: 1}
+  masks:
+    each: {grid: [8, 16, 24]}
+    mask: {images: pairs, segmenter: {sam: {weights: sam.pth}}}
+    resources: {threads: 1}
+  other-masks:
+    mask: {images: others, segmenter: {sam: {weights: sam.pth}}}
+    resources: {threads: 1}
+";
+
+fn together(executor: Noting) -> Vec<usize> {
+    executor.state.into_inner().unwrap().together
+}
+
+#[test]
+fn masks_of_one_sam_and_the_same_images_are_computed_together() {
+    let room = Room::of(GRIDS);
+    let executor = Noting::default();
+    let (outcome, words) = room.run(&room.now(&[]), &executor);
+    assert_eq!(counts(outcome), (6, 0, 0));
+    assert_eq!(words.of("started").len(), 6);
+    assert_eq!(words.of("says").len(), 6, "each says what it does");
+    assert_eq!(together(executor), [3]);
+    let facts = |name: &str| {
+        let at = room.pipeline.find(name).unwrap()[0];
+        let key = room.now(&[]).get(at).unwrap().key.unwrap();
+        room.store.record(&key).unwrap().unwrap().facts.0
+    };
+    assert_eq!(facts("masks[grid=16]")["computed_together"], 3);
+    assert!(!facts("other-masks").contains_key("computed_together"));
+}
+
+#[test]
+fn only_what_is_stale_goes_together() {
+    let room = Room::of(GRIDS);
+    room.run(&room.now(&[]), &Noting::default());
+    let executor = Noting::default();
+    let (outcome, _) = room.run(&room.now(&["masks[grid=8]", "masks[grid=24]"]), &executor);
+    assert_eq!(counts(outcome), (2, 4, 0));
+    assert_eq!(together(executor), [2]);
+}
+
+#[test]
+fn each_of_a_batch_fails_by_itself_and_is_tried_again_alone() {
+    let failing = |retries: &str| {
+        let room = Room::of(&GRIDS.replace("{threads: 1}", &format!("{{threads: 1{retries}}}")));
+        let executor = Noting {
+            fails_grid: Some(16),
+            failures: Some(1),
+            ..Noting::default()
+        };
+        let mut room = room;
+        room.keep_going = true;
+        let (outcome, words) = room.run(&room.now(&[]), &executor);
+        let failed: Vec<String> = words.of("failed").iter().map(|s| (*s).to_owned()).collect();
+        let again: Vec<String> = words.of("again").iter().map(|s| (*s).to_owned()).collect();
+        (counts(outcome), failed, again, together(executor))
+    };
+    let it = || vec!["masks[grid=16]".to_owned()];
+    assert_eq!(failing(""), ((5, 0, 1), it(), vec![], vec![3]));
+    assert_eq!(failing(", retries: 1"), ((6, 0, 0), vec![], it(), vec![3]));
+}
+
+#[test]
+fn stages_with_limits_of_their_own_or_other_wishes_stay_alone() {
+    let limited = GRIDS.replace("{threads: 1}", "{threads: 1, timeout: 60}");
+    let uneven = GRIDS.replace("each: {grid: [8, 16, 24]}", "each: {grid: [8]}")
+        + "  fine:\n    mask: {images: pairs, grid: 24, segmenter: {sam: {weights: sam.pth}}}\n    \
+           resources: {threads: 2}\n";
+    for (yaml, stages) in [(limited, 6), (uneven, 5)] {
+        let room = Room::of(&yaml);
+        let executor = Noting::default();
+        let (outcome, _) = room.run(&room.now(&[]), &executor);
+        assert_eq!(counts(outcome), (stages, 0, 0));
+        assert_eq!(together(executor), [0; 0]);
+    }
+}
+
+/// Two runs of the same plan: whoever comes second waits for none while it holds something, so both end.
+#[test]
+fn two_runs_of_one_batch_both_end() {
+    for _ in 0..8 {
+        let room = Room::of(GRIDS);
+        let plan = room.now(&[]);
+        let executors = [Noting::default(), Noting::default()];
+        std::thread::scope(|scope| {
+            for executor in &executors {
+                scope.spawn(|| {
+                    let (outcome, _) = room.run(&plan, executor);
+                    assert_eq!((outcome.ran + outcome.fresh, outcome.failed), (6, 0));
+                });
+            }
+        });
+        let ran: usize = executors.iter().map(|e| e.names(&room).len()).sum();
+        assert_eq!(ran, 6, "each stage is computed once");
     }
 }

@@ -18,17 +18,25 @@ mod check;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod denoising;
+#[cfg(test)]
+mod digests;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod sam;
+#[cfg(test)]
 mod shape;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tables;
 #[cfg(test)]
 mod tuning;
 #[cfg(test)]

@@ -104,6 +104,11 @@ impl Test {
         self
     }
 
+    /// The worker's program.
+    pub fn worker(&self) -> &Path {
+        &self.worker
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

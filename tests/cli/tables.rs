@@ -73,7 +73,10 @@ fn the_tables_are_twenty_six_trainings_and_ours_is_in_five_tables() {
     let union: BTreeSet<String> = tables.iter().flatten().cloned().collect();
     assert_eq!(of("tables.yaml"), union);
     let ours = [2, 3, 4, 5].map(|t: usize| &tables[0] & &tables[t]);
-    assert!(ours.iter().all(|o| o.len() == 1 && *o == ours[0]), "{ours:?}");
+    assert!(
+        ours.iter().all(|o| o.len() == 1 && *o == ours[0]),
+        "{ours:?}"
+    );
     assert_eq!(of("ablations.yaml").len(), 15);
     let controls = of("controls.yaml");
     assert_eq!((controls.len(), (&controls & &ours[0]).len()), (4, 1));
@@ -85,10 +88,22 @@ fn without_data_every_table_plans_and_says_what_is_missing_once() {
     let plan = run(&test, "plan", "tables.yaml", "").exits(0);
     assert!(plan.stdout.contains(": 0 to run, 0 fresh, "), "{plan}");
     for facts in FACTS.iter().filter(|f| !f.title.starts_with("sample")) {
-        let missing = format!("the data set {} is missing: put its {} images", facts.title, facts.images);
+        let missing = format!(
+            "the data set {} is missing: put its {} images",
+            facts.title, facts.images
+        );
         assert_eq!(plan.stdout.matches(&missing).count(), 1, "{}", facts.title);
     }
-    for file in ["table1", "table2", "table3", "table4", "table5", "table6", "ablations", "controls"] {
+    for file in [
+        "table1",
+        "table2",
+        "table3",
+        "table4",
+        "table5",
+        "table6",
+        "ablations",
+        "controls",
+    ] {
         run(&test, "plan", &format!("{file}.yaml"), "")
             .exits(0)
             .says("is missing: put its");
@@ -102,7 +117,10 @@ fn without_data_every_table_plans_and_says_what_is_missing_once() {
 #[test]
 fn every_shipped_file_opens_with_what_to_expect_and_the_command() {
     let folders = ["", "small"].map(shipped);
-    let files = folders.iter().flat_map(|f| list(f)).filter(|p| p.extension().is_some_and(|e| e == "yaml"));
+    let files = folders
+        .iter()
+        .flat_map(|f| list(f))
+        .filter(|p| p.extension().is_some_and(|e| e == "yaml"));
     let mut seen = 0;
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -110,7 +128,9 @@ fn every_shipped_file_opens_with_what_to_expect_and_the_command() {
         let has = |start: &str| lines.iter().any(|l| l.starts_with(start));
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(has("# Expect") && has("# Costs"), "{name}");
-        let command = lines.iter().any(|l| l.contains("pipeline run pipelines/") && l.contains(name));
+        let command = lines
+            .iter()
+            .any(|l| l.contains("pipeline run pipelines/") && l.contains(name));
         assert!(command, "{name} says no command");
         seen += 1;
     }
@@ -166,11 +186,16 @@ fn has_the_shape(test: &Test, table: &str, file: &str, labels: &[(&str, &str)], 
     assert_eq!(found, wanted, "{table}");
     for row in &measured {
         for column in sets {
-            let cell = row.get(*column).unwrap_or_else(|| panic!("{table}: {column} of {row:?}"));
+            let cell = row
+                .get(*column)
+                .unwrap_or_else(|| panic!("{table}: {column} of {row:?}"));
             assert!(number(cell), "{table}: {column} of {row:?}");
         }
     }
-    let datasets: BTreeSet<&String> = expected.iter().filter_map(|row| row.get("dataset")).collect();
+    let datasets: BTreeSet<&String> = expected
+        .iter()
+        .filter_map(|row| row.get("dataset"))
+        .collect();
     assert_eq!(sets.len(), datasets.len().max(1), "{table}");
 }
 
@@ -181,19 +206,48 @@ fn the_reduced_twins_have_the_rows_and_columns_of_the_papers_tables() {
         return;
     };
     run(&test, "run", "small/tables.yaml", "-q").exits(0);
-    let sr = ["sample-a", "sample-b", "sample-c", "sample-d", "sample-e", "Average"];
+    let sr = [
+        "sample-a", "sample-b", "sample-c", "sample-d", "sample-e", "Average",
+    ];
     let dn = ["sample-a", "sample-b", "sample-c", "sample-d", "Average"];
     let scheme = ("scheme", "scheme");
     let backbone = ("backbone", "backbone");
-    has_the_shape(&test, "table-1", "table1.csv", &[backbone, ("scale", "scale"), scheme], &sr);
-    has_the_shape(&test, "table-2", "table2.csv", &[backbone, ("sigma", "sigma"), scheme], &dn);
+    has_the_shape(
+        &test,
+        "table-1",
+        "table1.csv",
+        &[backbone, ("scale", "scale"), scheme],
+        &sr,
+    );
+    has_the_shape(
+        &test,
+        "table-2",
+        "table2.csv",
+        &[backbone, ("sigma", "sigma"), scheme],
+        &dn,
+    );
     let psnr = ["PSNR"];
-    let one = |table, file, label, column| has_the_shape(&test, table, file, &[(label, column)], &psnr);
-    one("table-3-variants", "table3_variants.csv", "variant", "variant");
-    one("table-3-locations", "table3_locations.csv", "locations", "last_block");
+    let one =
+        |table, file, label, column| has_the_shape(&test, table, file, &[(label, column)], &psnr);
+    one(
+        "table-3-variants",
+        "table3_variants.csv",
+        "variant",
+        "variant",
+    );
+    one(
+        "table-3-locations",
+        "table3_locations.csv",
+        "locations",
+        "last_block",
+    );
     one("table-4", "table4.csv", "alpha", "alpha");
     one("table-5", "table5.csv", "scheme", "scheme");
-    let grid = [("granularity", "granularity"), ("grid", "grid"), ("masks", "masks")];
+    let grid = [
+        ("granularity", "granularity"),
+        ("grid", "grid"),
+        ("masks", "masks"),
+    ];
     has_the_shape(&test, "table-6", "table6.csv", &grid, &psnr);
     for table in list(&test.path("reports/tables")) {
         let text = std::fs::read_to_string(&table).unwrap_or_default();
@@ -201,7 +255,9 @@ fn the_reduced_twins_have_the_rows_and_columns_of_the_papers_tables() {
             assert!(text.contains("SMALL DEMONSTRATION"), "{}", table.display());
         }
     }
-    run(&test, "plan", "small/tables.yaml", "").exits(0).says(": 0 to run");
+    run(&test, "plan", "small/tables.yaml", "")
+        .exits(0)
+        .says(": 0 to run");
     run(&test, "run", "small/controls.yaml", "-q").exits(0);
     let controls = rows(&test.read("reports/controls/controls.csv"));
     assert_eq!(controls.len(), 5, "{controls:?}");

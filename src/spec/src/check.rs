@@ -11,7 +11,7 @@ use crate::kinds::{
     Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Train, Tune,
 };
 use crate::labels;
-use crate::names::{Scheme, Weights};
+use crate::names::{Of, Scheme, Weights};
 use crate::pipeline::Typed;
 
 /// All problems of the typed stages; empty when the pipeline can be planned.
@@ -300,6 +300,13 @@ impl Checker<'_> {
                     problems,
                 );
             }
+            Segmenter::Sam(sam) => {
+                for (field, expected) in sam.wrong() {
+                    let message = format!("expected {expected}");
+                    let path = format!("segmenter.sam.{field}");
+                    problems.push(self.stage.problem(&path, message));
+                }
+            }
             Segmenter::Other { .. } => {
                 let own = self.stage.stage.input("images");
                 let same = self
@@ -535,6 +542,14 @@ impl Checker<'_> {
             fit,
             role,
             || format!("these masks belong to other images than `{images}`"),
+            problems,
+        );
+        let of_lq =
+            given.is_none_or(|m| !matches!(&m.stage.kind, Kind::Mask(mask) if mask.of == Of::Hr));
+        self.need(
+            of_lq,
+            role,
+            || "these are masks of HR images (`of: hr`); a network gets those of LQ images".into(),
             problems,
         );
     }

@@ -1,4 +1,4 @@
-//! What passes between `pipeline` and `pipeline-worker`: a job in, events out, both JSON.
+//! What passes between `pipeline` and `pipeline-worker`: jobs in, a file each; events out, a line each; both JSON.
 //! Unaware of the graph: a worker knows its own stage and the folders of its inputs, no more.
 
 use std::collections::BTreeMap;
@@ -104,6 +104,25 @@ pub enum Event {
     },
 }
 
+/// A line on a worker's standard output: an event, and of which of the worker's jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// The job's place on the worker's command line; 0 is not written.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub job: usize,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+const fn is_first(job: &usize) -> bool {
+    *job == 0
+}
+
 /// Why a stage failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
@@ -118,4 +137,25 @@ pub struct FailureReport {
     /// Whether the GPU had too little memory left: alone on it, the stage may succeed.
     #[serde(default)]
     pub out_of_gpu_memory: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_the_first_job_stand_alone_and_others_say_whose_they_are() {
+        let note = |job| Said {
+            job,
+            event: Event::Note {
+                message: "hm".into(),
+            },
+        };
+        let text = |job| serde_json::to_string(&note(job)).unwrap();
+        assert_eq!(text(0), r#"{"event":"note","message":"hm"}"#);
+        assert_eq!(text(2), r#"{"job":2,"event":"note","message":"hm"}"#);
+        for job in [0, 2] {
+            assert_eq!(serde_json::from_str::<Said>(&text(job)).unwrap(), note(job));
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod mask;
 mod network;
 mod prepare;
 mod resources;
+mod sam;
 mod table;
 mod tiling;
 mod training;
@@ -25,6 +26,7 @@ pub use mask::{Graph, Mask, Segmenter};
 pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
+pub use sam::{PublishedSam, Sam, SamModel, SamShape};
 pub use table::{Interval, LabelText, Table, TableValue};
 pub use tiling::Tiling;
 pub use training::{Schedule, Train, Tune, Until, Validate};
@@ -142,6 +144,9 @@ impl Kind {
         "command",
     ];
 
+    /// The field that names SAM's weights.
+    pub const SAM_WEIGHTS: &'static str = "segmenter.sam.weights";
+
     /// The name in YAML.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -164,7 +169,15 @@ impl Kind {
 
     /// Whether the stage computes with libtorch, so that its numerics class is in its key.
     pub const fn uses_torch(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Tune(_) | Self::Evaluate(_))
+        match self {
+            Self::Train(_) | Self::Tune(_) | Self::Evaluate(_) => true,
+            Self::Mask(mask) => matches!(mask.segmenter, Segmenter::Sam(_)),
+            Self::Prepare(_)
+            | Self::Pretrained(_)
+            | Self::Table(_)
+            | Self::Figure(_)
+            | Self::Command(_) => false,
+        }
     }
 
     /// The references of this stage, in a fixed order.
@@ -226,6 +239,10 @@ impl Kind {
                 segmenter: Segmenter::Files { path },
                 ..
             }) => one("segmenter.files.path", path),
+            Self::Mask(Mask {
+                segmenter: Segmenter::Sam(sam),
+                ..
+            }) => one(Self::SAM_WEIGHTS, &sam.weights),
             Self::Pretrained(pretrained) => one("file", &pretrained.file),
             Self::Command(command) => {
                 let files = command.files.iter();
@@ -270,6 +287,10 @@ impl Kind {
                 segmenter: Segmenter::Files { path },
                 ..
             }) => vec![("segmenter.files.path", path)],
+            Self::Mask(Mask {
+                segmenter: Segmenter::Sam(sam),
+                ..
+            }) => vec![(Self::SAM_WEIGHTS, &mut sam.weights)],
             Self::Pretrained(pretrained) => vec![("file", &mut pretrained.file)],
             Self::Table(table) => {
                 let own = table.published.as_mut().map(|path| ("published", path));

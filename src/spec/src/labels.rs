@@ -181,7 +181,7 @@ fn mask_labels<S: Stages + ?Sized>(
     labels.insert("grid".into(), or_none(mask.map(|m| m.grid().to_string())));
     labels.insert(
         "segmenter".into(),
-        or_none(mask.map(|m| m.segmenter.name().into())),
+        or_none(mask.map(|m| m.segmenter.label())),
     );
     labels.insert("masks".into(), or_none(mask.map(|m| m.count().to_string())));
 }

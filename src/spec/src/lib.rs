@@ -41,7 +41,7 @@ mod yaml;
 
 pub use anchor::{Places, normal};
 pub use error::{Place, Problem, SpecError};
-pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job};
+pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};
 pub use kinds::{Kind, Resources};
 pub use pipeline::{Edge, Pipeline, Request, Stage};
 pub use reference::find;

@@ -106,6 +106,40 @@ impl Granularity {
 }
 
 names! {
+    /// Which image of a pair.
+    Of {
+        /// The degraded one, which a network gets.
+        Lq = "lq",
+        /// The one without degradation.
+        Hr = "hr",
+    }
+}
+
+names! {
+    /// In which order SAM's masks are taken where there is not room for all.
+    MaskOrder {
+        /// As the generator returns them: by predicted IoU, unless there are crops or clean-up.
+        Generator = "generator",
+        /// The largest first.
+        Area = "area",
+        /// The highest predicted IoU first.
+        PredictedIou = "predicted-iou",
+    }
+}
+
+names! {
+    /// The number format of SAM's image encoder.
+    SamPrecision {
+        /// 32 bits.
+        Fp32 = "fp32",
+        /// bfloat16.
+        Bf16 = "bf16",
+        /// IEEE half precision.
+        Fp16 = "fp16",
+    }
+}
+
+names! {
     /// The Y channel that PSNR and SSIM are computed on (METHOD: evaluation).
     Luma {
         /// BT.601 Y rounded to 8 bits, as IMDN's own test code does.

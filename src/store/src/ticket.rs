@@ -2,8 +2,16 @@
 //! Unaware of what is computed, and by whom.
 
 use std::fs::{self, File};
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    sendmsg, socketpair,
+};
 
 use crate::atomic::{parent, remove_all, sweep};
 use crate::commit::Staged;
@@ -84,6 +92,28 @@ fn remove_finished(store: &Store, key: &Key) -> Result<()> {
     }
 }
 
+/// A socket with these descriptors in it.
+fn enclosed(descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<OwnedFd> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let mut space =
+        vec![MaybeUninit::uninit(); SendAncillaryMessage::ScmRights(descriptors).size()];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(descriptors));
+    // A byte must go with them.
+    sendmsg(
+        &ours,
+        &[IoSlice::new(&[0])],
+        &mut control,
+        SendFlags::empty(),
+    )?;
+    Ok(theirs)
+}
+
 impl Ticket {
     /// Clears what was left by others, under the lock: a damaged entry moves aside, outputs without a record go.
     fn new(store: &Store, key: &Key, lock: File) -> Result<Self> {
@@ -149,6 +179,19 @@ impl Ticket {
             .try_clone()
             .map(Stdio::from)
             .map_err(at("share the lock of", &self.partial))
+    }
+
+    /// The locks of all these tickets as standard input of one child: each key is free when both of us are dead.
+    ///
+    /// They travel in a socket that the child need not read: what lies in it stays open as long as the socket is.
+    pub fn locks_stdin(tickets: &[&Self]) -> Result<Stdio> {
+        let [first, ..] = tickets else {
+            return Ok(Stdio::null());
+        };
+        let locks: Vec<BorrowedFd<'_>> = tickets.iter().map(|t| t.lock.as_fd()).collect();
+        enclosed(&locks)
+            .map(Stdio::from)
+            .map_err(|e| at("share the lock of", &first.partial)(e.into()))
     }
 
     /// Makes `out` the result of the key: data first, record last. After an error the key is as before.

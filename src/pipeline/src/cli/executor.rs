@@ -10,7 +10,7 @@ use store::{Facts, Store};
 use crate::plan::Plan;
 use crate::report::figure::{self, Sources};
 use crate::report::table::{self, Evaluation};
-use crate::run::{CommandExecutor, Executor, Failure, OnEvent, ProcessExecutor, Task};
+use crate::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
 
 /// Both executors behind the one that `run` knows.
 pub struct Executors<'a> {
@@ -23,6 +23,19 @@ pub struct Executors<'a> {
 }
 
 impl Executor for Executors<'_> {
+    /// Only stages of a worker share anything.
+    fn execute_together(
+        &self,
+        tasks: &[Task<'_>],
+        on_event: &OnEventOf<'_>,
+    ) -> Vec<Result<Facts, Failure>> {
+        if let Some(process) = &self.process {
+            return process.execute_together(tasks, on_event);
+        }
+        let one = |task| self.execute(task, &|_| ());
+        tasks.iter().map(one).collect()
+    }
+
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         match (&task.job.stage, &self.process) {
             (kind, _) if kind.is_report() => self.reports.execute(task, on_event),

@@ -20,6 +20,7 @@ mod explain;
 mod gather;
 mod gc;
 mod graph;
+mod hints;
 mod init;
 mod log;
 mod past;

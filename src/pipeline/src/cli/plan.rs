@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, data, print, recording, why};
+use super::{Exit, Fatal, data, hints, print, recording, why};
 use crate::history::{Estimate, Seconds};
 use crate::plan::{self, Plan, Planned, Reason, Verdict};
 
@@ -53,6 +53,9 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     }
     for notice in data::notices(&data::states_of(session, plan)) {
         out += &format!("{notice}\n");
+    }
+    for hint in hints::hints(&session.pipeline, plan) {
+        out += &format!("{hint}\n");
     }
     out
 }

@@ -13,7 +13,9 @@ use store::{Facts, Key, Presence};
 use super::args::RunArgs;
 use super::executor::{Executors, ReportExecutor};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, check, data, display, place, publish, recording, say, signals, verify};
+use super::{
+    Exit, Fatal, check, data, display, hints, place, publish, recording, say, signals, verify,
+};
 use crate::plan::{Plan, Verdict};
 use crate::run::{CommandExecutor, Display, Guard, Outcome, ProcessExecutor, Run, Stop};
 
@@ -38,6 +40,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         Exit::Done => check::check(&checks, args, &session, &plan),
         exit => Ok(exit),
     });
+    for hint in hints::hints(&session.pipeline, &plan) {
+        say(&hint);
+    }
     let code = result.as_ref().map_or(Exit::Failed, |exit| *exit);
     display.end(&session, outcome, code as u8, begin.elapsed());
     result

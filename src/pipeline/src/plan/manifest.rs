@@ -2,6 +2,8 @@
 //! Unaware of what is stored. Structs are taken apart without `..`, so that a new field that is not here does not
 //! compile.
 
+mod sam;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
@@ -11,11 +13,13 @@ use spec::kinds::{
     Architecture, Command, Crop, Degrade, Evaluate, Figure, Graph, Imdn, Interval, LabelText, Mask,
     Prepare, Pretrained, Schedule, Segmenter, Table, TableValue, Train, Tune, Until, Validate,
 };
-use spec::names::{Precision, Scheme};
+use spec::names::{Of, Precision, Scheme};
 use spec::{Kind, Pipeline, Stage, labels};
 use store::{Digest, Key};
 
 use super::{Listing, Outside};
+
+pub use sam::start;
 
 /// The version of a kind: bumped by hand whenever the same configuration gives other bytes.
 ///
@@ -206,17 +210,26 @@ impl Lines {
         // The granularity is its grid and its number of masks.
         let Mask {
             images: _,
+            of,
             granularity: _,
             grid: _,
             count: _,
             segmenter,
         } = mask;
+        // Masks of LQ images were there before there was a choice.
+        self.option("config.of", (*of != Of::Lq).then_some(of));
         self.put("config.count", mask.count());
         self.put("config.segmenter", segmenter.name());
         match segmenter {
             Segmenter::Graph(graph) => {
                 self.put("config.grid", mask.grid());
                 self.graph(graph);
+            }
+            Segmenter::Sam(sam) => {
+                if sam.point_grids.is_none() {
+                    self.put("config.grid", mask.grid());
+                }
+                self.sam(sam);
             }
             Segmenter::Files { path: _ } | Segmenter::Zero | Segmenter::Other { masks: _ } => {}
         }

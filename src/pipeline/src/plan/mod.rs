@@ -22,7 +22,7 @@ use store::{Digest, Key};
 
 pub use causes::{causes, stale_inputs};
 pub use datasets::{DatasetState, states, tidy};
-pub use manifest::{outputs, reads, trajectory, version};
+pub use manifest::{outputs, reads, start, trajectory, version};
 pub use verdict::{Change, Reason, Verdict, changes};
 
 /// What is outside, by how it is read and where it is: the same folder may be images to one stage and files to another.
@@ -49,6 +49,7 @@ impl Listing {
         match kind {
             Kind::Prepare(_) if field == "lr_if_present" => Self::ImagesIfPresent,
             Kind::Prepare(_) => Self::Images,
+            Kind::Mask(_) if field == Kind::SAM_WEIGHTS => Self::File,
             Kind::Mask(_) => Self::Masks,
             Kind::Command(_) => Self::All,
             _ => Self::File,
@@ -63,7 +64,7 @@ pub type Found = Result<Vec<(String, Digest)>, String>;
 pub struct World<'a> {
     /// Files outside, by the path a stage names; relative names and digests.
     pub outside: &'a Outside,
-    /// Device kind, data type and libtorch version, as they enter keys.
+    /// Device kind (the first word), data type and libtorch version, as they enter keys.
     pub numerics: &'a str,
     /// What was done before.
     pub past: &'a dyn Past,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use spec::kinds::Prepare;
+use spec::kinds::{Mask, Prepare, Segmenter};
 use spec::names::Precision;
 use spec::{Edge, Kind, Pipeline, Stage};
 use store::{Digest, Key};
@@ -108,8 +108,8 @@ pub(super) fn missing(
     };
     let inputs: Vec<&Edge> = stage.inputs.iter().filter(|e| blocked(&e.stage)).collect();
     files
-        .chain(blocked_inputs(pipeline, stage, &inputs))
         .chain(wrong_device(stage, world.numerics))
+        .chain(blocked_inputs(pipeline, stage, &inputs))
         .collect()
 }
 
@@ -126,12 +126,22 @@ fn blocked_inputs(pipeline: &Pipeline, stage: &Stage, blocked: &[&Edge]) -> Vec<
 
 /// Why the numerics class of the plan cannot do what the stage wants.
 fn wrong_device(stage: &Stage, numerics: &str) -> Option<String> {
-    let wanted = stage.kind.schedule()?.precision;
-    let cannot = wanted == Precision::Bf16 && numerics.starts_with("cpu");
+    let (field, wanted) = match (&stage.kind, stage.kind.schedule()) {
+        (
+            Kind::Mask(Mask {
+                segmenter: Segmenter::Sam(sam),
+                ..
+            }),
+            _,
+        ) => ("segmenter.sam.precision", sam.precision.as_str()),
+        (_, schedule) => ("precision", schedule?.precision.as_str()),
+    };
+    let cannot = wanted != Precision::Fp32.as_str() && numerics.starts_with("cpu");
     cannot.then(|| {
-        "`precision: bf16` computes on CUDA only, and this plan is for the CPU\nhint: use `--device cuda`, or \
-         `precision: fp32`"
-            .to_owned()
+        format!(
+            "`{field}: {wanted}` computes on CUDA only, and this plan is for the CPU\nhint: use `--device cuda`, or \
+             `precision: fp32`"
+        )
     })
 }
 

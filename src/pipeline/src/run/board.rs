@@ -1,6 +1,9 @@
 //! The states of all stages and the one place where they change; says what can start, and with what.
 //! Unaware of threads, processes and time: a pure state machine.
 //!
+//! Ready stages with one expensive start (`plan::start`) start together, on what the first of them asks for; each then
+//! ends by itself, and what they hold is free when the last has ended. A stage that is tried again starts alone.
+//!
 //! ```text
 //!   Fresh                      Blocked
 //!   Waiting ── inputs there, slots free ──> Running ──> Done | Fresh (another run made it)
@@ -8,13 +11,14 @@
 //!      └── tries left, or out of GPU memory ───┴──────> Failed
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use spec::{Kind, Pipeline, Stage};
+use spec::{Kind, Pipeline, Resources, Stage};
+use store::Key;
 
 use super::slots::{Grant, Machine, Slots, Wish};
 use super::{Failure, Outcome};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{self, Plan, Verdict};
 
 /// Where a stage stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Board {
     /// Waiting stages whose inputs are all there.
     ready: BTreeSet<usize>,
     slots: Slots,
+    /// How many stages run on what each holder holds.
+    holding: BTreeMap<usize, usize>,
     running: usize,
     failed: bool,
 }
@@ -68,9 +74,25 @@ struct Entry {
     /// Who reads this one.
     readers: Vec<usize>,
     wish: Wish,
+    /// What it can share with others; none for a stage with limits of its own, and after a failure.
+    start: Option<Key>,
+    /// The stage that holds what this one runs on.
+    holder: usize,
     tries_left: u32,
     ran_alone: bool,
 }
+
+/// Stages that start together, and what they get. Nearly always one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The stages.
+    pub stages: Vec<usize>,
+    /// What they share.
+    pub grant: Grant,
+}
+
+/// The most stages in one process.
+const MOST_TOGETHER: usize = 64;
 
 impl Board {
     /// The states at the beginning. `on_cuda` says whether torch stages compute on GPUs.
@@ -91,6 +113,8 @@ impl Board {
                 missing: 0,
                 readers: Vec::new(),
                 wish: wish(stage, machine, on_cuda),
+                start: start(stage, &planned.manifest),
+                holder: planned.stage,
                 tries_left: stage.resources.retries.unwrap_or(0),
                 ran_alone: false,
             }
@@ -100,6 +124,7 @@ impl Board {
             position,
             ready: BTreeSet::new(),
             slots: Slots::new(machine),
+            holding: BTreeMap::new(),
             running: 0,
             failed: false,
         };
@@ -125,7 +150,7 @@ impl Board {
     }
 
     /// Marks as running, and returns with what they get, the stages that can start now.
-    pub fn start(&mut self, keep_going: bool) -> Vec<(usize, Grant)> {
+    pub fn start(&mut self, keep_going: bool) -> Vec<Start> {
         let mut started = Vec::new();
         if self.failed && !keep_going {
             return started;
@@ -135,14 +160,40 @@ impl Board {
                 break;
             }
             let Entry { stage, wish, .. } = self.entries[n];
+            if !self.ready.contains(&n) {
+                continue; // it has started with another
+            }
             if let Some(grant) = self.slots.take(stage, wish) {
-                self.ready.remove(&n);
-                self.entries[n].state = State::Running;
-                self.running += 1;
-                started.push((stage, grant));
+                let together = self.together(n);
+                for &m in &together {
+                    self.set_running(m, stage);
+                }
+                let stages = together.iter().map(|&m| self.entries[m].stage).collect();
+                started.push(Start { stages, grant });
             }
         }
         started
+    }
+
+    /// The ready stage `n`, and those that can start with it.
+    fn together(&self, n: usize) -> Vec<usize> {
+        let Entry { start, wish, .. } = &self.entries[n];
+        let alike = |m: &usize| {
+            let other = &self.entries[*m];
+            start.is_some() && other.start == *start && other.wish == *wish
+        };
+        let others = self.ready.iter().copied().filter(|m| *m != n && alike(m));
+        std::iter::once(n)
+            .chain(others.take(MOST_TOGETHER - 1))
+            .collect()
+    }
+
+    fn set_running(&mut self, n: usize, holder: usize) {
+        self.ready.remove(&n);
+        self.entries[n].state = State::Running;
+        self.entries[n].holder = holder;
+        *self.holding.entry(holder).or_insert(0) += 1;
+        self.running += 1;
     }
 
     /// What a stage asks for.
@@ -185,10 +236,22 @@ impl Board {
 
     fn ended(&mut self, stage: usize, state: State) -> Option<usize> {
         let n = self.position[stage]?;
-        self.slots.give_back(stage);
+        self.leave(self.entries[n].holder);
         self.running -= 1;
         self.entries[n].state = state;
         Some(n)
+    }
+
+    /// One of the stages on what `holder` holds has ended.
+    fn leave(&mut self, holder: usize) {
+        let Some(others) = self.holding.get_mut(&holder) else {
+            return;
+        };
+        *others -= 1;
+        if *others == 0 {
+            self.holding.remove(&holder);
+            self.slots.give_back(holder);
+        }
     }
 
     /// Whether any stage runs.
@@ -224,6 +287,7 @@ fn what_then(entry: &mut Entry, failure: &Failure) -> Then {
     if failure.report.interrupted {
         return Then::Fails;
     }
+    entry.start = None;
     if failure.report.out_of_gpu_memory && !entry.ran_alone {
         entry.ran_alone = true;
         entry.wish.share = 1;
@@ -236,6 +300,17 @@ fn what_then(entry: &mut Entry, failure: &Failure) -> Then {
         }
         None => Then::Fails,
     }
+}
+
+/// What a stage can share. Limits are of a process, so a stage that has some is alone in its own.
+fn start(stage: &Stage, manifest: &str) -> Option<Key> {
+    let Resources {
+        timeout, memory, ..
+    } = &stage.resources;
+    if timeout.is_some() || memory.is_some() {
+        return None;
+    }
+    plan::start(&stage.kind, manifest)
 }
 
 /// What a stage asks for. One on the processor without a wish for threads takes all cores, so that its result does not

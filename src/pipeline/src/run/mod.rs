@@ -3,14 +3,15 @@
 //!
 //! ```text
 //!            Plan                                     Executor (a process a stage, or in process for tables)
-//!             |                                           ^ job, ticket        | events, outcome
+//!             |                                           ^ jobs, tickets      | events, outcomes
 //!             v                                           |                    v
-//!   board: waiting ─> ready ─> running ─> done     a thread a running stage: claim ─> execute ─> commit
+//!   board: waiting ─> ready ─> running ─> done     a thread a start: claim ─> execute ─> commit, each stage by itself
 //!                         \─> failed ─> skipped           |                    |
 //!             ^                                           |                    v
 //!             └────────────── message: finished ──────────┴──────────> display (terminal, lines, JSON)
 //! ```
 
+mod batch;
 mod board;
 mod child;
 mod command;
@@ -31,14 +32,14 @@ use store::Store;
 
 use crate::plan::{Plan, Verdict};
 
-pub use board::{Board, State, Then};
+pub use board::{Board, Start, State, Then};
 pub use child::{Limits, Target};
 pub use command::CommandExecutor;
 pub use event::{Display, RunEvent};
 pub use guard::{Guard, WORD as GUARD_WORD, guard};
 pub use process::ProcessExecutor;
 pub use slots::{Grant, Machine, Slots, Wish};
-pub use stage::{Clock, Executor, Failure, OnEvent, Task};
+pub use stage::{Clock, Executor, Failure, OnEvent, OnEventOf, Task};
 pub use stop::Stop;
 
 /// Everything a run needs.
@@ -114,15 +115,10 @@ impl Run<'_> {
         std::thread::scope(|scope| {
             loop {
                 if self.stop.level() == 0 {
-                    for (at, grant) in board.start(self.keep_going) {
-                        let attempt = attempts.entry(at).or_insert(0);
-                        *attempt += 1;
-                        let attempt = *attempt;
-                        if attempt == 1 {
-                            self.show(display, &RunEvent::Started { stage: at });
-                        }
+                    for Start { stages, grant } in board.start(self.keep_going) {
+                        let members = self.members(&stages, &mut attempts, display);
                         let sender = sender.clone();
-                        scope.spawn(move || self.work(at, &grant, attempt, &sender));
+                        scope.spawn(move || self.work(&members, &grant, &sender));
                     }
                 }
                 if !board.anything_running() {
@@ -158,13 +154,39 @@ impl Run<'_> {
         }
     }
 
-    fn work(&self, at: usize, grant: &Grant, attempt: u32, sender: &mpsc::Sender<Message>) {
+    /// Counts the tries of stages that start, and says so of those that start for the first time.
+    fn members(
+        &self,
+        stages: &[usize],
+        attempts: &mut BTreeMap<usize, u32>,
+        display: &mut dyn Display,
+    ) -> Vec<batch::Member> {
+        let mut members = Vec::new();
+        for &at in stages {
+            let attempt = attempts.entry(at).or_insert(0);
+            *attempt += 1;
+            if *attempt == 1 {
+                self.show(display, &RunEvent::Started { stage: at });
+            }
+            members.push(batch::Member {
+                at,
+                attempt: *attempt,
+            });
+        }
+        members
+    }
+
+    fn work(&self, members: &[batch::Member], grant: &Grant, sender: &mpsc::Sender<Message>) {
         // A closed channel means that the loop is gone; there is nobody left to tell.
-        let on_event = |event| drop(sender.send(Message::Event(at, event)));
         let begin = Instant::now();
-        let result = stage::run(self, at, grant, attempt, &on_event);
-        let seconds = begin.elapsed().as_secs_f64();
-        drop(sender.send(Message::Finished(at, seconds, result)));
+        let tell = batch::Tell {
+            event: &|at, event| drop(sender.send(Message::Event(at, event))),
+            end: &|at, result| {
+                let seconds = begin.elapsed().as_secs_f64();
+                drop(sender.send(Message::Finished(at, seconds, result)));
+            },
+        };
+        batch::run(self, members, grant, &tell);
     }
 
     fn take(&self, message: Message, board: &mut Board, display: &mut dyn Display) {

@@ -1,17 +1,19 @@
-//! Runs a stage in a worker process of its own: a crash there fails that stage and nothing else.
+//! Runs a stage, or stages that share an expensive start, in a worker process of their own: a crash there fails these and
+//! nothing else.
 //! Unaware of what the stage computes; it passes a job file and reads events.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
-use spec::{Event, Job};
+use spec::{Event, Job, Said};
 use store::Facts;
 
 use super::child::{self, Passed, Target};
-use super::{Executor, Failure, OnEvent, Stop, Task};
+use super::{Executor, Failure, OnEvent, OnEventOf, Stop, Task};
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
@@ -23,40 +25,73 @@ pub struct ProcessExecutor<'a> {
 
 impl Executor for ProcessExecutor<'_> {
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
-        let mut failure = match self.compute(task, on_event) {
-            Ok(facts) => return Ok(facts),
-            Err(failure) => failure,
+        let results = self.execute_together(std::slice::from_ref(task), &|_, e| on_event(e));
+        results
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Ok(Facts::new()))
+    }
+
+    fn execute_together(
+        &self,
+        tasks: &[Task<'_>],
+        on_event: &OnEventOf<'_>,
+    ) -> Vec<Result<Facts, Failure>> {
+        let results = match self.compute(tasks, on_event) {
+            Ok(results) => results,
+            Err(failure) => tasks.iter().map(|_| Err(failure.clone())).collect(),
         };
-        failure.log = Some(task.log.clone());
-        Err(failure)
+        let with_log = |(result, task): (Result<Facts, Failure>, &Task<'_>)| {
+            result.map_err(|mut failure| {
+                failure.log = Some(task.log.clone());
+                failure
+            })
+        };
+        results.into_iter().zip(tasks).map(with_log).collect()
     }
 }
 
 impl ProcessExecutor<'_> {
-    fn compute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
-        let job_file = task.ticket.state().join("job.json");
-        write_job(&job_file, task.job)?;
-        let mut child = self.spawn(task, &job_file)?;
+    /// What became of each task, or why the process could not be run. Its own output goes to the log of the first.
+    fn compute(
+        &self,
+        tasks: &[Task<'_>],
+        on_event: &OnEventOf<'_>,
+    ) -> Result<Vec<Result<Facts, Failure>>, Failure> {
+        let [first, others @ ..] = tasks else {
+            return Ok(Vec::new());
+        };
+        for other in others {
+            let mut log = open_log(other)?;
+            let _ = writeln!(log, "computed together; see {}", first.log.display());
+        }
+        let mut child = self.spawn(tasks)?;
         let target = Target::Process(Pid::from_child(&child));
         self.stop.add(target);
         let stdout = child.stdout.take();
-        let (last, ended) = std::thread::scope(|scope| {
-            let reader = scope.spawn(|| read_events(stdout, &task.log, on_event));
-            let ended = child::wait(self.stop, &mut child, target, task.limits);
-            (reader.join().ok().flatten(), ended)
+        let (mut last, ended) = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_events(stdout, &first.log, on_event));
+            let ended = child::wait(self.stop, &mut child, target, first.limits);
+            (reader.join().unwrap_or_default(), ended)
         });
         let (status, passed) =
             ended.map_err(|e| Failure::new(format!("cannot wait for the worker: {e}"), ""))?;
-        if let Some(passed) = passed {
-            return Err(over(passed, last));
-        }
-        let facts = conclude(last, status, self.stop.level() > 0)?;
-        check_done(task)?;
-        Ok(facts)
+        let mut end = |(n, task): (usize, &Task<'_>)| {
+            let last = last.remove(&n);
+            if let Some(passed) = passed {
+                return Err(over(passed, last));
+            }
+            let facts = conclude(last, status, self.stop.level() > 0)?;
+            check_done(task)?;
+            Ok(facts)
+        };
+        Ok(tasks.iter().enumerate().map(&mut end).collect())
     }
 
-    fn spawn(&self, task: &Task<'_>, job_file: &Path) -> Result<Child, Failure> {
-        let log = open_log(task)?;
+    fn spawn(&self, tasks: &[Task<'_>]) -> Result<Child, Failure> {
+        let first = &tasks[0];
+        let log = open_log(first)?;
+        let job_files = tasks.iter().map(write_job).collect::<Result<Vec<_>, _>>()?;
         let mut command = Command::new(&self.worker);
         if std::env::var_os("GOMP_SPINCOUNT").is_none()
             && std::env::var_os("OMP_WAIT_POLICY").is_none()
@@ -66,11 +101,11 @@ impl ProcessExecutor<'_> {
             command.env("GOMP_SPINCOUNT", "10000");
         }
         let spawned = command
-            .arg(job_file)
+            .args(job_files)
             // Convolutions on CUDA would use TF32 by PyTorch's default; the numerics class says float32.
             .env("NVIDIA_TF32_OVERRIDE", "0")
-            .envs(task.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
-            .stdin(task.ticket.lock_stdin()?)
+            .envs(first.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
+            .stdin(locks(tasks)?)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn();
@@ -122,19 +157,44 @@ pub(super) fn io_failure(what: &str, path: &Path, error: &std::io::Error) -> Fai
     Failure::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
 }
 
-fn write_job(path: &Path, job: &Job) -> Result<(), Failure> {
-    let text = serde_json::to_vec_pretty(job)
-        .map_err(|e| Failure::new(format!("the job cannot be written: {e}"), ""))?;
-    std::fs::write(path, text).map_err(|e| io_failure("write", path, &e))
+/// The locks that the process keeps while it lives.
+fn locks(tasks: &[Task<'_>]) -> Result<Stdio, Failure> {
+    Ok(match tasks {
+        [one] => one.ticket.lock_stdin()?,
+        many => {
+            let tickets: Vec<&store::Ticket> = many.iter().map(|t| t.ticket).collect();
+            store::Ticket::locks_stdin(&tickets)?
+        }
+    })
 }
 
-/// Reads events until the worker closes its output; returns the last one. Lines that are no events go to the log.
-fn read_events(stdout: Option<ChildStdout>, log: &Path, on_event: &OnEvent<'_>) -> Option<Event> {
-    let mut last = None;
-    for line in BufReader::new(stdout?).lines().map_while(Result::ok) {
-        match serde_json::from_str::<Event>(&line) {
-            Ok(event @ (Event::Failed(_) | Event::Done { .. })) => last = Some(event),
-            Ok(event) => on_event(event),
+/// Writes the job file of a task.
+fn write_job(task: &Task<'_>) -> Result<PathBuf, Failure> {
+    let path = task.ticket.state().join("job.json");
+    let text = serde_json::to_vec_pretty(task.job)
+        .map_err(|e| Failure::new(format!("the job cannot be written: {e}"), ""))?;
+    std::fs::write(&path, text).map_err(|e| io_failure("write", &path, &e))?;
+    Ok(path)
+}
+
+/// Reads events until the worker closes its output; returns the last one of each job. Lines that are no events go to the
+/// log.
+fn read_events(
+    stdout: Option<ChildStdout>,
+    log: &Path,
+    on_event: &OnEventOf<'_>,
+) -> BTreeMap<usize, Event> {
+    let mut last = BTreeMap::new();
+    let lines = stdout
+        .into_iter()
+        .flat_map(|out| BufReader::new(out).lines());
+    for line in lines.map_while(Result::ok) {
+        match serde_json::from_str::<Said>(&line) {
+            Ok(Said {
+                job,
+                event: event @ (Event::Failed(_) | Event::Done { .. }),
+            }) => drop(last.insert(job, event)),
+            Ok(Said { job, event }) => on_event(job, event),
             Err(_) => append(log, &line),
         }
     }

@@ -1,4 +1,4 @@
-//! One stage from claim to commit, in a thread of its own.
+//! One stage from claim to commit.
 //! Unaware of other stages, and of how the executor computes.
 
 use std::time::{Duration, Instant};
@@ -35,10 +35,24 @@ pub struct Task<'a> {
 /// Whom a stage tells what happens.
 pub type OnEvent<'a> = dyn Fn(Event) + Sync + 'a;
 
+/// Whom stages that are computed together tell what happens; the number says which of the tasks it is about.
+pub type OnEventOf<'a> = dyn Fn(usize, Event) + Sync + 'a;
+
 /// Computes stages. What it leaves in the ticket's `out` folder becomes the result.
 pub trait Executor: Sync {
     /// Computes one stage and returns facts for its record.
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure>;
+
+    /// Computes stages that share an expensive start (`plan::start`), a result for each. One after the other, unless an
+    /// executor knows better.
+    fn execute_together(
+        &self,
+        tasks: &[Task<'_>],
+        on_event: &OnEventOf<'_>,
+    ) -> Vec<Result<Facts, Failure>> {
+        let one = |(n, task)| self.execute(task, &|event| on_event(n, event));
+        tasks.iter().enumerate().map(one).collect()
+    }
 }
 
 /// Why a stage failed.
@@ -80,24 +94,57 @@ pub(super) struct Finish {
     pub by_other: bool,
 }
 
-/// Claims the key, computes it unless another run has meanwhile, and commits.
-pub(super) fn run(
+/// A stage whose key is this run's to compute.
+pub(super) struct Claimed {
+    pub at: usize,
+    attempt: u32,
+    manifest: String,
+    ticket: Ticket,
+    trajectory: Option<Key>,
+    job: Job,
+    begin: Instant,
+}
+
+/// What came of asking for a key.
+pub(super) enum Claiming {
+    /// It is ours.
+    Ready(Box<Claimed>),
+    /// Another run has committed it.
+    Done(Finish),
+    /// Another run is at it.
+    Busy,
+}
+
+/// What to do while another run is at a stage.
+pub(super) enum Patience<'a> {
+    /// Wait for its result, and say so.
+    Wait(&'a OnEvent<'a>),
+    /// Come back later.
+    None,
+}
+
+/// Claims the key of a stage.
+pub(super) fn claimed(
     run: &Run<'_>,
     at: usize,
-    grant: &Grant,
     attempt: u32,
-    on_event: &OnEvent<'_>,
-) -> Result<Finish, Failure> {
+    grant: &Grant,
+    patience: &Patience<'_>,
+) -> Result<Claiming, Failure> {
     let begin = Instant::now();
     let (key, manifest) = planned(run, at)?;
     if run.is_forced(at) && attempt == 1 {
         forget(run, &key)?;
     }
-    let Some(ticket) = claim(run, &key, on_event)? else {
-        return Ok(Finish {
-            seconds: begin.elapsed().as_secs_f64(),
-            by_other: true,
-        });
+    let ticket = match claim(run, &key, patience)? {
+        Claim::Ready(ticket) => ticket,
+        Claim::Busy => return Ok(Claiming::Busy),
+        Claim::Done(_) => {
+            return Ok(Claiming::Done(Finish {
+                seconds: begin.elapsed().as_secs_f64(),
+                by_other: true,
+            }));
+        }
     };
     let kind = &run.pipeline.stages[at].kind;
     let trajectory = plan::trajectory(kind, &manifest);
@@ -108,31 +155,59 @@ pub(super) fn run(
             .and_then(|key| trajectory::start(run.store, kind, &key)),
         ..job(run, at, grant, &ticket)
     };
-    let log = run.store.log_path(&key);
-    let begin = Instant::now();
-    let task = Task {
-        job: &job,
-        stage: at,
-        ticket: &ticket,
-        log,
+    Ok(Claiming::Ready(Box::new(Claimed {
+        at,
         attempt,
-        limits: Limits::of(&run.pipeline.stages[at].resources),
-        visible: run.visible(grant),
-    };
-    let facts = run.executor.execute(&task, on_event)?;
-    let changed = "run again; results are only kept when their inputs stayed as they were";
-    (run.unchanged)(at).map_err(|message| Failure::new(message, changed))?;
-    let seconds = begin.elapsed().as_secs_f64();
-    if let Some(key) = trajectory {
-        trajectory::keep(run.store, &key, &ticket, &facts, on_event);
+        manifest,
+        ticket,
+        trajectory,
+        job,
+        begin: Instant::now(),
+    })))
+}
+
+impl Claimed {
+    /// What the executor gets.
+    pub fn task(&self, run: &Run<'_>, grant: &Grant) -> Task<'_> {
+        Task {
+            job: &self.job,
+            stage: self.at,
+            ticket: &self.ticket,
+            log: run.store.log_path(self.ticket.key()),
+            attempt: self.attempt,
+            limits: Limits::of(&run.pipeline.stages[self.at].resources),
+            visible: run.visible(grant),
+        }
     }
-    let facts = all_facts(run, facts, seconds, grant);
-    run.committer
-        .commit(ticket, kind.name(), &manifest, plan::outputs(kind), facts)?;
-    Ok(Finish {
-        seconds,
-        by_other: false,
-    })
+
+    /// Commits what the executor has left.
+    pub fn keep(
+        self,
+        run: &Run<'_>,
+        grant: &Grant,
+        facts: Facts,
+        on_event: &OnEvent<'_>,
+    ) -> Result<Finish, Failure> {
+        let changed = "run again; results are only kept when their inputs stayed as they were";
+        (run.unchanged)(self.at).map_err(|message| Failure::new(message, changed))?;
+        let seconds = self.begin.elapsed().as_secs_f64();
+        if let Some(key) = self.trajectory {
+            trajectory::keep(run.store, &key, &self.ticket, &facts, on_event);
+        }
+        let facts = all_facts(run, facts, seconds, grant);
+        let kind = &run.pipeline.stages[self.at].kind;
+        run.committer.commit(
+            self.ticket,
+            kind.name(),
+            &self.manifest,
+            plan::outputs(kind),
+            facts,
+        )?;
+        Ok(Finish {
+            seconds,
+            by_other: false,
+        })
+    }
 }
 
 fn planned(run: &Run<'_>, at: usize) -> Result<(Key, String), Failure> {
@@ -154,13 +229,15 @@ fn forget(run: &Run<'_>, key: &Key) -> Result<(), Failure> {
     }
 }
 
-/// The right to compute, or nothing when another run has committed the same key while this one waited.
-fn claim(run: &Run<'_>, key: &Key, on_event: &OnEvent<'_>) -> Result<Option<Ticket>, Failure> {
+/// The right to compute, or why there is none; with patience, never [`Claim::Busy`].
+fn claim(run: &Run<'_>, key: &Key, patience: &Patience<'_>) -> Result<Claim, Failure> {
     let mut told = false;
     loop {
-        match run.store.ticket(key)? {
-            Claim::Ready(ticket) => return Ok(Some(ticket)),
-            Claim::Done(_) => return Ok(None),
+        let claim = run.store.ticket(key)?;
+        let Patience::Wait(on_event) = patience else {
+            return Ok(claim);
+        };
+        match claim {
             Claim::Busy if run.stop.level() > 0 => return Err(Failure::interrupted()),
             Claim::Busy => {
                 if !told {
@@ -170,6 +247,7 @@ fn claim(run: &Run<'_>, key: &Key, on_event: &OnEvent<'_>) -> Result<Option<Tick
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
+            ready => return Ok(ready),
         }
     }
 }

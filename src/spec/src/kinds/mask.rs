@@ -6,14 +6,18 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::Granularity;
+use super::sam::Sam;
+use crate::names::{Granularity, Of};
 
-/// `mask`: `N_c` binary masks for each LQ image.
+/// `mask`: `N_c` binary masks for each image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mask {
     /// The images.
     pub images: String,
+    /// Which of each pair is segmented; only masks of LQ images, as large as these, go into a network.
+    #[serde(default = "lq")]
+    pub of: Of,
     /// Prompt grid and number of masks.
     #[serde(default = "coarse")]
     pub granularity: Granularity,
@@ -40,6 +44,10 @@ impl Mask {
     }
 }
 
+const fn lq() -> Of {
+    Of::Lq
+}
+
 const fn coarse() -> Granularity {
     Granularity::Coarse
 }
@@ -50,6 +58,8 @@ const fn coarse() -> Granularity {
 pub enum Segmenter {
     /// Felzenszwalb–Huttenlocher graph segmentation at three scales; needs no weights.
     Graph(Graph),
+    /// Segment Anything with a grid of points, from weights of others.
+    Sam(Sam),
     /// Masks that others made.
     Files {
         /// The folder: for each image `<image>/*.png`, or `<image>.json` with COCO run lengths as SAM's `amg.py`
@@ -76,9 +86,18 @@ impl Segmenter {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Graph(_) => "graph",
+            Self::Sam(_) => "sam",
             Self::Files { .. } => "files",
             Self::Zero => "zero",
             Self::Other { .. } => "other",
+        }
+    }
+
+    /// The name in tables, which tells SAM's models apart.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Sam(sam) => format!("sam {}", sam.model.name()),
+            other => other.name().into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::time::Duration;
 
-use store::{Claim, Facts, StoreError};
+use store::{Claim, Facts, StoreError, Ticket};
 
 use crate::room::{Room, fill, key, ready};
 
@@ -111,6 +111,27 @@ fn the_lock_stays_with_the_parent_when_the_child_dies() {
     assert!(matches!(room.store.ticket(&key("m")).unwrap(), Claim::Busy));
     drop(ticket);
     drop(ready(&room.store, &key("m")));
+}
+
+#[test]
+fn one_child_holds_the_locks_of_many() {
+    let room = Room::new();
+    let tickets = ["a", "b", "c"].map(|name| ready(&room.store, &key(name)));
+    let [a, b, c] = &tickets;
+    let mut child = sleeper(Ticket::locks_stdin(&[a, b, c]).unwrap());
+    drop(tickets);
+    std::thread::sleep(Duration::from_millis(50));
+    for name in ["a", "b", "c"] {
+        assert!(matches!(
+            room.store.ticket(&key(name)).unwrap(),
+            Claim::Busy
+        ));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for name in ["a", "b", "c"] {
+        drop(ready(&room.store, &key(name)));
+    }
 }
 
 #[test]

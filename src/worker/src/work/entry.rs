@@ -1,4 +1,4 @@
-//! From the command line to one stage: reads the job, sets the process up, catches what goes wrong.
+//! From the command line to a stage, or a batch of them: reads jobs, sets the process up, catches what goes wrong.
 //! Unaware of what the stages compute.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
+use spec::kinds::Segmenter;
 use spec::{Device, Event, JOB_FORMAT, Job, Kind};
 
 use super::reporter::Reporter;
@@ -26,9 +27,9 @@ pub fn main() -> ExitCode {
     {
         ["--facts"] => facts(),
         ["--version"] => print(&format!("pipeline-worker {}", env!("CARGO_PKG_VERSION"))),
-        [job] if !job.starts_with('-') => work(Path::new(job)),
+        [_, ..] if !arguments.iter().any(|a| a.starts_with('-')) => work(&arguments),
         _ => {
-            let usage = "usage: pipeline-worker JOB.json | --facts | --version (it is started by `pipeline run`)";
+            let usage = "usage: pipeline-worker JOB.json… | --facts | --version (it is started by `pipeline run`)";
             let _ = writeln!(std::io::stderr(), "{usage}");
             ExitCode::from(2)
         }
@@ -63,35 +64,57 @@ fn facts() -> ExitCode {
     print(&value.to_string())
 }
 
-fn work(path: &Path) -> ExitCode {
+/// Does the jobs of these files. The process has failed where none of them succeeded; what became of each, events say.
+fn work(paths: &[String]) -> ExitCode {
     die_with_parent();
     let stop = Arc::new(AtomicBool::new(false));
-    let reporter = Reporter::new(Arc::clone(&stop));
-    let result = catch(|| {
+    let reporters: Vec<Reporter> = (0..paths.len())
+        .map(|job| Reporter::new(Arc::clone(&stop), job))
+        .collect();
+    let results = catch(|| {
         watch_signals(&stop)?;
-        let job = read_job(path)?;
-        set_up(&job)?;
-        let facts = run(&job, &reporter)?;
-        finish(&job)?;
-        Ok(facts)
+        let jobs = read_jobs(paths)?;
+        set_up(&jobs[0])?;
+        Ok(run(&jobs, &reporters))
     });
-    match result {
-        Ok(facts) => {
-            reporter.send(&Event::Done { facts });
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            reporter.send(&Event::Failed(error.report()));
-            ExitCode::FAILURE
-        }
+    let results =
+        results.unwrap_or_else(|error| paths.iter().map(|_| Err(error.clone())).collect());
+    let succeeded = results.iter().any(Result::is_ok);
+    for (result, reporter) in results.into_iter().zip(&reporters) {
+        reporter.send(&match result {
+            Ok(facts) => Event::Done { facts },
+            Err(error) => Event::Failed(error.report()),
+        });
+    }
+    if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
 /// What a stage says beside its outputs.
 pub(super) type FactMap = BTreeMap<String, serde_json::Value>;
 
-fn run(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
-    let facts = match &job.stage {
+/// What became of each job. What was computed and cannot be recorded as ended has failed.
+fn run(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> {
+    let results = match (jobs, reporters) {
+        ([job], [reporter]) => vec![stage(job, reporter)],
+        _ => batch(jobs, reporters),
+    };
+    let ended = |(result, job): (Result<FactMap, WorkError>, &Job)| {
+        let mut facts = result?;
+        if let Some(mib) = peak_memory_mib() {
+            facts.insert("peak_memory_mib".into(), mib.into());
+        }
+        finish(job)?;
+        Ok(facts)
+    };
+    results.into_iter().zip(jobs).map(ended).collect()
+}
+
+fn stage(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
+    match &job.stage {
         Kind::Prepare(config) => prepare::run(config, job, reporter),
         Kind::Mask(config) => mask::run(config, job, reporter),
         Kind::Pretrained(config) => pretrained::run(config, job),
@@ -102,12 +125,32 @@ fn run(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
             "`pipeline` itself does stages of this kind",
             "",
         )),
-    };
-    let mut facts = facts?;
-    if let Some(mib) = peak_memory_mib() {
-        facts.insert("peak_memory_mib".into(), mib.into());
     }
-    Ok(facts)
+}
+
+/// Stages that share an expensive start: masks by one SAM. Others share nothing and come one by one.
+fn batch<'a>(jobs: &'a [Job], reporters: &'a [Reporter]) -> Vec<Result<FactMap, WorkError>> {
+    let part = |(job, reporter): (&'a Job, &'a Reporter)| match &job.stage {
+        Kind::Mask(config) => match &config.segmenter {
+            Segmenter::Sam(sam) => Some(mask::Part {
+                config,
+                sam,
+                job,
+                reporter,
+            }),
+            _ => None,
+        },
+        _ => None,
+    };
+    let parts: Option<Vec<mask::Part<'_>>> = jobs.iter().zip(reporters).map(part).collect();
+    match parts {
+        Some(parts) => mask::together(&parts),
+        None => jobs
+            .iter()
+            .zip(reporters)
+            .map(|(j, r)| stage(j, r))
+            .collect(),
+    }
 }
 
 /// The orchestrator's death is ours: a stage nobody waits for would only keep its key locked.
@@ -126,6 +169,10 @@ fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), WorkError> {
             .map_err(|e| WorkError::new(format!("cannot watch for signals: {e}"), ""))?;
     }
     Ok(())
+}
+
+fn read_jobs(paths: &[String]) -> Result<Vec<Job>, WorkError> {
+    paths.iter().map(|path| read_job(Path::new(path))).collect()
 }
 
 fn read_job(path: &Path) -> Result<Job, WorkError> {

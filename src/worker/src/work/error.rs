@@ -78,6 +78,24 @@ impl WorkError {
         Self::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
     }
 
+    /// The same, with what it is about before it.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// An error of a library, whose text may end in a hint.
+    pub(super) fn from_library(error: &(dyn std::error::Error + 'static)) -> Self {
+        let (message, hint) = split_hint(&error.to_string());
+        let hint = if storage_full(error) {
+            FULL.to_owned()
+        } else {
+            hint
+        };
+        Self::new(message, hint)
+    }
+
     /// For the last event.
     pub fn report(self) -> FailureReport {
         FailureReport {
@@ -121,25 +139,15 @@ fn storage_full(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-fn from_library(error: &(dyn std::error::Error + 'static)) -> WorkError {
-    let (message, hint) = split_hint(&error.to_string());
-    let hint = if storage_full(error) {
-        FULL.to_owned()
-    } else {
-        hint
-    };
-    WorkError::new(message, hint)
-}
-
 impl From<pixels::PixelError> for WorkError {
     fn from(error: pixels::PixelError) -> Self {
-        from_library(&error)
+        Self::from_library(&error)
     }
 }
 
 impl From<CheckpointError> for WorkError {
     fn from(error: CheckpointError) -> Self {
-        from_library(&error)
+        Self::from_library(&error)
     }
 }
 

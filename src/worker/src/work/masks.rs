@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pairs::Pairs;
 use super::{WorkError, files};
+use crate::nn::sam::generator::Tally;
 
 /// `masks.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub(super) struct MaskEntry {
     pub padded: usize,
     /// Masks left out.
     pub truncated: usize,
+    /// How many masks each of SAM's filters left, before empty ones were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
 }
 
 impl MaskList {

@@ -2,7 +2,7 @@
 //! Unaware of the graph, of keys (a key is an opaque word here) and of who asks.
 //!
 //! ```text
-//!   job.json ─> entry: threads, device, death signal, panics become messages
+//!   job.json… ─> entry: threads, device, death signal, panics become messages
 //!                 |
 //!                 v             inputs: folders of finished stages
 //!   prepare ─> pairs.json + hr/, lq/            mask ─> masks.json + masks/
@@ -21,6 +21,7 @@ mod evaluate;
 mod files;
 mod mask;
 mod masks;
+mod memory;
 mod model;
 mod pairs;
 mod prepare;

@@ -6,24 +6,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use spec::Event;
+use spec::{Event, Said};
 
 use super::WorkError;
 
 /// Progress is said at most this often.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// The way out for events.
+/// The way out for events of one job.
 pub struct Reporter {
+    job: usize,
     stop: Arc<AtomicBool>,
     begin: Instant,
     last_millis: AtomicU64,
 }
 
 impl Reporter {
-    /// `stop` is set by signals.
-    pub fn new(stop: Arc<AtomicBool>) -> Self {
+    /// For the job of this place among those that the process was given. `stop` is set by signals.
+    pub fn new(stop: Arc<AtomicBool>, job: usize) -> Self {
         Self {
+            job,
             stop,
             begin: Instant::now(),
             last_millis: AtomicU64::new(0),
@@ -32,7 +34,11 @@ impl Reporter {
 
     /// Says an event. When nobody listens any more the worker is about to be told so by its death signal.
     pub fn send(&self, event: &Event) {
-        if let Ok(line) = serde_json::to_string(event) {
+        let said = Said {
+            job: self.job,
+            event: event.clone(),
+        };
+        if let Ok(line) = serde_json::to_string(&said) {
             let mut out = std::io::stdout().lock();
             let _ = writeln!(out, "{line}");
             let _ = out.flush();

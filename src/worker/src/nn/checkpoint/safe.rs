@@ -2,12 +2,13 @@
 //! Unaware of models and of what the numbers mean.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use tch::{Kind, Tensor};
 
 use super::error::CheckpointError;
@@ -24,31 +25,74 @@ pub(super) fn looks_like(start: &[u8]) -> bool {
 /// The largest header the format allows, bytes.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// The tensors of the file at `path`.
+/// The tensors of the file at `path`. Only the header is read: a file may be larger than memory.
 pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, CheckpointError> {
-    let bytes = fs::read(path).map_err(|source| CheckpointError::Io {
+    let unreadable = |reason: String| CheckpointError::Unreadable {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let (file, header, data) = open(path).map_err(|source| CheckpointError::Io {
         path: path.to_path_buf(),
         source,
     })?;
-    let bytes: Rc<[u8]> = bytes.into();
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| CheckpointError::Unreadable {
-        path: path.to_path_buf(),
-        reason: error.to_string(),
-    })?;
-    let entry = |(name, view): (String, TensorView)| {
-        let start = view.data().as_ptr().addr() - bytes.as_ptr().addr();
-        (name, lazy(&view, bytes.clone(), start))
+    let metadata: Metadata =
+        serde_json::from_slice(&header).map_err(|error| unreadable(error.to_string()))?;
+    let length = file.metadata().map_or(0, |m| m.len()).saturating_sub(data);
+    if metadata.data_len() as u64 != length {
+        let reason = format!(
+            "its tensors take {} bytes, and {length} are there",
+            metadata.data_len()
+        );
+        return Err(unreadable(reason));
+    }
+    let file = Rc::new(file);
+    let entry = |(name, info): (String, &TensorInfo)| {
+        if !is_whole(info) {
+            return Err(unreadable(format!("`{name}` and its place do not fit")));
+        }
+        Ok((name, lazy(info, Rc::clone(&file), data)))
     };
-    Ok(file.tensors().into_iter().map(entry).collect())
+    metadata.tensors().into_iter().map(entry).collect()
 }
 
-fn lazy(view: &TensorView, bytes: Rc<[u8]>, start: usize) -> Entry {
-    let end = start + view.data().len();
+/// The file, its header, and where its numbers begin.
+fn open(path: &Path) -> io::Result<(File, Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length).min(MAX_HEADER);
+    let mut header = Vec::new();
+    Read::by_ref(&mut file)
+        .take(length)
+        .read_to_end(&mut header)?;
+    let begin = 8 + header.len() as u64;
+    Ok((file, header, begin))
+}
+
+/// Whether a tensor's place in the file is as long as its shape says.
+fn is_whole(info: &TensorInfo) -> bool {
+    let (start, end) = info.data_offsets;
+    let bits = info
+        .shape
+        .iter()
+        .try_fold(info.dtype.bitsize(), |bits, &n| bits.checked_mul(n));
+    end.checked_sub(start)
+        .and_then(|bytes| bytes.checked_mul(8))
+        == bits
+}
+
+fn lazy(info: &TensorInfo, file: Rc<File>, data: u64) -> Entry {
+    let (start, end) = info.data_offsets;
+    let at = data + start as u64;
     Entry {
-        kind: kind(view.dtype()),
-        stored_as: format!("{:?}", view.dtype()),
-        size: view.shape().iter().map(|&n| n as i64).collect(),
-        read: Box::new(move || Ok(bytes[start..end].to_vec())),
+        kind: kind(info.dtype),
+        stored_as: format!("{:?}", info.dtype),
+        size: info.shape.iter().map(|&n| n as i64).collect(),
+        read: Box::new(move || {
+            let mut bytes = vec![0; end - start];
+            file.read_exact_at(&mut bytes, at)?;
+            Ok(bytes)
+        }),
     }
 }
 

@@ -86,6 +86,11 @@ impl Weights {
         self.entries.keys().map(String::as_str)
     }
 
+    /// The shape of a tensor of the file.
+    pub fn shape(&self, name: &str) -> Option<&[i64]> {
+        Some(&self.entries.get(name)?.size)
+    }
+
     /// Leaves out what is stored and not loaded, such as buffers that are computed anew.
     #[must_use]
     pub fn without(mut self, ignored: impl Fn(&str) -> bool) -> Self {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use spec::kinds::{SamModel, SamShape};
 
 /// The shape of a model. Lengths are channels unless something else is said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +68,47 @@ impl Config {
     /// The published ViT-H, `sam_vit_h_4b8939.pth` (official `build_sam.py`, `build_sam_vit_h`), the official default.
     pub fn vit_h() -> Self {
         Self::published(1280, 32, 16, [7, 15, 23, 31])
+    }
+
+    /// The shape that a pipeline file names.
+    pub fn of(model: &SamModel) -> Self {
+        match model {
+            SamModel::VitB => Self::vit_b(),
+            SamModel::VitL => Self::vit_l(),
+            SamModel::VitH => Self::vit_h(),
+            SamModel::Custom(shape) => Self::custom(shape),
+        }
+    }
+
+    fn custom(shape: &SamShape) -> Self {
+        Self {
+            img_size: shape.img_size.into(),
+            patch_size: shape.patch_size.into(),
+            embed_dim: shape.embed_dim.into(),
+            depth: shape.depth as usize,
+            num_heads: shape.num_heads.into(),
+            mlp_ratio: shape.mlp_ratio.into(),
+            window_size: shape.window_size.into(),
+            global_attn_indexes: shape
+                .global_attn_indexes
+                .iter()
+                .map(|&i| i as usize)
+                .collect(),
+            prompt_dim: shape.prompt_dim.into(),
+            mask_in_chans: shape.mask_in_chans.into(),
+            dec_depth: shape.dec_depth as usize,
+            dec_mlp_dim: shape.dec_mlp_dim.into(),
+            dec_heads: shape.dec_heads.into(),
+            iou_hidden: shape.iou_hidden.into(),
+            rel_pos_lengths_overridden: BTreeMap::new(),
+        }
+    }
+
+    /// Bytes of the image encoder's large matrices in float32: nearly all of the model, and never more than it.
+    pub fn bytes(&self) -> u64 {
+        let (width, hidden) = (self.embed_dim as u64, self.mlp_dim() as u64);
+        let block = width.saturating_mul(4 * width + 2 * hidden);
+        block.saturating_mul(self.depth as u64).saturating_mul(4)
     }
 
     /// What the three published models share (official `build_sam.py`, `_build_sam`).

@@ -3,7 +3,7 @@
 
 use pixels::{PixelError, Rgb8, Rle};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::crops::{Box4, crop_boxes, is_cut_off};
@@ -35,7 +35,7 @@ pub struct MaskRecord {
 }
 
 /// How many masks each filter left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Three masks for each point.
     pub candidates: usize,

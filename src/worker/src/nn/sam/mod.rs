@@ -24,5 +24,6 @@ pub mod transformer;
 pub use config::Config;
 pub use error::SamError;
 pub use generator::{Generator, MaskRecord};
-pub use model::{Embedding, Precision, Sam};
+pub use model::{Embedding, Sam};
 pub use params::Params;
+pub use spec::names::SamPrecision as Precision;

@@ -4,7 +4,7 @@
 use std::path::Path as FilePath;
 
 use pixels::Rgb8;
-use serde::{Deserialize, Serialize};
+use spec::names::SamPrecision;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -17,26 +17,13 @@ use super::transformer::ImageSide;
 use super::{names, preprocess};
 use crate::nn::checkpoint;
 
-/// The number format of the image encoder, where nearly all of the work is. Prompts and masks are float32 always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// float32, as the official code.
-    #[default]
-    Float32,
-    /// bfloat16.
-    Bfloat16,
-    /// float16.
-    Float16,
-}
-
-impl Precision {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Float32 => Kind::Float,
-            Self::Bfloat16 => Kind::BFloat16,
-            Self::Float16 => Kind::Half,
-        }
+/// As tch names it. The number format is the image encoder's, where nearly all of the work is; prompts and masks are
+/// float32 always.
+const fn kind(precision: SamPrecision) -> Kind {
+    match precision {
+        SamPrecision::Fp32 => Kind::Float,
+        SamPrecision::Bf16 => Kind::BFloat16,
+        SamPrecision::Fp16 => Kind::Half,
     }
 }
 
@@ -52,7 +39,7 @@ pub struct Sam {
     /// The mask decoder.
     pub mask_decoder: MaskDecoder,
     store: VarStore,
-    precision: Precision,
+    precision: SamPrecision,
 }
 
 /// What the encoder saw in an image: computed once, then used for any number of prompts and grids.
@@ -80,7 +67,7 @@ impl Sam {
             prompt_encoder: PromptEncoder::new(&(&root / "prompt_encoder"), config),
             mask_decoder: MaskDecoder::new(&(&root / "mask_decoder"), config),
             store,
-            precision: Precision::Float32,
+            precision: SamPrecision::Fp32,
         })
     }
 
@@ -91,7 +78,7 @@ impl Sam {
         path: &FilePath,
         config: &Config,
         device: Device,
-        precision: Precision,
+        precision: SamPrecision,
     ) -> Result<Self, SamError> {
         let mut sam = Self::new(config, device)?;
         names::official(checkpoint::open(path)?).fill(&sam.store)?;
@@ -101,8 +88,8 @@ impl Sam {
     }
 
     /// Sets the number format of the image encoder.
-    pub fn set_precision(&mut self, precision: Precision) {
-        (self.store.root() / "image_encoder").set_kind(precision.kind());
+    pub fn set_precision(&mut self, precision: SamPrecision) {
+        (self.store.root() / "image_encoder").set_kind(kind(precision));
         self.precision = precision;
     }
 
@@ -118,29 +105,61 @@ impl Sam {
 
     /// The embedding of an image of any size. Errors: [`SamError::Image`], [`SamError::NotFinite`].
     pub fn embed(&self, image: &Rgb8) -> Result<Embedding, SamError> {
-        no_grad(|| {
-            let scaled = preprocess::scaled(image, self.config.img_size)?;
-            let x = preprocess::encoder_input(&scaled, self.config.img_size, self.device());
-            let features = self.features(&x)?;
-            Ok(Embedding {
-                image_side: self.image_side(&features, None),
+        let mut one = self
+            .embed_all(std::slice::from_ref(image))
+            .map_err(|(_, error)| error)?;
+        Ok(one.remove(0))
+    }
+
+    /// The embeddings of images of any sizes, which go through the encoder together. An error comes with the place of
+    /// its image among them. Errors: [`SamError::Image`], [`SamError::NotFinite`].
+    pub fn embed_all(&self, images: &[Rgb8]) -> Result<Vec<Embedding>, (usize, SamError)> {
+        let side = self.config.img_size;
+        let scaled = |(n, image)| preprocess::scaled(image, side).map_err(|error| (n, error));
+        let scaled: Vec<Rgb8> = images
+            .iter()
+            .enumerate()
+            .map(scaled)
+            .collect::<Result<_, _>>()?;
+        let input = |image| preprocess::encoder_input(image, side, self.device());
+        let inputs: Vec<Tensor> = scaled.iter().map(input).collect();
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let features = no_grad(|| self.encode(&Tensor::cat(&inputs, 0)))?;
+        let embedding = |(n, (image, scaled)): (usize, (&Rgb8, &Rgb8))| {
+            let features = features.narrow(0, n as i64, 1);
+            Embedding {
+                image_side: no_grad(|| self.image_side(&features, None)),
                 features,
                 original: image.size(),
                 scaled: scaled.size(),
-            })
-        })
+            }
+        };
+        Ok(images
+            .iter()
+            .zip(&scaled)
+            .enumerate()
+            .map(embedding)
+            .collect())
     }
 
     /// The encoder's output (1, C, grid, grid) for a prepared `x` (1, 3, S, S). Errors: [`SamError::NotFinite`].
     pub fn features(&self, x: &Tensor) -> Result<Tensor, SamError> {
-        let x = x.to_kind(self.precision.kind());
-        let features = no_grad(|| self.image_encoder.forward(&x));
+        no_grad(|| self.encode(x)).map_err(|(_, error)| error)
+    }
+
+    /// The same for several images; an error comes with the place of its image.
+    fn encode(&self, x: &Tensor) -> Result<Tensor, (usize, SamError)> {
+        let x = x.to_kind(kind(self.precision));
+        let features = self.image_encoder.forward(&x);
         if is_finite(&features) {
             return Ok(features.to_kind(Kind::Float));
         }
-        Err(SamError::NotFinite {
-            module: self.first_not_finite(&x),
-        })
+        let broken = (0..x.size()[0]).find(|&n| !is_finite(&features.get(n)));
+        let n = broken.unwrap_or(0);
+        let module = self.first_not_finite(&x.narrow(0, n, 1));
+        Err((n as usize, SamError::NotFinite { module }))
     }
 
     /// The decoder's view of `features` with the mask prompts `dense` (B, 1, 4·grid, 4·grid), or without any.

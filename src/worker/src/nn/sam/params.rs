@@ -1,7 +1,10 @@
 //! The settings of the automatic mask generator, with the official names and defaults.
 //! Unaware of models and images.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+use spec::kinds::{Sam, SamModel};
 
 use super::error::SamError;
 
@@ -36,25 +39,31 @@ pub struct Params {
 }
 
 impl Default for Params {
+    /// The official defaults, which stand in `spec`.
     fn default() -> Self {
-        Self {
-            points_per_side: Some(32),
-            points_per_batch: 64,
-            pred_iou_thresh: 0.88,
-            stability_score_thresh: 0.95,
-            stability_score_offset: 1.0,
-            box_nms_thresh: 0.7,
-            crop_n_layers: 0,
-            crop_nms_thresh: 0.7,
-            crop_overlap_ratio: 512.0 / 1500.0,
-            crop_n_points_downscale_factor: 1,
-            point_grids: None,
-            min_mask_region_area: 0,
-        }
+        Self::of(&Sam::new(SamModel::VitB, PathBuf::new()), 32)
     }
 }
 
 impl Params {
+    /// The settings of a stage with `n`×`n` points.
+    pub fn of(sam: &Sam, n: usize) -> Self {
+        Self {
+            points_per_side: Some(n),
+            points_per_batch: sam.points_per_batch as usize,
+            pred_iou_thresh: sam.pred_iou_thresh,
+            stability_score_thresh: sam.stability_score_thresh,
+            stability_score_offset: sam.stability_score_offset,
+            box_nms_thresh: sam.box_nms_thresh,
+            crop_n_layers: sam.crop_n_layers as usize,
+            crop_nms_thresh: sam.crop_nms_thresh,
+            crop_overlap_ratio: sam.crop_overlap_ratio,
+            crop_n_points_downscale_factor: sam.crop_n_points_downscale_factor as usize,
+            point_grids: sam.point_grids.clone(),
+            min_mask_region_area: sam.min_mask_region_area,
+        }
+    }
+
     /// The official defaults with `n`×`n` points.
     pub fn grid(n: usize) -> Self {
         Self {

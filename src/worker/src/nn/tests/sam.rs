@@ -37,7 +37,7 @@ pub(super) fn tiny_sam() -> Sam {
         &fixture("sam_hf.safetensors"),
         &tiny(),
         Device::Cpu,
-        Precision::Float32,
+        Precision::Fp32,
     )
     .unwrap()
 }
@@ -130,7 +130,7 @@ fn refusal(weights: &BTreeMap<String, Tensor>, config: &Config) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     save_safetensors(&path, weights, &BTreeMap::new()).unwrap();
-    let error = Sam::load(&path, config, Device::Cpu, Precision::Float32).unwrap_err();
+    let error = Sam::load(&path, config, Device::Cpu, Precision::Fp32).unwrap_err();
     error.to_string()
 }
 
@@ -144,7 +144,7 @@ fn official_names_load_with_and_without_stored_constants() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     save_safetensors(&path, &weights, &BTreeMap::new()).unwrap();
-    let sam = Sam::load(&path, &tiny(), Device::Cpu, Precision::Float32).unwrap();
+    let sam = Sam::load(&path, &tiny(), Device::Cpu, Precision::Fp32).unwrap();
     assert_eq!(
         params::count(sam.store()),
         params::count(tiny_sam().store())
@@ -242,7 +242,7 @@ fn bfloat16_is_near() {
         Tensor::randn([1, 3, 128, 128], (Kind::Float, Device::Cpu)),
     );
     let exact = sam.features(&x).unwrap();
-    sam.set_precision(Precision::Bfloat16);
+    sam.set_precision(Precision::Bf16);
     let near = sam.features(&x).unwrap();
     assert_eq!(near.kind(), Kind::Float);
     let error = off(&near, &exact);

@@ -177,6 +177,8 @@ mod tests {
     #[test]
     fn normal_numbers_have_mean_zero_and_deviation_one() {
         let values = normals(100_001, &mut sampler().noise(3));
+        let anew = normals(100_001, &mut sampler().noise(4));
+        assert_ne!(values, anew, "each iteration has noise of its own");
         let n = values.len() as f64;
         let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
         let variance = values

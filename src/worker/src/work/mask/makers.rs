@@ -1,96 +1,54 @@
-//! `mask`: `N_c` masks for each LQ image (METHOD: masks).
+//! Segmenters without a network: graph segmentation, files of others, and the controls.
 //! Unaware of what the masks are for.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pixels::{GraphConfig, MaskStack, Rgb8, Rle, graph_masks, read_masks};
+use pixels::{GraphConfig, MaskStack, Rle, graph_masks, read_masks};
 use rayon::prelude::*;
 use spec::Job;
 use spec::kinds::{Graph, Mask, Segmenter};
 
-use super::entry::FactMap;
-use super::masks::{MaskEntry, MaskList, Masks};
-use super::pairs::Pairs;
-use super::{Reporter, WorkError, files};
+use super::images::Images;
+use super::output;
+use crate::work::entry::FactMap;
+use crate::work::masks::{MaskEntry, Masks};
+use crate::work::{Reporter, WorkError, files};
 
-/// Writes `masks.json` and `masks/`.
+/// The masks of all images, an image a thread.
 pub(super) fn run(config: &Mask, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
-    let pairs = Pairs::open(files::input(job, "images")?)?;
-    let maker = Maker::new(config, job, &pairs)?;
-    files::make_folder(job.out.join("masks"))?;
-    let total = pairs.list.pairs.len();
+    let images = Images::open(files::input(job, "images")?, config.of)?;
+    let maker = Maker::new(config, job, &images)?;
+    output::begin(job)?;
+    let total = images.len();
     let done = AtomicUsize::new(0);
-    let images: Vec<MaskEntry> = (0..total)
+    let entries: Vec<MaskEntry> = (0..total)
         .into_par_iter()
         .map(|at| {
             reporter.check_stop()?;
-            let entry = write(&maker.stack(at)?, &pairs.list.pairs[at].name, &job.out)?;
+            let entry = output::write(job, images.name(at), &maker.stack(at)?)?;
             reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             Ok(entry)
         })
         .collect::<Result<_, WorkError>>()?;
-    let list = MaskList {
-        count: config.count(),
-        images,
-    };
-    reporter.note(summary(&list));
-    files::write_json(&job.out.join("masks.json"), &list)?;
-    Ok(FactMap::from([(
-        "masks_found_mean".into(),
-        list.mean_found().into(),
-    )]))
-}
-
-fn write(stack: &MaskStack, name: &str, out: &Path) -> Result<MaskEntry, WorkError> {
-    let file = format!("masks/{name}.masks");
-    stack.write(&out.join(&file))?;
-    Ok(MaskEntry {
-        name: name.to_owned(),
-        file,
-        found: stack.found,
-        padded: stack.padded(),
-        truncated: stack.truncated(),
-    })
-}
-
-/// The counts in words: the paper says that most images have fewer masks than there is room for.
-fn summary(list: &MaskList) -> String {
-    let images = list.images.len();
-    let padded = list.images.iter().filter(|i| i.padded > 0).count();
-    let truncated = list.images.iter().filter(|i| i.truncated > 0).count();
-    let found = |pick: fn(usize, usize) -> usize| {
-        list.images
-            .iter()
-            .map(|i| i.found)
-            .reduce(pick)
-            .unwrap_or(0)
-    };
-    format!(
-        "{:.1} distinct masks an image ({} to {}) for {} places; {padded} of {images} images padded, {truncated} truncated",
-        list.mean_found(),
-        found(usize::min),
-        found(usize::max),
-        list.count,
-    )
+    output::finish(job, config.count(), entries, reporter)
 }
 
 struct Maker<'a> {
     config: &'a Mask,
-    pairs: &'a Pairs,
+    images: &'a Images,
     other: Option<Masks>,
 }
 
 impl<'a> Maker<'a> {
-    fn new(config: &'a Mask, job: &Job, pairs: &'a Pairs) -> Result<Self, WorkError> {
+    fn new(config: &'a Mask, job: &Job, images: &'a Images) -> Result<Self, WorkError> {
         let other = match config.segmenter {
             Segmenter::Other { .. } => Some(Masks::open(
                 files::input(job, "segmenter.other.masks")?,
-                pairs,
+                &images.pairs,
             )?),
             _ => None,
         };
-        if other.is_some() && pairs.list.pairs.len() < 2 {
+        if other.is_some() && images.len() < 2 {
             let message = "masks of another image need at least two images";
             return Err(WorkError::new(
                 message,
@@ -99,28 +57,27 @@ impl<'a> Maker<'a> {
         }
         Ok(Self {
             config,
-            pairs,
+            images,
             other,
         })
     }
 
     fn stack(&self, at: usize) -> Result<MaskStack, WorkError> {
         let (grid, count) = (self.config.grid(), self.config.count());
-        let entry = &self.pairs.list.pairs[at];
-        let (width, height) = (entry.width, entry.height);
+        let (width, height) = self.images.size(at);
         match (&self.config.segmenter, &self.other) {
             (Segmenter::Graph(graph), _) => Ok(graph_masks(
-                &self.image(at)?,
+                &self.images.image(at)?,
                 grid,
                 count,
                 &graph_config(graph),
             )),
             (Segmenter::Files { path }, _) => {
-                let masks = read_masks(path, &entry.name, width, height)?;
+                let masks = read_masks(path, self.images.name(at), width, height)?;
                 Ok(MaskStack::new(width, height, count, masks)?)
             }
             (Segmenter::Other { .. }, Some(other)) => {
-                let next = other.stack((at + 1) % self.pairs.list.pairs.len())?;
+                let next = other.stack((at + 1) % self.images.len())?;
                 let masks = next
                     .masks
                     .iter()
@@ -128,14 +85,11 @@ impl<'a> Maker<'a> {
                     .collect::<Result<_, _>>()?;
                 Ok(MaskStack::new(width, height, count, masks)?)
             }
-            (Segmenter::Zero | Segmenter::Other { .. }, _) => {
+            // SAM's stages take the other way (`super::run`).
+            (Segmenter::Zero | Segmenter::Other { .. } | Segmenter::Sam(_), _) => {
                 Ok(MaskStack::new(width, height, count, Vec::new())?)
             }
         }
-    }
-
-    fn image(&self, at: usize) -> Result<Rgb8, WorkError> {
-        self.pairs.lq_8bit(at)
     }
 }
 

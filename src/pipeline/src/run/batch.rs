@@ -1,0 +1,85 @@
+//! Stages that start together: each is claimed, kept and fails by itself; one call of the executor computes them.
+//! Unaware of what they share, which the board knows, and of how the executor computes.
+//!
+//! Only the first may wait for another run, and it waits before anything is held: two runs that each held what the other
+//! waits for would wait for ever. What another run is at meanwhile comes last, one by one.
+
+use spec::Event;
+use store::Facts;
+
+use super::slots::Grant;
+use super::stage::{Claimed, Claiming, Finish, Patience, claimed};
+use super::{Failure, Run, Task};
+
+/// A stage of a batch, and which try of it this is, from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub at: usize,
+    pub attempt: u32,
+}
+
+/// Whom to tell what happens to a stage, and how it ended.
+pub(super) struct Tell<'a> {
+    pub event: &'a (dyn Fn(usize, Event) + Sync),
+    pub end: &'a dyn Fn(usize, Result<Finish, Failure>),
+}
+
+/// Computes the stages and tells the end of each.
+pub(super) fn run(run: &Run<'_>, members: &[Member], grant: &Grant, tell: &Tell<'_>) {
+    let (mut ready, mut busy) = (Vec::new(), Vec::new());
+    for (n, member) in members.iter().enumerate() {
+        let on_event = |event| (tell.event)(member.at, event);
+        let patience = if n == 0 {
+            Patience::Wait(&on_event)
+        } else {
+            Patience::None
+        };
+        match claimed(run, member.at, member.attempt, grant, &patience) {
+            Ok(Claiming::Ready(claimed)) => ready.push(*claimed),
+            Ok(Claiming::Busy) => busy.push(*member),
+            Ok(Claiming::Done(finish)) => (tell.end)(member.at, Ok(finish)),
+            Err(failure) => (tell.end)(member.at, Err(failure)),
+        }
+    }
+    compute(run, ready, grant, tell);
+    for member in busy {
+        self::run(run, &[member], grant, tell);
+    }
+}
+
+/// Computes what was claimed, and keeps what came of each.
+fn compute(run: &Run<'_>, ready: Vec<Claimed>, grant: &Grant, tell: &Tell<'_>) {
+    let results = execute(run, &ready, grant, tell);
+    for (claimed, result) in ready.into_iter().zip(results) {
+        let at = claimed.at;
+        let kept = result
+            .and_then(|facts| claimed.keep(run, grant, facts, &|event| (tell.event)(at, event)));
+        (tell.end)(at, kept);
+    }
+}
+
+fn execute(
+    run: &Run<'_>,
+    ready: &[Claimed],
+    grant: &Grant,
+    tell: &Tell<'_>,
+) -> Vec<Result<Facts, Failure>> {
+    let tasks: Vec<Task<'_>> = ready.iter().map(|c| c.task(run, grant)).collect();
+    match tasks.as_slice() {
+        [] => Vec::new(),
+        [task] => {
+            let at = task.stage;
+            vec![run.executor.execute(task, &|event| (tell.event)(at, event))]
+        }
+        tasks => {
+            let on_event = |n: usize, event| {
+                if let Some(task) = tasks.get(n) {
+                    (tell.event)(task.stage, event);
+                }
+            };
+            let results = run.executor.execute_together(tasks, &on_event);
+            let shared = |facts: Facts| facts.with("computed_together", tasks.len());
+            results.into_iter().map(|r| r.map(shared)).collect()
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The images that are segmented: one of each pair.
+//! Unaware of segmenters.
+
+use std::path::Path;
+
+use pixels::Rgb8;
+use spec::names::Of;
+
+use crate::work::WorkError;
+use crate::work::pairs::Pairs;
+
+/// The LQ or the HR images of a `prepare` stage.
+pub(super) struct Images {
+    /// The pairs.
+    pub pairs: Pairs,
+    of: Of,
+}
+
+impl Images {
+    /// Opens the outputs of a `prepare` stage.
+    pub fn open(folder: &Path, of: Of) -> Result<Self, WorkError> {
+        let pairs = Pairs::open(folder)?;
+        Ok(Self { pairs, of })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pairs.list.pairs.len()
+    }
+
+    /// The name of image `at`.
+    pub fn name(&self, at: usize) -> &str {
+        &self.pairs.list.pairs[at].name
+    }
+
+    /// Width and height of image `at` in pixels. HR images were cut to a multiple of the scale.
+    pub fn size(&self, at: usize) -> (usize, usize) {
+        let entry = &self.pairs.list.pairs[at];
+        let scale = match self.of {
+            Of::Lq => 1,
+            Of::Hr => self.pairs.list.degrade.scale() as usize,
+        };
+        (entry.width * scale, entry.height * scale)
+    }
+
+    /// Image `at` in 8 bits.
+    pub fn image(&self, at: usize) -> Result<Rgb8, WorkError> {
+        match self.of {
+            Of::Lq => self.pairs.lq_8bit(at),
+            Of::Hr => self.pairs.hr(at),
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Masks by a tiny SAM of random weights through the whole program: outputs, batches, missing and bad weights, images.
+//! Unaware of whether masks are good; parity with the official code is tested in `tests/parity`.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{Test, files_below};
+
+/// A SAM of a few thousand random weights (tests/checkpoints/make_sam_hf.py).
+pub fn weights() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/checkpoints/sam_hf.safetensors")
+}
+
+/// Its shape.
+pub const SHAPE: &str = "{custom: {img_size: 128, patch_size: 8, embed_dim: 32, depth: 3, num_heads: 2, mlp_ratio: 2, \
+                         window_size: 7, global_attn_indexes: [1], prompt_dim: 32, dec_mlp_dim: 64, dec_heads: 4, \
+                         iou_hidden: 48}}";
+
+/// Two images, masks of two grids by one SAM, and with them all the rest of the smallest pipeline.
+fn yaml() -> String {
+    format!(
+        "\
+stages:
+  pairs:
+    prepare: {{images: photos, degrade: {{sr: 2}}, name: tiny}}
+    resources: {{threads: 1}}
+  masks:
+    each: {{grid: [3, 5]}}
+    mask:
+      images: pairs
+      count: 8
+      segmenter:
+        sam: {{model: {SHAPE}, weights: sam.safetensors, pred_iou_thresh: 0, stability_score_thresh: 0, box_nms_thresh: 0.9}}
+    resources: {{threads: 1}}
+"
+    )
+}
+
+fn tiny(name: &str) -> Option<Test> {
+    let test = Test::with_worker(name)?.photos();
+    let bytes = std::fs::read(weights()).unwrap();
+    Some(test.file("sam.safetensors", bytes).file("p.yaml", yaml()))
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The `masks.json` of all mask stages, by how many candidates each grid has.
+fn lists(test: &Test) -> Vec<(u64, PathBuf)> {
+    let lists = files_below(&test.path("cache/outputs")).into_iter();
+    let mut lists: Vec<(u64, PathBuf)> = lists
+        .filter(|p| p.ends_with("masks.json"))
+        .map(|p| {
+            (
+                json(&p)["images"][0]["tally"]["candidates"]
+                    .as_u64()
+                    .unwrap(),
+                p,
+            )
+        })
+        .collect();
+    lists.sort();
+    lists
+}
+
+#[test]
+fn masks_with_what_sam_says_of_each() {
+    let Some(test) = tiny("masks_with_what_sam_says_of_each") else {
+        return;
+    };
+    test.run("run p.yaml")
+        .exits(0)
+        .says("3 ran, 0 fresh, 0 failed");
+    let lists = lists(&test);
+    assert_eq!(lists.iter().map(|l| l.0).collect::<Vec<_>>(), [27, 75]);
+    for (_, list) in &lists {
+        for entry in json(list)["images"].as_array().unwrap() {
+            let count = |name: &str| entry[name].as_u64().unwrap();
+            let records = json(
+                &list.with_file_name(format!("masks/{}.json", entry["name"].as_str().unwrap())),
+            );
+            let records = records["masks"].as_array().unwrap().clone();
+            let kept = count("found") - count("truncated");
+            assert_eq!(records.len() as u64, kept);
+            assert_eq!(kept + count("padded"), 8);
+            let iou = |r: &Value| r["predicted_iou"].as_f64().unwrap();
+            assert!(
+                records
+                    .windows(2)
+                    .all(|pair| iou(&pair[0]) >= iou(&pair[1]))
+            );
+            for record in &records {
+                assert!(record["area"].as_u64().unwrap() > 0);
+                assert!(record["point_coords"][0].as_f64().unwrap() < 24.0);
+                assert_eq!(record["crop_box"].as_array().unwrap().len(), 4);
+            }
+        }
+    }
+    test.run("run p.yaml")
+        .exits(0)
+        .says("0 ran, 3 fresh, 0 failed");
+}
+
+#[test]
+fn half_precision_on_the_processor_is_refused_before_anything_runs() {
+    let name = "half_precision_on_the_processor_is_refused_before_anything_runs";
+    let Some(test) = tiny(name) else {
+        return;
+    };
+    let set = "--set stages.masks.mask.segmenter.sam.precision=bf16";
+    test.run(&format!("plan p.yaml {set}")).exits(0).says(
+        "`segmenter.sam.precision: bf16` computes on CUDA only, and this plan is for the CPU",
+    );
+    test.run(&format!("run p.yaml {set}"))
+        .exits(1)
+        .says("blocked: masks[grid=3]: ");
+}
+
+#[test]
+fn masks_of_several_grids_come_out_of_one_process() {
+    let Some(test) = tiny("masks_of_several_grids_come_out_of_one_process") else {
+        return;
+    };
+    test.run("run p.yaml").exits(0).says("3 ran");
+    let masks = |test: &Test| -> Vec<Vec<u8>> {
+        let files = lists(test).into_iter();
+        files
+            .flat_map(|(_, list)| files_below(&list.with_file_name("masks")))
+            .map(|file| std::fs::read(file).unwrap())
+            .collect()
+    };
+    let logs: Vec<String> = files_below(&test.path("cache/logs"))
+        .iter()
+        .map(|log| std::fs::read_to_string(log).unwrap())
+        .collect();
+    let others = logs.iter().filter(|log| log.contains("computed together"));
+    assert_eq!(others.count(), 1, "{logs:?}");
+    let together = masks(&test);
+    assert_eq!(
+        together.len(),
+        8,
+        "masks and records of two images and two grids"
+    );
+    std::fs::remove_dir_all(test.path("cache")).unwrap();
+    test.run("run p.yaml masks[grid=5]").exits(0).says("2 ran");
+    test.run("run p.yaml").exits(0).says("1 ran, 2 fresh");
+    assert!(
+        together == masks(&test),
+        "alone or together, the bytes are the same"
+    );
+}
+
+#[test]
+fn the_missing_checkpoint_is_named_with_where_to_get_it() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
+    let read = |name: &str| std::fs::read(shipped.join(name)).unwrap();
+    let test = Test::new()
+        .file("pipelines/quickstart-sam.yaml", read("quickstart-sam.yaml"))
+        .file("pipelines/quickstart.yaml", read("quickstart.yaml"))
+        .photo("pipelines/photos/train/coffee.png", 64, 64)
+        .photo("pipelines/photos/train/retina.png", 64, 64)
+        .photo("pipelines/photos/train/tissue.png", 64, 64)
+        .photo("pipelines/photos/train/deep_field.png", 64, 64)
+        .photo("pipelines/photos/test/cat.png", 64, 64);
+    let texts = [
+        "there is no file `pipelines/checkpoints/sam_vit_b_01ec64.pth` (segmenter.sam.weights)",
+        "checkpoints/sam_vit_b_01ec64.pth` is Meta's checkpoint of SAM vit-b (sam_vit_b_01ec64.pth, 375 MB)",
+        "Get it once from https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth\n      and put it there",
+        "or keep it elsewhere and set PIPELINE_SAM_VIT_B to its path",
+    ];
+    for (words, code) in [
+        ("plan pipelines/quickstart-sam.yaml", 0),
+        ("run pipelines/quickstart-sam.yaml train-masks[coarse]", 1),
+    ] {
+        let mut ran = test.run(words).exits(code);
+        for text in texts {
+            ran = ran.says(text);
+        }
+        assert_eq!(format!("{ran}").matches("Get it once").count(), 1, "{ran}");
+    }
+    let elsewhere = test
+        .command("plan pipelines/quickstart-sam.yaml")
+        .env("PIPELINE_SAM_VIT_B", "/nowhere/b.pth")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(elsewhere.stdout).unwrap();
+    assert!(
+        text.contains("hint: `/nowhere/b.pth` is Meta's checkpoint"),
+        "{text}"
+    );
+}
+
+/// The checkpoint's file with one change is refused with all of these texts, and nothing is kept of its masks.
+#[track_caller]
+fn refused(test: &Test, bytes: &[u8], texts: &[&str]) {
+    test.write("sam.safetensors", bytes);
+    let mut ran = test.run("run p.yaml masks[grid=3]").exits(1);
+    for text in texts {
+        ran = ran.says(text);
+    }
+    assert!(!test.committed().contains(&"mask".to_owned()), "{ran}");
+}
+
+#[test]
+fn bad_checkpoints_are_refused_by_name() {
+    let Some(test) = tiny("bad_checkpoints_are_refused_by_name") else {
+        return;
+    };
+    let whole = std::fs::read(weights()).unwrap();
+    let unusable = "`sam.safetensors` is not a usable checkpoint: ";
+    refused(
+        &test,
+        &whole[..whole.len() / 2],
+        &[unusable, "its tensors take ", "a truncated download"],
+    );
+    refused(&test, b"", &[unusable]);
+    refused(
+        &test,
+        b"\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R.",
+        &["wants to run `os.system`", "nothing was run"],
+    );
+    let known = |name: &str| std::fs::read(weights().with_file_name(name)).unwrap();
+    refused(&test, &known("evil.pth"), &["nothing was run"]);
+    refused(
+        &test,
+        &known("bare.pth"),
+        &[
+            "does not fit the model",
+            "missing: ",
+            "unexpected: bias, weight",
+        ],
+    );
+    test.write("sam.safetensors", &whole);
+    let other = "--set stages.masks.mask.segmenter.sam.model=vit-l";
+    test.run(&format!("run p.yaml masks[grid=3] {other}"))
+        .exits(1)
+        .says("`sam.safetensors` does not fit the model:")
+        .says("missing: ")
+        .says("misshapen: ")
+        .says("hint: this looks like Segment Anything");
+}
+
+/// The tensors of the fixture, with one of them changed.
+fn with_nan() -> Vec<u8> {
+    let bytes = std::fs::read(weights()).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let name = "vision_encoder.layers.1.mlp.lin2.bias";
+    let start = file.tensor(name).unwrap().data().as_ptr().addr() - bytes.as_ptr().addr();
+    let mut bytes = bytes.clone();
+    bytes[start..start + 2].copy_from_slice(&0x7e00_u16.to_le_bytes()); // NaN in half precision
+    bytes
+}
+
+#[test]
+fn nan_in_the_weights_is_named() {
+    let Some(test) = tiny("nan_in_the_weights_is_named") else {
+        return;
+    };
+    refused(
+        &test,
+        &with_nan(),
+        &["holds NaN or infinite values in `image_encoder.blocks.1.mlp.lin2.bias`"],
+    );
+}
+
+/// A file of 64 GB, nearly all of it a hole, whose header says that it holds one huge tensor: it is not read.
+#[test]
+fn a_checkpoint_larger_than_memory_is_mapped_and_refused() {
+    let Some(test) = tiny("a_checkpoint_larger_than_memory_is_mapped_and_refused") else {
+        return;
+    };
+    let numbers = 16_u64 << 30;
+    let header = format!(
+        r#"{{"image_encoder.pos_embed":{{"dtype":"F32","shape":[1,{},1024],"data_offsets":[0,{}]}}}}"#,
+        numbers / 1024,
+        numbers * 4
+    );
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    test.write("big/sam.safetensors", &bytes);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(test.path("big/sam.safetensors"));
+    let long = file.unwrap().set_len(bytes.len() as u64 + numbers * 4);
+    if long.is_err() {
+        println!("skipped: this disk has no files with holes");
+        return;
+    }
+    // A digest of it would take minutes, so the worker gets it by a job of its own.
+    let job = serde_json::json!({
+        "format": spec::JOB_FORMAT, "key": "k",
+        "stage": {"mask": {"images": "pairs", "granularity": "coarse", "segmenter": {"sam": {
+            "model": model(), "weights": test.path("big/sam.safetensors")}}}},
+        "inputs": {"images": test.path("images")}, "out": test.path("out"), "state": test.path("state"),
+        "device": "cpu", "threads": 1, "checkpoint_seconds": 10.0,
+    });
+    let report = failure(&test, &job);
+    assert!(
+        report.contains(
+            "misshapen: image_encoder.pos_embed is [1, 16777216, 1024], not [1, 16, 16, 32]"
+        ),
+        "{report}"
+    );
+    assert!(
+        report.contains("this looks like Segment Anything ViT-L"),
+        "{report}"
+    );
+
+    let mut giant = job;
+    giant["stage"]["mask"]["segmenter"]["sam"]["model"] =
+        serde_json::json!({"custom": {"embed_dim": 65536, "num_heads": 64, "depth": 400}});
+    let report = failure(&test, &giant);
+    assert!(
+        report.contains("memory is too small: the weights of SAM (custom) need 76800.0 GiB"),
+        "{report}"
+    );
+}
+
+fn model() -> Value {
+    serde_json::json!({"custom": {"img_size": 128, "patch_size": 8, "embed_dim": 32, "depth": 3, "num_heads": 2,
+        "mlp_ratio": 2, "window_size": 7, "global_attn_indexes": [1], "prompt_dim": 32, "dec_mlp_dim": 64,
+        "dec_heads": 4, "iou_hidden": 48}})
+}
+
+/// What the worker says of a job that fails.
+fn failure(test: &Test, job: &Value) -> String {
+    test.write("out/.keep", "");
+    test.write("state/.keep", "");
+    test.write(
+        "images/pairs.json",
+        r#"{"degrade":{"sr":2},"seed":0,"pairs":[]}"#,
+    );
+    test.write("job.json", job.to_string());
+    let output = std::process::Command::new(test.worker())
+        .arg(test.path("job.json"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], "failed", "{text}");
+    format!(
+        "{}\nhint: {}",
+        last["message"].as_str().unwrap(),
+        last["hint"].as_str().unwrap()
+    )
+}
+
+#[test]
+fn images_of_odd_shapes_and_kinds() {
+    let Some(test) = tiny("images_of_odd_shapes_and_kinds") else {
+        return;
+    };
+    let test = test
+        .photo("odd/one.png", 2, 2)
+        .photo("odd/long.png", 2000, 10)
+        .photo("odd/tall.png", 6, 90);
+    let set = "--set stages.pairs.prepare.images=odd";
+    test.run(&format!("run p.yaml masks[grid=3] {set}"))
+        .exits(0)
+        .says("2 ran");
+    let test = test.photo("odd/thread.png", 4000, 2);
+    test.run(&format!("run p.yaml masks[grid=3] {set}"))
+        .exits(1)
+        .says("thread: an image of 2000x1 cannot be segmented: scaled to a longer side of 128, nothing is left of it")
+        .says("\nhint: leave this image out");
+}
