@@ -15,8 +15,8 @@ pub struct Plot {
     pub x: String,
     /// What the vertical axis shows.
     pub y: String,
-    /// A line below the legend.
-    pub note: String,
+    /// Sentences below the legend.
+    pub notes: Vec<String>,
     /// The curves, in the order of the legend.
     pub curves: Vec<Curve>,
 }

@@ -15,6 +15,8 @@ const TOP: f64 = 52.0;
 const AXIS: f64 = 64.0;
 /// A line of the legend.
 const LINE: f64 = 20.0;
+/// Letters of a note that fit across.
+const WIDEST: usize = 95;
 
 /// Okabe and Ito's colours, which people with colour blindness tell apart; the last ones again dashed.
 const COLORS: [&str; 7] = [
@@ -35,8 +37,10 @@ impl Plot {
     /// The text of an `.svg` file.
     pub fn svg(&self) -> String {
         let names = self.names();
-        let bottom = TOP + FRAME + AXIS + LINE * (names.len() + 1) as f64 + 8.0;
         let (low, high, cut) = shown(&self.values(|(_, y)| y));
+        let notes = self.lines(cut);
+        let below = TOP + FRAME + AXIS + LINE * names.len() as f64;
+        let bottom = below + LINE * notes.len() as f64 + 8.0;
         let end = self.values(|(x, _)| x).into_iter().fold(1.0, f64::max);
         let across = Scale {
             low: 0.0,
@@ -59,14 +63,28 @@ impl Plot {
         for (n, name) in names.iter().enumerate() {
             out += &self.legend(name, n, TOP + FRAME + AXIS + LINE * n as f64);
         }
-        let cut = if cut {
-            "; lower values are cut off"
-        } else {
-            ""
-        };
-        let note = format!("{}{cut}", self.note);
-        let y = TOP + FRAME + AXIS + LINE * names.len() as f64 + 4.0;
-        out + &text("note", LEFT, y, "start", &note) + "</svg>\n"
+        for (n, note) in notes.iter().enumerate() {
+            out += &text("note", LEFT, below + LINE * n as f64 + 4.0, "start", note);
+        }
+        out + "</svg>\n"
+    }
+
+    /// The notes, in lines that fit the picture.
+    fn lines(&self, cut: bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        let cut = cut.then_some("Lower values are cut off.");
+        for note in self.notes.iter().map(String::as_str).chain(cut) {
+            let mut line = String::new();
+            for word in note.split_whitespace() {
+                if !line.is_empty() && line.chars().count() + word.chars().count() >= WIDEST {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line += if line.is_empty() { "" } else { " " };
+                line += word;
+            }
+            lines.push(line);
+        }
+        lines
     }
 
     /// The names of the legend, each once.

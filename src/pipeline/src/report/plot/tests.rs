@@ -13,7 +13,7 @@ fn plot() -> Plot {
         title: "Schemes <5>".into(),
         x: "iterations".into(),
         y: "PSNR (dB)".into(),
-        note: "circle: kept".into(),
+        notes: vec!["Circle: kept.".into(), "long ".repeat(40)],
         curves: vec![
             curve(
                 "SPT",
@@ -50,7 +50,10 @@ fn curves_share_axes_and_seeds_share_a_colour() {
         "{svg}"
     );
     assert!(svg.contains("Schemes &lt;5&gt;"));
-    assert!(svg.contains("circle: kept; lower values are cut off"));
+    let notes: Vec<&str> = svg.split("class=\"note\"").skip(1).collect();
+    assert_eq!(notes.len(), 1 + 3 + 1, "{svg}");
+    assert!(notes[0].contains(">Circle: kept.<"));
+    assert!(notes[4].contains(">Lower values are cut off.<"));
     assert!(svg.contains(">29.0<") || svg.contains(">29.00<"), "{svg}");
 }
 

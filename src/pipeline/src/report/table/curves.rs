@@ -34,7 +34,7 @@ pub(super) fn svg(table: &Table, from: &[Evaluation]) -> Result<String, ReportEr
         title: title(table),
         x: "iterations".into(),
         y: "PSNR of the validation images (dB)".into(),
-        note: "circle: the weights that were handed on".into(),
+        notes: notes(table),
         curves,
     };
     Ok(plot.svg())
@@ -44,6 +44,14 @@ pub(super) fn svg(table: &Table, from: &[Evaluation]) -> Result<String, ReportEr
 fn kept(evaluation: &Evaluation) -> Result<Option<f64>, ReportError> {
     let scores = read_scores(&evaluation.folder)?;
     Ok(scores.summary.model.iterations.map(|n| n as f64))
+}
+
+/// What the circle is, and what the table says is to be read with care.
+fn notes(table: &Table) -> Vec<String> {
+    let own = (!table.note.is_empty()).then(|| table.note.clone());
+    std::iter::once("Circle: the weights that were handed on.".to_owned())
+        .chain(own)
+        .collect()
 }
 
 fn title(table: &Table) -> String {
