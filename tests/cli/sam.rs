@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Test, files_below};
 
-/// A SAM of a few thousand random weights (tests/checkpoints/make_sam_hf.py).
+/// A SAM of a few thousand random weights (`tests/checkpoints/make_sam_hf.py`).
 pub fn weights() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/checkpoints/sam_hf.safetensors")
 }

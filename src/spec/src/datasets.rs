@@ -334,8 +334,9 @@ mod tests {
 
     #[test]
     fn the_counts_are_those_that_weight_the_papers_averages() {
-        let images = |names: &[Dataset]| names.iter().map(|d| d.facts().images).sum::<usize>();
         use Dataset::{B100, Bsd68, Kodak24, Manga109, McMaster, Set5, Set14, Urban100};
+
+        let images = |names: &[Dataset]| names.iter().map(|d| d.facts().images).sum::<usize>();
         assert_eq!(images(&[Set5, Set14, B100, Urban100, Manga109]), 328);
         assert_eq!(images(&[Bsd68, Kodak24, McMaster, Urban100]), 210);
         assert_eq!(images(&[Dataset::Div2k, Dataset::Flickr2k]), 3450);

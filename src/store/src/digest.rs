@@ -17,6 +17,14 @@ impl Digest {
         blake3::hash(bytes).into()
     }
 
+    /// The digest of an image: its width and height in pixels, each as 8 bytes, little endian, then its samples.
+    pub fn of_image(width: usize, height: usize, samples: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(width as u64).to_le_bytes());
+        hasher.update(&(height as u64).to_le_bytes());
+        hasher.update(samples).finalize().into()
+    }
+
     /// The 32 bytes themselves.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

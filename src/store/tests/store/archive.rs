@@ -127,6 +127,9 @@ fn refusal(store: &Store, archive: &[u8]) -> String {
     }
 }
 
+/// Type, name and bytes of an entry of an archive.
+type Entry<'a> = (EntryType, &'a str, &'a [u8]);
+
 #[test]
 fn hostile_archives_are_refused_with_a_reason() {
     let (from, to) = (Room::new(), Room::new());
@@ -137,7 +140,7 @@ fn hostile_archives_are_refused_with_a_reason() {
     let up = format!("{key}/outputs/../../../up");
     let file = EntryType::Regular;
     let first = (file, name.as_str(), record.as_slice());
-    let cases: [(&[(EntryType, &str, &[u8])], &str); 14] = [
+    let cases: [(&[Entry<'_>], &str); 14] = [
         (&[(file, "/etc/passwd", b"x")], "does not begin with a key"),
         (&[(file, "../../x", b"x")], "does not begin with a key"),
         (&[(file, "x", b"x")], "does not begin with a key"),

@@ -1,5 +1,5 @@
 //! The tests of the cache through its public doors: commits, crashes, damage, locks, the memo, clean-ups, archives, disks.
-//! Unaware of the crate's inside. PIPELINE_SOAK=1 runs the long form of the tests in `soak`.
+//! Unaware of the crate's inside. `PIPELINE_SOAK=1` runs the long form of the tests in `soak`.
 
 #[cfg(test)]
 mod archive;

@@ -1,5 +1,5 @@
 //! Kills at random moments, flipped bits, full disks, clocks that jump: never a wrong or partial result.
-//! Unaware of speed. A tenth of the rounds, or fewer; all of them with PIPELINE_SOAK=1.
+//! Unaware of speed. A tenth of the rounds, or fewer; all of them with `PIPELINE_SOAK=1`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};

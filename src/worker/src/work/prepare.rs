@@ -110,7 +110,7 @@ fn pair(config: &Prepare, wanted: &Wanted<'_>, out: &Path) -> Result<PairEntry, 
     let path = wanted.path;
     let Loaded { image, notes } = read_rgb8(path)?;
     let name = name_of(path);
-    let digest = digest(&image);
+    let digest = Digest::of_image(image.width, image.height, &image.data).to_string();
     let (hr, lq) = match (config.degrade, &wanted.folder.lr) {
         (Degrade::Denoise(_), _) => (image, None),
         (Degrade::Sr(scale), None) => {
@@ -143,11 +143,6 @@ fn pair(config: &Prepare, wanted: &Wanted<'_>, out: &Path) -> Result<PairEntry, 
         digest,
         notes,
     })
-}
-
-fn digest(image: &Rgb8) -> String {
-    let size = [image.width as u64, image.height as u64].map(u64::to_le_bytes);
-    Digest::of(&[size.concat().as_slice(), &image.data].concat()).to_string()
 }
 
 fn mod_crop(image: &Rgb8, scale: usize, path: &Path) -> Result<Rgb8, WorkError> {

@@ -111,8 +111,10 @@ fn write_job(
             let written = pixels::write_png(&images.join(&file), &picture.image);
             written.map_err(|e| Fatal::failed(e.to_string(), ""))?;
             let (width, height) = picture.image.size();
+            let digest = store::Digest::of_image(width, height, &picture.image.data).to_string();
             Ok(json!({
-                "name": picture.number, "hr": file, "lq": file, "width": width, "height": height, "notes": [],
+                "name": picture.number, "hr": file, "lq": file, "width": width, "height": height, "digest": digest,
+                "notes": [],
             }))
         })
         .collect::<Result<_, Fatal>>()?;
