@@ -78,8 +78,11 @@ fn opened(config: &Prepare) -> Result<Vec<Folder>, WorkError> {
 /// The images that are wanted, in the order of their names; no two of them with one name.
 fn chosen<'f>(config: &Prepare, folders: &'f [Folder]) -> Result<Vec<Wanted<'f>>, WorkError> {
     let wanted = |image: &Wanted| {
-        let name = image.path.file_name().unwrap_or_default();
-        config.reads("images", &image.folder.source.hr, &name.to_string_lossy())
+        let name = image.path.file_name().unwrap_or_default().to_string_lossy();
+        let source = &image.folder.source;
+        // Several data sets may share a folder: each image comes once, from the one that has it.
+        source.dataset.is_none_or(|d| d.facts().has(&name))
+            && config.reads("images", &source.hr, &name)
     };
     let all = folders.iter().flat_map(|folder| {
         let paths = folder.hr.iter();
