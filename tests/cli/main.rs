@@ -20,6 +20,9 @@ mod data;
 #[cfg(test)]
 mod denoising;
 #[cfg(test)]
+#[path = "../dice.rs"]
+mod dice;
+#[cfg(test)]
 mod digests;
 #[cfg(test)]
 mod killed;
@@ -27,6 +30,9 @@ mod killed;
 mod order;
 #[cfg(test)]
 mod real;
+#[cfg(test)]
+#[path = "../rounds.rs"]
+mod rounds;
 #[cfg(test)]
 mod sam;
 #[cfg(test)]

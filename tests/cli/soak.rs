@@ -10,25 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bad_disk::Disk;
+use crate::dice::Dice;
+use crate::rounds::rounds;
 use crate::support::{Ran, Test, files_below, list};
-
-/// The long form's rounds, or the short form's.
-fn rounds(long: u64, short: u64) -> u64 {
-    let is_long = std::env::var_os("PIPELINE_SOAK").is_some_and(|value| value != "0");
-    if is_long { long } else { short }
-}
-
-/// Numbers that look random and are the same in each run (xorshift, Marsaglia 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
-    }
-}
 
 const STAGES: usize = 30;
 const LAYER: usize = 10;

@@ -4,12 +4,17 @@
 //! By default a few rounds on the reduced quickstart. `PIPELINE_KILL_ROUNDS`, `PIPELINE_KILLS` (kills a round),
 //! `PIPELINE_KILL_FILE` and `PIPELINE_KILL_SEED` make it longer or other: `make soak` runs the long form.
 
+#[path = "../dice.rs"]
+mod dice;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use dice::Dice;
 
 fn main() -> ExitCode {
     // `cargo test -- --list` and filters of other targets: this program is one test.
@@ -82,8 +87,8 @@ fn soak() -> Result<(), String> {
         let work = tempfile::tempdir().map_err(|e| e.to_string())?;
         for _ in 0..kills {
             // Kills come all over the time the whole run takes, early ones more often than not.
-            let delay = full.mul_f64(dice.fraction() / kills as f64 * 1.5);
-            let hit = kill_once(&file, work.path(), delay, dice.fraction() < 0.5)?;
+            let delay = full.mul_f64(fraction(&mut dice) / kills as f64 * 1.5);
+            let hit = kill_once(&file, work.path(), delay, fraction(&mut dice) < 0.5)?;
             counts[usize::from(hit)] += 1;
         }
         finish(&file, work.path())?;
@@ -226,14 +231,8 @@ fn compare(
     }
 }
 
-/// Xorshift: the moments are random, and the same for a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn fraction(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
+/// From 0 to 1: the moments are random, and the same for a seed.
+fn fraction(dice: &mut Dice) -> f64 {
+    const STEPS: u64 = 1 << 53;
+    dice.roll(STEPS) as f64 / STEPS as f64
 }

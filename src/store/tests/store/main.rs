@@ -16,6 +16,9 @@ mod crash;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+#[path = "../../../../tests/dice.rs"]
+mod dice;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod format;
@@ -27,6 +30,9 @@ mod locks;
 mod memo;
 #[cfg(test)]
 mod room;
+#[cfg(test)]
+#[path = "../../../../tests/rounds.rs"]
+mod rounds;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]

@@ -10,27 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use store::{Claim, Digest, Facts, GcRequest, Key, Presence, Store};
 
+use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::locks::{HELPER, helper};
 use crate::room::{Room, count, fill, is_fresh, key, ready};
-
-/// The long form's rounds, or the short form's.
-fn rounds(long: u64, short: u64) -> u64 {
-    let is_long = std::env::var_os("PIPELINE_SOAK").is_some_and(|value| value != "0");
-    if is_long { long } else { short }
-}
-
-/// Numbers that look random and are the same in each run (xorshift, Marsaglia 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
-    }
-}
+use crate::rounds::rounds;
 
 fn manifest(n: u64) -> String {
     format!("stage {n}")
