@@ -277,7 +277,7 @@ impl Loader<'_> {
     }
 
     fn typed(&self, drafts: Vec<Draft>, index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
-        let mut typed = Vec::new();
+        let mut typed = Vec::with_capacity(drafts.len());
         let mut problems = Vec::new();
         for draft in drafts {
             match self.stage(draft, index) {
@@ -574,6 +574,7 @@ pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
         "evaluate" => fields_of::<kinds::Evaluate>(),
         "command" => fields_of::<kinds::Command>(),
         "figure" => fields_of::<kinds::Figure>(),
+        "robustness" => fields_of::<kinds::Robustness>(),
         _ => fields_of::<kinds::Table>(),
     };
     let schedule = if own.contains(&"schedule") {
@@ -615,6 +616,7 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         "evaluate" => from_node(config).map(Kind::Evaluate),
         "command" => from_node(&spelled_out(config)).map(Kind::Command),
         "figure" => from_node(config).map(Kind::Figure),
+        "robustness" => from_node(config).map(Kind::Robustness),
         _ => from_node(config).map(Kind::Table),
     };
     read.map_err(|mut problem| {

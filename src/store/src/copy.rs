@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::atomic::{create_beside, parent};
 use crate::error::{at, at_sized};
 use crate::stat::Stat;
-use crate::{Key, Output, Record, Result, Store, StoreError, hash};
+use crate::{Key, Output, Record, Result, Store, StoreError, hash, lock};
 
 /// Bytes copied at once.
 const CHUNK: usize = 1 << 20;
@@ -39,6 +39,11 @@ impl Store {
     pub fn restore(&self, all: &[(Key, Output, PathBuf)]) -> Result<()> {
         all.par_iter()
             .try_for_each(|(key, output, dest)| copy(&self.output_dir(key), output, dest))
+    }
+
+    /// Waits for the right to put outputs where people see them, and to move aside what lies there. Drop it to end it.
+    pub fn lock_places(&self) -> Result<File> {
+        lock::wait_alone(&self.layout().places_lock())
     }
 
     /// Whether the file has the bytes of this output, from the memo while the file does not change.

@@ -106,6 +106,11 @@ impl Layout {
         self.root.join("locks").join("gc")
     }
 
+    /// Taken by who puts outputs at their declared paths.
+    pub(crate) fn places_lock(&self) -> PathBuf {
+        self.root.join("locks").join("places")
+    }
+
     pub(crate) fn leases(&self) -> PathBuf {
         self.root.join("leases")
     }

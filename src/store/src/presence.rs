@@ -85,7 +85,7 @@ pub(crate) fn is_good(store: &Store, folder: &Path, output: &Output) -> Option<b
     }
 }
 
-/// From this many outputs on, all cores look.
+/// From this many outputs or keys on, all cores look: to wake them takes longer than a few of them.
 const MANY: usize = 64;
 
 impl Store {
@@ -125,6 +125,9 @@ impl Store {
 
     /// [`Store::presence`] of many keys, on all cores, in the order given.
     pub fn presences(&self, keys: &[Key]) -> Vec<Presence> {
+        if keys.len() < MANY {
+            return keys.iter().map(|key| self.presence(key)).collect();
+        }
         keys.par_iter().map(|key| self.presence(key)).collect()
     }
 

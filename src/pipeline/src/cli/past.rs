@@ -30,12 +30,11 @@ impl<'a> CachedPast<'a> {
 
 impl Past for CachedPast<'_> {
     fn stored(&self, key: &Key) -> Stored {
-        match self.store.presence(key) {
-            Presence::Absent => Stored::Nothing,
-            Presence::Fresh(_) => Stored::Whole,
-            Presence::Missing(files) => Stored::Missing(files),
-            Presence::Damaged(files) => Stored::Damaged(files),
-        }
+        stored(self.store.presence(key))
+    }
+
+    fn stored_all(&self, keys: &[Key]) -> Vec<Stored> {
+        self.store.presences(keys).into_iter().map(stored).collect()
     }
 
     fn last_manifest(&self, stage: &str) -> Option<String> {
@@ -46,5 +45,14 @@ impl Past for CachedPast<'_> {
             .ok()
             .flatten()
             .map(|record| record.manifest)
+    }
+}
+
+fn stored(presence: Presence) -> Stored {
+    match presence {
+        Presence::Absent => Stored::Nothing,
+        Presence::Fresh(_) => Stored::Whole,
+        Presence::Missing(files) => Stored::Missing(files),
+        Presence::Damaged(files) => Stored::Damaged(files),
     }
 }

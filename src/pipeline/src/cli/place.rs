@@ -6,50 +6,97 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use spec::Kind;
-use store::{Output, Record};
+use store::{Key, Output, Record};
 
 use super::session::Session;
 use super::{Fatal, say};
 use crate::plan::{Plan, Planned};
 
-/// Puts all outputs of finished commands in place; returns how many files that were.
-pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
-    let stages = &session.pipeline.stages;
-    let is_command = |p: &&Planned| matches!(stages[p.stage].kind, Kind::Command(_));
-    let mut missing = Vec::new();
-    let mut earlier = None;
-    for planned in plan.stages.iter().filter(is_command) {
-        let Some(key) = planned.key else { continue };
-        let mut before = None;
-        for output in session.store.outputs(&key) {
-            let full = session.root.join(&output.path);
-            if session.store.is_copy(&full, &output) {
-                continue;
-            }
-            let before = before.get_or_insert_with(|| {
-                let read = || session.store.last_keys(&session.pipeline_path());
-                let last = earlier.get_or_insert_with(read);
-                let key = last.get(&stages[planned.stage].name)?;
-                session.store.record(key).ok().flatten()
-            });
-            make_room(session, &full, &output, before.as_ref())?;
-            missing.push((key, output, full));
-        }
-    }
-    session.store.restore(&missing)?;
-    Ok(missing.len())
+/// Stages that one core looks at before another is asked.
+const FEW: usize = 64;
+
+/// An output that is not at its declared path.
+struct Missing {
+    stage: usize,
+    key: Key,
+    output: Output,
+    full: PathBuf,
 }
 
-/// Moves a person's work aside.
-fn make_room(
-    session: &Session,
-    full: &Path,
-    output: &Output,
-    before: Option<&Record>,
-) -> Result<(), Fatal> {
-    let path = &output.path;
-    if std::fs::symlink_metadata(full).is_ok() && !is_ours(session, full, path, before) {
+/// Puts all outputs of finished commands in place; returns how many files that were. One process at a time does it: what
+/// another one has just put there is seen as that, not as a person's work.
+pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
+    let mut missing = missing(session, plan);
+    if missing.is_empty() {
+        return Ok(0);
+    }
+    let _alone = session.store.lock_places()?;
+    missing.retain(|m| !session.store.is_copy(&m.full, &m.output));
+    let earlier = session.store.last_keys(&session.pipeline_path());
+    let mut before = Before::default();
+    for m in &missing {
+        let old = earlier.get(&session.pipeline.stages[m.stage].name);
+        make_room(session, m, before.output(session, old, &m.output.path))?;
+    }
+    let all: Vec<_> = missing
+        .into_iter()
+        .map(|m| (m.key, m.output, m.full))
+        .collect();
+    session.store.restore(&all)?;
+    Ok(all.len())
+}
+
+/// Looked for on all cores: most often there are thousands, and all in place.
+fn missing(session: &Session, plan: &Plan) -> Vec<Missing> {
+    let stages = &session.pipeline.stages;
+    let is_command = |p: &&Planned| matches!(stages[p.stage].kind, Kind::Command(_));
+    let commands: Vec<&Planned> = plan.stages.iter().filter(is_command).collect();
+    commands
+        .par_iter()
+        .with_min_len(FEW)
+        .flat_map_iter(|planned| missing_of(session, planned))
+        .collect()
+}
+
+fn missing_of(session: &Session, planned: &Planned) -> Vec<Missing> {
+    let Some(key) = planned.key else {
+        return Vec::new();
+    };
+    let outputs = session.store.outputs(&key).into_iter();
+    let missing = outputs.filter_map(|output| {
+        let full = session.root.join(&output.path);
+        let is_there = session.store.is_copy(&full, &output);
+        (!is_there).then_some(Missing {
+            stage: planned.stage,
+            key,
+            output,
+            full,
+        })
+    });
+    missing.collect()
+}
+
+/// The record of what a stage made last time, read once for all its outputs.
+#[derive(Default)]
+struct Before(Option<(Key, Option<Record>)>);
+
+impl Before {
+    fn output(&mut self, session: &Session, key: Option<&Key>, path: &str) -> Option<&Output> {
+        let key = *key?;
+        if self.0.as_ref().is_none_or(|(known, _)| *known != key) {
+            self.0 = Some((key, session.store.record(&key).ok().flatten()));
+        }
+        self.0.as_ref()?.1.as_ref()?.output(path)
+    }
+}
+
+/// Moves a person's work aside; what this stage made last time is none.
+fn make_room(session: &Session, missing: &Missing, before: Option<&Output>) -> Result<(), Fatal> {
+    let (full, path) = (&missing.full, &missing.output.path);
+    let is_ours = || before.is_some_and(|old| session.store.is_copy(full, old));
+    if std::fs::symlink_metadata(full).is_ok() && !is_ours() {
         let aside = move_aside(full)?;
         say(&format!(
             "warning: `{path}` was changed since it was put there; yours is kept as `{}`",
@@ -57,12 +104,6 @@ fn make_room(
         ));
     }
     Ok(())
-}
-
-/// Whether the file is what this stage made last time.
-fn is_ours(session: &Session, full: &Path, path: &str, before: Option<&Record>) -> bool {
-    let old = before.and_then(|record| record.output(path));
-    old.is_some_and(|old| session.store.digest(full).is_ok_and(|d| d == old.digest))
 }
 
 /// Renames to the first free `<name>.kept-<n>`.

@@ -11,7 +11,8 @@ use std::path::Path;
 use spec::backbones::{Art, Cat};
 use spec::kinds::{
     Architecture, Command, Crop, Degrade, Evaluate, Figure, Graph, Imdn, Interval, LabelText, Mask,
-    Prepare, Pretrained, Schedule, Segmenter, Table, TableValue, Train, Tune, Until, Validate,
+    Prepare, Pretrained, Robustness, Schedule, Segmenter, Table, TableValue, Train, Tune, Until,
+    Validate,
 };
 use spec::names::{Of, Precision, Scheme};
 use spec::{Kind, Pipeline, Stage, labels};
@@ -33,6 +34,7 @@ pub use sam::start;
 /// | evaluate | 1: first; 2: `summary.json` says the tiling |
 /// | table | 1: first; 2: intervals, published values, seeds, warnings |
 /// | figure | 1: first |
+/// | robustness | 1: first |
 /// | command | 1: first |
 pub const fn version(kind: &Kind) -> u32 {
     match kind {
@@ -41,6 +43,7 @@ pub const fn version(kind: &Kind) -> u32 {
         | Kind::Train(_)
         | Kind::Tune(_)
         | Kind::Figure(_)
+        | Kind::Robustness(_)
         | Kind::Command(_) => 1,
         Kind::Prepare(_) | Kind::Evaluate(_) | Kind::Table(_) => 2,
     }
@@ -71,6 +74,13 @@ pub const fn outputs(kind: &Kind) -> &'static [&'static str] {
             "curves.svg",
         ],
         Kind::Figure(_) => &["figure.png", "figure.csv", "figure.txt"],
+        Kind::Robustness(_) => &[
+            "table.txt",
+            "table.csv",
+            "table.md",
+            "table.tex",
+            "images.csv",
+        ],
         Kind::Command(_) => &[],
     }
 }
@@ -179,6 +189,7 @@ impl Lines {
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, pipeline, at),
             Kind::Table(table) => self.table(table, pipeline, at),
             Kind::Figure(figure) => self.figure(figure),
+            Kind::Robustness(robustness) => self.robustness(robustness, pipeline, at),
             Kind::Command(command) => self.command(command, &pipeline.stages[at]),
         }
     }
@@ -471,6 +482,22 @@ impl Lines {
         self.put("config.zoom", zoom);
         self.put("config.gain", gain);
         self.put("config.caption", caption);
+    }
+
+    fn robustness(&mut self, robustness: &Robustness, pipeline: &Pipeline, at: usize) {
+        let Robustness {
+            lq: _,
+            hq: _,
+            caption,
+            note,
+        } = robustness;
+        self.put("config.caption", caption);
+        self.put("config.note", note);
+        for edge in &pipeline.stages[at].inputs {
+            for (label, value) in labels::of_masks(pipeline, edge.stage) {
+                self.put(&format!("label.{}.{label}", edge.role), value);
+            }
+        }
     }
 
     fn table(&mut self, table: &Table, pipeline: &Pipeline, at: usize) {

@@ -5,7 +5,7 @@
 //!   Pipeline ── order (petgraph) ──┐
 //!   outside digests ───────────────┼──> manifest ── BLAKE3 ──> key ──┐
 //!   numerics class ────────────────┘     (text, one line a fact)     │
-//!   Past: what is stored under a key, what a name had before ────────┴──> verdict, with every reason ──> Plan
+//!   Past: what is stored under all keys, what a name had before ─────┴──> verdict, with every reason ──> Plan
 //! ```
 
 mod causes;
@@ -76,6 +76,10 @@ pub struct World<'a> {
 pub trait Past {
     /// What is stored under a key.
     fn stored(&self, key: &Key) -> Stored;
+    /// [`Past::stored`] of many keys, in the order given.
+    fn stored_all(&self, keys: &[Key]) -> Vec<Stored> {
+        keys.iter().map(|key| self.stored(key)).collect()
+    }
     /// The manifest that a stage of this name had when it last was fresh, if it is still on record.
     fn last_manifest(&self, stage: &str) -> Option<String>;
 }
@@ -121,8 +125,19 @@ impl Plan {
         let mut planned: BTreeMap<usize, Planned> = BTreeMap::new();
         let order = order::order(pipeline, wanted);
         for &at in &order {
-            let stage = plan_stage(pipeline, at, &planned, world);
+            let stage = with_key(pipeline, at, &planned, world);
             planned.insert(at, stage);
+        }
+        let known: Vec<(usize, Key)> = order
+            .iter()
+            .filter_map(|at| Some((*at, planned.get(at)?.key?)))
+            .collect();
+        let keys: Vec<Key> = known.iter().map(|(_, key)| *key).collect();
+        for ((at, _), stored) in known.into_iter().zip(world.past.stored_all(&keys)) {
+            let verdict = verdict::judge(pipeline, at, stored, &planned, world);
+            if let Some(stage) = planned.get_mut(&at) {
+                stage.verdict = verdict;
+            }
         }
         let mut position = vec![None; pipeline.stages.len()];
         for (n, &at) in order.iter().enumerate() {
@@ -151,7 +166,8 @@ impl Plan {
     }
 }
 
-fn plan_stage(
+/// A stage that is blocked, or one whose key is known and whose verdict is still open: it stands as fresh until judged.
+fn with_key(
     pipeline: &Pipeline,
     at: usize,
     planned: &BTreeMap<usize, Planned>,
@@ -169,13 +185,11 @@ fn plan_stage(
     }
     let keys = input_keys(stage, planned);
     let manifest = manifest::manifest(pipeline, at, &keys, world.outside, world.numerics);
-    let key = Key::of_manifest(&manifest);
-    let verdict = verdict::judge(pipeline, at, &key, &manifest, planned, world);
     Planned {
         stage: at,
+        key: Some(Key::of_manifest(&manifest)),
         manifest,
-        key: Some(key),
-        verdict,
+        verdict: Verdict::Fresh,
     }
 }
 

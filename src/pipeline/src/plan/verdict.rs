@@ -7,7 +7,7 @@ use std::path::Path;
 use spec::kinds::{Mask, Prepare, Segmenter};
 use spec::names::Precision;
 use spec::{Edge, Kind, Pipeline, Stage};
-use store::{Digest, Key};
+use store::Digest;
 
 use super::{Listing, Planned, Stored, World, datasets};
 
@@ -160,22 +160,21 @@ fn absent_files(kind: &Kind, path: &Path, files: &[(String, Digest)]) -> Option<
     (!absent.is_empty()).then(message)
 }
 
-/// The verdict on a stage whose key is known.
+/// The verdict on a stage whose key is known, by what is stored under it. Its inputs are judged already.
 pub(super) fn judge(
     pipeline: &Pipeline,
     at: usize,
-    key: &Key,
-    manifest: &str,
+    stored: Stored,
     planned: &BTreeMap<usize, Planned>,
     world: &World<'_>,
 ) -> Verdict {
     let stage = &pipeline.stages[at];
     let mut reasons = Vec::new();
-    match world.past.stored(key) {
+    match stored {
         Stored::Whole => {}
         Stored::Missing(files) => reasons.push(Reason::OutputMissing(files)),
         Stored::Damaged(files) => reasons.push(Reason::OutputDamaged(files)),
-        Stored::Nothing => reasons.extend(absent(pipeline, stage, manifest, planned, world.past)),
+        Stored::Nothing => reasons.extend(absent(pipeline, at, planned, world.past)),
     }
     if world.force.contains(&at) {
         reasons.push(Reason::Forced);
@@ -203,11 +202,12 @@ fn forced_input(
 
 fn absent(
     pipeline: &Pipeline,
-    stage: &Stage,
-    manifest: &str,
+    at: usize,
     planned: &BTreeMap<usize, Planned>,
     past: &dyn Past,
 ) -> Vec<Reason> {
+    let stage = &pipeline.stages[at];
+    let manifest = planned.get(&at).map_or("", |p| p.manifest.as_str());
     let Some(old) = past.last_manifest(&stage.name) else {
         return vec![Reason::NeverRan];
     };
