@@ -25,6 +25,10 @@ const OTHERS: &str = "
     prepare: {images: lr, degrade: {sr: 4}}
   masks:
     mask: {images: pairs}
+  clean-masks:
+    mask: {images: pairs, of: hr}
+  clean-finer:
+    mask: {images: pairs, grid: 9, of: hr}
   finer:
     mask: {images: pairs, grid: 9}
   other-masks:
@@ -456,6 +460,17 @@ const CASES: &[Case] = &[
         config: "{from: [score-watched], rows: [backbone]}",
         other: &["curves=true"],
         same: &["curves=false"],
+    },
+    Case {
+        kind: "robustness",
+        config: "{lq: [masks], hq: [clean-masks]}",
+        other: &[
+            "lq=[finer]|hq=[clean-finer]",
+            "lq=[masks, finer]|hq=[clean-masks, clean-finer]",
+            "caption=More",
+            "note=Note",
+        ],
+        same: &["lq=[masks]", "hq=[clean-masks]", "caption=''", "note=''"],
     },
     Case {
         kind: "figure",

@@ -31,6 +31,8 @@ mod order;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod robustness;
+#[cfg(test)]
 #[path = "../rounds.rs"]
 mod rounds;
 #[cfg(test)]

@@ -97,6 +97,33 @@ impl Rle {
         bits
     }
 
+    /// The mask with each pixel as a square of `factor`×`factor`.
+    /// Errors: [`PixelError::Runs`] where that is too large.
+    pub fn enlarged(&self, factor: usize) -> Result<Self> {
+        let too_large = || {
+            runs(
+                (self.width, self.height),
+                format!("{factor} times that is too large"),
+            )
+        };
+        let side = |length: usize| length.checked_mul(factor).ok_or_else(too_large);
+        let (width, height) = (side(self.width)?, side(self.height)?);
+        check_size(width, height)?;
+        let mut builder = Builder::default();
+        let mut column = vec![0; self.height];
+        for x in 0..self.width {
+            self.crop_into(x, 0, 1, self.height, &mut column)?;
+            for copy in 0..factor {
+                let top = (x * factor + copy) * height;
+                for y in (0..self.height).filter(|y| column[*y] != 0) {
+                    let at = (top + y * factor) as u64;
+                    builder.add(at, at + factor as u64);
+                }
+            }
+        }
+        Ok(builder.finish(width, height))
+    }
+
     /// Decodes only the window of `w`×`h` pixels at (`x`, `y`) into `out`, row-major, h × w, 0 or 1.
     /// Errors: [`PixelError::Crop`], [`PixelError::Runs`] where `out` has another length.
     pub fn crop_into(&self, x: usize, y: usize, w: usize, h: usize, out: &mut [u8]) -> Result<()> {

@@ -113,6 +113,7 @@ impl Checker<'_> {
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, &mut problems),
             Kind::Table(table) => self.table(table, &mut problems),
             Kind::Figure(figure) => self.figure(figure, &mut problems),
+            Kind::Robustness(_) => self.robustness(&mut problems),
             Kind::Command(command) => self.command(command, &mut problems),
         }
         self.resources(&mut problems);

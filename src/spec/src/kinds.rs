@@ -8,6 +8,7 @@ mod mask;
 mod network;
 mod prepare;
 mod resources;
+mod robustness;
 mod sam;
 mod table;
 mod tiling;
@@ -26,6 +27,7 @@ pub use mask::{Graph, Mask, Segmenter};
 pub use network::{Architecture, Imdn, Pretrained};
 pub use prepare::{Degrade, Prepare};
 pub use resources::Resources;
+pub use robustness::Robustness;
 pub use sam::{PublishedSam, Sam, SamModel, SamShape};
 pub use table::{Interval, LabelText, Table, TableValue};
 pub use tiling::Tiling;
@@ -53,6 +55,8 @@ pub enum Kind {
     Table(Table),
     /// Crops of restored images side by side.
     Figure(Figure),
+    /// Masks of LQ images beside those of HQ images.
+    Robustness(Robustness),
     /// A program of the user's own.
     Command(Command),
 }
@@ -88,7 +92,7 @@ impl Accepts {
                 self == Self::Model || (self == Self::Backbone && tune.scheme == Scheme::Full)
             }
             Kind::Evaluate(_) => self == Self::Evaluation,
-            Kind::Table(_) | Kind::Figure(_) | Kind::Command(_) => false,
+            Kind::Table(_) | Kind::Figure(_) | Kind::Robustness(_) | Kind::Command(_) => false,
         }
     }
 
@@ -141,6 +145,7 @@ impl Kind {
         "evaluate",
         "table",
         "figure",
+        "robustness",
         "command",
     ];
 
@@ -158,13 +163,14 @@ impl Kind {
             Self::Evaluate(_) => "evaluate",
             Self::Table(_) => "table",
             Self::Figure(_) => "figure",
+            Self::Robustness(_) => "robustness",
             Self::Command(_) => "command",
         }
     }
 
     /// Whether the stage shows what others computed, within `pipeline` itself.
     pub const fn is_report(&self) -> bool {
-        matches!(self, Self::Table(_) | Self::Figure(_))
+        matches!(self, Self::Table(_) | Self::Figure(_) | Self::Robustness(_))
     }
 
     /// Whether the stage computes with libtorch, so that its numerics class is in its key.
@@ -176,6 +182,7 @@ impl Kind {
             | Self::Pretrained(_)
             | Self::Table(_)
             | Self::Figure(_)
+            | Self::Robustness(_)
             | Self::Command(_) => false,
         }
     }
@@ -208,12 +215,16 @@ impl Kind {
                 refs.option("masks", evaluate.masks.as_ref(), Accepts::Masks);
             }
             Self::Table(table) => {
-                refs.many("from", &table.from);
-                refs.many("baseline", &table.baseline);
+                refs.many("from", &table.from, Accepts::Evaluation);
+                refs.many("baseline", &table.baseline, Accepts::Evaluation);
             }
             Self::Figure(figure) => {
                 refs.one("baseline", &figure.baseline, Accepts::Evaluation);
                 refs.one("tuned", &figure.tuned, Accepts::Evaluation);
+            }
+            Self::Robustness(robustness) => {
+                refs.many("lq", &robustness.lq, Accepts::Masks);
+                refs.many("hq", &robustness.hq, Accepts::Masks);
             }
             Self::Command(command) => {
                 for (name, text) in &command.stages {
@@ -259,7 +270,8 @@ impl Kind {
             | Self::Train(_)
             | Self::Tune(_)
             | Self::Evaluate(_)
-            | Self::Figure(_) => vec![],
+            | Self::Figure(_)
+            | Self::Robustness(_) => vec![],
         }
     }
 
@@ -306,7 +318,8 @@ impl Kind {
             | Self::Train(_)
             | Self::Tune(_)
             | Self::Evaluate(_)
-            | Self::Figure(_) => vec![],
+            | Self::Figure(_)
+            | Self::Robustness(_) => vec![],
         }
     }
 
@@ -345,13 +358,13 @@ impl References {
         }
     }
 
-    fn many(&mut self, field: &str, texts: &[String]) {
+    fn many(&mut self, field: &str, texts: &[String], accepts: Accepts) {
         for (i, text) in texts.iter().enumerate() {
             let path = format!("{field}.{i}");
             self.0.push(InputRef {
                 path,
                 text: text.clone(),
-                accepts: Accepts::Evaluation,
+                accepts,
                 many: true,
             });
         }

@@ -54,6 +54,50 @@ pub fn of<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String>
     labels
 }
 
+/// The labels of the mask stage `at`: `set`, `degrade`, `segmenter`, `granularity`, `grid`, `masks`.
+pub fn of_masks<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let stage = stages.stage(at);
+    if let Some(Kind::Prepare(prepare)) = stage.input("images").map(|i| &stages.stage(i).kind) {
+        labels.insert("set".into(), set_name(prepare));
+        labels.insert("degrade".into(), degrade_label(prepare.degrade));
+    }
+    if let Kind::Mask(mask) = &stage.kind {
+        labels.insert("granularity".into(), mask.granularity.to_string());
+        labels.insert("grid".into(), mask.grid().to_string());
+        labels.insert("segmenter".into(), mask.segmenter.label());
+        labels.insert("masks".into(), mask.count().to_string());
+    }
+    labels
+}
+
+/// For each of a `robustness` stage's LQ mask stages, its partners: HQ mask stages of the same images with the same
+/// settings.
+pub fn mask_pairs<S: Stages + ?Sized>(stages: &S, robustness: &Stage) -> Vec<(usize, Vec<usize>)> {
+    let is_partner = |lq: usize, hq: usize| {
+        let (a, b) = (stages.stage(lq), stages.stage(hq));
+        match (&a.kind, &b.kind) {
+            (Kind::Mask(x), Kind::Mask(y)) => {
+                a.input("images") == b.input("images") && x.same_but_of(y)
+            }
+            _ => false,
+        }
+    };
+    let partners = |lq: usize| {
+        let hq = robustness.inputs_of("hq");
+        hq.filter(|&hq| is_partner(lq, hq)).collect()
+    };
+    let all = robustness.inputs_of("lq");
+    all.map(|lq| (lq, partners(lq))).collect()
+}
+
+fn degrade_label(degrade: Degrade) -> String {
+    match degrade {
+        Degrade::Sr(scale) => format!("×{scale}"),
+        Degrade::Denoise(sigma) => format!("σ={sigma}"),
+    }
+}
+
 /// The labels that at least one of the evaluations has.
 pub(crate) fn known(stages: &[Typed], evaluations: &[usize]) -> BTreeSet<String> {
     evaluations
@@ -101,14 +145,13 @@ fn image_labels(prepare: &Prepare, evaluate: &Evaluate, labels: &mut BTreeMap<St
     labels.insert("set".into(), set_name(prepare));
     labels.insert("luma".into(), evaluate.luma(prepare.degrade).to_string());
     labels.insert("tiling".into(), evaluate.tiling.to_string());
+    labels.insert("degrade".into(), degrade_label(prepare.degrade));
     match prepare.degrade {
         Degrade::Sr(scale) => {
             labels.insert("scale".into(), format!("×{scale}"));
-            labels.insert("degrade".into(), format!("×{scale}"));
         }
         Degrade::Denoise(sigma) => {
             labels.insert("sigma".into(), sigma.to_string());
-            labels.insert("degrade".into(), format!("σ={sigma}"));
         }
     }
 }

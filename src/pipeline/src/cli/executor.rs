@@ -9,6 +9,7 @@ use store::{Facts, Store};
 
 use crate::plan::Plan;
 use crate::report::figure::{self, Sources};
+use crate::report::robustness::{self, Pair};
 use crate::report::table::{self, Evaluation};
 use crate::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
 
@@ -74,7 +75,11 @@ impl Executor for ReportExecutor<'_> {
                 figure::write(figure, &sources, out)
                     .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
             }
-            _ => return Err(Failure::new("neither a table nor a figure", "")),
+            Kind::Robustness(robustness) => {
+                robustness::write(robustness, &self.mask_pairs(task.stage), out)
+                    .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+            }
+            _ => return Err(Failure::new("nothing that shows what others computed", "")),
         }
         Ok(Facts::new())
     }
@@ -89,6 +94,20 @@ impl ReportExecutor<'_> {
             evaluations.filter_map(|at| self.evaluation(at)).collect()
         };
         (gather("from"), gather("baseline"))
+    }
+
+    /// What the robustness table `at` compares; `spec` has made sure that each has one partner.
+    fn mask_pairs(&self, at: usize) -> Vec<Pair> {
+        let stage = &self.pipeline.stages[at];
+        let pairs = labels::mask_pairs(self.pipeline, stage).into_iter();
+        let pair = |(lq, hq): (usize, Vec<usize>)| {
+            Some(Pair {
+                labels: labels::of_masks(self.pipeline, lq),
+                lq: self.folder(lq)?,
+                hq: self.folder(*hq.first()?)?,
+            })
+        };
+        pairs.filter_map(pair).collect()
     }
 
     /// What the figure `at` shows.

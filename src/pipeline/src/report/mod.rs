@@ -4,5 +4,6 @@
 pub mod figure;
 pub mod graph;
 mod plot;
+pub mod robustness;
 pub mod table;
 mod xml;

@@ -7,7 +7,7 @@ use super::Checker;
 use crate::error::Problem;
 use crate::kinds::{Figure, Kind, Table};
 use crate::labels;
-use crate::names::Metric;
+use crate::names::{Metric, Of};
 use crate::pipeline::Typed;
 
 impl Checker<'_> {
@@ -142,6 +142,37 @@ impl Checker<'_> {
                 };
                 problems.push(self.stage.problem("from", message).hint(hint));
             }
+        }
+    }
+
+    pub(super) fn robustness(&self, problems: &mut Vec<Problem>) {
+        let stage = &self.stage.stage;
+        let of = |at: usize| match &self.all[at].stage.kind {
+            Kind::Mask(mask) => Some(mask.of),
+            _ => None,
+        };
+        for (field, wanted, expected) in [
+            ("lq", Of::Lq, "masks of LQ images"),
+            ("hq", Of::Hr, "masks of HR images (`of: hr`)"),
+        ] {
+            let mut all = stage.inputs_of(field).peekable();
+            let some = all.peek().is_some();
+            self.need(some, field, || format!("name {expected}"), problems);
+            for at in all.filter(|at| of(*at) != Some(wanted)) {
+                let name = &self.all[at].stage.name;
+                let message = format!("`{name}` are not {expected}");
+                problems.push(self.stage.problem(field, message));
+            }
+        }
+        for (lq, hq) in labels::mask_pairs(self.all, stage) {
+            let name = &self.all[lq].stage.name;
+            let hint = "its partner has the same images and settings, and `of: hr`";
+            let message = match hq.len() {
+                0 => format!("nothing in `hq` is the partner of `{name}`"),
+                1 => continue,
+                n => format!("{n} stages in `hq` are partners of `{name}`"),
+            };
+            problems.push(self.stage.problem("hq", message).hint(hint));
         }
     }
 

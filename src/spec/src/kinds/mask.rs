@@ -38,6 +38,16 @@ impl Mask {
         self.grid.map_or(self.granularity.grid(), |n| n as usize)
     }
 
+    /// Whether the other makes masks in the same way, if of LQ where this one is of HQ images.
+    pub fn same_but_of(&self, other: &Self) -> bool {
+        let own = Self {
+            of: other.of,
+            images: other.images.clone(),
+            ..self.clone()
+        };
+        own == *other
+    }
+
     /// `N_c`.
     pub fn count(&self) -> usize {
         self.count.map_or(self.granularity.masks(), |n| n as usize)

@@ -121,10 +121,9 @@ fn stage(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
         Kind::Train(config) => training::train(config, job, reporter),
         Kind::Tune(config) => training::tune(config, job, reporter),
         Kind::Evaluate(config) => evaluate::run(config, job, reporter),
-        Kind::Table(_) | Kind::Figure(_) | Kind::Command(_) => Err(WorkError::new(
-            "`pipeline` itself does stages of this kind",
-            "",
-        )),
+        Kind::Table(_) | Kind::Figure(_) | Kind::Robustness(_) | Kind::Command(_) => Err(
+            WorkError::new("`pipeline` itself does stages of this kind", ""),
+        ),
     }
 }
 

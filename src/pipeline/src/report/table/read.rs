@@ -168,7 +168,9 @@ pub fn read_scores(folder: &Path) -> Result<Scores, ReportError> {
 }
 
 /// Reads a JSON file that a stage left.
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ReportError> {
+pub(in crate::report) fn read_json<T: serde::de::DeserializeOwned>(
+    path: &Path,
+) -> Result<T, ReportError> {
     let wrong = |why: String| ReportError::Read {
         path: path.to_owned(),
         why,

@@ -8,7 +8,7 @@ use tabled::settings::{Alignment, Style};
 use super::sheet::{Sheet, Text};
 
 /// For the terminal: the best value of a group carries a star.
-pub(super) fn text(sheet: &Sheet) -> String {
+pub(in crate::report) fn text(sheet: &Sheet) -> String {
     let mut builder = Builder::default();
     builder.push_record(&sheet.headings);
     let star = |c: &Text| format!("{}{}", c.text, if c.best { "*" } else { "" });
@@ -30,7 +30,7 @@ pub(super) fn text(sheet: &Sheet) -> String {
 }
 
 /// GitHub's Markdown; best values bold.
-pub(super) fn markdown(sheet: &Sheet) -> String {
+pub(in crate::report) fn markdown(sheet: &Sheet) -> String {
     let escape = |s: &str| s.replace('|', "\\|");
     let bold = |c: &Text| {
         let mark = if c.best { "**" } else { "" };
@@ -54,7 +54,7 @@ pub(super) fn markdown(sheet: &Sheet) -> String {
 }
 
 /// A booktabs table; best values bold.
-pub(super) fn latex(sheet: &Sheet) -> String {
+pub(in crate::report) fn latex(sheet: &Sheet) -> String {
     let bold = |c: &Text| {
         let text = tex(&c.text);
         if c.best {
