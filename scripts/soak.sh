@@ -6,12 +6,12 @@ cd "$(dirname "$0")/.."
 summary=$(mktemp)
 trap 'rm -f "$summary"' EXIT
 
-note() { grep -E '^(figures: |test result: |[0-9]+ (rounds|passed)|skipped: )' | tee -a "$summary"; }
-kill_test() { cargo test --release -p pipeline --test kill | note; }
+note() { grep -oE '(figures: .*|test result: .*|^[0-9]+ (rounds|passed).*|^skipped: .*)' | tee -a "$summary"; }
+kill_test() { cargo test --release --workspace --test kill | note; }
 
 # Whole runs of commands: killed, eight at once, a full disk, flipped bits. Then the cache alone, the same and its clocks.
-PIPELINE_SOAK=1 cargo test --release -p pipeline --test cli soak -- --nocapture --test-threads 1 | note
-PIPELINE_SOAK=1 cargo test --release -p store --test store soak -- --test-threads 1 | note
+PIPELINE_SOAK=1 cargo test --release --workspace --test cli soak -- --nocapture --test-threads 1 | note
+PIPELINE_SOAK=1 cargo test --release --workspace --test store soak -- --test-threads 1 | note
 if [ "${TRAININGS:-1}" != 0 ]; then
     PIPELINE_KILL_ROUNDS=${ROUNDS:-100} PIPELINE_KILLS=4 PIPELINE_KILL_SEED=${SEED:-7} kill_test
     PIPELINE_KILL_ROUNDS=1 PIPELINE_KILLS=${KILLS:-20} PIPELINE_KILL_SEED=${SEED:-7} \

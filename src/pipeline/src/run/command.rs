@@ -81,7 +81,8 @@ impl CommandExecutor<'_> {
             create(out.join(output).parent().unwrap_or(out))?;
         }
         let status = self.run(task, command, &home)?;
-        conclude(status, self.stop.level() > 0, &task.log)?;
+        let ended = conclude(status, self.stop.level() > 0, &task.log);
+        ended.map_err(|failure| self.with_free_disk(failure))?;
         self.check_inputs(task)?;
         let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
         for (full, shown) in outputs.iter().zip(&command.outputs) {
@@ -180,6 +181,18 @@ impl CommandExecutor<'_> {
         }
     }
 
+    /// The failure of a command whose disk is nearly full says so.
+    fn with_free_disk(&self, mut failure: Failure) -> Failure {
+        if let Some(free) = self.store.free_bytes().filter(|free| *free < NEARLY_FULL) {
+            let folder = self.store.root().display();
+            failure.report.hint = format!(
+                "the disk of `{folder}` is full but for {} KiB; free space, and run again",
+                free / 1024
+            );
+        }
+        failure
+    }
+
     /// The links lead into the cache: a command that wrote through one has damaged what others read.
     fn check_inputs(&self, task: &Task<'_>) -> Result<(), Failure> {
         for edge in &self.pipeline.stages[task.stage].inputs {
@@ -232,6 +245,9 @@ fn in_path(name: &str) -> Option<PathBuf> {
         .map(|folder| folder.join(name))
         .find(is_program)
 }
+
+/// With less free space than this a command's failure is likely that of a full disk, which not every command says.
+const NEARLY_FULL: u64 = 1 << 20;
 
 fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
     let name = command.run.first().map_or("sh", String::as_str);
