@@ -239,7 +239,7 @@ impl Model {
     }
 
     /// Restores one whole image to 8 bits, cut by `tiling`.
-    pub(super) fn restore(
+    pub fn restore(
         &self,
         lq: &LqImage,
         masks: Option<&MaskStack>,

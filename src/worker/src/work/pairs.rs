@@ -50,7 +50,7 @@ pub(super) struct Pairs {
 
 /// An LQ image as networks see it: CHW in [0, 1], not clipped with noise.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct LqImage {
+pub struct LqImage {
     /// 3 × height × width.
     pub chw: Vec<f32>,
     /// Pixels.

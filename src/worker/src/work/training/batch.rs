@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use pixels::{MaskStack, Rgb8};
+use rayon::prelude::*;
 use spec::kinds::{Degrade, Schedule};
 use tch::{Device, Kind, Tensor};
 
@@ -15,7 +16,7 @@ use crate::work::masks::Masks;
 use crate::work::pairs::Pairs;
 
 /// What one iteration trains on.
-pub(super) struct Batch {
+pub struct Batch {
     /// (B, 3, p, p) in [0, 1], not clipped with noise.
     pub lq: Tensor,
     /// (B, 3, s·p, s·p) in [0, 1].
@@ -43,7 +44,7 @@ impl Batch {
 const KEEP_BYTES: usize = 768 << 20;
 
 /// Where batches come from.
-pub(super) struct Batches {
+pub struct Batches {
     pairs: Pairs,
     stacks: Option<Vec<MaskStack>>,
     slots: usize,
@@ -52,6 +53,13 @@ pub(super) struct Batches {
     scale: usize,
     device: Device,
     channels_last: bool,
+}
+
+/// One patch, turned.
+struct Cut {
+    hr: Tensor,
+    lq: Tensor,
+    masks: Option<Tensor>,
 }
 
 struct Images {
@@ -106,19 +114,16 @@ impl Batches {
     /// The batch of `iteration`, counted from 0.
     pub fn batch(&self, iteration: u64) -> Result<Batch, WorkError> {
         let patches = self.sampler.patches(iteration);
-        let mut hr = Vec::new();
-        let mut lq = Vec::new();
-        let mut masks = Vec::new();
-        for patch in &patches {
-            let (patch_hr, patch_lq) = self.images(patch)?;
-            hr.push(turned(&patch_hr, patch.turn));
-            lq.push(turned(&patch_lq, patch.turn));
-            if let Some(stacks) = &self.stacks {
-                masks.push(turned(
-                    &self.mask_patch(&stacks[patch.image], patch)?,
-                    patch.turn,
-                ));
-            }
+        // An image that is not kept is decoded anew; the others of the batch need not wait for it.
+        let cut: Vec<Cut> = patches
+            .par_iter()
+            .map(|patch| self.patch(patch))
+            .collect::<Result<_, _>>()?;
+        let (mut hr, mut lq, mut masks) = (Vec::new(), Vec::new(), Vec::new());
+        for one in cut {
+            hr.push(one.hr);
+            lq.push(one.lq);
+            masks.extend(one.masks);
         }
         let hr = self.finish(&hr) / 255.0;
         let lq = self.laid(self.noisy(self.finish(&lq) / 255.0, iteration));
@@ -127,6 +132,19 @@ impl Batches {
             .is_some()
             .then(|| self.laid(self.finish(&masks)));
         Ok(Batch { lq, hr, masks })
+    }
+
+    fn patch(&self, patch: &Patch) -> Result<Cut, WorkError> {
+        let (hr, lq) = self.images(patch)?;
+        let masks = match &self.stacks {
+            Some(stacks) => Some(self.mask_patch(&stacks[patch.image], patch)?),
+            None => None,
+        };
+        Ok(Cut {
+            hr: turned(&hr, patch.turn),
+            lq: turned(&lq, patch.turn),
+            masks: masks.map(|m| turned(&m, patch.turn)),
+        })
     }
 
     fn finish(&self, patches: &[Tensor]) -> Tensor {
@@ -161,7 +179,7 @@ impl Batches {
         match &self.kept[patch.image] {
             Some(slot) => {
                 if slot.get().is_none() {
-                    // Only this thread fills slots, so that nothing is lost when one is filled already.
+                    // Another patch of the batch may have filled it meanwhile, with the same image.
                     let _ = slot.set(self.read(patch.image)?);
                 }
                 let images = slot

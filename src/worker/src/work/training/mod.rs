@@ -25,6 +25,8 @@ use spec::Job;
 use spec::kinds::{Train, Tune};
 use spec::names::Scheme;
 
+pub use batch::{Batch, Batches};
+
 use super::entry::FactMap;
 use super::model::{self, Model, SptCard};
 use super::{Reporter, WorkError, files};
