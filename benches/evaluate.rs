@@ -41,7 +41,7 @@ fn main() {
         width: 64,
         blocks: 6,
     });
-    let model = Model::new(&architecture, None, tch::Device::Cpu);
+    let model = Model::new(&architecture, None, tch::Device::Cpu).laid_out_for_images();
     params::draw(&model.backbone, 1);
     let (lr, hr) = (image(510, 339, 1), image(2040, 1356, 2));
     let timed = || {

@@ -7,29 +7,30 @@ is one of the one, then one of the other. --basicsr is a checkout of XPixelGroup
 --imdn one of Zheng222/IMDN; --rust the bench binary (`cargo bench -p pipeline-worker --bench evaluate --no-run`).
 """
 import argparse
+import importlib.util
 import statistics
 import subprocess
 import sys
 import time
-import types
+from pathlib import Path
 
 import numpy
 import torch
 
 
+def beside(name):
+    """A script of this folder as a module."""
+    where = importlib.util.spec_from_file_location("official", Path(__file__).parent / name)
+    module = importlib.util.module_from_spec(where)
+    where.loader.exec_module(module)
+    return module
+
+
 class PyTorch:
     def __init__(self, args):
-        sys.path[:0] = [args.imdn, args.basicsr]
-        # BasicSR's top level imports all of its models and data sets; its metrics need none of them.
-        package = types.ModuleType("basicsr")
-        package.__path__ = [f"{args.basicsr}/basicsr"]
-        sys.modules["basicsr"] = package
-        metrics = types.ModuleType("basicsr.metrics")
-        metrics.__path__ = [f"{args.basicsr}/basicsr/metrics"]
-        sys.modules["basicsr.metrics"] = metrics
-        from basicsr.metrics.psnr_ssim import calculate_psnr, calculate_ssim
+        self.metrics = beside("basicsr.py").official(Path(args.basicsr))[:2]
+        sys.path.insert(0, args.imdn)
         from model.architecture import IMDN
-        self.metrics = (calculate_psnr, calculate_ssim)
         self.net = IMDN(upscale=4).eval()
         dice = numpy.random.default_rng(0)
         self.lr = dice.integers(0, 256, (339, 510, 3), dtype=numpy.uint8)

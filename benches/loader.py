@@ -40,7 +40,7 @@ def make(folder, count):
 
 
 def output_of(pipeline, root, stage):
-    said = subprocess.run([pipeline, "path", "p.yaml", stage], cwd=root, capture_output=True, text=True, check=True)
+    said = subprocess.run([pipeline, "path", "-f", "p.yaml", stage], cwd=root, capture_output=True, text=True, check=True)
     return said.stdout.strip()
 
 

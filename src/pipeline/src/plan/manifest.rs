@@ -31,7 +31,7 @@ pub use sam::start;
 /// | pretrained | 1: first |
 /// | train | 1: first |
 /// | tune | 1: first |
-/// | evaluate | 1: first; 2: `summary.json` says the tiling |
+/// | evaluate | 1: first; 2: `summary.json` says the tiling; 3: channels innermost on the CPU (last bits) |
 /// | table | 1: first; 2: intervals, published values, seeds, warnings |
 /// | figure | 1: first |
 /// | robustness | 1: first |
@@ -45,7 +45,8 @@ pub const fn version(kind: &Kind) -> u32 {
         | Kind::Figure(_)
         | Kind::Robustness(_)
         | Kind::Command(_) => 1,
-        Kind::Prepare(_) | Kind::Evaluate(_) | Kind::Table(_) => 2,
+        Kind::Prepare(_) | Kind::Table(_) => 2,
+        Kind::Evaluate(_) => 3,
     }
 }
 

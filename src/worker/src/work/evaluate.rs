@@ -30,6 +30,7 @@ struct Summary<'a> {
 pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
     let pairs = Pairs::open(files::input(job, "images")?)?;
     let (model, card) = Model::load(files::input(job, "model")?, model::device(job.device))?;
+    let model = model.laid_out_for_images();
     let masks = match job.inputs.get("masks") {
         Some(folder) => Some(Masks::open(folder, &pairs)?),
         None => None,

@@ -16,7 +16,7 @@ use tch::{Kind, Tensor};
 use super::pairs::LqImage;
 use super::{WorkError, files};
 use crate::nn::tiling;
-use crate::nn::transformer::Upsampler;
+use crate::nn::transformer::{Upsampler, to_map, to_tokens};
 use crate::nn::{Backbone, Spt, Tuned, art, backbone, cat, checkpoint, imdn, params, spt};
 
 /// Stands before the names of SPT weights, whose backbone keeps the official names.
@@ -68,6 +68,8 @@ pub struct Model {
     pub architecture: Architecture,
     net: Net,
     device: tch::Device,
+    /// Whether whole images go through the network with their channels innermost.
+    channels_last: bool,
 }
 
 enum Net {
@@ -154,7 +156,17 @@ impl Model {
             architecture: architecture.clone(),
             net,
             device,
+            channels_last: false,
         }
+    }
+
+    /// Lays whole images out as this network takes them fastest: on the CPU a network of convolutions alone needs 0.7 of
+    /// the time with channels innermost. Results differ in the last bits of float32.
+    #[must_use]
+    pub const fn laid_out_for_images(mut self) -> Self {
+        let convolutions = matches!(self.architecture, Architecture::Imdn(_));
+        self.channels_last = convolutions && matches!(self.device, tch::Device::Cpu);
+        self
     }
 
     /// The network that a stage left in `folder`, and what it is.
@@ -288,9 +300,18 @@ impl Model {
         };
         let rule = backbone.tiling(tiling);
         tiling::tiled(&joined, &rule, backbone.scale(), &mut |piece| {
-            let masks = masks.map(|m| piece.narrow(1, 3, m.size()[1]));
-            self.forward(&piece.narrow(1, 0, 3), masks.as_ref())
+            let masks = masks.map(|m| self.laid(piece.narrow(1, 3, m.size()[1])));
+            self.forward(&self.laid(piece.narrow(1, 0, 3)), masks.as_ref())
         })
+    }
+
+    /// Networks keep the layout of what they are given.
+    fn laid(&self, x: Tensor) -> Tensor {
+        if self.channels_last {
+            to_map(&to_tokens(&x))
+        } else {
+            x
+        }
     }
 
     /// (1, `N_c`, H, W) of 0 and 1.
