@@ -31,7 +31,7 @@ pub use sam::start;
 /// | pretrained | 1: first |
 /// | train | 1: first |
 /// | tune | 1: first |
-/// | evaluate | 1: first; 2: `summary.json` says the tiling; 3: channels innermost on the CPU (last bits) |
+/// | evaluate | 1: first; 2: `summary.json` says the tiling; 3: large images with channels innermost on the CPU |
 /// | table | 1: first; 2: intervals, published values, seeds, warnings |
 /// | figure | 1: first |
 /// | robustness | 1: first |
