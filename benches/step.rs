@@ -1,8 +1,8 @@
 //! Times one training step of IMDN or ART ×4 with SPT units: 64 masks, 64×64 patches, float32, on the CPU.
 //! Unaware of `PyTorch`: `step_pytorch.py` times the same step there and runs this program in turns with its own.
 //!
-//! `cargo bench -p pipeline-worker --bench step -- [steps] [threads] [imdn|art]` prints the seconds of each step, one a
-//! line. The batch is 4 for IMDN, 1 for ART.
+//! `cargo bench -p pipeline-worker --bench step -- [steps] [threads] [imdn|art] [channels_last]` prints the seconds of
+//! each step, one a line. The batch is 4 for IMDN, 1 for ART; `channels_last` is the schedule's option of that name.
 
 #![expect(
     clippy::print_stdout,
@@ -15,6 +15,7 @@ use std::time::Instant;
 use pipeline_worker::nn::adam::{self, Adam};
 use pipeline_worker::nn::backbone::{self, Backbone};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
+use pipeline_worker::nn::transformer::{to_map, to_tokens};
 use pipeline_worker::nn::{art, imdn, params};
 use spec::names::{Init, Share, Variant};
 use tch::nn::VarStore;
@@ -38,7 +39,8 @@ fn main() {
     } else {
         (backbone::Config::Imdn(imdn::Config::X4), 4)
     };
-    let mut work = Work::new(&config, batch);
+    let inner = std::env::args().any(|arg| arg == "channels_last");
+    let mut work = Work::new(&config, batch, inner);
     let warm_up = work.step();
     println!("loss {warm_up:.6}");
     if steps == 0 {
@@ -67,7 +69,7 @@ struct Work {
 }
 
 impl Work {
-    fn new(config: &backbone::Config, batch: i64) -> Self {
+    fn new(config: &backbone::Config, batch: i64, channels_last: bool) -> Self {
         let mut frozen = VarStore::new(Device::Cpu);
         let backbone = Backbone::new(&frozen.root(), config);
         params::draw(&frozen, 1);
@@ -78,12 +80,19 @@ impl Work {
         tch::manual_seed(3);
         let rand =
             |c: i64, side: i64| Tensor::rand([batch, c, side, side], (Kind::Float, Device::Cpu));
+        let laid = |x: Tensor| {
+            if channels_last {
+                to_map(&to_tokens(&x))
+            } else {
+                x
+            }
+        };
         Self {
             net: Tuned { backbone, spt },
             adam: Adam::new(&params::named(&store), adam::Config::default()),
             _stores: [frozen, store],
-            x: rand(3, PATCH),
-            masks: rand(MASKS, PATCH).gt(0.8).to_kind(Kind::Float),
+            x: laid(rand(3, PATCH)),
+            masks: laid(rand(MASKS, PATCH).gt(0.8).to_kind(Kind::Float)),
             target: rand(3, PATCH * 4),
         }
     }

@@ -174,6 +174,7 @@ class Work:
 class Rust:
     def __init__(self, args):
         command = [args.rust, "0", str(args.threads), args.backbone]
+        command += ["channels_last"] * args.channels_last
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
         self.pid = self.process.pid
@@ -217,6 +218,7 @@ def main():
     parser.add_argument("--imdn")
     parser.add_argument("--art")
     parser.add_argument("--reference")
+    parser.add_argument("--channels-last", action="store_true", help="ours only, as the schedule's `channels_last: true`")
     args = parser.parse_args()
     if args.backbone == "art" and not args.art:
         parser.error("--backbone art needs --art, a checkout of gladzhang/ART")

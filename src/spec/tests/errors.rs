@@ -242,7 +242,7 @@ p.yaml:10:5: stages.m: a stage has one kind, found `mask` and `prepare`
 p.yaml:8:3: stages.m: the stage has no kind
  8 |   m:
    |   ^
-hint: kinds: prepare, mask, pretrained, train, tune, evaluate, table, figure, command",
+hint: kinds: prepare, mask, pretrained, train, tune, evaluate, table, figure, robustness, command",
     );
 }
 
