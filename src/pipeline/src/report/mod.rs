@@ -3,6 +3,7 @@
 
 pub mod figure;
 pub mod graph;
+mod mask_list;
 mod plot;
 pub mod robustness;
 pub mod table;

@@ -58,8 +58,8 @@ pub struct SptCard {
     pub share: Share,
 }
 
-/// HR pixels from which on an image is large: those of DIV2K have 2.8 million, those of the benchmark sets 1 million at
-/// most.
+/// HR pixels from which on an image is large: those of DIV2K have 2.8 million, those of the benchmark sets about 1
+/// million at most.
 const LARGE: i64 = 2_000_000;
 
 /// A network in memory.

@@ -8,6 +8,8 @@ use pixels::{MaskStack, PixelError, Rgb8, noisy_chw_f32, overlay, read_rgb8};
 use serde::Deserialize;
 use spec::kinds::Degrade;
 
+use crate::report::mask_list::MaskList;
+
 /// Output folders of the stages that a figure shows.
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -74,18 +76,6 @@ struct Pair {
     name: String,
     hr: String,
     lq: Option<String>,
-}
-
-/// `masks.json`, as far as figures need it.
-#[derive(Deserialize)]
-struct MaskList {
-    images: Vec<MaskFile>,
-}
-
-#[derive(Deserialize)]
-struct MaskFile {
-    name: String,
-    file: String,
 }
 
 /// The images of a figure's evaluations.

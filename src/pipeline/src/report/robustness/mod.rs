@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use serde::Deserialize;
 use spec::kinds::Robustness;
 
+use super::mask_list::{MaskFile, MaskList};
 use super::table::{ReportError, Sheet, Text, latex, markdown, read_json, text};
 use agreement::{Agreement, agreement};
 
@@ -43,18 +43,6 @@ const COLUMNS: [&str; 6] = [
     "LQ with IoU ≥ 0.5",
 ];
 const MISSING: &str = "missing";
-
-/// `masks.json`, as far as it is needed here.
-#[derive(Deserialize)]
-struct MaskList {
-    images: Vec<MaskFile>,
-}
-
-#[derive(Deserialize)]
-struct MaskFile {
-    name: String,
-    file: String,
-}
 
 /// An image of a pair of mask stages.
 struct Row {
