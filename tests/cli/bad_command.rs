@@ -1,7 +1,7 @@
 //! Command lines that are wrong, and a worker that is not there: what is said, and the exit code.
 //! Unaware of stages' results.
 
-use crate::support::{Ran, Test};
+use crate::support::{Ran, Test, list};
 
 #[test]
 fn a_file_that_is_not_there_or_no_file() {
@@ -139,4 +139,32 @@ fn doctor_says_what_is_there() {
             .unwrap(),
     );
     ran.says("/nonexistent");
+}
+
+/// A folder of links goes from one reader to the next, but not if the reader changed it.
+#[test]
+fn what_a_command_does_to_its_input_folder_no_other_command_sees() {
+    let stage = |name: &str, shell: &str| {
+        format!(
+            "  {name}: {{command: {{shell: '{shell}', stages: {{in: a}}, outputs: [{name}.txt]}}}}\n"
+        )
+    };
+    let see = |name: &str| format!("ls in > {name}.txt; cat in/a.txt >> {name}.txt");
+    let yaml = [
+        "stages:\n  a: {command: {shell: echo one > a.txt, outputs: [a.txt]}}\n".to_owned(),
+        stage("b", &format!("{}; echo junk > in/junk", see("b"))),
+        stage("c", &format!("{}; ln -sf /etc/hostname in/a.txt", see("c"))),
+        stage(
+            "d",
+            &format!("{}; mv in ../kept; ln -s ../kept in", see("d")),
+        ),
+        stage("e", &see("e")),
+        stage("f", &see("f")),
+    ];
+    let test = Test::new().file("p.yaml", yaml.concat());
+    test.run("run p.yaml --jobs 1").exits(0).says("6 ran");
+    for name in ["b", "c", "d", "e", "f"] {
+        assert_eq!(test.read(&format!("{name}.txt")), "a.txt\none\n", "{name}");
+    }
+    assert_eq!(list(&test.path("cache/trash")).len(), 0);
 }

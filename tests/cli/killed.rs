@@ -23,7 +23,7 @@ fn state_file(test: &Test) -> Option<std::path::PathBuf> {
 }
 
 /// The worker that runs under `pipeline`.
-fn worker_of(pipeline: &Child) -> Pid {
+pub fn worker_of(pipeline: &Child) -> Pid {
     let id = pipeline.id();
     let path = format!("/proc/{id}/task/{id}/children");
     let children = || {

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Test, files_below};
+use rustix::process::{Signal, kill_process};
+
+use crate::killed::worker_of;
+use crate::support::{Test, files_below, png, wait_for};
 
 /// A SAM of a few thousand random weights (`tests/checkpoints/make_sam_hf.py`).
 pub fn weights() -> PathBuf {
@@ -63,6 +66,15 @@ fn lists(test: &Test) -> Vec<(u64, PathBuf)> {
         .collect();
     lists.sort();
     lists
+}
+
+/// The files of all mask stages.
+fn masks(test: &Test) -> Vec<Vec<u8>> {
+    let files = lists(test).into_iter();
+    files
+        .flat_map(|(_, list)| files_below(&list.with_file_name("masks")))
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
 }
 
 #[test]
@@ -124,13 +136,6 @@ fn masks_of_several_grids_come_out_of_one_process() {
         return;
     };
     test.run("run p.yaml").exits(0).says("3 ran");
-    let masks = |test: &Test| -> Vec<Vec<u8>> {
-        let files = lists(test).into_iter();
-        files
-            .flat_map(|(_, list)| files_below(&list.with_file_name("masks")))
-            .map(|file| std::fs::read(file).unwrap())
-            .collect()
-    };
     let logs: Vec<String> = files_below(&test.path("cache/logs"))
         .iter()
         .map(|log| std::fs::read_to_string(log).unwrap())
@@ -376,12 +381,8 @@ fn masks_of_own_pictures() {
     test.run("masks photos/a.png photos/b.png --out seen --device cpu")
         .exits(0)
         .says("a: ");
-    let shape = model().to_string().replace(' ', "");
-    test.run(&format!(
-        "masks photos/a.png --out sam --device cpu --weights sam.safetensors --model {shape} --grid 3 --count 5 \
-         --set pred_iou_thresh=0 --set stability_score_thresh=0 --set box_nms_thresh=0.95"
-    ))
-    .exits(0);
+    test.run(&format!("masks photos/a.png --out sam {}", of_tiny_sam()))
+        .exits(0);
     for (folder, name) in [("seen", "a"), ("seen", "b"), ("sam", "a")] {
         let list = json(&test.path(&format!("{folder}/{name}.json")));
         let (width, height) = if name == "a" { (48, 40) } else { (40, 48) };
@@ -405,6 +406,153 @@ fn masks_of_own_pictures() {
     assert!(json(&test.path("sam/a.json")).as_array().unwrap().len() <= 5);
     let left: Vec<_> = crate::support::list(&test.path("sam"));
     assert_eq!(left.len(), 3, "nothing of the work stays: {left:?}");
+}
+
+/// What `pipeline masks` takes for the tiny SAM.
+fn of_tiny_sam() -> String {
+    let shape = model().to_string().replace(' ', "");
+    format!(
+        "--device cpu --weights sam.safetensors --model {shape} --grid 3 --count 5 --set pred_iou_thresh=0 \
+         --set stability_score_thresh=0 --set box_nms_thresh=1"
+    )
+}
+
+/// Grey, alpha and sixteen bits are the picture that they show; a thread and a single pixel are pictures too.
+#[test]
+fn pictures_of_every_kind_of_pixel_have_the_same_masks() {
+    let name = "pictures_of_every_kind_of_pixel_have_the_same_masks";
+    let Some(test) = tiny(name) else {
+        return;
+    };
+    let value = |x: u32, y: u32, c: u32| (x * 5 + y * 3 + (x / 9 + y / 7) % 3 * 60 + c * 31) as u8;
+    let kind = |name: &str, colour, depth, pixel: &dyn Fn(u32, u32) -> Vec<u8>| {
+        let row = |y| (0..40).flat_map(|x| pixel(x, y)).collect();
+        test.write(
+            &format!("kinds/{name}.png"),
+            png((40, 30), colour, depth, row),
+        );
+    };
+    kind("grey", 0, 8, &|x, y| vec![value(x, y, 0)]);
+    kind("grey_rgb", 2, 8, &|x, y| vec![value(x, y, 0); 3]);
+    kind("grey16", 0, 16, &|x, y| vec![value(x, y, 0); 2]);
+    kind("grey_alpha", 4, 8, &|x, y| vec![value(x, y, 0), 128]);
+    let rgb = |x, y| (0..3).map(move |c| value(x, y, c));
+    kind("rgb", 2, 8, &|x, y| rgb(x, y).collect());
+    kind("rgba", 6, 8, &|x, y| rgb(x, y).chain([9]).collect());
+    kind("rgb16", 2, 16, &|x, y| {
+        rgb(x, y).flat_map(|v| [v, v]).collect()
+    });
+    kind("rgba16", 6, 16, &|x, y| {
+        rgb(x, y).chain([9]).flat_map(|v| [v, v]).collect()
+    });
+    let grey = ["grey_rgb", "grey", "grey16", "grey_alpha"];
+    let colour = ["rgb", "rgba", "rgb16", "rgba16"];
+    let files: Vec<String> = [grey, colour]
+        .concat()
+        .iter()
+        .map(|n| format!("kinds/{n}.png"))
+        .collect();
+    let ran = test.run(&format!(
+        "masks {} --out o {}",
+        files.join(" "),
+        of_tiny_sam()
+    ));
+    ran.exits(0);
+    for names in [grey, colour] {
+        let of = |name: &str| test.read(&format!("o/{name}.json"));
+        assert!(
+            json(&test.path(&format!("o/{}.json", names[0])))
+                .as_array()
+                .unwrap()
+                .len()
+                > 1
+        );
+        for name in &names[1..] {
+            assert_eq!(of(name), of(names[0]), "{name}");
+        }
+    }
+    assert_ne!(test.read("o/rgb.json"), test.read("o/grey.json"));
+}
+
+#[test]
+fn a_thread_and_a_single_pixel_are_pictures_too() {
+    let Some(test) = tiny("a_thread_and_a_single_pixel_are_pictures_too") else {
+        return;
+    };
+    let test = test.photo("thread.png", 10_000, 50).photo("dot.png", 1, 1);
+    test.run(&format!(
+        "masks thread.png dot.png --out o {}",
+        of_tiny_sam()
+    ))
+    .exits(0);
+    for (name, width, height) in [("thread", 10_000, 50), ("dot", 1, 1)] {
+        let file = test.path(&format!("o/{name}.json"));
+        assert!(
+            !pixels::read_mask_json(&file, width, height)
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
+
+/// The second image of the batch is never reached: neither stage has a result, and the same command makes both.
+#[test]
+fn a_worker_killed_in_the_middle_of_a_batch_leaves_nothing() {
+    let Some(mut test) = tiny("a_worker_killed_in_the_middle_of_a_batch_leaves_nothing") else {
+        return;
+    };
+    for n in 0..40 {
+        test = test.photo(&format!("photos/more-{n:02}.png"), 120, 90);
+    }
+    let mut child = test.command("run p.yaml").spawn().unwrap();
+    let some = || {
+        let files = files_below(&test.path("cache/partial"));
+        files
+            .iter()
+            .any(|f| f.ends_with("masks/a.json"))
+            .then_some(())
+    };
+    wait_for("the first image's masks", some);
+    kill_process(worker_of(&child), Signal::KILL).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(test.committed(), ["prepare"]);
+    test.run("run p.yaml")
+        .exits(0)
+        .says("2 ran, 1 fresh, 0 failed");
+    let interrupted = masks(&test);
+    std::fs::remove_dir_all(test.path("cache")).unwrap();
+    test.run("run p.yaml")
+        .exits(0)
+        .says("3 ran, 0 fresh, 0 failed");
+    assert!(
+        interrupted == masks(&test),
+        "the bytes are those of an undisturbed run"
+    );
+}
+
+#[test]
+fn masks_of_lq_and_hq_images_by_sam_are_compared() {
+    let Some(test) = tiny("masks_of_lq_and_hq_images_by_sam_are_compared") else {
+        return;
+    };
+    let more = "  clean:
+    each: {grid: [3, 5]}
+    mask:
+      images: pairs
+      of: hr
+      count: 8
+      segmenter:
+        sam: {model: SHAPE, weights: sam.safetensors, pred_iou_thresh: 0, stability_score_thresh: 0, box_nms_thresh: 0.9}
+    resources: {threads: 1}
+  it:
+    robustness: {lq: [masks], hq: [clean], caption: Agreement}
+";
+    test.write("p.yaml", yaml() + &more.replace("SHAPE", SHAPE));
+    test.run("run p.yaml")
+        .exits(0)
+        .says("6 ran, 0 fresh, 0 failed");
+    let table = test.read("reports/p/it.csv");
+    assert_eq!(table.lines().count(), 3, "{table}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A folder of its own for each test, short ways to fill it, to run the program in it, and to look at what came of it.
 //! Unaware of what a test wants to know.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
@@ -319,4 +320,34 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .filter(|p| p.is_file())
         .collect()
+}
+
+/// A PNG file of any kind of pixels: `colour` is PNG's own number for it, `row` the bytes of a line.
+pub fn png(
+    (width, height): (u32, u32),
+    colour: u8,
+    depth: u8,
+    row: impl Fn(u32) -> Vec<u8>,
+) -> Vec<u8> {
+    let mut lines = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    for y in 0..height {
+        lines.write_all(&[0]).unwrap(); // no filter
+        lines.write_all(&row(y)).unwrap();
+    }
+    let mut head = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    head.extend([depth, colour, 0, 0, 0]);
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (name, data) in [
+        (b"IHDR", head),
+        (b"IDAT", lines.finish().unwrap()),
+        (b"IEND", Vec::new()),
+    ] {
+        file.extend((data.len() as u32).to_be_bytes());
+        let body = [&name[..], &data].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&body);
+        file.extend(body);
+        file.extend(crc.sum().to_be_bytes());
+    }
+    file
 }

@@ -9,7 +9,8 @@ use crate::atomic::{parent, remove_all, rename_into};
 use crate::error::{at, at_sized};
 use crate::outputs::Stock;
 use crate::spare::is_blank;
-use crate::{Facts, Key, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
+use crate::stat::Stat;
+use crate::{Facts, Key, Output, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
 
 /// A key whose outputs are in place and whose record is written, but has not got its name: not a result yet.
 /// It holds the key's lock. Dropped, it leaves outputs without a record, which the next ticket clears.
@@ -20,6 +21,7 @@ pub(crate) struct Staged {
     stock: Stock,
     written: PathBuf,
     path: PathBuf,
+    listed: Vec<Output>,
     /// Checkpoints remain until the record has its name.
     has_state: bool,
 }
@@ -64,6 +66,7 @@ impl Staged {
             stock,
             written,
             path,
+            listed: record.outputs.clone(),
             has_state: true,
         };
         if is_blank(&staged.ticket.partial) {
@@ -112,6 +115,10 @@ impl Staged {
             .store
             .hash_later(files.map(|file| self.outputs.join(file)));
         self.ticket.store.index_later(self.ticket.key);
+        if let Ok(meta) = fs::symlink_metadata(&self.path) {
+            let (stat, listed) = (Stat::of(&meta), self.listed.into());
+            self.ticket.store.remember(self.ticket.key, stat, listed);
+        }
         if self.has_state {
             let _ = remove_all(&self.ticket.partial); // costs only space: `sweep_finished` tries again
         }

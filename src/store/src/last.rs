@@ -12,10 +12,36 @@ use std::path::{Path, PathBuf};
 use crate::atomic::{Flush, replace};
 use crate::error::at;
 use crate::layout::Layout;
+use crate::stat::Stat;
 use crate::{Digest, Key, Result, lock};
 
 /// A log is looked at for compaction each time that it grew by this many bytes.
 const STEP: u64 = 256 << 10;
+
+/// The last keys of a pipeline file as they were at one time.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    log: PathBuf,
+    stat: Stat,
+    keys: BTreeMap<String, Key>,
+}
+
+impl Noted {
+    /// Nothing where there is no log yet.
+    pub(crate) fn read(layout: &Layout, pipeline: &Path) -> Option<Self> {
+        let log = log_of(layout, pipeline).path;
+        let stat = Stat::of(&fs::symlink_metadata(&log).ok()?);
+        let keys = read(layout, pipeline);
+        Some(Self { log, stat, keys })
+    }
+
+    /// The keys, if this is the file and nothing was noted since: a log grows with each note, or is another file.
+    pub(crate) fn still(&self, layout: &Layout, pipeline: &Path) -> Option<BTreeMap<String, Key>> {
+        let log = log_of(layout, pipeline).path;
+        let meta = fs::symlink_metadata(&log).ok()?;
+        (log == self.log && Stat::of(&meta) == self.stat).then(|| self.keys.clone())
+    }
+}
 
 /// The last key of each stage. Lines that cannot be read, such as a torn last one, count as not written.
 pub(crate) fn read(layout: &Layout, pipeline: &Path) -> BTreeMap<String, Key> {

@@ -29,6 +29,7 @@
 //! Promises: a killed process leaves old or new entries and nothing between, and no lock; a flipped bit is noticed, in a
 //! record always, in outputs by `verify`, in the memo always; nothing here deletes an output that has a record.
 
+mod ahead;
 mod archive;
 mod aside;
 mod atomic;
@@ -61,6 +62,7 @@ mod trash;
 mod tree;
 mod verify;
 
+pub use ahead::Ahead;
 pub use archive::{ExportReport, ImportReport};
 pub use atomic::write_atomic;
 pub use committer::Committer;

@@ -95,11 +95,18 @@ impl Store {
     /// right all the same, for the index has a checksum of its own.
     pub fn presence(&self, key: &Key) -> Presence {
         let path = self.layout().record(key);
-        let Ok(meta) = fs::symlink_metadata(&path) else {
-            return judge(self, key, &path, Look::Memo);
+        let stat = match fs::symlink_metadata(&path) {
+            Ok(meta) => Stat::of(&meta),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Presence::Absent,
+            Err(_) => return judge(self, key, &path, Look::Memo),
         };
-        if let Some(found) = self.index().get(key, &Stat::of(&meta)) {
-            let (folder, known) = (self.output_dir(key), found.known());
+        let folder = self.output_dir(key);
+        if let Some(outputs) = self.committed(key, &stat) {
+            let listed = outputs.iter().map(Listed::from);
+            return judge_outputs(self, &folder, listed, outputs.len(), Look::Memo);
+        }
+        if let Some(found) = self.index().get(key, &stat) {
+            let known = found.known();
             return judge_outputs(self, &folder, known.outputs(), known.count(), Look::Memo);
         }
         judge(self, key, &path, Look::Memo)
@@ -108,10 +115,14 @@ impl Store {
     /// The outputs of a committed key, from the index where it knows them; none when there is no whole record.
     pub fn outputs(&self, key: &Key) -> Vec<Output> {
         let path = self.layout().record(key);
-        let known = fs::symlink_metadata(&path)
-            .ok()
-            .and_then(|meta| self.index().get(key, &Stat::of(&meta)));
-        if let Some(found) = known {
+        let Ok(meta) = fs::symlink_metadata(&path) else {
+            return Vec::new();
+        };
+        let stat = Stat::of(&meta);
+        if let Some(outputs) = self.committed(key, &stat) {
+            return outputs.to_vec();
+        }
+        if let Some(found) = self.index().get(key, &stat) {
             let own = |listed: Listed<'_>| Output {
                 path: listed.path.to_owned(),
                 size: listed.size,

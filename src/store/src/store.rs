@@ -10,16 +10,18 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use crate::ahead::Early;
 use crate::error::at;
 use crate::flush::Disk;
 use crate::hash::Hashed;
 use crate::index::Index;
+use crate::last::Noted;
 use crate::layout::Layout;
 use crate::memo::Memo;
 use crate::spare::Spares;
 use crate::stat::{Stat, now};
 use crate::trash::Trash;
-use crate::{Claim, Digest, Key, Result, StoreError, aside, hash, last, layout, ticket};
+use crate::{Claim, Digest, Key, Output, Result, StoreError, aside, hash, last, layout, ticket};
 
 /// A cache. Clones share the memo.
 #[derive(Debug, Clone)]
@@ -36,12 +38,23 @@ struct Inner {
     young: Mutex<BTreeSet<PathBuf>>,
     /// Records of which the outputs are known without opening them.
     index: OnceLock<Index>,
+    /// The last keys of a pipeline file, as they were when the store was opened.
+    noted: Option<Noted>,
     /// Keys whose records were too young for the index when they were seen.
     young_records: Mutex<BTreeSet<Key>>,
+    /// What this process committed.
+    committed: Mutex<BTreeMap<Key, Committed>>,
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
     spares: Spares,
     trash: Trash,
+}
+
+/// The stat of a record that this process wrote, and the outputs it names.
+#[derive(Debug)]
+struct Committed {
+    stat: Stat,
+    outputs: Arc<[Output]>,
 }
 
 /// Names of records that may not be on the disk yet.
@@ -60,30 +73,44 @@ const FLUSH_EVERY: Duration = Duration::from_secs(2);
 impl Store {
     /// Opens the cache in the folder `root` for writing, makes it where there is none.
     pub fn open(root: &Path) -> Result<Self> {
-        let store = Self::new(root, true)?;
+        Self::open_with(root, None)
+    }
+
+    /// Opens the cache in the folder `root` for reading. No folder is an empty cache.
+    pub fn open_read_only(root: &Path) -> Result<Self> {
+        Self::open_read_only_with(root, None)
+    }
+
+    pub(crate) fn open_with(root: &Path, early: Option<Early>) -> Result<Self> {
+        let store = Self::new(root, true, early)?;
         store.layout().create()?;
         store.spares().find(&store.layout().spares());
         ticket::sweep_finished(&store);
         Ok(store)
     }
 
-    /// Opens the cache in the folder `root` for reading. No folder is an empty cache.
-    pub fn open_read_only(root: &Path) -> Result<Self> {
-        let store = Self::new(root, false)?;
+    pub(crate) fn open_read_only_with(root: &Path, early: Option<Early>) -> Result<Self> {
+        let store = Self::new(root, false, early)?;
         store.layout().exists()?;
         Ok(store)
     }
 
     /// The root becomes absolute: workers may run elsewhere.
-    fn new(root: &Path, writable: bool) -> Result<Self> {
+    fn new(root: &Path, writable: bool, early: Option<Early>) -> Result<Self> {
         let layout = Layout::new(&std::path::absolute(root).map_err(at("find", root))?);
+        let (memo, index, noted) = match early {
+            Some(early) => (early.memo, early.index.into(), early.noted),
+            None => (Memo::load(&layout.memo()), OnceLock::new(), None),
+        };
         let inner = Inner {
-            memo: Mutex::new(Memo::load(&layout.memo())),
+            memo: Mutex::new(memo),
             layout,
             writable,
             young: Mutex::default(),
-            index: OnceLock::new(),
+            index,
+            noted,
             young_records: Mutex::default(),
+            committed: Mutex::default(),
             names: Mutex::default(),
             disk: OnceLock::new(),
             spares: Spares::default(),
@@ -149,6 +176,18 @@ impl Store {
     /// Notes a young record, for [`Store::save_memo`] to read when it is old.
     pub(crate) fn index_later(&self, key: Key) {
         locked(&self.inner.young_records).insert(key);
+    }
+
+    /// Notes what this process has just committed.
+    pub(crate) fn remember(&self, key: Key, stat: Stat, outputs: Arc<[Output]>) {
+        locked(&self.inner.committed).insert(key, Committed { stat, outputs });
+    }
+
+    /// The outputs of a key that this process committed, while its record is the file that it wrote.
+    pub(crate) fn committed(&self, key: &Key, stat: &Stat) -> Option<Arc<[Output]>> {
+        let committed = locked(&self.inner.committed);
+        let known = committed.get(key).filter(|known| known.stat == *stat)?;
+        Some(known.outputs.clone())
     }
 
     pub(crate) fn take_young_records(&self) -> BTreeSet<Key> {
@@ -268,7 +307,9 @@ impl Store {
 
     /// The keys that the stages of this pipeline file last had, by stage name.
     pub fn last_keys(&self, pipeline: &Path) -> BTreeMap<String, Key> {
-        last::read(self.layout(), pipeline)
+        let noted = self.inner.noted.as_ref();
+        let known = noted.and_then(|noted| noted.still(self.layout(), pipeline));
+        known.unwrap_or_else(|| last::read(self.layout(), pipeline))
     }
 
     /// The pipeline files whose keys are noted.

@@ -168,8 +168,9 @@ impl Ticket {
     }
 
     /// Takes something out of `out` that is no output. It goes to the trash, which is emptied when the program is done:
-    /// to delete it now takes longer, and ext4 then passes over its inode for a while with each new file.
-    pub fn discard(&self, path: &Path) -> Result<()> {
+    /// to delete it now takes longer, and ext4 then passes over its inode for a while with each new file. Returns where it
+    /// lies until then, for whoever can use it once more.
+    pub fn discard(&self, path: &Path) -> Result<Option<PathBuf>> {
         self.store.discard(path)
     }
 

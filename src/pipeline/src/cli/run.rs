@@ -17,7 +17,7 @@ use super::{
     Exit, Fatal, check, data, display, hints, place, publish, recording, say, signals, verify,
 };
 use crate::plan::{Plan, Verdict};
-use crate::run::{CommandExecutor, Display, Guard, Outcome, ProcessExecutor, Run, Stop};
+use crate::run::{CommandExecutor, Display, Guard, LinkShelf, Outcome, ProcessExecutor, Run, Stop};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
 /// interrupted.
@@ -45,6 +45,8 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     }
     let code = result.as_ref().map_or(Exit::Failed, |exit| *exit);
     display.end(&session, outcome, code as u8, begin.elapsed());
+    // The process ends now; to free thousands of stages one by one would take a tenth of a run with nothing to do.
+    std::mem::forget((session.pipeline, plan));
     result
 }
 
@@ -105,6 +107,7 @@ fn execute(
         .clone()
         .map(|worker| ProcessExecutor { worker, stop });
     let commands = CommandExecutor {
+        shelf: LinkShelf::default(),
         pipeline: &session.pipeline,
         plan,
         store: &session.store,

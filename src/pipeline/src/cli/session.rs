@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use spec::{Device, Kind, Pipeline, Request};
-use store::Store;
+use store::{Ahead, Store};
 
 use super::args::PipelineArgs;
 use super::past::CachedPast;
@@ -50,18 +50,18 @@ pub enum Access {
 impl Session {
     /// Reads the file, asks for the worker's facts, digests what is outside.
     pub fn open(args: &PipelineArgs, access: Access) -> Result<Self, Fatal> {
-        let mut pipeline = load(args)?;
         let root = args.root.clone().unwrap_or_else(|| root_of(&args.file));
         let here = std::env::current_dir()
             .map_err(|e| Fatal::failed(format!("the working folder is gone: {e}"), ""))?;
         let root = spec::normal(&here.join(root));
+        let ahead = Ahead::begin(&root.join("cache"), &args.file);
+        let mut pipeline = load(args)?;
         pipeline
             .anchor(&root, &here)
             .map_err(|e| Fatal::usage(e.to_string(), ""))?;
-        let cache = root.join("cache");
         let store = match access {
-            Access::Write => Store::open(&cache)?,
-            Access::Read => Store::open_read_only(&cache)?,
+            Access::Write => ahead.open()?,
+            Access::Read => ahead.open_read_only()?,
         };
         let wanted = targets(&pipeline, &args.stages)?;
         let force = targets(&pipeline, &args.force)?;

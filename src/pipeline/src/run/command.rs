@@ -20,6 +20,7 @@ use spec::{Kind, Pipeline, kinds};
 use store::{Facts, Presence, Store};
 
 use super::child::{self, Target};
+use super::links::{LinkFolder, LinkShelf, Links};
 use super::process::{io_failure, open_log};
 use super::{Executor, Failure, Guard, OnEvent, Stop, Task};
 use crate::plan::Plan;
@@ -40,6 +41,8 @@ pub struct CommandExecutor<'a> {
     pub store: &'a Store,
     /// The project folder, absolute.
     pub root: &'a Path,
+    /// Links to the outputs of input stages.
+    pub shelf: LinkShelf,
     /// Whom to tell of children.
     pub stop: &'a Stop,
     /// Who kills them should this process die.
@@ -74,8 +77,14 @@ impl CommandExecutor<'_> {
                 link(&absolute(file)?, &out.join(place))?;
             }
         }
+        let mut inputs = Vec::new();
         for (role, folder) in self.input_folders(task, command) {
-            self.link_stage(task, role, &home.join(folder))?;
+            let at = home.join(folder);
+            let links = self.links_to(task, role)?;
+            let folder = LinkFolder { at, links };
+            let put = self.shelf.put(&folder);
+            put.map_err(|e| io_failure("link inputs in", &folder.at, &e))?;
+            inputs.push(folder);
         }
         for output in &places.outputs {
             create(out.join(output).parent().unwrap_or(out))?;
@@ -87,6 +96,9 @@ impl CommandExecutor<'_> {
         let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
         for (full, shown) in outputs.iter().zip(&command.outputs) {
             check_output(full, shown)?;
+        }
+        for folder in inputs {
+            self.shelf.take_back(folder, task.ticket);
         }
         clear(task, out, &outputs)
     }
@@ -117,8 +129,8 @@ impl CommandExecutor<'_> {
         folders
     }
 
-    /// The outputs of an input stage below `folder`: those of a command by their last names, others as they are.
-    fn link_stage(&self, task: &Task<'_>, role: &str, folder: &Path) -> Result<(), Failure> {
+    /// The outputs of an input stage: those of a command by their last names, others as they are.
+    fn links_to(&self, task: &Task<'_>, role: &str) -> Result<Links, Failure> {
         let Some(from) = task.job.inputs.get(role) else {
             return Err(Failure::new(
                 format!("the input `{role}` has no folder"),
@@ -127,18 +139,16 @@ impl CommandExecutor<'_> {
         };
         let input = self.pipeline.stages[task.stage].input(role);
         let outputs = input.map_or(&[][..], |at| &self.pipeline.stages[at].places.outputs);
-        for output in outputs {
+        let linked = |output: &PathBuf| {
             let name = output.file_name().unwrap_or_default();
-            link(&from.join(output), &folder.join(name))?;
+            (name.to_owned(), from.join(output))
+        };
+        if !outputs.is_empty() {
+            return Ok(outputs.iter().map(linked).collect());
         }
-        if outputs.is_empty() {
-            create(folder)?;
-            let entries = fs::read_dir(from).map_err(|e| io_failure("list", from, &e))?;
-            for entry in entries.flatten() {
-                link(&entry.path(), &folder.join(entry.file_name()))?;
-            }
-        }
-        Ok(())
+        let entries = fs::read_dir(from).map_err(|e| io_failure("list", from, &e))?;
+        let named = entries.flatten().map(|e| (e.file_name(), e.path()));
+        Ok(named.collect())
     }
 
     fn run(
@@ -308,7 +318,7 @@ fn clear(task: &Task<'_>, folder: &Path, kept: &[PathBuf]) -> Result<(), Failure
         if kept.iter().any(|k| k.starts_with(&path)) {
             clear(task, &path, kept)?;
         } else {
-            task.ticket.discard(&path)?;
+            let _ = task.ticket.discard(&path)?;
         }
     }
     Ok(())

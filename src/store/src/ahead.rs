@@ -1,0 +1,58 @@
+//! Reads what a cache is asked for first, from a thread of its own, while its owner still reads a pipeline file.
+//! Unaware of what is in them. All of it is checked when it is used, so a change in between costs only time.
+//!
+//! ```text
+//!   Ahead::begin ─> thread: memo, index, last keys ─┐
+//!        │                                          v
+//!        └─> the owner parses its file ──────> Ahead::open ─> Store
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
+
+use crate::index::Index;
+use crate::last::Noted;
+use crate::layout::Layout;
+use crate::memo::Memo;
+use crate::{Result, Store};
+
+/// A cache that is being looked at and not open yet.
+#[derive(Debug)]
+pub struct Ahead {
+    root: PathBuf,
+    thread: Option<JoinHandle<Early>>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(crate) memo: Memo,
+    pub(crate) index: Index,
+    pub(crate) noted: Option<Noted>,
+}
+
+impl Ahead {
+    /// Begins to read the cache in the folder `root`, for this pipeline file. Creates nothing.
+    pub fn begin(root: &Path, pipeline: &Path) -> Self {
+        let (layout, pipeline) = (Layout::new(root), pipeline.to_path_buf());
+        let read = move || Early {
+            memo: Memo::load(&layout.memo()),
+            index: Index::load(&layout.index()),
+            noted: Noted::read(&layout, &pipeline),
+        };
+        Self {
+            root: root.to_path_buf(),
+            thread: Builder::new().name("ahead".to_owned()).spawn(read).ok(),
+        }
+    }
+
+    /// As [`Store::open`].
+    pub fn open(self) -> Result<Store> {
+        Store::open_with(&self.root, self.thread.and_then(|read| read.join().ok()))
+    }
+
+    /// As [`Store::open_read_only`].
+    pub fn open_read_only(self) -> Result<Store> {
+        Store::open_read_only_with(&self.root, self.thread.and_then(|read| read.join().ok()))
+    }
+}
