@@ -35,11 +35,11 @@ def randomise(sam):
 
 
 class Official:
-    def __init__(self, checkout, image, weights):
+    def __init__(self, checkout, image, weights, model="vit-b"):
         sys.path.insert(0, checkout)
         from segment_anything import SamAutomaticMaskGenerator, sam_model_registry
         torch.manual_seed(0)
-        self.sam = sam_model_registry["vit_b"]()
+        self.sam = sam_model_registry[model.replace("-", "_")]()
         randomise(self.sam)
         save_file({k: v.contiguous() for k, v in self.sam.state_dict().items()}, weights)
         self.generator, self.image = SamAutomaticMaskGenerator, image
@@ -66,16 +66,21 @@ class Official:
 
 
 class Ours:
-    def __init__(self, binary, weights, image, threads):
-        command = [binary, weights, image, str(threads)]
+    def __init__(self, binary, weights, image, threads, *more):
+        command = [binary, weights, image, str(threads), *more]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline().strip() == "ready"
 
     def timed(self, task, *settings):
         self.process.stdin.write(" ".join(map(str, (task, *settings))) + "\n")
         self.process.stdin.flush()
-        seconds, masks = self.process.stdout.readline().split()
+        seconds, masks, mib = self.process.stdout.readline().split()
+        self.peak_mib = float(mib)
         return float(seconds), int(masks)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def compare(name, sides, runs, task, *settings):

@@ -1,8 +1,9 @@
-//! Times one training step of IMDN or ART ×4 with SPT units: 64 masks, 64×64 patches, float32, on the CPU.
+//! Times one training step of IMDN or ART ×4 with SPT units: 64 masks, 64×64 patches.
 //! Unaware of `PyTorch`: `step_pytorch.py` times the same step there and runs this program in turns with its own.
 //!
-//! `cargo bench -p pipeline-worker --bench step -- [steps] [threads] [imdn|art] [channels_last]` prints the seconds of
-//! each step, one a line. The batch is 4 for IMDN, 1 for ART; `channels_last` is the schedule's option of that name.
+//! `cargo bench -p pipeline-worker --bench step -- [steps] [threads] [imdn|art] [channels_last] [cuda] [bf16] [batch=N]`
+//! prints the seconds of each step, one a line. The batch is 4 for IMDN, 1 for ART unless said; `channels_last` and
+//! `bf16` are the schedule's options of those names, `bf16` on CUDA only. Without `cuda` it computes on the CPU.
 
 #![expect(
     clippy::print_stdout,
@@ -16,10 +17,10 @@ use pipeline_worker::nn::adam::{self, Adam};
 use pipeline_worker::nn::backbone::{self, Backbone};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
 use pipeline_worker::nn::transformer::{to_map, to_tokens};
-use pipeline_worker::nn::{art, imdn, params};
+use pipeline_worker::nn::{art, cuda, imdn, params, precision};
 use spec::names::{Init, Share, Variant};
 use tch::nn::VarStore;
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Cuda, Device, Kind, Reduction, Tensor};
 
 const PATCH: i64 = 64;
 const MASKS: i64 = 64;
@@ -33,14 +34,15 @@ fn main() {
         numbers.get(1).copied().unwrap_or(2),
     );
     tch::set_num_threads(threads);
-    let art = std::env::args().any(|arg| arg == "art");
-    let (config, batch) = if art {
+    let (config, batch) = if is_asked("art") {
         (backbone::Config::Art(art::Config::published(4)), 1)
     } else {
         (backbone::Config::Imdn(imdn::Config::X4), 4)
     };
-    let inner = std::env::args().any(|arg| arg == "channels_last");
-    let mut work = Work::new(&config, batch, inner);
+    let batch = std::env::args()
+        .find_map(|arg| arg.strip_prefix("batch=")?.parse().ok())
+        .unwrap_or(batch);
+    let mut work = Work::new(&config, batch, device());
     let warm_up = work.step();
     println!("loss {warm_up:.6}");
     if steps == 0 {
@@ -49,6 +51,19 @@ fn main() {
     for _ in 0..steps {
         println!("{:.4}", work.timed());
     }
+}
+
+fn is_asked(word: &str) -> bool {
+    std::env::args().any(|arg| arg == word)
+}
+
+fn device() -> Device {
+    if !is_asked("cuda") {
+        return Device::Cpu;
+    }
+    let loaded = cuda::load();
+    assert!(Cuda::is_available(), "no CUDA here: {loaded:?}");
+    Device::Cuda(0)
 }
 
 /// One step for each line read, so that another program can take turns.
@@ -66,20 +81,21 @@ struct Work {
     x: Tensor,
     masks: Tensor,
     target: Tensor,
+    kind: Kind,
 }
 
 impl Work {
-    fn new(config: &backbone::Config, batch: i64, channels_last: bool) -> Self {
-        let mut frozen = VarStore::new(Device::Cpu);
+    fn new(config: &backbone::Config, batch: i64, device: Device) -> Self {
+        let channels_last = is_asked("channels_last");
+        let mut frozen = VarStore::new(device);
         let backbone = Backbone::new(&frozen.root(), config);
         params::draw(&frozen, 1);
         frozen.freeze();
-        let store = VarStore::new(Device::Cpu);
+        let store = VarStore::new(device);
         let spt = Spt::new(&store.root(), &units(&backbone));
         spt::initialise(&store, Init::Default, 2);
         tch::manual_seed(3);
-        let rand =
-            |c: i64, side: i64| Tensor::rand([batch, c, side, side], (Kind::Float, Device::Cpu));
+        let rand = |c: i64, side: i64| Tensor::rand([batch, c, side, side], (Kind::Float, device));
         let laid = |x: Tensor| {
             if channels_last {
                 to_map(&to_tokens(&x))
@@ -94,16 +110,22 @@ impl Work {
             x: laid(rand(3, PATCH)),
             masks: laid(rand(MASKS, PATCH).gt(0.8).to_kind(Kind::Float)),
             target: rand(3, PATCH * 4),
+            kind: if is_asked("bf16") {
+                Kind::BFloat16
+            } else {
+                Kind::Float
+            },
         }
     }
 
     /// One step: forward, L1 loss, backward, Adam. The loss.
     fn step(&mut self) -> f64 {
-        let loss = self
-            .net
-            .forward(&self.x, &self.masks)
-            .l1_loss(&self.target, Reduction::Mean);
+        let output = precision::with(self.kind, || self.net.forward(&self.x, &self.masks));
+        let loss = precision::to(&output, Kind::Float).l1_loss(&self.target, Reduction::Mean);
         self.adam.step(&loss, 1e-4);
+        if let Device::Cuda(index) = self.x.device() {
+            Cuda::synchronize(index as i64);
+        }
         loss.double_value(&[])
     }
 

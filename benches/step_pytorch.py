@@ -1,7 +1,9 @@
-"""Times one training step of IMDN or ART x4 with SPT units in PyTorch eager, in turns with this project's own.
+"""Times one training step of IMDN or ART x4 with SPT units in PyTorch, in turns with this project's own.
 
     python benches/step_pytorch.py [--runs 9] [--threads 2] [--rust PATH/step] [--imdn CHECKOUT] [--reference FILE]
     python benches/step_pytorch.py --backbone art --art CHECKOUT [--runs 7] [--threads 2] [--rust PATH/step]
+
+    python benches/step_pytorch.py --backbone art --art CHECKOUT --device cuda --batch 4 [--compile] [--bf16]
 
 Both sides: 64 masks, batch 4 (ART: 1), 64x64 patches, float32, CPU, L1 loss, Adam. A run is one step of the one, then one step
 of the other, so that a noisy machine is noisy for both. Prints both medians and PyTorch's median divided by ours, for
@@ -10,6 +12,9 @@ wall time and for processor time, which a busy machine disturbs less.
 checkout of Zheng222/IMDN, --reference a file with `SPT` and `imdn_forward`: without them plain versions are used.
 ART is always the official module, from a checkout of gladzhang/ART, of which only the architecture's file is loaded; its
 forward pass and units are those of tests/golden/spt_reference.py.
+With `--device cuda` the sides do not take turns but follow each other, each in a process of its own: eager, with
+--compile also torch.compile, ours. Memory is what nvidia-smi shows beyond what it showed before. --bf16 is autocast
+there and `precision: bf16` here. The last line is a row of the table that scripts/cuda.sh prints.
 """
 import argparse
 import importlib.util
@@ -17,6 +22,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import types
 from pathlib import Path
@@ -154,17 +160,26 @@ class Work:
     def __init__(self, args):
         torch.manual_seed(0)
         self.net, self.spt, self.forward = networks(args)
-        self.net.eval().requires_grad_(False)
-        batch = BATCH[args.backbone]
-        self.x, self.target = torch.rand(batch, 3, 64, 64), torch.rand(batch, 3, 256, 256)
-        self.masks = (torch.rand(batch, 64, 64, 64) > 0.8).float()
+        self.net.eval().requires_grad_(False).to(args.device)
+        self.spt.to(args.device)
+        batch = args.batch or BATCH[args.backbone]
+        rand = lambda *size: torch.rand(batch, *size).to(args.device)
+        self.x, self.target = rand(3, 64, 64), rand(3, 256, 256)
+        self.masks = (rand(64, 64, 64) > 0.8).float()
+        self.device, self.bf16 = args.device, args.bf16
+        self.loss = torch.compile(self.loss_of) if args.compile else self.loss_of
         self.adam = torch.optim.Adam(self.spt.parameters(), lr=1e-4)
         self.pid = os.getpid()
+
+    def loss_of(self, x, masks, target):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+            output = self.forward(self.net, self.spt, x, masks)
+        return F.l1_loss(output.float(), target)
 
     def timed(self):
         start = time.perf_counter()
         self.adam.zero_grad()
-        loss = F.l1_loss(self.forward(self.net, self.spt, self.x, self.masks), self.target)
+        loss = self.loss(self.x, self.masks, self.target)
         loss.backward()
         self.adam.step()
         loss.item()
@@ -174,7 +189,8 @@ class Work:
 class Rust:
     def __init__(self, args):
         command = [args.rust, "0", str(args.threads), args.backbone]
-        command += ["channels_last"] * args.channels_last
+        command += ["channels_last"] * args.channels_last + ["bf16"] * args.bf16
+        command += ["cuda"] * (args.device == "cuda") + [f"batch={args.batch}"] * bool(args.batch)
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
         self.pid = self.process.pid
@@ -209,6 +225,62 @@ def report(what, which, samples):
         print(f"{what} speed of ours / of PyTorch eager: {ratio:.3f} (pairs {statistics.median(pairs):.3f}, best {best:.3f})")
 
 
+class Watch(threading.Thread):
+    """The most memory in use on GPU 0, MiB, beyond what was in use before."""
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.before, self.most, self.on = self.used(), 0, True
+        self.start()
+
+    @staticmethod
+    def used():
+        words = ["nvidia-smi", "-i", "0", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    def run(self):
+        while self.on:
+            self.most = max(self.most, self.used())
+            time.sleep(0.1)
+
+    def end(self):
+        self.on = False
+        self.join()
+        return self.most - self.before
+
+
+def alone(args):
+    """One side by itself: the median of its steps and its memory, as a line that `on_cuda` reads."""
+    watch = Watch()
+    side = Rust(args) if args.alone == "ours" else Work(args)
+    for _ in range(5):
+        side.timed()
+    seconds = [side.timed() for _ in range(args.runs)]
+    print(f"alone {statistics.median(seconds)} {min(seconds)} {max(seconds)} {watch.end()}", flush=True)
+
+
+def on_cuda(args, what):
+    sides = ["eager"] + ["compiled"] * args.compile + ["ours"] * bool(args.rust)
+    found = {}
+    for side in sides:
+        words = [word for word in sys.argv[1:] if word != "--compile"] + ["--alone", side]
+        words += ["--compile"] * (side == "compiled")
+        done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True)
+        lines = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("alone ")]
+        if not lines:
+            print(f"{side}: no figure, exit {done.returncode}", flush=True)
+            continue
+        median, least, most, mib = map(float, lines[0])
+        found[side] = (1 / median, mib)
+        print(f"{what} {side:9} {1 / median:.2f} steps/s ({1 / most:.2f}-{1 / least:.2f}), {mib:.0f} MiB", flush=True)
+    others = {side: pair for side, pair in found.items() if side != "ours"}
+    if "ours" in found and others:
+        best = max(others, key=lambda side: others[side][0])
+        (ours, our_mib), (theirs, their_mib) = found["ours"], others[best]
+        print(f"row: {what} | {ours:.2f} steps/s, {our_mib:.0f} MiB | {best} {theirs:.2f} steps/s, {their_mib:.0f} MiB "
+              f"| {ours / theirs:.2f} | 1.0", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=9)
@@ -219,10 +291,20 @@ def main():
     parser.add_argument("--art")
     parser.add_argument("--reference")
     parser.add_argument("--channels-last", action="store_true", help="ours only, as the schedule's `channels_last: true`")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--bf16", action="store_true", help="with --device cuda")
+    parser.add_argument("--compile", action="store_true", help="with --device cuda: torch.compile beside eager")
+    parser.add_argument("--alone", choices=["eager", "compiled", "ours"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.backbone == "art" and not args.art:
         parser.error("--backbone art needs --art, a checkout of gladzhang/ART")
     torch.set_num_threads(args.threads)
+    if args.alone:
+        return alone(args)
+    batch = args.batch or BATCH[args.backbone]
+    if args.device == "cuda":
+        return on_cuda(args, f"{args.backbone.upper()} x4 + SPT, batch {batch}{', bf16' * args.bf16}")
     sides = {"pytorch": Work(args)}
     if args.rust:
         sides["ours"] = Rust(args)
@@ -231,7 +313,7 @@ def main():
     for _ in range(args.runs):
         for name, side in sides.items():
             samples[name].append(measure(side))
-    what = f"{args.backbone.upper()} x4 + SPT (64 masks), batch {BATCH[args.backbone]}, 64x64"
+    what = f"{args.backbone.upper()} x4 + SPT (64 masks), batch {batch}, 64x64"
     print(f"{what}, {args.threads} threads, torch {torch.__version__}, {args.runs} runs")
     report("wall", 0, samples)
     report("cpu ", 1, samples)

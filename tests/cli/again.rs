@@ -273,6 +273,6 @@ fn plan_writes_nothing() {
     test.run("plan p.yaml")
         .exits(0)
         .says("7 to run")
-        .says("never ran");
+        .says("has no result yet");
     assert!(!test.path("cache").exists() && !test.path("reports").exists());
 }

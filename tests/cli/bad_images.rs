@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{TINY, Test, list, photo};
+use crate::support::{TINY, Test, list, photo, png};
 
 #[test]
 fn a_missing_folder_blocks_and_the_plan_still_prints() {
@@ -156,4 +156,40 @@ fn an_image_that_changes_while_a_stage_runs_gives_no_result() {
         .says("failed: pairs: `photos` changed while the stage ran")
         .says("hint: run again");
     assert!(test.committed().is_empty());
+}
+
+#[test]
+fn lr_images_that_are_missing_or_of_another_size() {
+    let name = "lr_images_that_are_missing_or_of_another_size";
+    let Some(test) = Test::with_worker(name).map(Test::tiny) else {
+        return;
+    };
+    let test = test.photo("lr/ax2.png", 24, 20);
+    let run = |code| {
+        test.run("run p.yaml pairs --set stages.pairs.prepare.lr=lr")
+            .exits(code)
+    };
+    run(1)
+        .says("there is no LR image for `photos/b.png` in `lr`")
+        .says("hint: it is called `bx2.png` or `b.png`");
+    test.write("lr/b.png", photo(24, 24));
+    run(1)
+        .says("`photos/b.png` is 40×48 and `lr/b.png` 24×24: not ×2")
+        .says("hint: use the LR folder of this scale, or none to have it made");
+    assert!(test.committed().is_empty());
+    test.write("lr/b.png", photo(20, 24));
+    run(0).says("1 ran");
+}
+
+#[test]
+fn grey_images_in_a_colour_set_are_taken_and_said() {
+    let name = "grey_images_in_a_colour_set_are_taken_and_said";
+    let Some(test) = Test::with_worker(name).map(Test::tiny) else {
+        return;
+    };
+    let row = |y| (0..48).map(|x| (x * 5 + y * 3) as u8).collect();
+    test.write("photos/c.png", png((48, 40), 0, 8, row));
+    test.run("run p.yaml pairs")
+        .exits(0)
+        .says("c: grey, copied to three channels");
 }

@@ -14,6 +14,8 @@ mod bad_file;
 #[cfg(test)]
 mod bad_images;
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod data;
@@ -24,6 +26,8 @@ mod denoising;
 mod dice;
 #[cfg(test)]
 mod digests;
+#[cfg(test)]
+mod history;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]

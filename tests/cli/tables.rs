@@ -80,6 +80,7 @@ fn the_tables_are_twenty_six_trainings_and_ours_is_in_five_tables() {
     assert_eq!(of("ablations.yaml").len(), 15);
     let controls = of("controls.yaml");
     assert_eq!((controls.len(), (&controls & &ours[0]).len()), (4, 1));
+    assert!(of("figures.yaml").is_subset(&union));
 }
 
 #[test]
@@ -261,4 +262,29 @@ fn the_reduced_twins_have_the_rows_and_columns_of_the_papers_tables() {
     run(&test, "run", "small/controls.yaml", "-q").exits(0);
     let controls = rows(&test.read("reports/controls/controls.csv"));
     assert_eq!(controls.len(), 5, "{controls:?}");
+    run(
+        &test,
+        "run",
+        "small/figures.yaml",
+        "figure-4 figure-5 figure-6 -q",
+    )
+    .exits(0);
+    let names = [
+        "figure-4[net=art]",
+        "figure-4[net=cat]",
+        "figure-4[net=imdn]",
+        "figure-5",
+        "figure-6",
+    ];
+    for name in names {
+        let text = test.read(&format!("reports/figures/{name}.txt"));
+        assert!(
+            text.starts_with("SMALL DEMONSTRATION, in the form of Figure "),
+            "{name}: {text}"
+        );
+        assert!(
+            test.path(&format!("reports/figures/{name}.png")).is_file(),
+            "{name}"
+        );
+    }
 }

@@ -121,7 +121,7 @@ struct NodeDe<'n>(&'n Node);
 impl<'n> NodeDe<'n> {
     fn visit<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, DeError> {
         let result = match &self.0.value {
-            Value::Null => visitor.visit_unit(),
+            Value::Null | Value::Gone => visitor.visit_unit(),
             Value::Bool(b) => visitor.visit_bool(*b),
             Value::Int(i) => visitor.visit_i64(*i),
             Value::Float(x) => visitor.visit_f64(*x),
@@ -142,7 +142,7 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.value {
-            Value::Null => visitor.visit_none(),
+            Value::Null | Value::Gone => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -163,7 +163,7 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
     ) -> Result<V::Value, DeError> {
         match self.0.value {
             // `graph:` with nothing behind it means the defaults.
-            Value::Null => visitor.visit_map(Entries {
+            Value::Null | Value::Gone => visitor.visit_map(Entries {
                 entries: &[],
                 next: 0,
             }),

@@ -26,6 +26,8 @@ pub struct Node {
 pub enum Value {
     /// Nothing, `~` or `null`.
     Null,
+    /// What a file took away from another one that it includes. It is there only until all files are merged.
+    Gone,
     /// `true` or `false`.
     Bool(bool),
     /// A whole number.
@@ -53,7 +55,7 @@ impl Node {
     /// What kind of value this is, for messages.
     pub fn describe(&self) -> String {
         match &self.value {
-            Value::Null => "nothing".into(),
+            Value::Null | Value::Gone => "nothing".into(),
             Value::Bool(b) => format!("`{b}`"),
             Value::Int(i) => format!("the number `{i}`"),
             Value::Float(x) => format!("the number `{x}`"),
@@ -67,7 +69,7 @@ impl Node {
     pub fn entries(&self) -> Option<&[(Key, Node)]> {
         match &self.value {
             Value::Map(entries) => Some(entries),
-            Value::Null => Some(&[]),
+            Value::Null | Value::Gone => Some(&[]),
             _ => None,
         }
     }
@@ -99,7 +101,7 @@ impl Node {
     /// A scalar as it is spelled in names and placeholders; `None` for lists and mappings.
     pub fn scalar(&self) -> Option<String> {
         match &self.value {
-            Value::Null => Some(String::new()),
+            Value::Null | Value::Gone => Some(String::new()),
             Value::Bool(b) => Some(b.to_string()),
             Value::Int(i) => Some(i.to_string()),
             Value::Float(x) => Some(x.to_string()),
@@ -109,14 +111,19 @@ impl Node {
     }
 
     /// Lays `over` upon this: mappings are merged key by key, nothing (`key: null`) takes a key away, anything else is
-    /// replaced.
+    /// replaced. What was taken away stays so in files that are merged later: see [`Node::without_gone`].
     pub fn merge(&mut self, over: Node) {
         match (&mut self.value, over.value) {
             (Value::Map(base), Value::Map(entries)) if base.is_empty() => *base = entries,
             (Value::Map(base), Value::Map(entries)) => {
                 for (key, node) in entries {
                     match base.iter().position(|(k, _)| k.text == key.text) {
-                        Some(at) if matches!(node.value, Value::Null) => drop(base.remove(at)),
+                        Some(at) if matches!(node.value, Value::Null) => {
+                            base[at].1 = Node {
+                                value: Value::Gone,
+                                pos: node.pos,
+                            };
+                        }
                         Some(at) => base[at].1.merge(node),
                         None => base.push((key, node)),
                     }
@@ -127,6 +134,21 @@ impl Node {
                     value,
                     pos: over.pos,
                 }
+            }
+        }
+    }
+
+    /// Drops the keys that [`Node::merge`] took away.
+    pub fn without_gone(mut self) -> Self {
+        self.drop_gone();
+        self
+    }
+
+    fn drop_gone(&mut self) {
+        if let Value::Map(entries) = &mut self.value {
+            entries.retain(|(_, node)| !matches!(node.value, Value::Gone));
+            for (_, node) in entries {
+                node.drop_gone();
             }
         }
     }

@@ -160,7 +160,8 @@ impl Loader<'_> {
     fn load(&mut self) -> Result<Pipeline, Vec<Problem>> {
         let mut root = self
             .read(self.request.file, &mut Vec::new(), Pos::default())
-            .map_err(|p| vec![p])?;
+            .map_err(|p| vec![p])?
+            .without_gone();
         self.apply_overrides(&mut root).map_err(|p| vec![p])?;
         substitute::environment(&mut root, self.request.env, &mut self.env_used)
             .map_err(|p| vec![p])?;

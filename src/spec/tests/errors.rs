@@ -466,6 +466,21 @@ fn nothing_over_an_included_field_takes_it_away() {
     };
     assert_eq!(prepare.lr, None);
     assert!(matches!(kind_of(&loaded, "base"), Kind::Train(_)));
+    // It stays away where another file brings it along once more before, and comes back where one does so after.
+    let files = |list: &str| {
+        let top = format!("include: [{list}]\n");
+        let files = [
+            ("t.yaml", top.as_str()),
+            ("p.yaml", own),
+            ("common/a.yaml", common),
+        ];
+        load(&files, &[], &[])
+    };
+    let loaded = files("common/a.yaml, p.yaml").unwrap();
+    assert!(matches!(kind_of(&loaded, "base"), Kind::Train(_)));
+    assert_eq!(loaded.stages.len(), 2);
+    let error = files("p.yaml, common/a.yaml").unwrap_err();
+    assert!(error.contains("a stage has one kind"), "{error}");
 }
 
 #[test]

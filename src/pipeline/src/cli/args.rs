@@ -305,8 +305,11 @@ pub struct DiffArgs {
     pub b: String,
     /// Compare the schedules of these two trainings, one of the first run and one of the second: iterations to converge,
     /// trainable parameters, seconds, peak memory, best PSNR.
-    #[arg(long, value_name = "STAGE,STAGE", value_delimiter = ',', num_args = 2)]
-    pub stages: Vec<String>,
+    #[arg(long, value_name = "STAGE,STAGE", value_parser = two_stages)]
+    pub stages: Option<(String, String)>,
+    /// Print one line of JSON.
+    #[arg(long)]
+    pub json: bool,
     /// The folder that holds cache/.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub root: PathBuf,
@@ -580,6 +583,42 @@ impl std::str::FromStr for DeviceChoice {
                     .map(|n| Self::Cuda(Some(n)))
                     .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
             }
+        }
+    }
+}
+
+/// Two names of stages with a comma between; commas in brackets belong to a name.
+fn two_stages(text: &str) -> Result<(String, String), String> {
+    let mut depth = 0;
+    let mut commas = Vec::new();
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            ',' if depth == 0 => commas.push(at),
+            _ => {}
+        }
+    }
+    match commas.as_slice() {
+        &[at] if at > 0 && at + 1 < text.len() => Ok((text[..at].into(), text[at + 1..].into())),
+        _ => Err("expected two stages with a comma between, such as spt,full".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_stages_may_have_commas_in_their_brackets() {
+        let two = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
+        assert_eq!(two_stages("spt,full"), two("spt", "full"));
+        assert_eq!(
+            two_stages("tuned[alpha=1,seed=0],tuned[alpha=2,seed=0]"),
+            two("tuned[alpha=1,seed=0]", "tuned[alpha=2,seed=0]")
+        );
+        for wrong in ["spt", "spt,", ",spt", "a,b,c", ""] {
+            assert!(two_stages(wrong).is_err(), "{wrong}");
         }
     }
 }

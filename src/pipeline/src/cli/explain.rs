@@ -10,6 +10,7 @@ use super::args::ExplainArgs;
 use super::plan::duration;
 use super::session::{Access, Session};
 use super::{Exit, Fatal, print, why};
+use crate::history::{History, StageEnd};
 use crate::plan::{self, Plan, Planned, Verdict};
 
 /// Explains each stage that the arguments name.
@@ -41,6 +42,11 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
             out += &stored(&record);
         }
     }
+    if planned.verdict != Verdict::Fresh
+        && let Some(line) = last_failure(session, planned)
+    {
+        out += &line;
+    }
     let mut told = BTreeSet::new();
     chain(session, plan, planned.stage, 1, &mut told, &mut out);
     if verbose {
@@ -50,6 +56,28 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
         }
     }
     out
+}
+
+/// Newest runs that are looked through for a failed try.
+const RUNS: usize = 100;
+
+/// The newest run in which this very stage, with its key, was tried, if it failed there.
+fn last_failure(session: &Session, planned: &Planned) -> Option<String> {
+    let (name, key) = (
+        &session.pipeline.stages[planned.stage].name,
+        planned.key?.to_string(),
+    );
+    let history = History::open(session.store.root());
+    let newest = history.ids().iter().rev().take(RUNS);
+    let tried = newest.filter_map(|id| {
+        let past = history.read(id).ok()?;
+        let line = past.stages.iter().rev().find(|line| line.name == *name)?;
+        let is_this = history.keys(&past).get(name) == Some(&key);
+        is_this.then(|| (id, line.end, line.message.clone()))
+    });
+    let (id, end, message) = tried.take(1).next()?;
+    let message = message.replace('\n', "\n  ");
+    (end == StageEnd::Failed).then(|| format!("  last try: failed in run {id}: {message}\n"))
 }
 
 /// When and how a stored result was made.

@@ -8,7 +8,7 @@ use crate::plan::{Change, Reason, Verdict};
 /// A reason in words.
 pub fn reason(reason: &Reason) -> String {
     match reason {
-        Reason::NeverRan => "never ran".into(),
+        Reason::NeverRan => "has no result yet".into(),
         Reason::Changed(change) => changed(change),
         Reason::InputStale { role, stage } => {
             format!("its input `{role}` ({stage}) is to be computed")

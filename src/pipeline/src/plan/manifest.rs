@@ -27,7 +27,7 @@ pub use sam::start;
 /// | kind | history |
 /// |---|---|
 /// | prepare | 1: first; 2: digests of images in `pairs.json` |
-/// | mask | 1: first |
+/// | mask | 1: first; 2: digests of images in `masks.json` |
 /// | pretrained | 1: first |
 /// | train | 1: first |
 /// | tune | 1: first |
@@ -38,14 +38,13 @@ pub use sam::start;
 /// | command | 1: first |
 pub const fn version(kind: &Kind) -> u32 {
     match kind {
-        Kind::Mask(_)
-        | Kind::Pretrained(_)
+        Kind::Pretrained(_)
         | Kind::Train(_)
         | Kind::Tune(_)
         | Kind::Figure(_)
         | Kind::Robustness(_)
         | Kind::Command(_) => 1,
-        Kind::Prepare(_) | Kind::Table(_) => 2,
+        Kind::Mask(_) | Kind::Prepare(_) | Kind::Table(_) => 2,
         Kind::Evaluate(_) => 3,
     }
 }

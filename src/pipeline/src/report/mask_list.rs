@@ -14,6 +14,8 @@ pub(super) struct MaskList {
 pub(super) struct MaskFile {
     /// The image's name.
     pub name: String,
+    /// Digest of the photograph that it comes from.
+    pub digest: String,
     /// The file of its masks, relative to the stage's folder.
     pub file: String,
 }

@@ -57,7 +57,7 @@ fn sources(folder: &Path) -> Sources {
         pair("b")
     );
     std::fs::write(pairs.join("pairs.json"), list).unwrap();
-    let list = r#"{"images":[{"name":"a","file":"a.masks"},{"name":"b","file":"b.masks"}]}"#;
+    let list = r#"{"images":[{"name":"a","digest":"1","file":"a.masks"},{"name":"b","digest":"2","file":"b.masks"}]}"#;
     std::fs::write(masks.join("masks.json"), list).unwrap();
     std::fs::write(
         baseline.join("metrics.csv"),

@@ -78,10 +78,10 @@ pub fn write(robustness: &Robustness, pairs: &[Pair], out: &Path) -> Result<Stri
 /// The agreement of each image, in the order of the LQ masks.
 fn measure(pair: &Pair) -> Result<Vec<Row>, ReportError> {
     let list = |folder: &Path| read_json::<MaskList>(&folder.join("masks.json"));
-    let hq: BTreeMap<String, String> = list(&pair.hq)?
+    let hq: BTreeMap<String, (String, String)> = list(&pair.hq)?
         .images
         .into_iter()
-        .map(|m| (m.name, m.file))
+        .map(|m| (m.name, (m.digest, m.file)))
         .collect();
     let images = list(&pair.lq)?.images;
     let one = |image: MaskFile| {
@@ -91,7 +91,12 @@ fn measure(pair: &Pair) -> Result<Vec<Row>, ReportError> {
             why,
         };
         let other = hq.get(&image.name);
-        let other = other.ok_or_else(|| wrong(&path, "its image has no masks in `hq`".into()))?;
+        let (digest, other) =
+            other.ok_or_else(|| wrong(&path, "its image has no masks in `hq`".into()))?;
+        if *digest != image.digest {
+            let why = "its image is another photograph than that of the same name in `hq`";
+            return Err(wrong(&path, why.into()));
+        }
         let other = pair.hq.join(other);
         let read =
             |path: &Path| pixels::MaskStack::read(path).map_err(|e| wrong(path, e.to_string()));

@@ -7,7 +7,7 @@ use pixels::Rgb8;
 use spec::names::Of;
 
 use crate::work::WorkError;
-use crate::work::pairs::Pairs;
+use crate::work::pairs::{PairEntry, Pairs};
 
 /// The LQ or the HR images of a `prepare` stage.
 pub(super) struct Images {
@@ -30,12 +30,17 @@ impl Images {
 
     /// The name of image `at`.
     pub fn name(&self, at: usize) -> &str {
-        &self.pairs.list.pairs[at].name
+        &self.entry(at).name
+    }
+
+    /// What is known of image `at`.
+    pub fn entry(&self, at: usize) -> &PairEntry {
+        &self.pairs.list.pairs[at]
     }
 
     /// Width and height of image `at` in pixels. HR images were cut to a multiple of the scale.
     pub fn size(&self, at: usize) -> (usize, usize) {
-        let entry = &self.pairs.list.pairs[at];
+        let entry = self.entry(at);
         let scale = match self.of {
             Of::Lq => 1,
             Of::Hr => self.pairs.list.degrade.scale() as usize,

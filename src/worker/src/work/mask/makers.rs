@@ -25,7 +25,7 @@ pub(super) fn run(config: &Mask, job: &Job, reporter: &Reporter) -> Result<FactM
         .into_par_iter()
         .map(|at| {
             reporter.check_stop()?;
-            let entry = output::write(job, images.name(at), &maker.stack(at)?)?;
+            let entry = output::write(job, images.entry(at), &maker.stack(at)?)?;
             reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             Ok(entry)
         })

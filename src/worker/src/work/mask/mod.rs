@@ -4,12 +4,14 @@
 //! ```text
 //!   images (LQ or HR) ─┬─ makers: graph, files, zero, other: an image a thread ──┐
 //!                      └─ sam: an embedding an image, shared by all its grids ───┴─> output: masks.json, masks/
+//!                              └─> kept: finished images, for the next try after a kill
 //! ```
 //!
 //! Stages that differ only in what is asked of one SAM come as a batch and are done together, image by image; each has
 //! its own outputs and its own end.
 
 mod images;
+mod kept;
 mod makers;
 mod output;
 mod records;

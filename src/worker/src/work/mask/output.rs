@@ -6,6 +6,7 @@ use spec::Job;
 
 use crate::work::entry::FactMap;
 use crate::work::masks::{MaskEntry, MaskList};
+use crate::work::pairs::PairEntry;
 use crate::work::{Reporter, WorkError, files};
 
 /// Makes the folder of masks.
@@ -13,18 +14,28 @@ pub(super) fn begin(job: &Job) -> Result<(), WorkError> {
     files::make_folder(job.out.join("masks")).map(drop)
 }
 
-/// Writes the masks of the image `name`.
-pub(super) fn write(job: &Job, name: &str, stack: &MaskStack) -> Result<MaskEntry, WorkError> {
-    let file = format!("masks/{name}.masks");
-    stack.write(&job.out.join(&file))?;
-    Ok(MaskEntry {
-        name: name.to_owned(),
-        file,
+/// Writes the masks of an image.
+pub(super) fn write(
+    job: &Job,
+    image: &PairEntry,
+    stack: &MaskStack,
+) -> Result<MaskEntry, WorkError> {
+    let entry = entry(image, stack);
+    stack.write(&job.out.join(&entry.file))?;
+    Ok(entry)
+}
+
+/// What the list says of an image.
+pub(super) fn entry(image: &PairEntry, stack: &MaskStack) -> MaskEntry {
+    MaskEntry {
+        name: image.name.clone(),
+        digest: image.digest.clone(),
+        file: format!("masks/{}.masks", image.name),
         found: stack.found,
         padded: stack.padded(),
         truncated: stack.truncated(),
         tally: None,
-    })
+    }
 }
 
 /// Writes the list and says how many there were.

@@ -2,25 +2,28 @@
 //! Unaware of processes and of how the networks compute.
 //!
 //! ```text
-//!   load ─> image ─> embed ─┬─ stage 1: generate, order, write ─┐
+//!   load ─> image ─> embed ─┬─ stage 1: generate, order, keep ──┐
 //!             ^             ├─ stage 2: …                       ├─> next image; at last each stage's list
 //!             |             └─ stage 3: …                       │
 //!             └─────────────────────────────────────────────────┘
 //! ```
 //!
-//! What goes wrong with the model or with an image is every stage's failure; what goes wrong in a stage is its own.
+//! What goes wrong with the model or with an image is every stage's failure; what goes wrong in a stage is its own. What a
+//! stage has finished it keeps, so that the next try after a kill goes on from there.
 
 use pixels::{MaskStack, Rgb8};
 use spec::Job;
 use spec::kinds::{Mask, Sam as Settings};
 
 use super::images::Images;
+use super::kept::Kept;
 use super::output;
 use super::records::{Records, ordered};
 use crate::nn::sam::{Config, Embedding, Generator, Params, Sam, SamError};
 use crate::work::entry::FactMap;
 use crate::work::masks::MaskEntry;
 use crate::work::model::device;
+use crate::work::pairs::PairEntry;
 use crate::work::{Reporter, WorkError, files, memory};
 
 /// A stage of a batch.
@@ -52,7 +55,7 @@ pub(in crate::work) fn together(parts: &[Part<'_>]) -> Vec<Result<FactMap, WorkE
     stages.into_iter().map(Stage::finish).collect()
 }
 
-/// All images through all stages that have not failed.
+/// All images through all stages that have not failed. An image that every stage has already is not looked at.
 fn all_images(stages: &mut [Stage<'_>]) -> Result<(), WorkError> {
     let Some(Part {
         config, sam, job, ..
@@ -61,23 +64,30 @@ fn all_images(stages: &mut [Stage<'_>]) -> Result<(), WorkError> {
         return Ok(());
     };
     let images = Images::open(files::input(job, "images")?, config.of)?;
+    for stage in stages.iter_mut() {
+        stage.go_on(&images);
+    }
+    let is_wanted = |at: &usize| stages.iter().any(|stage| stage.wants(*at));
+    let wanted: Vec<usize> = (0..images.len()).filter(is_wanted).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let sam = load(sam, job)?;
-    let at_once = images_at_once(sam.device());
-    for first in (0..images.len()).step_by(at_once) {
-        let some = first..(first + at_once).min(images.len());
+    for some in wanted.chunks(images_at_once(sam.device())) {
         let pictures = some
-            .clone()
-            .map(|at| images.image(at))
+            .iter()
+            .map(|&at| images.image(at))
             .collect::<Result<Vec<Rgb8>, WorkError>>()?;
-        let embeddings = embed(&sam, &pictures, &images, first)?;
-        for ((at, picture), embedding) in some.zip(&pictures).zip(&embeddings) {
+        let embeddings = embed(&sam, &pictures, &images, some)?;
+        for ((&at, picture), embedding) in some.iter().zip(&pictures).zip(&embeddings) {
             let image = Image {
-                name: images.name(at),
+                at,
+                entry: images.entry(at),
                 picture,
                 embedding,
             };
             for stage in stages.iter_mut() {
-                stage.add(&sam, &image, (at + 1, images.len()))?;
+                stage.add(&sam, &image, images.len())?;
             }
         }
     }
@@ -96,10 +106,10 @@ fn embed(
     sam: &Sam,
     pictures: &[Rgb8],
     images: &Images,
-    first: usize,
+    places: &[usize],
 ) -> Result<Vec<Embedding>, WorkError> {
     sam.embed_all(pictures)
-        .map_err(|(n, error)| WorkError::from(error).about(images.name(first + n)))
+        .map_err(|(n, error)| WorkError::from(error).about(images.name(places[n])))
 }
 
 /// The model with its weights, if it fits into memory.
@@ -119,45 +129,80 @@ fn load(settings: &Settings, job: &Job) -> Result<Sam, WorkError> {
 
 /// An image and what the encoder saw in it.
 struct Image<'a> {
-    name: &'a str,
+    at: usize,
+    entry: &'a PairEntry,
     picture: &'a Rgb8,
     embedding: &'a Embedding,
 }
 
-/// A stage on its way: its entries, or why it failed.
+/// A stage on its way.
 struct Stage<'a> {
     part: &'a Part<'a>,
-    entries: Result<Vec<MaskEntry>, WorkError>,
+    state: Result<Progress, WorkError>,
+}
+
+/// What a stage has of its images, while nothing went wrong.
+struct Progress {
+    kept: Kept,
+    /// One an image, once it is done.
+    entries: Vec<Option<MaskEntry>>,
 }
 
 impl<'a> Stage<'a> {
     fn new(part: &'a Part<'a>) -> Self {
+        let begin = || {
+            output::begin(part.job)?;
+            Ok(Progress {
+                kept: Kept::open(part.job)?,
+                entries: Vec::new(),
+            })
+        };
         Self {
             part,
-            entries: output::begin(part.job).map(|()| Vec::new()),
+            state: begin(),
         }
     }
 
     fn fail(&mut self, error: &WorkError) {
-        if self.entries.is_ok() {
-            self.entries = Err(error.clone());
+        if self.state.is_ok() {
+            self.state = Err(error.clone());
         }
     }
 
-    /// Segments an image, unless the stage has failed. A request to stop is everybody's.
-    fn add(
-        &mut self,
-        sam: &Sam,
-        image: &Image<'_>,
-        progress: (usize, usize),
-    ) -> Result<(), WorkError> {
+    /// Takes over what an earlier try has finished.
+    fn go_on(&mut self, images: &Images) {
+        let Ok(Progress { kept, entries }) = &mut self.state else {
+            return;
+        };
+        *entries = (0..images.len())
+            .map(|at| kept.read(images.entry(at)))
+            .collect();
+        let there = entries.iter().flatten().count();
+        if there > 0 {
+            let all = images.len();
+            let note =
+                format!("going on: {there} of {all} images were segmented by an earlier try");
+            self.part.reporter.note(note);
+        }
+    }
+
+    /// Whether image `at` has still to be segmented.
+    fn wants(&self, at: usize) -> bool {
+        self.state.as_ref().is_ok_and(|p| p.entries[at].is_none())
+    }
+
+    /// Segments an image, unless the stage has it or has failed. A request to stop is everybody's.
+    fn add(&mut self, sam: &Sam, image: &Image<'_>, total: usize) -> Result<(), WorkError> {
         self.part.reporter.check_stop()?;
-        if let Ok(entries) = &mut self.entries {
-            match segment(self.part, sam, image) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => self.entries = Err(error.about(image.name)),
+        if !self.wants(image.at) {
+            return Ok(());
+        }
+        if let Ok(Progress { kept, entries }) = &mut self.state {
+            match segment(self.part, sam, image, kept) {
+                Ok(entry) => entries[image.at] = Some(entry),
+                Err(error) => self.state = Err(error.about(&image.entry.name)),
             }
-            self.part.reporter.images(progress.0, progress.1);
+            self.part.reporter.images(image.at + 1, total);
         }
         Ok(())
     }
@@ -169,28 +214,33 @@ impl<'a> Stage<'a> {
             reporter,
             ..
         } = self.part;
-        output::finish(job, config.count(), self.entries?, reporter)
+        let Progress { kept, entries } = self.state?;
+        kept.publish(job)?;
+        let entries = entries.into_iter().flatten().collect();
+        output::finish(job, config.count(), entries, reporter)
     }
 }
 
-fn segment(part: &Part<'_>, sam: &Sam, image: &Image<'_>) -> Result<MaskEntry, WorkError> {
+fn segment(
+    part: &Part<'_>,
+    sam: &Sam,
+    image: &Image<'_>,
+    kept: &Kept,
+) -> Result<MaskEntry, WorkError> {
     let (count, settings) = (part.config.count(), part.sam);
     let generator = Generator::new(Params::of(settings, part.config.grid()))?;
     let (masks, tally) = generator.masks_and_tally(sam, image.picture, image.embedding)?;
     let masks = ordered(masks, settings.order);
     let records = Records::new(&masks, count);
-    files::write_json(
-        &part.job.out.join(format!("masks/{}.json", image.name)),
-        &records,
-    )?;
     let (width, height) = image.picture.size();
     let runs = masks.into_iter().map(|mask| mask.segmentation).collect();
     let stack = MaskStack::new(width, height, count, runs)?;
-    let entry = output::write(part.job, image.name, &stack)?;
-    Ok(MaskEntry {
+    let entry = MaskEntry {
         tally: Some(tally),
-        ..entry
-    })
+        ..output::entry(image.entry, &stack)
+    };
+    kept.write(&entry, &stack, &records)?;
+    Ok(entry)
 }
 
 impl From<SamError> for WorkError {

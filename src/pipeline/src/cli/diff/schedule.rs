@@ -1,0 +1,135 @@
+//! Two trainings side by side (Table 5 of the paper): iterations, seconds, parameters, memory, best PSNR.
+//! Unaware of how it is shown beyond a table of two columns.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+use store::{Record, Store};
+
+use super::compare::record;
+use crate::cli::Fatal;
+use crate::cli::plan::duration;
+use crate::history::Keys;
+
+/// Two trainings.
+#[derive(Serialize)]
+pub(super) struct Schedules {
+    a: Schedule,
+    b: Schedule,
+}
+
+/// What is known of a training; nothing where it was not recorded.
+#[derive(Serialize)]
+struct Schedule {
+    stage: String,
+    iterations_to_converge: Option<u64>,
+    iterations_run: Option<u64>,
+    trainable_parameters: Option<u64>,
+    training_seconds: Option<f64>,
+    peak_memory_mib: Option<f64>,
+    best_validation_psnr: Option<f64>,
+}
+
+/// Trainings that both runs have and that differ.
+pub(super) fn trainings(store: &Store, a: &Keys, b: &Keys) -> Vec<String> {
+    let both = a
+        .iter()
+        .filter(|(name, key)| b.get(*name).is_some_and(|k| k != *key));
+    let trains = |name: &&String| {
+        [a, b].iter().all(|keys| {
+            record(store, keys, name).is_some_and(|r| matches!(r.kind.as_str(), "train" | "tune"))
+        })
+    };
+    both.map(|(name, _)| name).filter(trains).cloned().collect()
+}
+
+/// The trainings of these names, one a run.
+pub(super) fn schedules(
+    store: &Store,
+    (a, first): (&Keys, &str),
+    (b, second): (&Keys, &str),
+) -> Result<Schedules, Fatal> {
+    Ok(Schedules {
+        a: Schedule::of(store, a, first)?,
+        b: Schedule::of(store, b, second)?,
+    })
+}
+
+impl Schedules {
+    pub(super) fn text(&self) -> String {
+        let mut out = format!(
+            "\nschedules\n  {:<28}  {:>20}  {:>20}\n",
+            "", self.a.stage, self.b.stage
+        );
+        let (a, b) = (self.a.rows(), self.b.rows());
+        for ((what, a), (_, b)) in a.into_iter().zip(b) {
+            out += &format!("  {what:<28}  {a:>20}  {b:>20}\n");
+        }
+        out
+    }
+}
+
+impl Schedule {
+    fn of(store: &Store, keys: &Keys, name: &str) -> Result<Self, Fatal> {
+        let missing = || {
+            let message = format!("this run has no finished stage `{name}` in the cache");
+            Fatal::usage(message, "`pipeline show RUN` lists its stages")
+        };
+        let record = record(store, keys, name).ok_or_else(missing)?;
+        Ok(Self::read(store, name, &record))
+    }
+
+    fn read(store: &Store, name: &str, record: &Record) -> Self {
+        let folder = store.output_dir(&record.key);
+        let card = std::fs::read(folder.join("model.json")).unwrap_or_default();
+        let card: Value = serde_json::from_slice(&card).unwrap_or_default();
+        let count = |name: &str| card.get(name).and_then(Value::as_u64);
+        let fact = |name: &str| record.facts.get(name).and_then(Value::as_f64);
+        let best = best_psnr(&folder.join("steps.csv"));
+        Self {
+            stage: name.to_owned(),
+            iterations_to_converge: best.map(|(n, _)| n).or_else(|| count("iterations")),
+            iterations_run: count("iterations_run"),
+            trainable_parameters: count("trainable"),
+            training_seconds: fact("training_seconds"),
+            peak_memory_mib: fact("peak_memory_mib"),
+            best_validation_psnr: best.map(|(_, psnr)| psnr),
+        }
+    }
+
+    fn rows(&self) -> [(&'static str, String); 6] {
+        let count = |n: Option<u64>| n.map_or("–".into(), |n| n.to_string());
+        let seconds = |s: f64| format!("{s:.1} ({})", duration(s));
+        [
+            ("iterations to converge", count(self.iterations_to_converge)),
+            ("iterations run", count(self.iterations_run)),
+            ("trainable parameters", count(self.trainable_parameters)),
+            (
+                "seconds of training",
+                self.training_seconds.map_or("–".into(), seconds),
+            ),
+            (
+                "peak memory (MiB)",
+                self.peak_memory_mib
+                    .map_or("–".into(), |mib| mib.to_string()),
+            ),
+            (
+                "best validation PSNR (dB)",
+                self.best_validation_psnr
+                    .map_or("–".into(), |psnr| format!("{psnr:.4}")),
+            ),
+        ]
+    }
+}
+
+/// The iteration with the best validation, and its PSNR in dB.
+fn best_psnr(path: &Path) -> Option<(u64, f64)> {
+    let mut reader = csv::Reader::from_path(path).ok()?;
+    let rows = reader.records().flatten();
+    let values = rows.filter_map(|r| {
+        let (iteration, psnr) = (r.get(0)?.parse().ok()?, r.get(3)?.parse::<f64>().ok()?);
+        Some((iteration, psnr))
+    });
+    values.reduce(|best, next| if next.1 > best.1 { next } else { best })
+}
