@@ -2,6 +2,7 @@
 //! Unaware of keys; a file that cannot be read is a finding, not an error.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use spec::Kind;
@@ -85,6 +86,17 @@ fn mask_names(folder: &Path) -> Result<Vec<String>, String> {
     }
 }
 
+/// Whether an entry is a folder, or a link to one. The list of a folder says what most entries are; only links are looked
+/// at.
+fn is_folder(entry: &DirEntry) -> std::io::Result<bool> {
+    let kind = entry.file_type()?;
+    Ok(if kind.is_symlink() {
+        entry.path().is_dir()
+    } else {
+        kind.is_dir()
+    })
+}
+
 /// Every file below the folder, by its path in it. What is no file (a pipe, a link that leads nowhere) is an error.
 fn all_names(folder: &Path) -> Result<Vec<String>, String> {
     fn walk(at: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), String> {
@@ -92,7 +104,7 @@ fn all_names(folder: &Path) -> Result<Vec<String>, String> {
         for entry in std::fs::read_dir(at).map_err(shown)? {
             let entry = entry.map_err(shown)?;
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            if entry.path().is_dir() {
+            if is_folder(&entry).map_err(shown)? {
                 walk(&entry.path(), &format!("{name}/"), names)?;
             } else {
                 names.push(name);
