@@ -773,7 +773,7 @@ fn three_keys_stay_as_they_are() {
         &[],
     );
     let lines = format!(
-        "stage mask 1\nconfig.count\t64\nconfig.grid\t8\nconfig.segmenter\tgraph\ninput.images\t{}\n",
+        "stage mask 2\nconfig.count\t64\nconfig.grid\t8\nconfig.segmenter\tgraph\ninput.images\t{}\n",
         prepare.1
     );
     assert_eq!(mask.0, lines);
@@ -786,7 +786,7 @@ fn three_keys_stay_as_they_are() {
         keys,
         [
             "465fc96139656aac57b5b085bb5368384ee23343903ebeea6852ae68703b507a",
-            "4905557a2425020976a18ad02129dd978fe537ace938398a48c35b9a7c2eb096",
+            "bddb649e840c675767e3f387f3c3c47fef44db2e2220ececbc78e275a949c028",
             "0b5e1d17bd50c3fe15b578a83b89af1eaafc477ac229d12c2686bb71d699befe",
         ],
         "{}",

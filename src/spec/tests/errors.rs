@@ -470,16 +470,16 @@ fn nothing_over_an_included_field_takes_it_away() {
     let files = |list: &str| {
         let top = format!("include: [{list}]\n");
         let files = [
-            ("t.yaml", top.as_str()),
-            ("p.yaml", own),
+            ("p.yaml", top.as_str()),
+            ("own.yaml", own),
             ("common/a.yaml", common),
         ];
         load(&files, &[], &[])
     };
-    let loaded = files("common/a.yaml, p.yaml").unwrap();
+    let loaded = files("common/a.yaml, own.yaml").unwrap();
     assert!(matches!(kind_of(&loaded, "base"), Kind::Train(_)));
     assert_eq!(loaded.stages.len(), 2);
-    let error = files("p.yaml, common/a.yaml").unwrap_err();
+    let error = files("own.yaml, common/a.yaml").unwrap_err();
     assert!(error.contains("a stage has one kind"), "{error}");
 }
 
