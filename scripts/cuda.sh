@@ -10,9 +10,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The path of the binary that cargo makes of one target; cargo's own words pass by.
-binary() { # cargo's words
-    cargo "$@" --no-run --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+# The path of the binary that cargo makes of one target: it names those of other targets too.
+binary() { # target, cargo's words
+    local target=$1
+    shift
+    cargo "$@" --no-run --message-format json | grep "\"name\":\"$target\"" \
+        | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
 }
 
 build() { # folder
@@ -21,10 +24,10 @@ build() { # folder
     [ -z "$LIBTORCH" ] || export LIBTORCH
     cargo build --release --workspace
     cp target/release/pipeline target/release/pipeline-worker "$1"
-    cp "$(binary test --release --workspace --test parity)" "$1/parity"
-    cp "$(binary bench -p pipeline-worker --bench step)" "$1/step"
-    cp "$(binary bench -p pipeline-worker --bench sam)" "$1/sam"
-    strip "$1"/*
+    cp "$(binary parity test --release --workspace --test parity)" "$1/parity"
+    cp "$(binary step bench -p pipeline-worker --bench step)" "$1/step"
+    cp "$(binary sam bench -p pipeline-worker --bench sam)" "$1/sam"
+    (cd "$1" && strip pipeline pipeline-worker parity step sam)
 }
 
 # What a program prints goes on; its rows are kept for the table. A program that fails is named in the table.
@@ -43,27 +46,29 @@ part() { # name, command...
 }
 left_out() { echo "$1 | left out: $2 is not set | | |" >> "$rows"; }
 
-parity() { # folder; the last line of each says how many cases passed
+parity() { # folder; one line says how many cases passed
     local folder
     for folder in golden golden_sam; do
         PIPELINE_PARITY_DIR=$PWD/tests/$folder PIPELINE_PARITY_DEVICE=cuda "$1/parity" | tee "$work/parity" || return 1
-        echo "row: tests/$folder on CUDA | $(tail -n 1 "$work/parity") | official code | |"
+        echo "row: tests/$folder on CUDA | $(sed -n 's/^parity: //p' "$work/parity") | official code | |"
     done
 }
 
+# `if` switches `set -e` off, so each command says what its failure means.
 whole() { # folder
-    cp -r pipelines "$work/pipelines"
+    rm -rf "$work/pipelines"
+    cp -r pipelines "$work/pipelines" || return 1
     "$1/pipeline" doctor --root "$work" || true
-    "$1/pipeline" run "$work/pipelines/small/quickstart.yaml" --device cuda
-    "$1/pipeline" run "$work/pipelines/small/quickstart.yaml" --device cuda | tee "$work/again"
-    grep -q ' 0 failed' "$work/again"
-    echo "row: reduced quickstart, run twice | $(tail -n 1 "$work/again") | | |"
+    "$1/pipeline" run "$work/pipelines/small/quickstart.yaml" --device cuda || return 1
+    "$1/pipeline" run "$work/pipelines/small/quickstart.yaml" --device cuda 2>&1 | tee "$work/again" || return 1
+    grep -q '^0 ran, .* 0 failed' "$work/again" || return 1
+    echo "row: reduced quickstart, run twice | $(grep '^0 ran' "$work/again") | | |"
 }
 
 run() { # folder
     local bin
     bin=$(cd "$1" && pwd)
-    LD_LIBRARY_PATH=$(python3 -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))')
+    LD_LIBRARY_PATH=$(python3 -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))'):${LD_LIBRARY_PATH:-}
     export LD_LIBRARY_PATH NVIDIA_TF32_OVERRIDE=0 PYTHONUNBUFFERED=1
     part "parity on CUDA" parity "$bin"
     part "reduced quickstart" whole "$bin"
@@ -82,7 +87,7 @@ run() { # folder
         left_out "SAM ViT-H" SAM
     fi
     echo
-    nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
+    nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || echo "no NVIDIA driver here"
     date -u +%Y-%m-%d
     { echo "what | ours | theirs | ratio | bar"; cat "$rows"; } | column -t -s '|'
     ! grep -q FAILED "$rows"
