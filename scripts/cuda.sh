@@ -89,7 +89,8 @@ run() { # folder
     echo
     nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || echo "no NVIDIA driver here"
     date -u +%Y-%m-%d
-    { echo "what | ours | theirs | ratio | bar"; cat "$rows"; } | column -t -s '|'
+    { echo "what | ours | theirs | ratio | bar"; cat "$rows"; } > "$work/table"
+    column -t -s '|' "$work/table" 2> /dev/null || cat "$work/table"
     ! grep -q FAILED "$rows"
 }
 
