@@ -12,6 +12,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use spec::kinds::Segmenter;
 use spec::{Device, Event, JOB_FORMAT, Job, Kind};
 
+use super::gpu_memory::GpuWatch;
 use super::reporter::Reporter;
 use super::{WorkError, evaluate, files, mask, prepare, pretrained, training};
 use crate::nn::cuda;
@@ -98,6 +99,7 @@ pub(super) type FactMap = BTreeMap<String, serde_json::Value>;
 
 /// What became of each job. What was computed and cannot be recorded as ended has failed.
 fn run(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> {
+    let gpu = jobs.first().and_then(|job| GpuWatch::begin(job.device));
     let results = match (jobs, reporters) {
         ([job], [reporter]) => vec![stage(job, reporter)],
         _ => batch(jobs, reporters),
@@ -106,6 +108,9 @@ fn run(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> 
         let mut facts = result?;
         if let Some(mib) = peak_memory_mib() {
             facts.insert("peak_memory_mib".into(), mib.into());
+        }
+        if let Some(gpu) = &gpu {
+            gpu.tell(&mut facts);
         }
         finish(job)?;
         Ok(facts)

@@ -19,6 +19,7 @@ mod entry;
 mod error;
 mod evaluate;
 mod files;
+mod gpu_memory;
 mod mask;
 mod masks;
 mod memory;

@@ -28,6 +28,7 @@ struct Schedule {
     trainable_parameters: Option<u64>,
     training_seconds: Option<f64>,
     peak_memory_mib: Option<f64>,
+    peak_gpu_memory_mib: Option<f64>,
     best_validation_psnr: Option<f64>,
 }
 
@@ -94,12 +95,14 @@ impl Schedule {
             trainable_parameters: count("trainable"),
             training_seconds: fact("training_seconds"),
             peak_memory_mib: fact("peak_memory_mib"),
+            peak_gpu_memory_mib: fact("peak_gpu_memory_mib"),
             best_validation_psnr: best.map(|(_, psnr)| psnr),
         }
     }
 
-    fn rows(&self) -> [(&'static str, String); 6] {
+    fn rows(&self) -> [(&'static str, String); 7] {
         let count = |n: Option<u64>| n.map_or("–".into(), |n| n.to_string());
+        let mib = |mib: Option<f64>| mib.map_or("–".into(), |mib| mib.to_string());
         let seconds = |s: f64| format!("{s:.1} ({})", duration(s));
         [
             ("iterations to converge", count(self.iterations_to_converge)),
@@ -109,11 +112,8 @@ impl Schedule {
                 "seconds of training",
                 self.training_seconds.map_or("–".into(), seconds),
             ),
-            (
-                "peak memory (MiB)",
-                self.peak_memory_mib
-                    .map_or("–".into(), |mib| mib.to_string()),
-            ),
+            ("peak memory (MiB)", mib(self.peak_memory_mib)),
+            ("peak GPU memory (MiB)", mib(self.peak_gpu_memory_mib)),
             (
                 "best validation PSNR (dB)",
                 self.best_validation_psnr

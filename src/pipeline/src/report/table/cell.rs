@@ -201,7 +201,11 @@ fn value_of(value: TableValue, group: &Group<'_, '_>) -> Option<f64> {
         TableValue::Trainable => model(|s| s.scores.summary.model.trainable.map(|n| n as f64)),
         TableValue::Masks => masks(group),
         TableValue::Seconds => model(|s| s.evaluation.facts.get("training_seconds").copied()),
-        TableValue::PeakMemory => model(|s| s.evaluation.facts.get("peak_memory_mib").copied()),
+        TableValue::PeakMemory => model(|s| {
+            let facts = &s.evaluation.facts;
+            let gpu = facts.get("peak_gpu_memory_mib");
+            gpu.or_else(|| facts.get("peak_memory_mib")).copied()
+        }),
     }
 }
 

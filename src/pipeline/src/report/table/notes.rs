@@ -129,7 +129,10 @@ fn seeds(rows: &[Row]) -> Option<String> {
 fn recorded(table: &Table) -> Option<String> {
     let named = [
         (TableValue::Seconds, "seconds"),
-        (TableValue::PeakMemory, "peak memory"),
+        (
+            TableValue::PeakMemory,
+            "peak memory (of the GPU where one was used)",
+        ),
     ];
     let named = named.iter().filter(|(v, _)| table.values.contains(v));
     let names: Vec<&str> = named.map(|(_, name)| *name).collect();
