@@ -92,12 +92,17 @@ impl Groups {
         attend: &dyn Fn(&Tensor, i64, i64) -> Tensor,
     ) -> Tensor {
         let (b, c) = (whole.size()[0], whole.size()[5]);
-        let tokens = whole
-            .narrow(1, y.start, y.count)
-            .narrow(2, x.start, x.count)
-            .narrow(3, 0, y.length)
-            .narrow(4, 0, x.length)
-            .reshape([b * y.count * x.count, y.length * x.length, c]);
+        let parts = [
+            (1, y.start, y.count),
+            (2, x.start, x.count),
+            (3, 0, y.length),
+            (4, 0, x.length),
+        ];
+        let tokens = parts.into_iter().fold(whole.shallow_clone(), cut).reshape([
+            b * y.count * x.count,
+            y.length * x.length,
+            c,
+        ]);
         let out = attend(&tokens, y.length, x.length);
         padded(
             out.view([b, y.count, x.count, y.length, x.length, c]),
@@ -134,11 +139,12 @@ impl Groups {
             Layout::Dense => [0, 1, 3, 2, 4, 5],
             Layout::Sparse => [0, 3, 1, 4, 2, 5],
         };
-        groups
+        let whole = groups
             .permute(order)
-            .reshape([b, self.y.padded(), self.x.padded(), c])
-            .narrow(1, 0, self.y.pixels)
-            .narrow(2, 0, self.x.pixels)
+            .reshape([b, self.y.padded(), self.x.padded(), c]);
+        [(1, 0, self.y.pixels), (2, 0, self.x.pixels)]
+            .into_iter()
+            .fold(whole, cut)
     }
 }
 
@@ -169,6 +175,16 @@ impl Side {
 
     fn padding(&self) -> i64 {
         self.padded() - self.pixels
+    }
+}
+
+/// `length` places of `x` from `start` along `dim`; all of them as they are, for the gradient of a part is written into
+/// zeros of the whole's size.
+fn cut(x: Tensor, (dim, start, length): (i64, i64, i64)) -> Tensor {
+    if x.size()[dim as usize] == length {
+        x
+    } else {
+        x.narrow(dim, start, length)
     }
 }
 

@@ -141,11 +141,13 @@ impl Block {
     fn attended(&self, qkv: &Tensor) -> Tensor {
         let parts = qkv.unflatten(3, [3, 2, self.heads, -1]); // (B, H, W, 3, 2, heads, d)
         let both = self.windows(qkv.size()[1], qkv.size()[2]);
-        let outs = (0..)
+        let outs = parts
+            .unbind(4)
+            .into_iter()
             .zip(both.iter().zip(&self.biases))
-            .map(|(i, (windows, bias))| {
+            .map(|(part, (windows, bias))| {
                 let (height, width) = windows.size();
-                windows.attend(&parts.select(4, i), &bias.forward(height, width))
+                windows.attend(&part, &bias.forward(height, width))
             });
         Tensor::cat(&outs.collect::<Vec<_>>(), 3)
     }

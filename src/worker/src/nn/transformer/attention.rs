@@ -9,9 +9,10 @@ use crate::nn::precision;
 ///
 /// Scores are q·k/√d + `bias`. The fused kernel never holds them; it is taken unless the bias wants a gradient.
 pub fn attend(qkv: &Tensor, bias: &Tensor) -> Tensor {
-    let (q, k, v) = (qkv.select(0, 0), qkv.select(0, 1), qkv.select(0, 2));
+    // Taken apart at once: the gradient of each part alone would be padded with zeros to the whole.
+    let parts = qkv.unbind(0);
+    let (q, k, v) = (&parts[0], &parts[1], &parts[2]);
     let bias = precision::to(bias, q.kind());
-    let out =
-        Tensor::scaled_dot_product_attention(&q, &k, &v, Some(&bias), 0.0, false, None, false);
+    let out = Tensor::scaled_dot_product_attention(q, k, v, Some(&bias), 0.0, false, None, false);
     out.transpose(1, 2).flatten(2, 3) // (G, N, heads · d)
 }
