@@ -609,6 +609,45 @@ fn two_stages(text: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
 
+    /// The words of a shell's line up to what is not the program's own; quotes hold words together.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut in_quotes = false;
+        for letter in line.chars() {
+            match letter {
+                '\'' => in_quotes = !in_quotes,
+                ' ' if !in_quotes => words.push(String::new()),
+                '|' | '&' | '>' | ')' if !in_quotes => break,
+                _ => words.last_mut().unwrap().push(letter),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let own = command.get_after_help().map(ToString::to_string);
+        let own = own.unwrap_or_default();
+        let lines = own.lines().filter_map(|line| {
+            let at = line.find("pipeline ")?;
+            let is_example = line.starts_with("Example: ") || line.starts_with("         ");
+            is_example.then(|| line[at..].to_owned())
+        });
+        let below = command.get_subcommands().flat_map(examples);
+        lines.chain(below).collect()
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_is_understood() {
+        use clap::{CommandFactory, Parser};
+        let all = examples(&Cli::command());
+        assert!(all.len() >= 24, "{all:#?}");
+        for example in all {
+            let parsed = Cli::try_parse_from(words(&example));
+            assert!(parsed.is_ok(), "{example}: {:?}", words(&example));
+        }
+    }
+
     #[test]
     fn two_stages_may_have_commas_in_their_brackets() {
         let two = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
