@@ -21,7 +21,15 @@ fn one(text: &str) -> Value {
 
 fn git(test: &Test, words: &str) -> String {
     let mut command = Command::new("git");
-    command.args(["-c", "user.name=a", "-c", "user.email=a@b", "-C"]);
+    let own = [
+        "user.name=a",
+        "user.email=a@b",
+        "commit.gpgsign=false",
+        "core.hooksPath=/dev/null",
+    ];
+    command
+        .args(own.iter().flat_map(|setting| ["-c", setting]))
+        .arg("-C");
     let output = command
         .arg(test.path(""))
         .args(words.split(' '))
@@ -33,6 +41,10 @@ fn git(test: &Test, words: &str) -> String {
 
 #[test]
 fn a_run_is_recorded_with_all_that_it_began_from_and_how_it_ended() {
+    if Command::new("git").arg("--version").output().is_err() {
+        println!("skipped: a_run_is_recorded_with_all_that_it_began_from_and_how_it_ended: no git");
+        return;
+    }
     let test = Test::new().file("p.yaml", COMMANDS);
     git(&test, "init -q .");
     git(&test, "add p.yaml");
