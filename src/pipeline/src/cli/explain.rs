@@ -68,14 +68,13 @@ fn last_failure(session: &Session, planned: &Planned) -> Option<String> {
         planned.key?.to_string(),
     );
     let history = History::open(session.store.root());
-    let newest = history.ids().iter().rev().take(RUNS);
-    let tried = newest.filter_map(|id| {
+    let mut newest = history.ids().iter().rev().take(RUNS);
+    let (id, end, message) = newest.find_map(|id| {
         let past = history.read(id).ok()?;
         let line = past.stages.iter().rev().find(|line| line.name == *name)?;
         let is_this = history.keys(&past).get(name) == Some(&key);
         is_this.then(|| (id, line.end, line.message.clone()))
-    });
-    let (id, end, message) = tried.take(1).next()?;
+    })?;
     let message = message.replace('\n', "\n  ");
     (end == StageEnd::Failed).then(|| format!("  last try: failed in run {id}: {message}\n"))
 }
