@@ -291,11 +291,13 @@ const CASES: &[Case] = &[
             "backbone.imdn.width=32",
             "backbone.imdn.blocks=5",
             "file=more.pth",
+            "entry=params",
         ],
         same: &[
             "backbone.imdn.width=64",
             "backbone.imdn.blocks=6",
             "file=copy.pth",
+            "entry=null",
         ],
     },
     Case {
@@ -709,6 +711,7 @@ fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
                 backbone: serde_json::from_value(serde_json::json!({"imdn": {"scale": 4}}))
                     .unwrap(),
                 file: "x".into(),
+                entry: None,
             }),
             "stage pretrained 1\n"
         ),

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::pth::zip;
 use crate::support::{TINY, Test};
 
 const YAML: &str = "\
@@ -114,35 +115,4 @@ fn weights_of_another_scale_and_of_another_shape() {
     let kept = std::fs::read(test.output("pretrained", "weights.safetensors")).unwrap();
     assert_eq!(kept, own, "what fits is handed on as it is");
     assert!(TINY.contains("scale: 2, width: 16, blocks: 1"));
-}
-
-/// A ZIP archive without compression.
-fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    for (name, content) in files {
-        let at = bytes.len() as u32;
-        let mut crc = flate2::Crc::new();
-        crc.update(content);
-        let size = (content.len() as u32).to_le_bytes();
-        let mut fields = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        fields.extend(crc.sum().to_le_bytes());
-        fields.extend([size, size].concat());
-        fields.extend((name.len() as u16).to_le_bytes());
-        fields.extend([0, 0]);
-        bytes.extend([b"PK\x03\x04", fields.as_slice(), name.as_bytes(), content].concat());
-        directory.extend([b"PK\x01\x02\x14\x00", fields.as_slice(), &[0; 10]].concat());
-        directory.extend(at.to_le_bytes());
-        directory.extend(name.as_bytes());
-    }
-    let (count, start) = ([files.len() as u8, 0], (bytes.len() as u32).to_le_bytes());
-    let length = (directory.len() as u32).to_le_bytes();
-    let end = [
-        b"PK\x05\x06\0\0\0\0".as_slice(),
-        &count,
-        &count,
-        &length,
-        &start,
-        &[0, 0],
-    ];
-    [bytes, directory, end.concat()].concat()
 }

@@ -18,6 +18,8 @@ mod cache;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod denoising;
@@ -32,6 +34,8 @@ mod history;
 mod killed;
 #[cfg(test)]
 mod order;
+#[cfg(test)]
+mod pth;
 #[cfg(test)]
 mod real;
 #[cfg(test)]

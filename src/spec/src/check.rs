@@ -107,7 +107,16 @@ impl Checker<'_> {
         match &self.stage.stage.kind {
             Kind::Prepare(prepare) => self.prepare(prepare, &mut problems),
             Kind::Mask(mask) => self.mask(mask, &mut problems),
-            Kind::Pretrained(pretrained) => self.architecture(&pretrained.backbone, &mut problems),
+            Kind::Pretrained(pretrained) => {
+                self.architecture(&pretrained.backbone, &mut problems);
+                let entry = pretrained.entry.as_deref();
+                self.need(
+                    entry.is_none_or(|e| e.split('.').all(|part| !part.trim().is_empty())),
+                    "entry",
+                    || "expected the name of an entry, as in `params` or `state_dict.net_g`".into(),
+                    &mut problems,
+                );
+            }
             Kind::Train(train) => self.train(train, &mut problems),
             Kind::Tune(tune) => self.tune(tune, &mut problems),
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, &mut problems),

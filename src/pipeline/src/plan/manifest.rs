@@ -183,7 +183,14 @@ impl Lines {
         match kind {
             Kind::Prepare(prepare) => self.prepare(prepare),
             Kind::Mask(mask) => self.mask(mask),
-            Kind::Pretrained(Pretrained { backbone, file: _ }) => self.architecture(backbone),
+            Kind::Pretrained(Pretrained {
+                backbone,
+                file: _,
+                entry,
+            }) => {
+                self.architecture(backbone);
+                self.option("config.entry", entry.as_ref());
+            }
             Kind::Train(train) => self.train(train, pipeline, at),
             Kind::Tune(tune) => self.tune(tune, pipeline, at),
             Kind::Evaluate(evaluate) => self.evaluate(evaluate, pipeline, at),

@@ -177,8 +177,8 @@ fn write_job(task: &Task<'_>) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// Reads events until the worker closes its output; returns the last one of each job. Lines that are no events go to the
-/// log.
+/// Reads events until the worker closes its output; returns the last one of each job. Notes and lines that
+/// are no events go to the log.
 fn read_events(
     stdout: Option<ChildStdout>,
     log: &Path,
@@ -194,7 +194,12 @@ fn read_events(
                 job,
                 event: event @ (Event::Failed(_) | Event::Done { .. }),
             }) => drop(last.insert(job, event)),
-            Ok(Said { job, event }) => on_event(job, event),
+            Ok(Said { job, event }) => {
+                if let Event::Note { message } = &event {
+                    append(log, &format!("note: {message}"));
+                }
+                on_event(job, event);
+            }
             Err(_) => append(log, &line),
         }
     }

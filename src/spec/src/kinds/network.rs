@@ -88,4 +88,8 @@ pub struct Pretrained {
     pub backbone: Architecture,
     /// A `.pth` or `.safetensors` file.
     pub file: PathBuf,
+    /// The entry of the file behind which the network stands (`params`, `state_dict.net_g`), where several copies of it
+    /// are there. Without it an averaged one (EMA) is taken before the others, and the worker says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
 }

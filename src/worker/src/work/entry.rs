@@ -122,7 +122,7 @@ fn stage(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
     match &job.stage {
         Kind::Prepare(config) => prepare::run(config, job, reporter),
         Kind::Mask(config) => mask::run(config, job, reporter),
-        Kind::Pretrained(config) => pretrained::run(config, job),
+        Kind::Pretrained(config) => pretrained::run(config, job, reporter),
         Kind::Train(config) => training::train(config, job, reporter),
         Kind::Tune(config) => training::tune(config, job, reporter),
         Kind::Evaluate(config) => evaluate::run(config, job, reporter),

@@ -7,10 +7,10 @@ use spec::Job;
 use spec::backbones::Cat;
 use spec::kinds::{Architecture, Pretrained};
 
-use super::WorkError;
 use super::entry::FactMap;
 use super::model::{self, Model, ModelCard};
-use crate::nn::checkpoint::Weights;
+use super::{Reporter, WorkError};
+use crate::nn::checkpoint::{Wanted, Weights};
 use crate::nn::{cat, checkpoint};
 
 /// The split sizes of CAT show in no weight, but in the masks that the official code stores beside them: one a window,
@@ -47,16 +47,31 @@ fn check_splits(weights: &Weights, cat: &Cat, file: &Path) -> Result<(), WorkErr
 const IMAGE: i64 = 64;
 
 /// Writes `weights.safetensors` and `model.json`.
-pub(super) fn run(config: &Pretrained, job: &Job) -> Result<FactMap, WorkError> {
+///
+/// Where in the file the network stands, if not simply by its names, is said and noted in the record.
+pub(super) fn run(
+    config: &Pretrained,
+    job: &Job,
+    reporter: &Reporter,
+) -> Result<FactMap, WorkError> {
     let is_cat = matches!(config.backbone, Architecture::Cat(_));
     let model = Model::new(&config.backbone, None, tch::Device::Cpu);
-    let weights = checkpoint::open(&config.file)?;
+    let (weights, place) = checkpoint::open(&config.file)?.network(&Wanted {
+        shapes: checkpoint::shapes(&model.backbone),
+        rename: &str::to_owned,
+        ignored: &|name| is_cat && cat::is_buffer(name),
+        entry: config.entry.as_deref(),
+    })?;
     if let Architecture::Cat(cat) = &config.backbone {
         check_splits(&weights, cat, &config.file)?;
     }
-    weights
-        .without(|name| is_cat && cat::is_buffer(name))
-        .fill(&model.backbone)?;
+    weights.fill(&model.backbone)?;
+    let mut facts = FactMap::new();
+    if let Some(note) = place.note() {
+        let note = format!("`{}`: {note}", config.file.display());
+        facts.insert("weights".into(), note.clone().into());
+        reporter.note(note);
+    }
     let card = ModelCard {
         architecture: config.backbone.clone(),
         spt: None,
@@ -68,7 +83,7 @@ pub(super) fn run(config: &Pretrained, job: &Job) -> Result<FactMap, WorkError> 
         validation_psnr: None,
     };
     model::save(&job.out, &model.snapshot(), &card)?;
-    Ok(FactMap::new())
+    Ok(facts)
 }
 
 #[cfg(test)]

@@ -67,14 +67,49 @@ pub enum CheckpointError {
         /// Its stored type.
         kind: String,
     },
+    /// Several copies of the network are in the file.
+    #[error(
+        "`{}` holds several networks that fit: behind `{}`\n  hint: `entry: {}` chooses", path.display(),
+        trimmed(prefixes).join("`, `"), trimmed(prefixes).first().copied().unwrap_or_default()
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// What stands before the names of each.
+        prefixes: Vec<String>,
+    },
+    /// The entry that was chosen is not in the file.
+    #[error(
+        "`{}` has no tensors in an entry `{entry}`\n  hint: {}", path.display(), there_is(entries)
+    )]
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        entry: String,
+        /// The outermost entries that are there.
+        entries: Vec<String>,
+    },
     /// Names or shapes differ from the model's.
     #[error("`{}` does not fit the model: {mismatch}", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
         /// All differences.
-        mismatch: Mismatch,
+        mismatch: Box<Mismatch>,
     },
+}
+
+fn trimmed(prefixes: &[String]) -> Vec<&str> {
+    prefixes.iter().map(|p| p.trim_end_matches('.')).collect()
+}
+
+fn there_is(entries: &[String]) -> String {
+    if entries.is_empty() {
+        "its tensors are in no entry: leave `entry` out".to_owned()
+    } else {
+        format!("it has `{}`", entries.join("`, `"))
+    }
 }
 
 /// How the names and shapes of a file differ from those of a model. All lists are sorted by name.
@@ -86,8 +121,19 @@ pub struct Mismatch {
     pub unexpected: Vec<String>,
     /// Name, shape in the file, shape in the model.
     pub misshapen: Vec<(String, Vec<i64>, Vec<i64>)>,
+    /// Where in the file the names are.
+    pub place: Box<Whereabouts>,
     /// What the file seems to be, where that can be told.
     pub guess: Option<String>,
+}
+
+/// Where in a file the names are that were compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// What was taken off before all names.
+    pub prefix: String,
+    /// Where the network's names are, if that is behind more than one prefix.
+    pub scattered: Option<String>,
 }
 
 impl Mismatch {
@@ -106,6 +152,16 @@ impl fmt::Display for Mismatch {
         write_list(f, "missing", &self.missing)?;
         write_list(f, "unexpected", &self.unexpected)?;
         write_list(f, "misshapen", &shapes.collect::<Vec<_>>())?;
+        if let Some(scattered) = &self.place.scattered {
+            return write!(
+                f,
+                "\n  the network's names are not all in one place: {scattered}\n  hint: a prefix must stand before all \
+                 of them or before none"
+            );
+        }
+        if !self.place.prefix.is_empty() {
+            write!(f, "\n  names are those behind `{}`", self.place.prefix)?;
+        }
         match &self.guess {
             Some(guess) => write!(f, "\n  hint: this looks like {guess}"),
             None => Ok(()),

@@ -3,10 +3,12 @@
 
 mod error;
 mod guess;
+mod network;
 mod pth;
 mod safe;
 mod weights;
 
 pub use error::{CheckpointError, Mismatch};
+pub use network::{Place, Wanted};
 pub use safe::{safetensors_bytes, save_safetensors};
-pub use weights::{Weights, assign, load_into, open};
+pub use weights::{Shapes, Weights, assign, load_into, open, shapes};

@@ -10,6 +10,7 @@ use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::error::{CheckpointError, Mismatch};
+use super::network::{self, Lost, Place, Wanted};
 use super::{guess, pth, safe};
 use crate::nn::params;
 
@@ -35,13 +36,14 @@ impl Entry {
 /// An opened file of weights.
 pub struct Weights {
     path: PathBuf,
+    /// What was taken off before all names.
+    prefix: String,
     entries: BTreeMap<String, Entry>,
 }
 
 /// Opens `path`, of either format, by its content. Reads names, types and shapes; runs nothing.
 ///
-/// A wrapping in `params_ema`, `params` or `state_dict` (the first of them that is there) and a prefix `module.` of all
-/// names are taken off.
+/// Names are those of the file: [`Weights::network`] takes off what stands before a network's own.
 pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
     let io = |source| CheckpointError::Io {
         path: path.to_path_buf(),
@@ -68,16 +70,30 @@ pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
     }
     Ok(Weights {
         path: path.to_path_buf(),
-        entries: unwrap(entries),
+        prefix: String::new(),
+        entries,
     })
 }
 
 /// Most bytes of tensors for each byte of file. `PyTorch` stores numbers once and uncompressed; tied weights count twice.
 const MAX_EXPANSION: u128 = 16;
 
-/// Fills all parameters of `store` from the file at `path`, strictly by name and shape.
+/// Fills all parameters of `store` from the file at `path`, strictly by name and shape, wherever in it they stand.
 pub fn load_into(path: &Path, store: &VarStore) -> Result<(), CheckpointError> {
-    open(path)?.fill(store)
+    let wanted = Wanted {
+        shapes: shapes(store),
+        rename: &str::to_owned,
+        ignored: &|_| false,
+        entry: None,
+    };
+    let (network, _) = open(path)?.network(&wanted)?;
+    network.fill(store)
+}
+
+/// The names and shapes of all parameters of `store`.
+pub fn shapes(store: &VarStore) -> Shapes {
+    let params = params::named(store).into_iter();
+    params.map(|(name, param)| (name, param.size())).collect()
 }
 
 impl Weights {
@@ -91,21 +107,46 @@ impl Weights {
         Some(&self.entries.get(name)?.size)
     }
 
-    /// Leaves out what is stored and not loaded, such as buffers that are computed anew.
-    #[must_use]
-    pub fn without(mut self, ignored: impl Fn(&str) -> bool) -> Self {
-        self.entries.retain(|name, _| !ignored(name));
-        self
-    }
-
-    /// Renames all tensors, for files of other programs.
-    #[must_use]
-    pub fn renamed(mut self, rename: impl Fn(&str) -> String) -> Self {
+    /// The tensors of one network by its own names, without what is stored and not loaded, and where they stood.
+    pub fn network(mut self, wanted: &Wanted<'_>) -> Result<(Self, Place), CheckpointError> {
+        let found = self.all_shapes();
+        let place =
+            network::find(&found, wanted).map_err(|lost| self.lost(&found, wanted, lost))?;
         let entries = std::mem::take(&mut self.entries).into_iter();
         self.entries = entries
-            .map(|(name, entry)| (rename(&name), entry))
+            .filter_map(|(name, entry)| Some((own_name(&name, &place.prefix, wanted)?, entry)))
             .collect();
-        self
+        self.prefix.clone_from(&place.prefix);
+        Ok((self, place))
+    }
+
+    fn all_shapes(&self) -> Shapes {
+        let entries = self.entries.iter();
+        entries.map(|(n, e)| (n.clone(), e.size.clone())).collect()
+    }
+
+    fn lost(&self, found: &Shapes, wanted: &Wanted<'_>, lost: Lost) -> CheckpointError {
+        let path = self.path.clone();
+        match lost {
+            Lost::Ambiguous { prefixes } => CheckpointError::Ambiguous { path, prefixes },
+            Lost::NoEntry { entries } => CheckpointError::NoEntry {
+                path,
+                entry: wanted.entry.unwrap_or_default().to_owned(),
+                entries,
+            },
+            Lost::Incomplete { prefix, scattered } => {
+                let own = |(name, shape): (&String, &Vec<i64>)| {
+                    Some((own_name(name, &prefix, wanted)?, shape.clone()))
+                };
+                let mut mismatch = compare(&found.iter().filter_map(own).collect(), &wanted.shapes);
+                mismatch.place.scattered = scattered;
+                mismatch.place.prefix = prefix;
+                CheckpointError::Mismatch {
+                    path,
+                    mismatch: Box::new(mismatch),
+                }
+            }
+        }
     }
 
     /// Fills all parameters of `store`, strictly: every name on both sides, equal shapes, finite numbers.
@@ -137,22 +178,18 @@ impl Weights {
     }
 
     fn check(&self, params: &BTreeMap<String, Tensor>) -> Result<(), CheckpointError> {
-        let found = self
-            .entries
-            .iter()
-            .map(|(name, entry)| (name.clone(), entry.size.clone()))
-            .collect();
         let expected = params
             .iter()
             .map(|(name, param)| (name.clone(), param.size()))
             .collect();
-        let mismatch = compare(&found, &expected);
+        let mut mismatch = compare(&self.all_shapes(), &expected);
         if mismatch.is_empty() {
             return Ok(());
         }
+        mismatch.place.prefix.clone_from(&self.prefix);
         Err(CheckpointError::Mismatch {
             path: self.path.clone(),
-            mismatch,
+            mismatch: Box::new(mismatch),
         })
     }
 
@@ -208,7 +245,7 @@ pub fn assign(store: &VarStore, tensors: &BTreeMap<String, Tensor>) -> Result<()
 }
 
 /// Shapes by name.
-pub(super) type Shapes = BTreeMap<String, Vec<i64>>;
+pub type Shapes = BTreeMap<String, Vec<i64>>;
 
 fn compare(found: &Shapes, expected: &Shapes) -> Mismatch {
     let lacking = |of: &Shapes, names: &Shapes| {
@@ -228,7 +265,7 @@ fn compare(found: &Shapes, expected: &Shapes) -> Mismatch {
         missing: lacking(found, expected),
         unexpected: lacking(expected, found),
         misshapen: misshapen.collect(),
-        guess: None,
+        ..Mismatch::default()
     };
     if !mismatch.is_empty() {
         mismatch.guess = guess::describe(found);
@@ -236,24 +273,8 @@ fn compare(found: &Shapes, expected: &Shapes) -> Mismatch {
     mismatch
 }
 
-/// Takes off a wrapping dict's name and the prefix of `DataParallel`.
-fn unwrap(mut entries: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
-    for wrapper in ["params_ema.", "params.", "state_dict."] {
-        if entries.keys().any(|name| name.starts_with(wrapper)) {
-            entries.retain(|name, _| name.starts_with(wrapper));
-            entries = strip(entries, wrapper);
-            break;
-        }
-    }
-    if entries.keys().all(|name| name.starts_with("module.")) {
-        return strip(entries, "module.");
-    }
-    entries
-}
-
-fn strip(entries: BTreeMap<String, Entry>, prefix: &str) -> BTreeMap<String, Entry> {
-    entries
-        .into_iter()
-        .map(|(name, entry)| (name[prefix.len()..].to_owned(), entry))
-        .collect()
+/// The network's own name for a tensor of a file that is behind `prefix` and loaded.
+fn own_name(name: &str, prefix: &str, wanted: &Wanted<'_>) -> Option<String> {
+    let name = name.strip_prefix(prefix)?;
+    (!(wanted.ignored)(name)).then(|| (wanted.rename)(name))
 }

@@ -40,6 +40,8 @@ pub struct Sam {
     pub mask_decoder: MaskDecoder,
     store: VarStore,
     precision: SamPrecision,
+    /// Where in their file the weights stood, if not simply by their names.
+    pub note: Option<String>,
 }
 
 /// What the encoder saw in an image: computed once, then used for any number of prompts and grids.
@@ -68,6 +70,7 @@ impl Sam {
             mask_decoder: MaskDecoder::new(&(&root / "mask_decoder"), config),
             store,
             precision: SamPrecision::Fp32,
+            note: None,
         })
     }
 
@@ -81,7 +84,9 @@ impl Sam {
         precision: SamPrecision,
     ) -> Result<Self, SamError> {
         let mut sam = Self::new(config, device)?;
-        names::official(checkpoint::open(path)?).fill(&sam.store)?;
+        let (weights, place) = names::official(checkpoint::open(path)?, &sam.store)?;
+        weights.fill(&sam.store)?;
+        sam.note = place.note();
         sam.store.freeze();
         sam.set_precision(precision);
         Ok(sam)

@@ -1,21 +1,27 @@
 //! The names that Hugging Face's `SamModel` gives SAM's parameters, turned into the official ones.
 //! Unaware of shapes and files. (Facts from transformers' `models/sam/modeling_sam.py`.)
 
-use crate::nn::checkpoint::Weights;
+use tch::nn::VarStore;
 
-/// `weights` with official names and without what is not loaded, whichever of the two naming schemes they came in.
-pub fn official(weights: Weights) -> Weights {
+use crate::nn::checkpoint::{self, CheckpointError, Place, Wanted, Weights};
+
+/// The tensors of `weights` that are `store`'s, by their official names, whichever of the two naming schemes they came in
+/// and whatever stands before them; and where they stood.
+pub fn official(weights: Weights, store: &VarStore) -> Result<(Weights, Place), CheckpointError> {
     let is_hugging_face = weights
         .names()
-        .any(|name| name.starts_with("vision_encoder."));
-    let weights = weights.without(is_constant);
-    if !is_hugging_face {
-        return weights;
-    }
-    let has_shared = weights.names().any(|name| name == SHARED);
-    weights
-        .without(|name| has_shared && name == TIED)
-        .renamed(official_name)
+        .any(|name| name.split('.').any(|part| part == "vision_encoder"));
+    let rename = if is_hugging_face {
+        official_name
+    } else {
+        str::to_owned
+    };
+    weights.network(&Wanted {
+        shapes: checkpoint::shapes(store),
+        rename: &rename,
+        ignored: &is_constant,
+        entry: None,
+    })
 }
 
 /// The matrix of random frequencies, stored once or twice.

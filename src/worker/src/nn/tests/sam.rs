@@ -91,6 +91,32 @@ fn published_shapes_have_the_official_names() {
     }
 }
 
+/// Of both naming schemes, as tuning programs save them.
+#[test]
+fn weights_are_found_behind_any_entry_and_prefix() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sam.safetensors");
+    let own = official_weights();
+    let theirs = checkpoint::open(&fixture("sam_hf.safetensors")).unwrap();
+    for weights in [&own, &theirs.tensors().unwrap()] {
+        for prefix in ["model.", "sam.", "state_dict.module.sam_model."] {
+            let named = weights
+                .iter()
+                .map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone()))
+                .collect();
+            save_safetensors(&file, &named, &BTreeMap::new()).unwrap();
+            let sam = Sam::load(&file, &tiny(), Device::Cpu, Precision::Fp32);
+            let sam = sam.unwrap();
+            assert_eq!(params::snapshot(sam.store()), own, "{prefix}");
+            let place = prefix.trim_end_matches('.');
+            assert_eq!(
+                sam.note,
+                Some(format!("the network stands behind `{place}`"))
+            );
+        }
+    }
+}
+
 #[test]
 fn hugging_faces_weights_give_hugging_faces_masks() {
     let io = checkpoint::open(&fixture("sam_hf_io.safetensors"))

@@ -73,6 +73,11 @@ fn all_images(stages: &mut [Stage<'_>]) -> Result<(), WorkError> {
         return Ok(());
     }
     let sam = load(sam, job)?;
+    if let Some(note) = &sam.note {
+        for stage in stages.iter() {
+            stage.part.reporter.note(note.clone());
+        }
+    }
     for some in wanted.chunks(images_at_once(sam.device())) {
         let pictures = some
             .iter()
