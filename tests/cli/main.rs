@@ -56,4 +56,6 @@ mod tables;
 #[cfg(test)]
 mod tuning;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod whole;

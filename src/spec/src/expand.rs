@@ -445,5 +445,5 @@ fn set_field(body: &mut Node, axis: &str, value: &Node) -> bool {
     if !known || config.get(axis).is_some() {
         return false;
     }
-    config.set(axis, value.clone()).is_ok()
+    config.set(&[axis], value.clone()).is_ok()
 }

@@ -32,6 +32,7 @@ pub mod kinds;
 pub mod labels;
 pub mod names;
 mod node;
+mod overrides;
 mod pipeline;
 mod quick;
 mod reference;

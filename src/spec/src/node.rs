@@ -153,14 +153,16 @@ impl Node {
         }
     }
 
-    /// Sets the value at a dotted path, making mappings on the way where there is nothing.
+    /// Sets the value at the end of these steps, making mappings on the way where there is nothing.
     ///
     /// Returns the step that could not be taken, because a scalar or a too short list stands there.
-    pub fn set(&mut self, path: &str, new: Node) -> Result<(), String> {
-        let Some((step, rest)) = path.split_once('.') else {
-            return self.slot(path, new.pos).map(|slot| *slot = new);
-        };
-        self.slot(step, new.pos)?.set(rest, new)
+    pub fn set(&mut self, steps: &[&str], new: Node) -> Result<(), String> {
+        let mut node = self;
+        for step in steps {
+            node = node.slot(step, new.pos)?;
+        }
+        *node = new;
+        Ok(())
     }
 
     fn slot(&mut self, step: &str, pos: Pos) -> Result<&mut Node, String> {

@@ -11,6 +11,7 @@ use crate::error::{Place, Problem, SpecError, spot, suggest};
 use crate::expand::{Draft, expand};
 use crate::kinds::{self, InputRef, Kind, Resources, Schedule};
 use crate::node::{Key, Node, Pos, Value};
+use crate::overrides;
 use crate::reference::Index;
 use crate::substitute::{self, Environment};
 use crate::yaml;
@@ -256,23 +257,7 @@ impl Loader<'_> {
         for text in self.request.overrides {
             let source = self.sources.len();
             self.sources.push((format!("--set {text}"), String::new()));
-            let at = Pos {
-                source,
-                line: 0,
-                column: 0,
-            };
-            let wrong = |message: String| {
-                Problem::new(at, "", message).hint("write --set stages.NAME.KIND.FIELD=VALUE")
-            };
-            let (path, value) = text
-                .split_once('=')
-                .ok_or_else(|| wrong("expected `path=value`".into()))?;
-            let mut value = yaml::parse(value, source).map_err(|e| wrong(e.message))?;
-            flatten_positions(&mut value, at);
-            check_stage_exists(root, path, at)?;
-            root.set(path, value)
-                .map_err(|step| wrong(format!("`{path}` cannot be set: `{step}` is not there")))?;
-            check_top_level(root)?;
+            overrides::apply(root, text, source)?;
         }
         Ok(())
     }
@@ -495,34 +480,6 @@ fn check_name(key: &Key) -> Result<(), Problem> {
     }
     let message = format!("`{}` cannot be the name of a stage", key.text);
     Err(Problem::new(key.pos, "stages", message).hint("use letters, digits, `-` and `_`"))
-}
-
-/// `--set` changes stages and adds none: a new one is a misspelt one.
-fn check_stage_exists(root: &Node, path: &str, at: Pos) -> Result<(), Problem> {
-    let stages = root.get("stages").and_then(Node::entries);
-    let steps: Vec<&str> = path.split('.').collect();
-    let (Some(entries), ["stages", name, ..]) = (stages, steps.as_slice()) else {
-        return Ok(());
-    };
-    let known: Vec<&str> = entries.iter().map(|(key, _)| key.text.as_str()).collect();
-    if known.contains(name) {
-        return Ok(());
-    }
-    let message = format!("there is no stage `{name}`");
-    Err(Problem::new(at, "", message).hint(suggest(name, &known, "stages")))
-}
-
-/// `--set` values have no line: their source says what was typed.
-fn flatten_positions(node: &mut Node, at: Pos) {
-    node.pos = at;
-    match &mut node.value {
-        Value::Seq(items) => items.iter_mut().for_each(|n| flatten_positions(n, at)),
-        Value::Map(entries) => entries.iter_mut().for_each(|(k, n)| {
-            k.pos = at;
-            flatten_positions(n, at);
-        }),
-        _ => {}
-    }
 }
 
 fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
