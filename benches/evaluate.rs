@@ -15,7 +15,8 @@ use std::time::Instant;
 use pipeline_worker::nn::params;
 use pipeline_worker::work::{LqImage, Model};
 use pixels::{Channel, RandomState, Rgb8};
-use spec::kinds::{Architecture, Imdn, Tiling};
+use spec::backbones::{Architecture, Imdn};
+use spec::kinds::Tiling;
 
 /// Random samples around a ramp.
 fn image(width: usize, height: usize, seed: u32) -> Rgb8 {

@@ -14,10 +14,12 @@ use std::io::BufRead;
 use std::time::Instant;
 
 use pipeline_worker::nn::adam::{self, Adam};
-use pipeline_worker::nn::backbone::{self, Backbone};
+use pipeline_worker::nn::art::{self, Art};
+use pipeline_worker::nn::backbone::Backbone;
+use pipeline_worker::nn::imdn::{self, Imdn};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
 use pipeline_worker::nn::transformer::{to_map, to_tokens};
-use pipeline_worker::nn::{art, cuda, imdn, params, precision};
+use pipeline_worker::nn::{cuda, params, precision};
 use spec::names::{Init, Share, Variant};
 use tch::nn::VarStore;
 use tch::{Cuda, Device, Kind, Reduction, Tensor};
@@ -34,15 +36,11 @@ fn main() {
         numbers.get(1).copied().unwrap_or(2),
     );
     tch::set_num_threads(threads);
-    let (config, batch) = if is_asked("art") {
-        (backbone::Config::Art(art::Config::published(4)), 1)
-    } else {
-        (backbone::Config::Imdn(imdn::Config::X4), 4)
-    };
+    let batch = if is_asked("art") { 1 } else { 4 };
     let batch = std::env::args()
         .find_map(|arg| arg.strip_prefix("batch=")?.parse().ok())
         .unwrap_or(batch);
-    let mut work = Work::new(&config, batch, device());
+    let mut work = Work::new(batch, device());
     let warm_up = work.step();
     println!("loss {warm_up:.6}");
     if steps == 0 {
@@ -85,10 +83,14 @@ struct Work {
 }
 
 impl Work {
-    fn new(config: &backbone::Config, batch: i64, device: Device) -> Self {
+    fn new(batch: i64, device: Device) -> Self {
         let channels_last = is_asked("channels_last");
         let mut frozen = VarStore::new(device);
-        let backbone = Backbone::new(&frozen.root(), config);
+        let backbone: Backbone = if is_asked("art") {
+            Art::new(&frozen.root(), &art::Config::published(4)).into()
+        } else {
+            Imdn::new(&frozen.root(), &imdn::Config::X4).into()
+        };
         params::draw(&frozen, 1);
         frozen.freeze();
         let store = VarStore::new(device);

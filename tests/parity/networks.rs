@@ -1,7 +1,7 @@
 //! Forward passes of the backbones, alone and with SPT units, against the official code.
 //! Unaware of training.
 
-use pipeline_worker::nn::backbone::Backbone;
+use pipeline_worker::nn::backbone::{Backbone, Network};
 use pipeline_worker::nn::imdn::{self, Imdn};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
 use pipeline_worker::nn::{checkpoint, params};
@@ -156,7 +156,7 @@ pub fn with_strict(
 pub fn spt_forward(case: &Case, change: Change) -> Result<Outcome, String> {
     let name: String = case.get("/config/backbone")?;
     let net = match name.to_lowercase().as_str() {
-        "imdn" => Backbone::Imdn(build_imdn(
+        "imdn" => Backbone::from(build_imdn(
             &case.get("/config/backbone_config")?,
             &case.params()?,
             change,

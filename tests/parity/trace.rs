@@ -29,7 +29,7 @@ pub fn training(case: &Case, change: Change) -> Result<Outcome, String> {
     let tensors = case.tensors()?;
     let store = VarStore::new(device());
     let spt = build_spt(&store, &units(case)?, &floats(&tensors, "spt."))?;
-    let backbone = Backbone::Imdn(build_imdn(&config, &case.params()?, change)?);
+    let backbone = Backbone::from(build_imdn(&config, &case.params()?, change)?);
     let seen = Trace::run(case, &Tuned { backbone, spt }, &store, &tensors, change)?;
     Ok(Outcome::Ran(seen.quantities(
         case,

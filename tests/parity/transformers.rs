@@ -1,15 +1,16 @@
 //! ART and CAT against the official code: whole, within, and as their official tests cut and pad images.
 //! Unaware of SPT units and training.
 
-use pipeline_worker::nn::backbone::{self, Backbone};
+use pipeline_worker::nn::art::Art;
+use pipeline_worker::nn::backbone::{Backbone, Network};
+use pipeline_worker::nn::cat::{self, Cat};
 use pipeline_worker::nn::checkpoint;
 use pipeline_worker::nn::tiling::tiled;
 use pipeline_worker::nn::transformer::{Frame, to_tokens};
-use pipeline_worker::nn::{art, cat};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use spec::kinds::Tiling;
-use tch::nn::VarStore;
+use tch::nn::{Path, VarStore};
 use tch::{Kind, Tensor, no_grad};
 
 use crate::case::{Case, Change, Outcome, Tensors, device, max_abs, tensor};
@@ -61,16 +62,33 @@ pub fn build(
     name: &str,
     case: &Case,
     pointer: &str,
-    mut weights: Tensors,
+    weights: Tensors,
     change: Change,
 ) -> Result<Backbone, String> {
-    let config = match name {
-        "art" => backbone::Config::Art(read(case, pointer)?),
-        _ => backbone::Config::Cat(read(case, pointer)?),
-    };
+    Ok(match name {
+        "art" => build_art(case, pointer, weights, change)?.into(),
+        _ => build_cat(case, pointer, weights, change)?.into(),
+    })
+}
+
+fn build_art(case: &Case, at: &str, weights: Tensors, change: Change) -> Result<Art, String> {
+    let config = read(case, at)?;
+    frozen(|p| Art::new(p, &config), weights, change)
+}
+
+fn build_cat(case: &Case, at: &str, mut weights: Tensors, change: Change) -> Result<Cat, String> {
+    let config = read(case, at)?;
     weights.retain(|name, _| !cat::is_buffer(name));
+    frozen(|p| Cat::new(p, &config), weights, change)
+}
+
+fn frozen<N>(
+    new: impl FnOnce(&Path<'_>) -> N,
+    weights: Tensors,
+    change: Change,
+) -> Result<N, String> {
     let mut store = VarStore::new(device());
-    let net = Backbone::new(&store.root(), &config);
+    let net = new(&store.root());
     checkpoint::assign(&store, &weights).map_err(|error| error.to_string())?;
     if change == Change::Weight {
         enlarge_first(&store);
@@ -81,15 +99,22 @@ pub fn build(
 
 /// `model: art` and `model: cat`.
 pub fn forward(name: &str, case: &Case, change: Change) -> Result<Outcome, String> {
-    let net = build(name, case, "/config", case.params()?, change)?;
+    let weights = case.params()?;
     let tensors = case.tensors()?;
     let x = input(&tensors)?;
     no_grad(|| {
         let mut reached = Reached::new(&tensors);
-        let y = match &net {
-            Backbone::Art(net) => walk_art(net, &x, &mut reached),
-            Backbone::Cat(net) => walk_cat(net, &x, &mut reached),
-            Backbone::Imdn(_) => return Err("not a transformer".to_owned()),
+        let y = match name {
+            "art" => walk_art(
+                &build_art(case, "/config", weights, change)?,
+                &x,
+                &mut reached,
+            ),
+            _ => walk_cat(
+                &build_cat(case, "/config", weights, change)?,
+                &x,
+                &mut reached,
+            ),
         };
         let error = max_abs(&y, tensor(&tensors, "out.y")?);
         let mut quantities = vec![case.quantity("max_abs", error)?];
@@ -125,7 +150,7 @@ fn input(tensors: &Tensors) -> Result<Tensor, String> {
     Ok(x.to_kind(Kind::Float).to_device(device()))
 }
 
-fn walk_art(net: &art::Art, x: &Tensor, reached: &mut Reached) -> Tensor {
+fn walk_art(net: &Art, x: &Tensor, reached: &mut Reached) -> Tensor {
     let first = net.frame.first(&net.frame.centre(x));
     let mut tokens = net.embed(&first);
     reached.see("conv_first", &first);
@@ -145,7 +170,7 @@ fn walk_art(net: &art::Art, x: &Tensor, reached: &mut Reached) -> Tensor {
     y
 }
 
-fn walk_cat(net: &cat::Cat, x: &Tensor, reached: &mut Reached) -> Tensor {
+fn walk_cat(net: &Cat, x: &Tensor, reached: &mut Reached) -> Tensor {
     let mut tokens = net.embed(&net.frame.first(&net.frame.centre(x)));
     reached.see("before_RG", &sequence(&tokens));
     let y = net.forward(x, &mut |i, out| {

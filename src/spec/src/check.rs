@@ -5,10 +5,10 @@ mod report;
 
 use std::collections::BTreeSet;
 
-use crate::backbones::Wrong;
+use crate::backbones::Architecture;
 use crate::error::Problem;
 use crate::kinds::{
-    Architecture, Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Train, Tune,
+    Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Train, Tune,
 };
 use crate::labels;
 use crate::names::{Of, Scheme, Weights};
@@ -334,40 +334,10 @@ impl Checker<'_> {
     }
 
     fn architecture(&self, backbone: &Architecture, problems: &mut Vec<Problem>) {
-        match backbone {
-            Architecture::Imdn(imdn) => {
-                let (scale, width, blocks) = (imdn.scale, imdn.width, imdn.blocks);
-                let at = "backbone.imdn";
-                self.need(
-                    (2..=4).contains(&scale),
-                    &format!("{at}.scale"),
-                    || format!("IMDN exists for the scales 2, 3 and 4, not {scale}"),
-                    problems,
-                );
-                self.need(
-                    width.is_multiple_of(16) && (16..=512).contains(&width),
-                    &format!("{at}.width"),
-                    || format!("the width {width} is not a multiple of 16 up to 512"),
-                    problems,
-                );
-                self.need(
-                    (1..=32).contains(&blocks),
-                    &format!("{at}.blocks"),
-                    || format!("{blocks} is not in 1..=32"),
-                    problems,
-                );
-            }
-            Architecture::Art(art) => self.size("art", art.wrong(), problems),
-            Architecture::Cat(cat) => self.size("cat", cat.wrong(), problems),
-        }
-    }
-
-    fn size(&self, name: &str, wrong: Vec<Wrong>, problems: &mut Vec<Problem>) {
-        for (field, message) in wrong {
-            problems.push(
-                self.stage
-                    .problem(&format!("backbone.{name}.{field}"), message),
-            );
+        let name = backbone.name();
+        for (field, message) in backbone.wrong() {
+            let path = format!("backbone.{name}.{field}");
+            problems.push(self.stage.problem(&path, message));
         }
     }
 

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::kinds::{Architecture, Degrade, Evaluate, Kind, Prepare, Tune};
+use crate::backbones::Architecture;
+use crate::kinds::{Degrade, Evaluate, Kind, Prepare, Tune};
 use crate::names::Scheme;
 use crate::pipeline::{Pipeline, Stage, Typed};
 

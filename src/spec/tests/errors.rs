@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use spec::kinds::{Architecture, Degrade, Segmenter, Until};
+use spec::backbones::Architecture;
+use spec::kinds::{Degrade, Segmenter, Until};
 use spec::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
 use spec::{Kind, Pipeline, Request};
 

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use spec::backbones::{Art, Cat};
+use spec::backbones::Architecture;
 use spec::kinds::{
-    Architecture, Command, Crop, Degrade, Evaluate, Figure, Graph, Imdn, Interval, LabelText, Mask,
-    Prepare, Pretrained, Robustness, Schedule, Segmenter, Table, TableValue, Train, Tune, Until,
-    Validate,
+    Command, Crop, Degrade, Evaluate, Figure, Graph, Interval, LabelText, Mask, Prepare,
+    Pretrained, Robustness, Schedule, Segmenter, Table, TableValue, Train, Tune, Until, Validate,
 };
 use spec::names::{Of, Precision, Scheme};
 use spec::{Kind, Pipeline, Stage, labels};
@@ -265,55 +264,9 @@ impl Lines {
 
     fn architecture(&mut self, backbone: &Architecture) {
         self.put("config.backbone", backbone.name());
-        match backbone {
-            Architecture::Imdn(Imdn {
-                scale,
-                width,
-                blocks,
-            }) => {
-                self.put("config.backbone.scale", scale);
-                self.put("config.backbone.width", width);
-                self.put("config.backbone.blocks", blocks);
-            }
-            Architecture::Art(art) => self.art(art),
-            Architecture::Cat(cat) => self.cat(cat),
+        for (field, value) in backbone.lines() {
+            self.put(&format!("config.backbone.{field}"), value);
         }
-    }
-
-    fn art(&mut self, art: &Art) {
-        let Art {
-            scale,
-            width,
-            depths,
-            heads,
-            interval: _,
-            window,
-            mlp_ratio,
-        } = art;
-        self.put("config.backbone.scale", scale);
-        self.put("config.backbone.width", width);
-        self.put("config.backbone.depths", spaced(depths));
-        self.put("config.backbone.heads", heads);
-        self.put("config.backbone.interval", spaced(&art.interval()));
-        self.put("config.backbone.window", window);
-        self.put("config.backbone.mlp_ratio", mlp_ratio);
-    }
-
-    fn cat(&mut self, cat: &Cat) {
-        let Cat {
-            scale,
-            width,
-            depths,
-            heads,
-            split: _,
-            mlp_ratio,
-        } = cat;
-        self.put("config.backbone.scale", scale);
-        self.put("config.backbone.width", width);
-        self.put("config.backbone.depths", spaced(depths));
-        self.put("config.backbone.heads", heads);
-        self.put("config.backbone.split", spaced(&cat.split()));
-        self.put("config.backbone.mlp_ratio", mlp_ratio);
     }
 
     fn train(&mut self, train: &Train, pipeline: &Pipeline, at: usize) {
@@ -552,11 +505,6 @@ impl Lines {
             }
         }
     }
-}
-
-fn spaced(numbers: &[u32]) -> String {
-    let texts: Vec<String> = numbers.iter().map(u32::to_string).collect();
-    texts.join(" ")
 }
 
 /// The name of a value column, as in YAML.

@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{Architecture, Degrade};
+use crate::backbones::Architecture;
+use crate::kinds::Degrade;
 use crate::names::{Init, Loss, Precision, Scheme, Share, Variant, Weights};
 
 /// `train`: a backbone from scratch, or from the weights of another stage.

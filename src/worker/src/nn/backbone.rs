@@ -1,7 +1,11 @@
 //! The backbones behind one face: what stands between them and SPT units, training and evaluation.
 //! Unaware of masks, weights on disk and images.
+//!
+//! ```text
+//!   Architecture (what a pipeline says) ── new ──> Box<dyn Network>, one file each ── Backbone: any size, tiles ──> work
+//! ```
 
-use serde::{Deserialize, Serialize};
+use spec::backbones::Architecture;
 use spec::kinds::Tiling;
 use tch::Tensor;
 use tch::nn::Path;
@@ -9,116 +13,120 @@ use tch::nn::Path;
 use super::art::{self, Art};
 use super::cat::{self, Cat};
 use super::imdn::{self, Imdn};
-use super::tiling::{self, Border, OFFICIAL_SIDE, Overlap, Rule};
+use super::tiling::{self, Border, Overlap, Rule};
 
-/// Which backbone, and its shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Config {
-    /// See [`imdn::Config`].
-    Imdn(imdn::Config),
-    /// See [`art::Config`].
-    Art(art::Config),
-    /// See [`cat::Config`].
-    Cat(cat::Config),
-}
+/// What takes the output of block `i` (0-based), (B, C, H, W), and gives what replaces it everywhere downstream.
+pub type AfterBlock<'a> = dyn FnMut(usize, Tensor) -> Tensor + 'a;
 
 /// A restoration network whose blocks can be reached from outside.
-#[derive(Debug)]
-pub enum Backbone {
-    /// IMDN, six blocks of 64 channels as published.
-    Imdn(Imdn),
-    /// ART, six residual groups of 180 channels as published.
-    Art(Art),
-    /// CAT with axial blocks, six residual groups of 180 channels as published.
-    Cat(Cat),
-}
-
-impl Backbone {
-    /// The backbone that `cfg` describes at path `p`, all weights zero.
-    pub fn new(p: &Path, cfg: &Config) -> Self {
-        match cfg {
-            Config::Imdn(cfg) => Self::Imdn(Imdn::new(p, cfg)),
-            Config::Art(cfg) => Self::Art(Art::new(p, cfg)),
-            Config::Cat(cfg) => Self::Cat(Cat::new(p, cfg)),
-        }
-    }
-
+pub trait Network: std::fmt::Debug {
     /// Enlargement of each side: 1 for denoising.
-    pub fn scale(&self) -> i64 {
-        match self {
-            Self::Imdn(net) => net.config.upscale,
-            Self::Art(net) => net.config.upscale,
-            Self::Cat(net) => net.config.upscale,
-        }
-    }
+    fn scale(&self) -> i64;
 
     /// Channels C of a block's output, which SPT units see.
-    pub fn channels(&self) -> i64 {
-        match self {
-            Self::Imdn(net) => net.config.nf,
-            Self::Art(net) => net.config.embed_dim,
-            Self::Cat(net) => net.config.embed_dim,
-        }
-    }
+    fn channels(&self) -> i64;
+
+    /// Number of blocks: the places for SPT units (the paper's `B_1`…`B_n`).
+    fn blocks(&self) -> usize;
 
     /// H and W of an image must be multiples of this.
-    pub fn multiple(&self) -> i64 {
-        match self {
-            Self::Imdn(_) | Self::Art(_) => 1,
-            Self::Cat(net) => net.config.multiple(),
-        }
+    fn multiple(&self) -> i64 {
+        1
     }
 
     /// Whether its features have their channels innermost in memory, which suits tokens.
-    pub fn channels_last(&self) -> bool {
-        match self {
-            Self::Imdn(_) => false,
-            Self::Art(_) | Self::Cat(_) => true,
-        }
+    fn channels_last(&self) -> bool {
+        false
     }
 
-    /// How its images are cut for `tiling`: by the rule of its official test code (IMDN has none; ART's serves).
-    pub fn tiling(&self, tiling: Tiling) -> Rule {
-        let (official, border, overlap) = match self {
-            Self::Imdn(_) => (None, Border::Reflect, Overlap::Fraction(10)),
-            Self::Art(_) => (Some(OFFICIAL_SIDE), Border::Reflect, Overlap::Fraction(10)),
-            Self::Cat(_) => (None, Border::Symmetric, Overlap::Pixels(16)),
-        };
-        Rule {
-            side: match tiling {
-                Tiling::None => None,
-                Tiling::Official => official,
-                Tiling::Side(side) => Some(i64::from(side)),
-            },
-            multiple: self.multiple(),
-            border,
-            overlap,
-        }
-    }
-
-    /// Number of blocks: the places for SPT units (the paper's `B_1`…`B_n`).
-    pub fn blocks(&self) -> usize {
-        match self {
-            Self::Imdn(net) => net.blocks.len(),
-            Self::Art(net) => net.groups.len(),
-            Self::Cat(net) => net.groups.len(),
+    /// How its official test code cuts images; where it has none, ART's does.
+    fn official_tiling(&self) -> OfficialTiling {
+        OfficialTiling {
+            side: None,
+            border: Border::Reflect,
+            overlap: Overlap::Fraction(10),
         }
     }
 
     /// The restored image of `x` (B, 3, H, W), RGB in [0, 1], as (B, 3, sH, sW), not clamped.
     ///
-    /// `after_block(i, f)` is given the output of block `i` (0-based) as (B, C, H, W), and what it returns replaces it
-    /// everywhere downstream. H and W must be multiples of [`Self::multiple`].
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        after_block: &mut dyn FnMut(usize, Tensor) -> Tensor,
-    ) -> Tensor {
-        match self {
-            Self::Imdn(net) => net.forward(x, after_block),
-            Self::Art(net) => net.forward(x, after_block),
-            Self::Cat(net) => net.forward(x, after_block),
+    /// H and W must be multiples of [`Self::multiple`].
+    fn forward(&self, x: &Tensor, after_block: &mut AfterBlock<'_>) -> Tensor;
+}
+
+/// How an official test code cuts large images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfficialTiling {
+    /// Pixels a side for which one part is added; none keeps images whole.
+    pub side: Option<i64>,
+    /// What an image is continued with.
+    pub border: Border,
+    /// How far a part reaches into its neighbours.
+    pub overlap: Overlap,
+}
+
+/// A network of one of the kinds that there are.
+#[derive(Debug)]
+pub struct Backbone(Box<dyn Network>);
+
+impl<N: Network + 'static> From<N> for Backbone {
+    fn from(network: N) -> Self {
+        Self(Box::new(network))
+    }
+}
+
+impl Backbone {
+    /// The backbone that a pipeline describes at path `p`, all weights zero.
+    pub fn new(p: &Path, architecture: &Architecture) -> Self {
+        match architecture {
+            Architecture::Imdn(size) => Imdn::new(p, &imdn::Config::of(size)).into(),
+            Architecture::Art(size) => Art::new(p, &art::Config::of(size)).into(),
+            Architecture::Cat(size) => Cat::new(p, &cat::Config::of(size)).into(),
+        }
+    }
+
+    /// See [`Network::scale`].
+    pub fn scale(&self) -> i64 {
+        self.0.scale()
+    }
+
+    /// See [`Network::channels`].
+    pub fn channels(&self) -> i64 {
+        self.0.channels()
+    }
+
+    /// See [`Network::multiple`].
+    pub fn multiple(&self) -> i64 {
+        self.0.multiple()
+    }
+
+    /// See [`Network::channels_last`].
+    pub fn channels_last(&self) -> bool {
+        self.0.channels_last()
+    }
+
+    /// See [`Network::blocks`].
+    pub fn blocks(&self) -> usize {
+        self.0.blocks()
+    }
+
+    /// See [`Network::forward`].
+    pub fn forward(&self, x: &Tensor, after_block: &mut AfterBlock<'_>) -> Tensor {
+        self.0.forward(x, after_block)
+    }
+
+    /// How its images are cut for `tiling`.
+    pub fn tiling(&self, tiling: Tiling) -> Rule {
+        let official = self.0.official_tiling();
+        Rule {
+            side: match tiling {
+                Tiling::None => None,
+                Tiling::Official => official.side,
+                Tiling::Side(side) => Some(i64::from(side)),
+            },
+            multiple: self.multiple(),
+            border: official.border,
+            overlap: official.overlap,
         }
     }
 

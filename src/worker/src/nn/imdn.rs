@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
+use super::backbone::{AfterBlock, Network};
 use super::layers::{Conv, leaky_relu};
 use super::precision;
 
@@ -31,6 +32,15 @@ impl Config {
     pub const X3: Self = Self::published(3);
     /// The published network enlarging by 4: 715,176 parameters, `checkpoints/IMDN_x4.pth`.
     pub const X4: Self = Self::published(4);
+
+    /// What a pipeline says.
+    pub fn of(size: &spec::backbones::Imdn) -> Self {
+        Self {
+            nf: i64::from(size.width),
+            num_modules: i64::from(size.blocks),
+            ..Self::published(i64::from(size.scale))
+        }
+    }
 
     /// The published configuration for a scale.
     pub const fn published(upscale: i64) -> Self {
@@ -81,26 +91,8 @@ impl Imdn {
         }
     }
 
-    /// The enlarged image of `x` (B, `in_nc`, H, W), RGB in [0, 1]; the output is not clamped.
-    ///
-    /// `after_block(i, f)` is given the output of block `i` (0-based), (B, C, H, W), and what it returns takes its
-    /// place: in the next block and in the concatenation of all blocks.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        after_block: &mut dyn FnMut(usize, Tensor) -> Tensor,
-    ) -> Tensor {
-        let first = self.fea_conv.forward(x); // (B, C, H, W)
-        let outs = self.walk(&first, after_block);
-        self.reconstruct(&self.fuse(&outs, &first)) // (B, out_nc, sH, sW)
-    }
-
     /// The outputs of all blocks, each (B, C, H, W), as `after_block` returned them.
-    fn walk(
-        &self,
-        first: &Tensor,
-        after_block: &mut dyn FnMut(usize, Tensor) -> Tensor,
-    ) -> Vec<Tensor> {
+    fn walk(&self, first: &Tensor, after_block: &mut AfterBlock<'_>) -> Vec<Tensor> {
         let mut outs: Vec<Tensor> = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             let out = block.forward(outs.last().unwrap_or(first), self.slope);
@@ -121,6 +113,27 @@ impl Imdn {
 
     fn reconstruct(&self, features: &Tensor) -> Tensor {
         precision::full(|| self.upsampler.forward(features)).pixel_shuffle(self.config.upscale)
+    }
+}
+
+impl Network for Imdn {
+    fn scale(&self) -> i64 {
+        self.config.upscale
+    }
+
+    fn channels(&self) -> i64 {
+        self.config.nf
+    }
+
+    fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// What `after_block` returns takes the block's place in the next block and in the concatenation of all blocks.
+    fn forward(&self, x: &Tensor, after_block: &mut AfterBlock<'_>) -> Tensor {
+        let first = self.fea_conv.forward(x); // (B, C, H, W)
+        let outs = self.walk(&first, after_block);
+        self.reconstruct(&self.fuse(&outs, &first)) // (B, out_nc, sH, sW)
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use pixels::{MaskStack, Rgb8};
 use serde::{Deserialize, Serialize};
 use spec::Device;
-use spec::backbones::{Art, Cat};
-use spec::kinds::{Architecture, Tiling};
+use spec::backbones::Architecture;
+use spec::kinds::Tiling;
 use spec::names::{Share, Variant};
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
@@ -16,8 +16,8 @@ use tch::{Kind, Tensor};
 use super::pairs::LqImage;
 use super::{WorkError, files};
 use crate::nn::tiling;
-use crate::nn::transformer::{Upsampler, to_map, to_tokens};
-use crate::nn::{Backbone, Spt, Tuned, art, backbone, cat, checkpoint, imdn, params, spt};
+use crate::nn::transformer::{to_map, to_tokens};
+use crate::nn::{Backbone, Spt, Tuned, checkpoint, params, spt};
 
 /// Stands before the names of SPT weights, whose backbone keeps the official names.
 const SPT: &str = "spt.";
@@ -89,63 +89,11 @@ pub(super) const fn device(device: Device) -> tch::Device {
     }
 }
 
-fn backbone_config(architecture: &Architecture) -> backbone::Config {
-    match architecture {
-        Architecture::Imdn(imdn) => backbone::Config::Imdn(imdn::Config {
-            in_nc: 3,
-            nf: i64::from(imdn.width),
-            num_modules: i64::from(imdn.blocks),
-            out_nc: 3,
-            upscale: i64::from(imdn.scale),
-        }),
-        Architecture::Art(art) => backbone::Config::Art(art_config(art)),
-        Architecture::Cat(cat) => backbone::Config::Cat(cat_config(cat)),
-    }
-}
-
-fn art_config(art: &Art) -> art::Config {
-    art::Config {
-        upscale: i64::from(art.scale),
-        embed_dim: i64::from(art.width),
-        depths: wide(&art.depths),
-        num_heads: vec![i64::from(art.heads); art.depths.len()],
-        interval: wide(&art.interval()),
-        window_size: i64::from(art.window),
-        mlp_ratio: art.mlp_ratio,
-        upsampler: upsampler(art.scale),
-        ..art::Config::default()
-    }
-}
-
-fn cat_config(cat: &Cat) -> cat::Config {
-    cat::Config {
-        upscale: i64::from(cat.scale),
-        embed_dim: i64::from(cat.width),
-        depth: wide(&cat.depths),
-        split_size_0: wide(&cat.split()),
-        num_heads: vec![i64::from(cat.heads); cat.depths.len()],
-        mlp_ratio: cat.mlp_ratio,
-        upsampler: upsampler(cat.scale),
-        ..cat::Config::default()
-    }
-}
-
-const fn upsampler(scale: u32) -> Upsampler {
-    match scale {
-        1 => Upsampler::None,
-        _ => Upsampler::PixelShuffle,
-    }
-}
-
-fn wide(numbers: &[u32]) -> Vec<i64> {
-    numbers.iter().copied().map(i64::from).collect()
-}
-
 impl Model {
     /// A backbone, with SPT units if `card` asks for them; all weights zero.
     pub fn new(architecture: &Architecture, card: Option<&SptCard>, device: tch::Device) -> Self {
         let store = VarStore::new(device);
-        let backbone = Backbone::new(&store.root(), &backbone_config(architecture));
+        let backbone = Backbone::new(&store.root(), architecture);
         let (units, net) = match card {
             None => (None, Net::Plain(backbone)),
             Some(card) => {

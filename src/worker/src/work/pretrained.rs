@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use spec::Job;
-use spec::backbones::Cat;
-use spec::kinds::{Architecture, Pretrained};
+use spec::backbones::{Architecture, Cat};
+use spec::kinds::Pretrained;
 
 use super::entry::FactMap;
 use super::model::{self, Model, ModelCard};

@@ -4,10 +4,11 @@
 use std::fmt::Display;
 
 use spec::Kind;
+use spec::backbones::spaced;
 use spec::kinds::{Mask, Sam, SamModel, SamShape, Segmenter};
 use store::Key;
 
-use super::{Lines, spaced};
+use super::Lines;
 
 /// What stages have in common that can share an expensive start: masks of several grids, over the same images with the
 /// same SAM, need the model and each image's embedding once. `None` for stages that have no such start.

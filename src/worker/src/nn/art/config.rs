@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::nn::transformer::{Connection, Shape, Upsampler};
+use crate::nn::transformer::{Connection, Shape, Upsampler, wide};
 
 /// The shape of an ART. Field names and defaults are those of the official constructor; those that change neither
 /// weights nor results (`img_size`, the drop rates) are left out.
@@ -53,6 +53,21 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What a pipeline says.
+    pub fn of(size: &spec::backbones::Art) -> Self {
+        Self {
+            upscale: i64::from(size.scale),
+            embed_dim: i64::from(size.width),
+            depths: wide(&size.depths),
+            num_heads: vec![i64::from(size.heads); size.depths.len()],
+            interval: wide(&size.interval()),
+            window_size: i64::from(size.window),
+            mlp_ratio: size.mlp_ratio,
+            upsampler: Upsampler::of(size.scale),
+            ..Self::default()
+        }
+    }
+
     /// The published network enlarging by 2, 3 or 4: `options/test/test_ART_SR_x<s>.yml`, `SR_ART_x<s>.pth`.
     ///
     /// 16,398,107, 16,582,747 and 16,545,819 parameters; the network of the paper's tables.

@@ -5,6 +5,8 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::{Config, Groups};
+use crate::nn::backbone::{AfterBlock, Network, OfficialTiling};
+use crate::nn::tiling::{Border, OFFICIAL_SIDE, Overlap};
 use crate::nn::transformer::{
     Closing, Frame, LayerNorm, Linear, Mlp, PositionBias, attend, to_map, to_tokens,
 };
@@ -34,15 +36,40 @@ impl Art {
         }
     }
 
-    /// The restored image of `x` (B, `in_chans`, H, W), RGB in [0, 1], any H and W; the output is not clamped.
-    ///
-    /// `after_block(i, f)` is given the output of group `i` (0-based), (B, C, H, W), after its convolution and skip and
-    /// before the final norm; what it returns takes its place.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        after_block: &mut dyn FnMut(usize, Tensor) -> Tensor,
-    ) -> Tensor {
+    /// The normalised tokens (B, H, W, C) of the first features (B, C, H, W).
+    pub fn embed(&self, first: &Tensor) -> Tensor {
+        self.patch_norm.forward(&to_tokens(first))
+    }
+}
+
+impl Network for Art {
+    fn scale(&self) -> i64 {
+        self.config.upscale
+    }
+
+    fn channels(&self) -> i64 {
+        self.config.embed_dim
+    }
+
+    fn blocks(&self) -> usize {
+        self.groups.len()
+    }
+
+    fn channels_last(&self) -> bool {
+        true
+    }
+
+    /// `basicsr/models/art_model.py`, `test`.
+    fn official_tiling(&self) -> OfficialTiling {
+        OfficialTiling {
+            side: Some(OFFICIAL_SIDE),
+            border: Border::Reflect,
+            overlap: Overlap::Fraction(10),
+        }
+    }
+
+    /// `after_block` is given a group's output after its convolution and skip and before the final norm. Takes any H and W.
+    fn forward(&self, x: &Tensor, after_block: &mut AfterBlock<'_>) -> Tensor {
         let centred = self.frame.centre(x);
         let first = self.frame.first(&centred); // (B, C, H, W)
         let mut tokens = self.embed(&first); // (B, H, W, C)
@@ -51,11 +78,6 @@ impl Art {
         }
         let body = self.frame.after_body(&self.frame.norm(&tokens)) + first; // (B, C, H, W)
         self.frame.image(&centred, &body)
-    }
-
-    /// The normalised tokens (B, H, W, C) of the first features (B, C, H, W).
-    pub fn embed(&self, first: &Tensor) -> Tensor {
-        self.patch_norm.forward(&to_tokens(first))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::nn::transformer::{Connection, Shape, Upsampler};
+use crate::nn::transformer::{Connection, Shape, Upsampler, wide};
 
 /// The shape of a CAT of `CATB_axial` blocks. Field names and defaults are those of the official constructor; those
 /// that change neither weights nor results are left out (`img_size`, for which its masks are stored, and the drop
@@ -51,6 +51,20 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What a pipeline says.
+    pub fn of(size: &spec::backbones::Cat) -> Self {
+        Self {
+            upscale: i64::from(size.scale),
+            embed_dim: i64::from(size.width),
+            depth: wide(&size.depths),
+            split_size_0: wide(&size.split()),
+            num_heads: vec![i64::from(size.heads); size.depths.len()],
+            mlp_ratio: size.mlp_ratio,
+            upsampler: Upsampler::of(size.scale),
+            ..Self::default()
+        }
+    }
+
     /// CAT-A enlarging by 2, 3 or 4: `options/test/test_CAT_A_sr_x<s>.yml`, `CAT-A/SR_CAT_A_x<s>.pth`.
     ///
     /// 16,456,103, 16,640,743 and 16,603,815 parameters; the paper's "CAT".

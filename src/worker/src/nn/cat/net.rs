@@ -5,7 +5,9 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::{Config, Windows};
+use crate::nn::backbone::{AfterBlock, Network, OfficialTiling};
 use crate::nn::precision;
+use crate::nn::tiling::{Border, Overlap};
 use crate::nn::transformer::{
     Closing, Frame, LayerNorm, Linear, Mlp, PositionBias, to_map, to_tokens,
 };
@@ -35,15 +37,44 @@ impl Cat {
         }
     }
 
-    /// The restored image of `x` (B, `in_chans`, H, W), RGB in [0, 1]; the output is not clamped.
-    ///
-    /// H and W must be multiples of [`Config::multiple`]. `after_block(i, f)` is given the output of group `i` (0-based),
-    /// (B, C, H, W), after its convolution and skip and before the final norm; what it returns takes its place.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        after_block: &mut dyn FnMut(usize, Tensor) -> Tensor,
-    ) -> Tensor {
+    /// The normalised tokens (B, H, W, C) of the first features (B, C, H, W).
+    pub fn embed(&self, first: &Tensor) -> Tensor {
+        self.before.forward(&to_tokens(first))
+    }
+}
+
+impl Network for Cat {
+    fn scale(&self) -> i64 {
+        self.config.upscale
+    }
+
+    fn channels(&self) -> i64 {
+        self.config.embed_dim
+    }
+
+    fn blocks(&self) -> usize {
+        self.groups.len()
+    }
+
+    fn multiple(&self) -> i64 {
+        self.config.multiple()
+    }
+
+    fn channels_last(&self) -> bool {
+        true
+    }
+
+    /// `basicsr/models/cat_model.py`, `test`.
+    fn official_tiling(&self) -> OfficialTiling {
+        OfficialTiling {
+            side: None,
+            border: Border::Symmetric,
+            overlap: Overlap::Pixels(16),
+        }
+    }
+
+    /// `after_block` is given a group's output after its convolution and skip and before the final norm.
+    fn forward(&self, x: &Tensor, after_block: &mut AfterBlock<'_>) -> Tensor {
         let centred = self.frame.centre(x);
         let first = self.frame.first(&centred); // (B, C, H, W)
         let mut tokens = self.embed(&first); // (B, H, W, C)
@@ -52,11 +83,6 @@ impl Cat {
         }
         let body = self.frame.after_body(&self.frame.norm(&tokens)) + first; // (B, C, H, W)
         self.frame.image(&centred, &body)
-    }
-
-    /// The normalised tokens (B, H, W, C) of the first features (B, C, H, W).
-    pub fn embed(&self, first: &Tensor) -> Tensor {
-        self.before.forward(&to_tokens(first))
     }
 }
 

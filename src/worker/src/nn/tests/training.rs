@@ -8,8 +8,8 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
 use crate::nn::adam::{self, Adam, StateError};
-use crate::nn::backbone::{self, Backbone};
-use crate::nn::imdn;
+use crate::nn::backbone::Backbone;
+use crate::nn::imdn::{self, Imdn};
 use crate::nn::spt::{self, Spt, Tuned};
 use crate::nn::{checkpoint, params};
 
@@ -33,7 +33,7 @@ struct World {
 impl World {
     fn new(variant: Variant, init: Init) -> Self {
         let mut frozen = VarStore::new(Device::Cpu);
-        let backbone = Backbone::new(&frozen.root(), &backbone::Config::Imdn(SMALL));
+        let backbone = Backbone::from(Imdn::new(&frozen.root(), &SMALL));
         params::draw(&frozen, 1);
         frozen.freeze();
         let store = VarStore::new(Device::Cpu);
@@ -268,7 +268,7 @@ fn the_frozen_part_in_front_of_the_first_unit_is_not_recorded() {
 #[test]
 fn a_constant_channel_gives_no_nan() {
     let store = VarStore::new(Device::Cpu);
-    let net = Backbone::new(&store.root(), &backbone::Config::Imdn(SMALL));
+    let net = Backbone::from(Imdn::new(&store.root(), &SMALL));
     params::draw(&store, 1);
     params::zero(&store, |name| {
         name.contains(".c1.") || name.contains(".c4.")

@@ -4,45 +4,56 @@
 use std::collections::BTreeMap;
 
 use spec::kinds::Tiling;
-use tch::nn::VarStore;
+use tch::nn::{Path, VarStore};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use crate::nn::art::{self, Groups};
-use crate::nn::backbone::{self, Backbone};
-use crate::nn::cat::{self, Windows};
+use crate::nn::art::{self, Art, Groups};
+use crate::nn::backbone::Backbone;
+use crate::nn::cat::{self, Cat, Windows};
 use crate::nn::tiling::{self, Border, Overlap, Rule};
 use crate::nn::transformer::PositionBias;
 use crate::nn::{checkpoint, params};
 
-fn numbers(config: &backbone::Config) -> (usize, usize) {
+/// A network of some shape, at a path.
+type Build = Box<dyn Fn(&Path<'_>) -> Backbone>;
+
+fn art_of(config: art::Config) -> Build {
+    Box::new(move |p| Art::new(p, &config).into())
+}
+
+fn cat_of(config: cat::Config) -> Build {
+    Box::new(move |p| Cat::new(p, &config).into())
+}
+
+fn numbers(config: &Build) -> (usize, usize) {
     let store = VarStore::new(Device::Cpu);
-    let _net = Backbone::new(&store.root(), config);
+    let _net = config(&store.root());
     (params::count(&store), params::named(&store).len())
 }
 
 #[test]
 fn the_published_networks_have_their_size() {
-    let art = |config| numbers(&backbone::Config::Art(config));
+    let art = |config| numbers(&art_of(config));
     assert_eq!(art(art::Config::published(2)), (16_398_107, 962));
     assert_eq!(art(art::Config::published(3)), (16_582_747, 962));
     assert_eq!(art(art::Config::published(4)), (16_545_819, 964));
     assert_eq!(art(art::Config::small(4)).0, 11_867_259);
     assert_eq!(art(art::Config::denoising()), (16_149_783, 958));
     // Of CAT's 1574 and 1576 tensors, 36 are masks, which are computed here.
-    let cat = |config| numbers(&backbone::Config::Cat(config));
+    let cat = |config| numbers(&cat_of(config));
     assert_eq!(cat(cat::Config::published(2)), (16_456_103, 1538));
     assert_eq!(cat(cat::Config::published(3)), (16_640_743, 1538));
     assert_eq!(cat(cat::Config::published(4)), (16_603_815, 1540));
     assert_eq!(cat(cat::Config::wide(4)).0, 16_603_815);
 }
 
-fn small_art(scale: i64) -> backbone::Config {
+fn small_art(scale: i64) -> Build {
     let published = if scale == 1 {
         art::Config::denoising()
     } else {
         art::Config::published(scale)
     };
-    backbone::Config::Art(art::Config {
+    art_of(art::Config {
         embed_dim: 32,
         depths: vec![2, 1],
         num_heads: vec![2, 4],
@@ -53,8 +64,8 @@ fn small_art(scale: i64) -> backbone::Config {
     })
 }
 
-fn small_cat() -> backbone::Config {
-    backbone::Config::Cat(cat::Config {
+fn small_cat() -> Build {
+    cat_of(cat::Config {
         embed_dim: 32,
         depth: vec![2, 2],
         num_heads: vec![2, 4],
@@ -64,9 +75,9 @@ fn small_cat() -> backbone::Config {
     })
 }
 
-fn drawn(config: &backbone::Config) -> (VarStore, Backbone) {
+fn drawn(config: &Build) -> (VarStore, Backbone) {
     let store = VarStore::new(Device::Cpu);
-    let net = Backbone::new(&store.root(), config);
+    let net = config(&store.root());
     params::draw(&store, 5);
     (store, net)
 }
@@ -239,7 +250,7 @@ fn tiles_of_a_local_function_leave_no_seams() {
 
 #[test]
 fn images_are_cut_as_the_official_test_cuts_them() {
-    let pieces = |config: &backbone::Config, tiling, h, w| {
+    let pieces = |config: &Build, tiling, h, w| {
         let (_store, net) = drawn(config);
         let mut sizes = Vec::new();
         let _ = tiling::tiled(&picture(1, h, w), &net.tiling(tiling), 1, &mut |piece| {
@@ -276,17 +287,14 @@ fn drawn_norms_are_one_and_linear_layers_small() {
 
 #[test]
 fn other_networks_are_recognised() {
-    let guess = |wanted: &backbone::Config, found: &backbone::Config| {
+    let guess = |wanted: &Build, found: &Build| {
         let (file, model) = (VarStore::new(Device::Cpu), VarStore::new(Device::Cpu));
-        let _nets = (
-            Backbone::new(&file.root(), found),
-            Backbone::new(&model.root(), wanted),
-        );
+        let _nets = (found(&file.root()), wanted(&model.root()));
         let error = checkpoint::assign(&model, &params::snapshot(&file)).unwrap_err();
         error.guess.unwrap()
     };
-    let art = backbone::Config::Art;
-    let cat = backbone::Config::Cat(cat::Config::published(2));
+    let art = art_of;
+    let cat = cat_of(cat::Config::published(2));
     let small = art(art::Config::small(3));
     let denoising = art(art::Config::denoising());
     assert_eq!(guess(&cat, &small), "ART-S ×3");

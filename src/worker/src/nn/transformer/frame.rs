@@ -21,6 +21,21 @@ pub enum Upsampler {
     None,
 }
 
+impl Upsampler {
+    /// What a network of this scale has: 1 is denoising.
+    pub const fn of(scale: u32) -> Self {
+        match scale {
+            1 => Self::None,
+            _ => Self::PixelShuffle,
+        }
+    }
+}
+
+/// Sizes as a pipeline says them, as libtorch takes them.
+pub fn wide(sizes: &[u32]) -> Vec<i64> {
+    sizes.iter().copied().map(i64::from).collect()
+}
+
 /// What closes a residual group and the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Connection {

@@ -8,5 +8,5 @@ mod layers;
 
 pub use attention::attend;
 pub use bias::PositionBias;
-pub use frame::{Closing, Connection, Frame, Shape, Upsampler, to_map, to_tokens};
+pub use frame::{Closing, Connection, Frame, Shape, Upsampler, to_map, to_tokens, wide};
 pub use layers::{LayerNorm, Linear, Mlp};

@@ -87,7 +87,7 @@ fn sum(before: Vec<Tensor>, more: Vec<Tensor>) -> Vec<Tensor> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use spec::kinds::{Architecture, Imdn};
+    use spec::backbones::{Architecture, Imdn};
     use spec::names::{Init, Share, Variant};
 
     use super::*;

@@ -1,0 +1,101 @@
+//! The backbones: one file each says what a pipeline may write of it, its defaults, its ranges and its lines in a key.
+//! Unaware of weights and of how the networks compute.
+//!
+//! To add one: its file here and a line in [`backbones!`] below, its file and two lines in the worker's `nn`.
+
+mod art;
+mod cat;
+mod imdn;
+mod transformer;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use art::Art;
+pub use cat::Cat;
+pub use imdn::Imdn;
+
+/// A field that is out of range, and why.
+pub type Wrong = (&'static str, String);
+
+/// A field and its value as they stand in a manifest, behind `config.backbone.`.
+pub type Line = (&'static str, String);
+
+/// All that the orchestrator must know of a backbone.
+pub trait Size {
+    /// The name in YAML and in keys.
+    const NAME: &'static str;
+    /// The name in tables.
+    const TITLE: &'static str;
+
+    /// HR pixels per LQ pixel along a side; 1 for denoising.
+    fn scale(&self) -> u32;
+    /// Blocks that an SPT unit can follow.
+    fn blocks(&self) -> u32;
+    /// What is out of range.
+    fn wrong(&self) -> Vec<Wrong>;
+    /// What determines its results: every field, by destructuring without `..`.
+    fn lines(&self) -> Vec<Line>;
+}
+
+/// The enum of all backbones, and for each question about one the way to the file that answers.
+macro_rules! backbones {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// A network and its size.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Architecture {
+            $($(#[doc = $doc])* $name($name),)*
+        }
+
+        impl Architecture {
+            /// The names in YAML, in the order in which backbones are listed.
+            pub const NAMES: &[&str] = &[$($name::NAME),*];
+
+            /// The name in YAML.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $name::NAME,)* }
+            }
+
+            /// The name in tables.
+            pub const fn title(&self) -> &'static str {
+                match self { $(Self::$name(_) => $name::TITLE,)* }
+            }
+
+            /// HR pixels per LQ pixel along a side; 1 for denoising.
+            pub fn scale(&self) -> u32 {
+                match self { $(Self::$name(size) => size.scale(),)* }
+            }
+
+            /// Blocks that an SPT unit can follow.
+            pub fn blocks(&self) -> u32 {
+                match self { $(Self::$name(size) => size.blocks(),)* }
+            }
+
+            /// What is out of range.
+            pub fn wrong(&self) -> Vec<Wrong> {
+                match self { $(Self::$name(size) => size.wrong(),)* }
+            }
+
+            /// What determines its results besides its name.
+            pub fn lines(&self) -> Vec<Line> {
+                match self { $(Self::$name(size) => size.lines(),)* }
+            }
+        }
+    };
+}
+
+backbones! {
+    /// Information multi-distillation network (Hui et al., 2019).
+    Imdn,
+    /// Attention retractable transformer (Zhang et al., 2023).
+    Art,
+    /// Cross aggregation transformer (Chen et al., 2022).
+    Cat,
+}
+
+/// Numbers with a space between them, as lists stand in manifests.
+pub fn spaced(numbers: &[u32]) -> String {
+    let texts: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    texts.join(" ")
+}
