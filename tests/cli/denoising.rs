@@ -89,3 +89,29 @@ fn the_output_is_a_change_of_the_noisy_image() {
         assert!((19.0..22.0).contains(&psnr), "{psnr}: σ 25 is 20.2 dB");
     }
 }
+
+/// The reduced twin of pipelines/dncnn-denoising.yaml: three tunings beside their baseline.
+#[test]
+fn spt_units_are_tuned_on_a_dncnn() {
+    let Some(test) = Test::with_worker("spt_units_are_tuned_on_a_dncnn") else {
+        return;
+    };
+    let twin = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../pipelines/small/dncnn-denoising.yaml"
+    );
+    test.run(&format!("run {twin} --root ."))
+        .exits(0)
+        .says("0 failed");
+    let table = test.read("reports/dncnn-denoising/spt-on-dncnn.csv");
+    let rows: Vec<Vec<&str>> = table.lines().map(|l| l.split(',').collect()).collect();
+    let schemes: Vec<[&str; 2]> = rows.iter().skip(1).map(|r| [r[0], r[1]]).collect();
+    let spt = ["graph", "zero", "other"].map(|masks| ["SPT", masks]);
+    assert_eq!(schemes, [&[["baseline", "–"]], spt.as_slice()].concat());
+    let column = |name: &str| rows[0].iter().position(|c| *c == name).unwrap();
+    // 64 masks, 8 channels: a head of (67·9 + 1)·8 + (8·9 + 1)·8, and six units of ((72 + 5·8)·9 + 6)·8 each.
+    let trainable = column("trainable parameters");
+    assert!(rows[2..].iter().all(|r| r[trainable] == "54088"), "{table}");
+    let psnr: f64 = rows[1][column("sample-d")].parse().unwrap();
+    assert!((5.0..40.0).contains(&psnr), "{table}");
+}

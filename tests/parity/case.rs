@@ -73,6 +73,7 @@ impl Change {
     pub const ALL: &[(&str, Self)] = &[
         ("imdn", Self::Slope),
         ("imdn", Self::Weight),
+        ("dncnn", Self::Weight),
         ("art", Self::Weight),
         ("cat", Self::Weight),
         ("art_official_test", Self::Tiling),
@@ -104,8 +105,11 @@ pub fn folder() -> (PathBuf, bool) {
 }
 
 /// Further golden numbers of this project, read with the default folder.
-pub fn further() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden_sam")
+pub fn further() -> impl Iterator<Item = PathBuf> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
+    ["golden_sam", "golden_dncnn"]
+        .into_iter()
+        .map(move |folder| tests.join(folder))
 }
 
 /// The device to compute on.

@@ -1,7 +1,7 @@
 //! Parity: every case of a folder of golden numbers against this project's code, one printed line a case.
 //! Unaware of these very files: cases of other seeds, sizes, depths and scales run through the same arms.
 //!
-//! The folder is `PIPELINE_PARITY_DIR`, else `tests/golden` and `tests/golden_sam`; the device is `PIPELINE_PARITY_DEVICE` (`cpu`, `cuda`).
+//! The folder is `PIPELINE_PARITY_DIR`, else `tests/golden` and those beside it; the device is `PIPELINE_PARITY_DEVICE` (`cpu`, `cuda`).
 //! A quantity beyond its tolerance (`name=error/tolerance`) fails the test, one written with `~` only informs; cases of models that do not exist here are listed as not run. With
 //! the default folder the cases are also run with something changed on purpose, which each tolerance must notice.
 
@@ -74,7 +74,9 @@ fn run() -> Result<bool, String> {
     tch::set_num_threads(2);
     let mut cases = case::read(&folder)?;
     if !chosen {
-        cases.extend(case::read(&case::further())?);
+        for folder in case::further() {
+            cases.extend(case::read(&folder)?);
+        }
     }
     let parity = run_cases(&cases);
     let sensitivity = chosen || run_changes(&cases);
@@ -85,6 +87,7 @@ fn run() -> Result<bool, String> {
 fn measure(case: &Case, change: Change) -> Outcome {
     let run = || match case.model.as_str() {
         "imdn" => networks::imdn(case, change),
+        "dncnn" => networks::dncnn(case, change),
         "art" | "cat" => transformers::forward(&case.model, case, change),
         "art_official_test" => transformers::official_test("art", case, change),
         "cat_official_test" => transformers::official_test("cat", case, change),

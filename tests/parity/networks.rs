@@ -2,6 +2,7 @@
 //! Unaware of training.
 
 use pipeline_worker::nn::backbone::{Backbone, Network};
+use pipeline_worker::nn::dncnn::{self, Dncnn};
 use pipeline_worker::nn::imdn::{self, Imdn};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
 use pipeline_worker::nn::{checkpoint, params};
@@ -68,6 +69,31 @@ pub fn imdn(case: &Case, change: Change) -> Result<Outcome, String> {
         quantities.extend(reached.quantity(case)?);
         Ok(Outcome::Ran(with_strict(case, quantities, error)?))
     })
+}
+
+/// `model: dncnn`.
+pub fn dncnn(case: &Case, change: Change) -> Result<Outcome, String> {
+    let net = build_dncnn(&case.get("/config")?, &case.params()?, change)?;
+    let tensors = case.tensors()?;
+    let x = tensor(&tensors, "in.x")?
+        .to_kind(Kind::Float)
+        .to_device(device());
+    let y = no_grad(|| net.forward(&x, &mut |_, features| features));
+    let error = max_abs(&y, tensor(&tensors, "out.y")?);
+    let quantities = vec![case.quantity("max_abs", error)?];
+    Ok(Outcome::Ran(with_strict(case, quantities, error)?))
+}
+
+/// `DnCNN` of `config` with these weights, frozen, in a store of its own.
+fn build_dncnn(config: &dncnn::Config, weights: &Tensors, change: Change) -> Result<Dncnn, String> {
+    let mut store = VarStore::new(device());
+    let net = Dncnn::new(&store.root(), config);
+    checkpoint::assign(&store, weights).map_err(|error| error.to_string())?;
+    if change == Change::Weight {
+        enlarge_first(&store);
+    }
+    store.freeze();
+    Ok(net)
 }
 
 /// A forward pass that shows all that can be reached.
@@ -157,6 +183,11 @@ pub fn spt_forward(case: &Case, change: Change) -> Result<Outcome, String> {
     let name: String = case.get("/config/backbone")?;
     let net = match name.to_lowercase().as_str() {
         "imdn" => Backbone::from(build_imdn(
+            &case.get("/config/backbone_config")?,
+            &case.params()?,
+            change,
+        )?),
+        "dncnn" => Backbone::from(build_dncnn(
             &case.get("/config/backbone_config")?,
             &case.params()?,
             change,

@@ -66,12 +66,12 @@ pub fn build(
     change: Change,
 ) -> Result<Backbone, String> {
     Ok(match name {
-        "art" => build_art(case, pointer, weights, change)?.into(),
+        "art" => build_art(case, pointer, &weights, change)?.into(),
         _ => build_cat(case, pointer, weights, change)?.into(),
     })
 }
 
-fn build_art(case: &Case, at: &str, weights: Tensors, change: Change) -> Result<Art, String> {
+fn build_art(case: &Case, at: &str, weights: &Tensors, change: Change) -> Result<Art, String> {
     let config = read(case, at)?;
     frozen(|p| Art::new(p, &config), weights, change)
 }
@@ -79,17 +79,17 @@ fn build_art(case: &Case, at: &str, weights: Tensors, change: Change) -> Result<
 fn build_cat(case: &Case, at: &str, mut weights: Tensors, change: Change) -> Result<Cat, String> {
     let config = read(case, at)?;
     weights.retain(|name, _| !cat::is_buffer(name));
-    frozen(|p| Cat::new(p, &config), weights, change)
+    frozen(|p| Cat::new(p, &config), &weights, change)
 }
 
 fn frozen<N>(
     new: impl FnOnce(&Path<'_>) -> N,
-    weights: Tensors,
+    weights: &Tensors,
     change: Change,
 ) -> Result<N, String> {
     let mut store = VarStore::new(device());
     let net = new(&store.root());
-    checkpoint::assign(&store, &weights).map_err(|error| error.to_string())?;
+    checkpoint::assign(&store, weights).map_err(|error| error.to_string())?;
     if change == Change::Weight {
         enlarge_first(&store);
     }
@@ -106,7 +106,7 @@ pub fn forward(name: &str, case: &Case, change: Change) -> Result<Outcome, Strin
         let mut reached = Reached::new(&tensors);
         let y = match name {
             "art" => walk_art(
-                &build_art(case, "/config", weights, change)?,
+                &build_art(case, "/config", &weights, change)?,
                 &x,
                 &mut reached,
             ),

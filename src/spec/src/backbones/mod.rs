@@ -5,6 +5,7 @@
 
 mod art;
 mod cat;
+mod dncnn;
 mod imdn;
 mod transformer;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use art::Art;
 pub use cat::Cat;
+pub use dncnn::Dncnn;
 pub use imdn::Imdn;
 
 /// A field that is out of range, and why.
@@ -92,6 +94,8 @@ backbones! {
     Art,
     /// Cross aggregation transformer (Chen et al., 2022).
     Cat,
+    /// Denoising by residual learning, colour (Zhang et al., 2017).
+    Dncnn,
 }
 
 /// Numbers with a space between them, as lists stand in manifests.

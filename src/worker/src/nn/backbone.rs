@@ -12,6 +12,7 @@ use tch::nn::Path;
 
 use super::art::{self, Art};
 use super::cat::{self, Cat};
+use super::dncnn::{self, Dncnn};
 use super::imdn::{self, Imdn};
 use super::tiling::{self, Border, Overlap, Rule};
 
@@ -82,6 +83,7 @@ impl Backbone {
             Architecture::Imdn(size) => Imdn::new(p, &imdn::Config::of(size)).into(),
             Architecture::Art(size) => Art::new(p, &art::Config::of(size)).into(),
             Architecture::Cat(size) => Cat::new(p, &cat::Config::of(size)).into(),
+            Architecture::Dncnn(size) => Dncnn::new(p, &dncnn::Config::of(size)).into(),
         }
     }
 
