@@ -79,6 +79,7 @@ fn plan(bencher: Bencher<'_, '_>, stages: usize) {
         numerics: "cpu float32 libtorch 2.11.0",
         past: &AllFresh,
         force: &BTreeSet::new(),
+        keep_consumers: false,
     };
     bencher.bench_local(|| Plan::new(black_box(&pipeline), &BTreeSet::new(), &world));
 }

@@ -153,6 +153,7 @@ fn plan_on(numerics: &str, pipeline: &Pipeline, past: &Scripted, force: &[&str])
         numerics,
         past,
         force: &force,
+        keep_consumers: false,
     };
     Plan::new(pipeline, &BTreeSet::new(), &world)
 }
@@ -617,6 +618,7 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
                 numerics,
                 past: &Scripted::default(),
                 force: &BTreeSet::new(),
+                keep_consumers: false,
             };
             let plan = Plan::new(&pipeline, &BTreeSet::new(), &world);
             let planned = of(&pipeline, &plan, "it");
@@ -649,6 +651,7 @@ fn sam_on(numerics: &str, config: &str) -> Planned {
         numerics,
         past: &Scripted::default(),
         force: &BTreeSet::new(),
+        keep_consumers: false,
     };
     let plan = Plan::new(&pipeline, &BTreeSet::new(), &world);
     of(&pipeline, &plan, "it").clone()
@@ -947,6 +950,7 @@ fn what_is_missing_outside_blocks_what_needs_it() {
         numerics: NUMERICS,
         past: &Scripted::default(),
         force: &BTreeSet::new(),
+        keep_consumers: false,
     };
     let now = Plan::new(&pipeline, &BTreeSet::new(), &world);
     assert_eq!(now.counts(), (0, 0, 4));
@@ -974,6 +978,7 @@ fn only_what_is_wanted_and_its_inputs_are_planned() {
         numerics: NUMERICS,
         past: &Scripted::default(),
         force: &BTreeSet::new(),
+        keep_consumers: false,
     };
     let wanted = pipeline.find("base").unwrap().into_iter().collect();
     let now = Plan::new(&pipeline, &wanted, &world);

@@ -179,6 +179,7 @@ impl Display for Words {
                 ..
             } => ("other", stage),
             RunEvent::Finished { stage, .. } => ("done", stage),
+            RunEvent::Again { stage, .. } => ("anew", stage),
             RunEvent::Retry { stage, alone, .. } => (if *alone { "alone" } else { "again" }, stage),
             RunEvent::Failed { stage, .. } => ("failed", stage),
             RunEvent::Skipped { stage } => ("skipped", stage),
@@ -235,6 +236,7 @@ impl Room {
             numerics: "none",
             past: &Cached(&self.store),
             force: &force,
+            keep_consumers: false,
         };
         Plan::new(&self.pipeline, &BTreeSet::new(), &world)
     }
@@ -256,6 +258,7 @@ impl Room {
             visible: &["a".to_owned(), "b".to_owned(), "c".to_owned()],
             jobs: self.jobs,
             keep_going: self.keep_going,
+            keep_consumers: false,
             from_shorter: true,
             machine: Facts::new(),
             device: if self.gpus.is_empty() {

@@ -29,6 +29,8 @@ mod dice;
 #[cfg(test)]
 mod digests;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod killed;

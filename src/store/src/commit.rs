@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use crate::atomic::{parent, remove_all, rename_into};
 use crate::error::{at, at_sized};
 use crate::outputs::Stock;
+use crate::seal::{Seal, folders_of};
 use crate::spare::is_blank;
 use crate::stat::Stat;
-use crate::{Facts, Key, Output, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
+use crate::{Facts, Key, Made, Output, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
 
 /// A key whose outputs are in place and whose record is written, but has not got its name: not a result yet.
 /// It holds the key's lock. Dropped, it leaves outputs without a record, which the next ticket clears.
@@ -22,6 +23,7 @@ pub(crate) struct Staged {
     written: PathBuf,
     path: PathBuf,
     listed: Vec<Output>,
+    made: Made,
     /// Checkpoints remain until the record has its name.
     has_state: bool,
 }
@@ -38,15 +40,21 @@ impl Staged {
         check_manifest(&ticket, manifest)?;
         let stock = outputs::list(&ticket.out)?;
         check_required(&ticket, &stock.files, required)?;
+        let folders = folders_of(&ticket.out, &stock)?;
+        let hashed = outputs::hash_all(&ticket.store, &ticket.out, &stock.files)?;
         let record = Record {
             format: RECORD_FORMAT,
             key: ticket.key,
             kind: kind.to_owned(),
             manifest: manifest.to_owned(),
-            outputs: outputs::digest_all(&ticket.store, &ticket.out, &stock.files)?,
+            outputs: hashed.iter().map(|(output, _)| output.clone()).collect(),
             facts,
         };
+        let seal = Seal::new(ticket.store.output_dir(&ticket.key), hashed, folders);
         let staged = Self::put(ticket, stock, &record)?;
+        let (store, key) = (&staged.ticket.store, staged.ticket.key);
+        store.remember_seal(key, seal);
+        store.put_pending(key, staged.made.clone());
         Ok((record, staged))
     }
 
@@ -67,6 +75,7 @@ impl Staged {
             written,
             path,
             listed: record.outputs.clone(),
+            made: Made::of(record),
             has_state: true,
         };
         if is_blank(&staged.ticket.partial) {
@@ -117,8 +126,11 @@ impl Staged {
         self.ticket.store.index_later(self.ticket.key);
         if let Ok(meta) = fs::symlink_metadata(&self.path) {
             let (stat, listed) = (Stat::of(&meta), self.listed.into());
-            self.ticket.store.remember(self.ticket.key, stat, listed);
+            self.ticket
+                .store
+                .remember(self.ticket.key, stat, listed, self.made);
         }
+        self.ticket.store.end_pending(&self.ticket.key);
         if self.has_state {
             let _ = remove_all(&self.ticket.partial); // costs only space: `sweep_finished` tries again
         }
@@ -127,6 +139,8 @@ impl Staged {
 
     /// Takes the outputs back after a failed flush: their bytes may not be what was hashed.
     pub(crate) fn withdraw(self) {
+        self.ticket.store.end_pending(&self.ticket.key);
+        self.ticket.store.forget_seal(&self.ticket.key);
         let _ = fs::remove_file(&self.written); // without a record nothing counts; the next ticket clears
         let _ = remove_all(&self.outputs);
     }

@@ -166,8 +166,14 @@ impl Publisher<'_> {
     }
 
     fn publish_one(&mut self, staged: Staged, flushed: Result<()>) -> Result<()> {
-        if let Err(error) = &flushed {
-            self.broken = Some(error.io_kind());
+        match &flushed {
+            // Somebody took a file away since it was hashed; the disk is not at fault. Who read it finds that out.
+            Err(error) if error.is_not_found() && self.broken.is_none() => {
+                staged.withdraw();
+                return flushed;
+            }
+            Err(error) => self.broken = Some(error.io_kind()),
+            Ok(()) => {}
         }
         match self.broken {
             None => return staged.publish(),

@@ -4,7 +4,8 @@
 //! ```text
 //!   magic, count                              16 + 8 bytes
 //!   count x (key, offset)                     40 bytes each, in order of the keys
-//!   count x (stat of the record, outputs)     40 + 8 bytes, then a path's length, path, size and digest for each output
+//!   count x (stat of the record, outputs)     40 + 8 bytes, then a path's length, path, size and digest for each output;
+//!            (content, consumed)              32 + 8 bytes (all ones: not recorded), then a role's length, role and digest
 //!   digest of all that                        32 bytes
 //! ```
 //!
@@ -20,10 +21,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::atomic::{Flush, replace};
 use crate::stat::Stat;
-use crate::{Digest, Key, Output, Result};
+use crate::{Digest, Key, Made, Output, Result};
 
 /// The first bytes of the file; other bytes are another version.
-const MAGIC: &[u8; 16] = b"pipeline index1\n";
+const MAGIC: &[u8; 16] = b"pipeline index2\n";
 
 /// Bytes before the slots.
 const HEAD: usize = 24;
@@ -137,7 +138,7 @@ impl Index {
     }
 
     /// Remembers a record that was read when its file had this stat and was no longer young.
-    pub(crate) fn put(&self, key: Key, stat: &Stat, outputs: &[Output]) {
+    pub(crate) fn put(&self, key: Key, stat: &Stat, outputs: &[Output], made: &Made) {
         let mut entry = encode_stat(stat).to_vec();
         push(&mut entry, outputs.len() as u64);
         for output in outputs {
@@ -146,6 +147,7 @@ impl Index {
             push(&mut entry, output.size);
             entry.extend_from_slice(output.digest.as_bytes());
         }
+        push_made(&mut entry, made);
         let mut learnt = self.learnt_mut();
         learnt.entries.insert(key, entry.into());
         learnt.is_saved = false;
@@ -198,14 +200,57 @@ impl<'a> Known<'a> {
         take_number(self.0).map_or(0, |(count, _)| count as usize)
     }
 
-    /// The bytes after the last output.
+    /// What the outputs are as a whole, and from what they were made.
+    pub(crate) fn made(self) -> Option<Made> {
+        Some(take_made(self.after_outputs()?)?.0)
+    }
+
+    /// The bytes after the entry.
     fn rest(self) -> Option<&'a [u8]> {
+        Some(take_made(self.after_outputs()?)?.1)
+    }
+
+    fn after_outputs(self) -> Option<&'a [u8]> {
         let (count, mut rest) = take_number(self.0)?;
         for _ in 0..count {
             rest = take_output(rest)?.1;
         }
         Some(rest)
     }
+}
+
+/// The count of roles of a record that does not say what it consumed.
+const NOT_SAID: u64 = u64::MAX;
+
+fn push_made(entry: &mut Vec<u8>, made: &Made) {
+    entry.extend_from_slice(made.content.as_bytes());
+    let Some(consumed) = &made.consumed else {
+        return push(entry, NOT_SAID);
+    };
+    push(entry, consumed.len() as u64);
+    for (role, digest) in consumed {
+        push(entry, role.len() as u64);
+        entry.extend_from_slice(role.as_bytes());
+        entry.extend_from_slice(digest.as_bytes());
+    }
+}
+
+fn take_made(bytes: &[u8]) -> Option<(Made, &[u8])> {
+    let (content, rest) = take_digest(bytes)?;
+    let (count, mut rest) = take_number(rest)?;
+    if count == NOT_SAID {
+        let consumed = None;
+        return Some((Made { content, consumed }, rest));
+    }
+    let mut consumed = BTreeMap::new();
+    for _ in 0..count {
+        let (role, after) = take_text(rest)?;
+        let (digest, after) = take_digest(after)?;
+        consumed.insert(role.to_owned(), digest);
+        rest = after;
+    }
+    let consumed = Some(consumed);
+    Some((Made { content, consumed }, rest))
 }
 
 /// Whether an entry begins with this stat.
@@ -219,16 +264,21 @@ fn take_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 fn take_output(bytes: &[u8]) -> Option<(Listed<'_>, &[u8])> {
-    let (length, rest) = take_number(bytes)?;
-    let (path, rest) = rest.split_at_checked(length as usize)?;
+    let (path, rest) = take_text(bytes)?;
     let (size, rest) = take_number(rest)?;
-    let (digest, rest) = rest.split_first_chunk::<32>()?;
-    let output = Listed {
-        path: std::str::from_utf8(path).ok()?,
-        size,
-        digest: (*digest).into(),
-    };
-    Some((output, rest))
+    let (digest, rest) = take_digest(rest)?;
+    Some((Listed { path, size, digest }, rest))
+}
+
+fn take_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = take_number(bytes)?;
+    let (text, rest) = rest.split_at_checked(length as usize)?;
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
+fn take_digest(bytes: &[u8]) -> Option<(Digest, &[u8])> {
+    let (digest, rest) = bytes.split_first_chunk::<32>()?;
+    Some(((*digest).into(), rest))
 }
 
 fn push(bytes: &mut Vec<u8>, number: u64) {
@@ -309,6 +359,33 @@ mod tests {
         Key::of_manifest(&n.to_string())
     }
 
+    fn made(consumed: Option<&[&str]>) -> Made {
+        let digest = |text: &&str| ((*text).to_owned(), Digest::of(text.as_bytes()));
+        Made {
+            content: Digest::of(b"content"),
+            consumed: consumed.map(|roles| roles.iter().map(digest).collect()),
+        }
+    }
+
+    #[test]
+    fn what_a_result_was_made_from_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let index = Index::default();
+        let all = [None, Some(&[][..]), Some(&["images", "validate.masks"])].map(made);
+        for (n, made) in all.iter().enumerate() {
+            index.put(key(n), &stat(1), &[output("a")], made);
+        }
+        index.save(&path, &BTreeSet::new()).unwrap();
+        index.put(key(9), &stat(1), &[], &all[2]);
+        index.save(&path, &BTreeSet::new()).unwrap();
+        let saved = Index::load(&path);
+        for (n, made) in all.iter().enumerate() {
+            let found = saved.get(&key(n), &stat(1)).unwrap();
+            assert_eq!(found.known().made().as_ref(), Some(made));
+        }
+    }
+
     /// The paths of a key's outputs.
     fn paths(index: &Index, n: usize, time: i64) -> Option<Vec<String>> {
         let found = index.get(&key(n), &stat(time))?;
@@ -327,9 +404,14 @@ mod tests {
         let path = folder.path().join("index");
         let (one, two) = (Index::load(&path), Index::load(&path));
         for n in 0..50 {
-            one.put(key(n), &stat(1), &[output("a"), output(&format!("b/{n}"))]);
+            one.put(
+                key(n),
+                &stat(1),
+                &[output("a"), output(&format!("b/{n}"))],
+                &made(Some(&["x"])),
+            );
         }
-        two.put(key(7), &stat(2), &[]);
+        two.put(key(7), &stat(2), &[], &made(None));
         one.save(&path, &BTreeSet::new()).unwrap();
         two.save(&path, &BTreeSet::from([key(9)])).unwrap();
         let saved = Index::load(&path);
@@ -343,7 +425,7 @@ mod tests {
     #[test]
     fn only_the_very_same_stat_counts() {
         let index = Index::default();
-        index.put(key(1), &stat(5), &[]);
+        index.put(key(1), &stat(5), &[], &made(None));
         let changes: [fn(&mut Stat); 5] = [
             |s| s.id.0 += 1,
             |s| s.id.1 += 1,
@@ -364,8 +446,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
         let index = Index::default();
-        index.put(key(1), &stat(1), &[output("a")]);
-        index.put(key(2), &stat(1), &[]);
+        index.put(key(1), &stat(1), &[output("a")], &made(Some(&["x"])));
+        index.put(key(2), &stat(1), &[], &made(None));
         index.save(&path, &BTreeSet::new()).unwrap();
         let bytes = fs::read(&path).unwrap();
         assert_eq!(check(&bytes), Some(2));

@@ -19,6 +19,8 @@
 //!         /records/<aa>/<key>.json    what they are, with a checksum (renamed here last: this is the commit)
 //!         /partial/<key>/out          outputs in the making          (emptied when a ticket is made)
 //!         /partial/<key>/state        checkpoints                    (survive a crash, removed at commit)
+//!         /partial/<key>/inputs.blake3  which files they are made from (others now: they go)
+//!         /partial/<key>/inputs       copies of inputs for one try   (emptied when a ticket is made)
 //!         /locks/<aa>/<key>           kernel locks, never deleted
 //!         /logs/<aa>/<key>.log        what the worker of a key said
 //!         /damaged/<key>-<n>/         entries that were moved aside
@@ -47,11 +49,13 @@ mod last;
 mod layout;
 mod lease;
 mod lock;
+mod made;
 mod memo;
 mod outputs;
 mod pin;
 mod presence;
 mod record;
+mod seal;
 mod spare;
 mod stat;
 mod store;
@@ -71,8 +75,10 @@ pub use entries::{Entry, EntryState, Usage};
 pub use error::{Result, StoreError};
 pub use gc::{GcReport, GcRequest};
 pub use lease::Lease;
+pub use made::Made;
 pub use presence::{Amount, DAMAGED_RECORD, Presence};
 pub use record::{Facts, Output, RECORD_FORMAT, Record};
+pub use seal::Seal;
 pub use store::Store;
 pub use survey::{Room, Thing};
 pub use ticket::{Claim, Ticket};

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::atomic::{create_beside, parent};
 use crate::error::at;
+use crate::hash::Hashed;
 use crate::{Output, Result, Store, StoreError};
 
 /// From this many files on, all cores hash: below, waking them takes longer than the work.
@@ -80,13 +81,24 @@ fn unshare(path: &Path, meta: &Metadata) -> Result<()> {
 
 /// Hashes all files.
 pub(crate) fn digest_all(store: &Store, out: &Path, files: &[String]) -> Result<Vec<Output>> {
+    let hashed = hash_all(store, out, files)?;
+    Ok(hashed.into_iter().map(|(output, _)| output).collect())
+}
+
+/// Hashes all files; their stats with them.
+pub(crate) fn hash_all(
+    store: &Store,
+    out: &Path,
+    files: &[String],
+) -> Result<Vec<(Output, Hashed)>> {
     let digest = |path: &String| {
         let hashed = store.hash_anew(&out.join(path))?;
-        Ok(Output {
+        let output = Output {
             path: path.clone(),
             size: hashed.stat.size,
             digest: hashed.digest,
-        })
+        };
+        Ok((output, hashed))
     };
     if files.len() < MANY {
         files.iter().map(digest).collect()

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::error::at;
 use crate::index::Listed;
 use crate::stat::{Stat, now};
-use crate::{Key, Output, Record, Result, Store, StoreError};
+use crate::{Key, Made, Output, Record, Result, Store, StoreError};
 
 /// What [`Presence::Damaged`] names when it is the record that is damaged.
 pub const DAMAGED_RECORD: &str = "(record)";
@@ -178,7 +178,8 @@ fn read(store: &Store, key: &Key, path: &Path) -> Result<Option<Record>> {
         Some(stat) if !stat.is_young(began) => {
             let is_known = store.index().get(key, &stat).is_some();
             if !is_known {
-                store.index().put(*key, &stat, &record.outputs);
+                let made = Made::of(&record);
+                store.index().put(*key, &stat, &record.outputs, &made);
             }
         }
         _ => store.index_later(*key),

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::index::Listed;
+use crate::made::content_of;
 use crate::{Amount, Digest, Key};
 
 /// The version of the record's fields. Raise it when one changes its meaning.
@@ -86,6 +88,11 @@ impl Record {
             .binary_search_by(|output| output.path.as_str().cmp(path))
             .ok()?;
         self.outputs.get(at)
+    }
+
+    /// The digest over paths, sizes and digests of all outputs.
+    pub fn content(&self) -> Digest {
+        content_of(self.outputs.iter().map(Listed::from))
     }
 
     /// Files and bytes of the outputs.

@@ -21,7 +21,10 @@ use crate::memo::Memo;
 use crate::spare::Spares;
 use crate::stat::{Stat, now};
 use crate::trash::Trash;
-use crate::{Claim, Digest, Key, Output, Result, StoreError, aside, hash, last, layout, ticket};
+use crate::{
+    Claim, Digest, Key, Made, Output, Result, Seal, StoreError, aside, hash, last, layout, seal,
+    ticket,
+};
 
 /// A cache. Clones share the memo.
 #[derive(Debug, Clone)]
@@ -44,6 +47,12 @@ struct Inner {
     young_records: Mutex<BTreeSet<Key>>,
     /// What this process committed.
     committed: Mutex<BTreeMap<Key, Committed>>,
+    /// What this process committed and a committer has still to publish.
+    pending: Mutex<BTreeMap<Key, Made>>,
+    /// The outputs that this process wrote or read, as they were then.
+    seals: Mutex<BTreeMap<Key, Seal>>,
+    /// Whether the disk tells any two changes of a file apart by their times.
+    has_fine_clock: OnceLock<bool>,
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
     spares: Spares,
@@ -55,6 +64,7 @@ struct Inner {
 struct Committed {
     stat: Stat,
     outputs: Arc<[Output]>,
+    made: Made,
 }
 
 /// Names of records that may not be on the disk yet.
@@ -111,6 +121,9 @@ impl Store {
             noted,
             young_records: Mutex::default(),
             committed: Mutex::default(),
+            pending: Mutex::default(),
+            seals: Mutex::default(),
+            has_fine_clock: OnceLock::new(),
             names: Mutex::default(),
             disk: OnceLock::new(),
             spares: Spares::default(),
@@ -179,8 +192,54 @@ impl Store {
     }
 
     /// Notes what this process has just committed.
-    pub(crate) fn remember(&self, key: Key, stat: Stat, outputs: Arc<[Output]>) {
-        locked(&self.inner.committed).insert(key, Committed { stat, outputs });
+    pub(crate) fn remember(&self, key: Key, stat: Stat, outputs: Arc<[Output]>, made: Made) {
+        let committed = Committed {
+            stat,
+            outputs,
+            made,
+        };
+        locked(&self.inner.committed).insert(key, committed);
+    }
+
+    /// As [`Store::committed`], what it is and from what it was made.
+    pub(crate) fn committed_made(&self, key: &Key, stat: &Stat) -> Option<Made> {
+        let committed = locked(&self.inner.committed);
+        let known = committed.get(key).filter(|known| known.stat == *stat)?;
+        Some(known.made.clone())
+    }
+
+    pub(crate) fn put_pending(&self, key: Key, made: Made) {
+        locked(&self.inner.pending).insert(key, made);
+    }
+
+    pub(crate) fn end_pending(&self, key: &Key) {
+        locked(&self.inner.pending).remove(key);
+    }
+
+    /// Whether this process has committed the key and has still to publish it.
+    pub fn is_pending(&self, key: &Key) -> bool {
+        locked(&self.inner.pending).contains_key(key)
+    }
+
+    pub(crate) fn pending(&self, key: &Key) -> Option<Made> {
+        locked(&self.inner.pending).get(key).cloned()
+    }
+
+    pub(crate) fn remember_seal(&self, key: Key, seal: Seal) {
+        locked(&self.inner.seals).insert(key, seal);
+    }
+
+    pub(crate) fn known_seal(&self, key: &Key) -> Option<Seal> {
+        locked(&self.inner.seals).get(key).cloned()
+    }
+
+    pub(crate) fn forget_seal(&self, key: &Key) {
+        locked(&self.inner.seals).remove(key);
+    }
+
+    pub(crate) fn has_fine_clock(&self) -> bool {
+        let probe = || seal::probe_clock(self.root());
+        *self.inner.has_fine_clock.get_or_init(probe)
     }
 
     /// The outputs of a key that this process committed, while its record is the file that it wrote.
@@ -225,7 +284,9 @@ impl Store {
     /// Moves outputs and record of a key to `damaged/<key>-<n>`, so that it is computed again. Deletes nothing.
     pub fn set_aside(&self, key: &Key) -> Result<PathBuf> {
         self.check_writable()?;
-        aside::locked(self, key)
+        let moved = aside::locked(self, key)?;
+        self.forget_seal(key);
+        Ok(moved)
     }
 
     /// The right to compute a key, unless another process has it or it is done.

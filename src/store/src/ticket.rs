@@ -13,10 +13,16 @@ use rustix::net::{
     sendmsg, socketpair,
 };
 
-use crate::atomic::{parent, remove_all, sweep};
+use crate::atomic::{Flush, parent, remove_all, replace, sweep};
 use crate::commit::Staged;
 use crate::error::at;
-use crate::{Facts, Key, Presence, Record, Result, Store, aside, lock};
+use crate::{Digest, Facts, Key, Presence, Record, Result, Store, aside, lock};
+
+/// The file beside `state` that says from which inputs its checkpoints are made.
+const STATE_OF: &str = "inputs.blake3";
+
+/// The folder beside `out` for copies of inputs.
+const OWN_INPUTS: &str = "inputs";
 
 /// The answer to who may compute a key.
 #[derive(Debug)]
@@ -142,6 +148,7 @@ impl Ticket {
         let is_new = self.store.spares().take(&self.partial)?;
         if !is_new {
             remove_all(&self.out)?;
+            remove_all(&self.partial.join(OWN_INPUTS))?;
             match sweep(&self.state) {
                 Err(e) if !e.is_not_found() => return Err(e),
                 _ => {}
@@ -165,6 +172,39 @@ impl Ticket {
     pub fn state(&self) -> &Path {
         let _ = fs::create_dir(&self.state);
         &self.state
+    }
+
+    /// Keeps the checkpoints for a stage that reads inputs with this fingerprint. Those that were made from other files,
+    /// or from files of which nobody knows, go: the bytes behind them may have been others. Whether there were any.
+    pub fn keep_state_for(&self, inputs: &Digest) -> Result<bool> {
+        let note = self.partial.join(STATE_OF);
+        let text = inputs.to_string();
+        if fs::read_to_string(&note).is_ok_and(|found| found == text) {
+            return Ok(false);
+        }
+        let had_any = self.has_checkpoints();
+        remove_all(&self.state)?;
+        replace(&note, text.as_bytes(), Flush::Yes)?;
+        Ok(had_any)
+    }
+
+    /// Removes the checkpoints: what they were made from is not what the key says.
+    pub fn clear_state(&self) -> Result<()> {
+        remove_all(&self.state)?;
+        let _ = fs::remove_file(self.partial.join(STATE_OF)); // without checkpoints it says nothing
+        Ok(())
+    }
+
+    /// Whether an earlier try left more than what it was told to do.
+    fn has_checkpoints(&self) -> bool {
+        let entries = fs::read_dir(&self.state).into_iter().flatten().flatten();
+        let names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        names.iter().any(|name| name != "job.json")
+    }
+
+    /// Where copies of inputs go that this stage reads alone; gone when the ticket is.
+    pub fn own_inputs(&self) -> PathBuf {
+        self.partial.join(OWN_INPUTS)
     }
 
     /// Takes something out of `out` that is no output. It goes to the trash, which is emptied when the program is done:

@@ -78,6 +78,10 @@ pub enum Command {
 
 /// What `run` and `plan` share.
 #[derive(Debug, Clone, Default, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of a command line are independent"
+)]
 pub struct PipelineArgs {
     /// The pipeline file.
     pub file: PathBuf,
@@ -93,6 +97,9 @@ pub struct PipelineArgs {
     /// Run these stages even if they are fresh, and what is made from them.
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
+    /// Keep results although an input of theirs was made again and came out with other bytes; they are marked.
+    #[arg(long)]
+    pub keep_consumers: bool,
     /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
     #[arg(long, value_name = "DIR", display_order = 100)]
     pub root: Option<PathBuf>,

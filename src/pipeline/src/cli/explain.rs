@@ -40,12 +40,18 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
         out += &format!("  key {key}\n");
         if let Ok(Some(record)) = session.store.record(&key) {
             out += &stored(&record);
+            if !stage.inputs.is_empty() && record.facts.consumed().is_none() {
+                out += "  consumed: not recorded (an earlier program made it); it counts as made from what is stored\n";
+            }
         }
     }
     if planned.verdict != Verdict::Fresh
         && let Some(line) = last_failure(session, planned)
     {
         out += &line;
+    }
+    for note in why::notes(&session.pipeline, planned) {
+        out += &format!("  note: {note}\n");
     }
     let mut told = BTreeSet::new();
     chain(session, plan, planned.stage, 1, &mut told, &mut out);
@@ -141,7 +147,7 @@ fn json_line(session: &Session, plan: &Plan, planned: &Planned) -> String {
     let line = json!({
         "stage": stage.name, "kind": stage.kind.name(), "key": planned.key.map(|k| k.to_string()),
         "verdict": why::word(&planned.verdict), "why": reasons, "began_with": began,
-        "details": why::details(&planned.verdict), "manifest": planned.manifest,
+        "notes": why::notes(&session.pipeline, planned), "details": why::details(&planned.verdict), "manifest": planned.manifest,
     });
     format!("{line}\n")
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use store::{Key, Presence, Store};
 
-use crate::plan::{Past, Stored};
+use crate::plan::{Made, Past, Stored};
 
 /// The cache, and the last keys of one pipeline file.
 pub struct CachedPast<'a> {
@@ -37,6 +37,15 @@ impl Past for CachedPast<'_> {
         self.store.presences(keys).into_iter().map(stored).collect()
     }
 
+    fn made(&self, key: &Key) -> Option<Made> {
+        self.store.made(key).map(made)
+    }
+
+    fn made_all(&self, keys: &[Key]) -> Vec<Option<Made>> {
+        let all = self.store.made_all(keys).into_iter();
+        all.map(|found| found.map(made)).collect()
+    }
+
     fn last_manifest(&self, stage: &str) -> Option<String> {
         let read = || self.store.last_keys(&self.pipeline);
         let key = self.last.get_or_init(read).get(stage)?;
@@ -46,6 +55,11 @@ impl Past for CachedPast<'_> {
             .flatten()
             .map(|record| record.manifest)
     }
+}
+
+fn made(made: store::Made) -> Made {
+    let store::Made { content, consumed } = made;
+    Made { content, consumed }
 }
 
 fn stored(presence: Presence) -> Stored {

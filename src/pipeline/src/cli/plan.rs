@@ -84,6 +84,7 @@ fn line(
         format!("  (estimate {})", duration(e.seconds))
     });
     let mut details = why::details(&planned.verdict);
+    details.extend(why::notes(&session.pipeline, planned));
     if let Some(cause) = cause(session, plan, planned) {
         details.push(cause);
     }
@@ -211,7 +212,7 @@ fn json_lines(session: &Session, plan: &Plan) -> String {
         let line = json!({
             "event": "planned", "stage": stage.name, "kind": stage.kind.name(),
             "key": planned.key.map(|k| k.to_string()), "verdict": verdict,
-            "reasons": why::details(&planned.verdict), "why": reasons, "began_with": causes,
+            "notes": why::notes(&session.pipeline, planned), "reasons": why::details(&planned.verdict), "why": reasons, "began_with": causes,
             "estimated_seconds": estimates.of(planned.stage).map(|e| e.seconds),
         });
         out += &format!("{line}\n");

@@ -109,7 +109,6 @@ fn execute(
     let commands = CommandExecutor {
         shelf: LinkShelf::default(),
         pipeline: &session.pipeline,
-        plan,
         store: &session.store,
         root: &session.root,
         stop,
@@ -131,6 +130,7 @@ fn execute(
         visible: &session.visible,
         jobs: args.jobs.map_or(cores, |n| n as usize),
         keep_going: args.keep_going,
+        keep_consumers: args.pipeline.keep_consumers,
         // What is checked is computed from its beginning.
         from_shorter: args.check.is_empty(),
         machine: machine(session),
@@ -140,7 +140,9 @@ fn execute(
         stop,
     };
     let outcome = run.run(display);
-    let failures = committer.finish();
+    let mut failures = committer.finish();
+    // One whose files somebody took away meanwhile may have been made again.
+    failures.retain(|(key, _)| session.store.made(key).is_none());
     for (key, error) in &failures {
         say(&format!(
             "error: {key:.12}: its result was not kept: {error}"

@@ -35,6 +35,7 @@ pub struct Session {
     /// The wanted stages; all when empty.
     pub wanted: BTreeSet<usize>,
     force: BTreeSet<usize>,
+    keep_consumers: bool,
     outside: Outside,
 }
 
@@ -91,6 +92,7 @@ impl Session {
             facts,
             wanted,
             force,
+            keep_consumers: args.keep_consumers,
             outside,
         })
     }
@@ -108,6 +110,7 @@ impl Session {
             numerics: &self.numerics,
             past: &past,
             force: &self.force,
+            keep_consumers: self.keep_consumers,
         };
         let mut wanted = self.wanted.clone();
         if !wanted.is_empty() {
@@ -124,6 +127,7 @@ impl Session {
             numerics,
             past: &past,
             force: &BTreeSet::new(),
+            keep_consumers: false,
         };
         Plan::new(&self.pipeline, &BTreeSet::new(), &world)
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use store::{Key, Lease, Presence, StoreError};
+use store::{Key, Lease, StoreError};
 
 use super::session::Session;
 use super::{Fatal, say};
@@ -83,7 +83,7 @@ fn damaged_inputs(
     let mut damaged = Vec::new();
     for planned in fresh {
         let Some(key) = planned.key else { continue };
-        if checked.insert(key) && !matches!(session.store.verify(&key), Presence::Fresh(_)) {
+        if checked.insert(key) && session.store.seal_anew(&key).is_err() {
             damaged.push((session.pipeline.stages[planned.stage].name.clone(), key));
         }
     }

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::{Change, Reason, Verdict};
+use spec::Pipeline;
+
+use crate::plan::{Change, Planned, Reason, Verdict};
 
 /// A reason in words.
 pub fn reason(reason: &Reason) -> String {
@@ -14,6 +16,9 @@ pub fn reason(reason: &Reason) -> String {
             format!("its input `{role}` ({stage}) is to be computed")
         }
         Reason::InputForced { stage } => format!("its input {stage} is forced"),
+        Reason::InputDiffers { stage, .. } => {
+            format!("its input `{stage}` was made again and differs")
+        }
         Reason::NotStored => "its result is not in the cache".into(),
         Reason::OutputMissing(files) => format!("outputs are gone: {}", files.join(", ")),
         Reason::OutputDamaged(files) => format!("outputs are damaged: {}", files.join(", ")),
@@ -37,6 +42,28 @@ pub fn details(verdict: &Verdict) -> Vec<String> {
         Verdict::Stale(reasons) => reasons.iter().map(reason).collect(),
         Verdict::Blocked(missing) => missing.clone(),
     }
+}
+
+/// What is to be known of a stage beside its verdict.
+pub fn notes(pipeline: &Pipeline, planned: &Planned) -> Vec<String> {
+    let names = |stages: &[usize]| {
+        let name = |at: &usize| format!("`{}`", pipeline.stages[*at].name);
+        stages.iter().map(name).collect::<Vec<_>>().join(", ")
+    };
+    let mut notes = Vec::new();
+    if !planned.unsure.is_empty() {
+        notes.push(format!(
+            "runs if {} comes out with other bytes than it was made from",
+            names(&planned.unsure)
+        ));
+    }
+    if !planned.kept.is_empty() {
+        notes.push(format!(
+            "kept: its input {} was made again and differs (--keep-consumers)",
+            names(&planned.kept)
+        ));
+    }
+    notes
 }
 
 /// A line of a manifest, before and now, in words.
@@ -67,6 +94,9 @@ pub fn reason_json(reason: &Reason) -> Value {
             json!({"reason": "input_stale", "role": role, "stage": stage})
         }
         Reason::InputForced { stage } => json!({"reason": "input_forced", "stage": stage}),
+        Reason::InputDiffers { role, stage } => {
+            json!({"reason": "input_differs", "role": role, "stage": stage})
+        }
         Reason::NotStored => json!({"reason": "not_stored"}),
         Reason::OutputMissing(files) => json!({"reason": "output_missing", "files": files}),
         Reason::OutputDamaged(files) => json!({"reason": "output_damaged", "files": files}),

@@ -9,6 +9,7 @@
 //! ```
 
 mod causes;
+mod consistency;
 mod datasets;
 mod manifest;
 mod order;
@@ -70,6 +71,8 @@ pub struct World<'a> {
     pub past: &'a dyn Past,
     /// Stages to run even if they are fresh, by index.
     pub force: &'a BTreeSet<usize>,
+    /// Whether results stay that were made from other bytes of their inputs than are stored now.
+    pub keep_consumers: bool,
 }
 
 /// What was done before, asked by key and by name.
@@ -79,6 +82,15 @@ pub trait Past {
     /// [`Past::stored`] of many keys, in the order given.
     fn stored_all(&self, keys: &[Key]) -> Vec<Stored> {
         keys.iter().map(|key| self.stored(key)).collect()
+    }
+    /// What a stored result is as a whole, and from what it was made; `None` where that is not known.
+    fn made(&self, key: &Key) -> Option<Made> {
+        let _ = key;
+        None
+    }
+    /// [`Past::made`] of many keys, in the order given.
+    fn made_all(&self, keys: &[Key]) -> Vec<Option<Made>> {
+        keys.iter().map(|key| self.made(key)).collect()
     }
     /// The manifest that a stage of this name had when it last was fresh, if it is still on record.
     fn last_manifest(&self, stage: &str) -> Option<String>;
@@ -97,6 +109,15 @@ pub enum Stored {
     Damaged(Vec<String>),
 }
 
+/// What a stored result is as a whole, and from what it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The digest over all outputs.
+    pub content: Digest,
+    /// That of each input by role, as it was then. `None` where the record does not say: it counts as consistent.
+    pub consumed: Option<BTreeMap<String, Digest>>,
+}
+
 /// A stage with its key and verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
@@ -108,6 +129,10 @@ pub struct Planned {
     pub key: Option<Key>,
     /// Fresh or not, and why.
     pub verdict: Verdict,
+    /// Inputs that are made first, and on whose bytes it depends whether a fresh result stays.
+    pub unsure: Vec<usize>,
+    /// Inputs that differ from what the result was made from, which `--keep-consumers` keeps.
+    pub kept: Vec<usize>,
 }
 
 /// All stages in an order in which they can run.
@@ -133,10 +158,18 @@ impl Plan {
             .filter_map(|at| Some((*at, planned.get(at)?.key?)))
             .collect();
         let keys: Vec<Key> = known.iter().map(|(_, key)| *key).collect();
-        for ((at, _), stored) in known.into_iter().zip(world.past.stored_all(&keys)) {
-            let verdict = verdict::judge(pipeline, at, stored, &planned, world);
+        let all_stored = world.past.stored_all(&keys);
+        let made = consistency::made(&known, &all_stored, world.past);
+        for ((at, _), stored) in known.into_iter().zip(all_stored) {
+            let differing = consistency::differing(pipeline, at, &made);
+            let judged = verdict::judge(pipeline, at, stored, &differing, &planned, world);
+            let unsure = consistency::unsure(pipeline, at, &judged, &made, &planned, world);
             if let Some(stage) = planned.get_mut(&at) {
-                stage.verdict = verdict;
+                stage.verdict = judged;
+                stage.unsure = unsure;
+                if world.keep_consumers && stage.verdict == Verdict::Fresh {
+                    stage.kept = differing.iter().map(|edge| edge.stage).collect();
+                }
             }
         }
         let mut position = vec![None; pipeline.stages.len()];
@@ -181,6 +214,8 @@ fn with_key(
             manifest: String::new(),
             key: None,
             verdict: Verdict::Blocked(missing),
+            unsure: Vec::new(),
+            kept: Vec::new(),
         };
     }
     let keys = input_keys(stage, planned);
@@ -190,6 +225,8 @@ fn with_key(
         key: Some(Key::of_manifest(&manifest)),
         manifest,
         verdict: Verdict::Fresh,
+        unsure: Vec::new(),
+        kept: Vec::new(),
     }
 }
 

@@ -49,6 +49,13 @@ pub enum Reason {
         /// The stage that is forced.
         stage: String,
     },
+    /// An input is stored with other bytes than the result was made from.
+    InputDiffers {
+        /// The input's role.
+        role: String,
+        /// The stage that fills it.
+        stage: String,
+    },
     /// Nothing that determines the result has changed, but the result is not stored.
     NotStored,
     /// Outputs are gone.
@@ -165,6 +172,7 @@ pub(super) fn judge(
     pipeline: &Pipeline,
     at: usize,
     stored: Stored,
+    differing: &[&Edge],
     planned: &BTreeMap<usize, Planned>,
     world: &World<'_>,
 ) -> Verdict {
@@ -175,6 +183,13 @@ pub(super) fn judge(
         Stored::Missing(files) => reasons.push(Reason::OutputMissing(files)),
         Stored::Damaged(files) => reasons.push(Reason::OutputDamaged(files)),
         Stored::Nothing => reasons.extend(absent(pipeline, at, planned, world.past)),
+    }
+    if !world.keep_consumers {
+        let name = |at: usize| pipeline.stages[at].name.clone();
+        reasons.extend(differing.iter().map(|edge| Reason::InputDiffers {
+            role: edge.role.clone(),
+            stage: name(edge.stage),
+        }));
     }
     if world.force.contains(&at) {
         reasons.push(Reason::Forced);

@@ -16,6 +16,8 @@ use super::{Failure, Run, Task};
 pub(super) struct Member {
     pub at: usize,
     pub attempt: u32,
+    /// Whether it reads copies of its inputs.
+    pub own_copies: bool,
 }
 
 /// Whom to tell what happens to a stage, and how it ended.
@@ -34,7 +36,7 @@ pub(super) fn run(run: &Run<'_>, members: &[Member], grant: &Grant, tell: &Tell<
         } else {
             Patience::None
         };
-        match claimed(run, member.at, member.attempt, grant, &patience) {
+        match claimed(run, *member, grant, &patience, &on_event) {
             Ok(Claiming::Ready(claimed)) => ready.push(*claimed),
             Ok(Claiming::Busy) => busy.push(*member),
             Ok(Claiming::Done(finish)) => (tell.end)(member.at, Ok(finish)),
@@ -52,8 +54,7 @@ fn compute(run: &Run<'_>, ready: Vec<Claimed>, grant: &Grant, tell: &Tell<'_>) {
     let results = execute(run, &ready, grant, tell);
     for (claimed, result) in ready.into_iter().zip(results) {
         let at = claimed.at;
-        let kept = result
-            .and_then(|facts| claimed.keep(run, grant, facts, &|event| (tell.event)(at, event)));
+        let kept = claimed.keep(run, grant, result, &|event| (tell.event)(at, event));
         (tell.end)(at, kept);
     }
 }

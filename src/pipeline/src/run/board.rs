@@ -7,9 +7,17 @@
 //! ```text
 //!   Fresh                      Blocked
 //!   Waiting ── inputs there, slots free ──> Running ──> Done | Fresh (another run made it)
-//!      ^                                       │
-//!      └── tries left, or out of GPU memory ───┴──────> Failed
+//!      ^ ^                                     │ │
+//!      │ └── tries left, or out of GPU memory ─┘ └────> Failed
+//!      │ └── its inputs were changed: they wait too, and it reads copies
+//!      │
+//!   Unsure ── inputs there ──> undecided: made from their bytes? ── yes ──> Fresh
+//!      ^                            └── no ──> Waiting
+//!      └── stored, but an input is to be made first
 //! ```
+//!
+//! A stage is *there* when it is Fresh or Done. `missing` counts the inputs of an entry that are not there, whatever its
+//! own state, and changes in two functions: `arrives` and `leaves`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +35,8 @@ pub enum State {
     Fresh,
     /// Something it needs is missing.
     Blocked,
+    /// Its result was there, but an input is made again first, and may come out with other bytes.
+    Unsure,
     /// It waits for its inputs or for free slots.
     Waiting,
     /// It runs.
@@ -48,6 +58,8 @@ pub enum Then {
     Retries(u32),
     /// GPU memory ran out while others may have held some: it is tried once more with a GPU of its own.
     RetriesAlone,
+    /// It is tried once more when its inputs are what they should be.
+    ReadsAgain,
 }
 
 /// All stages of a plan, in its order.
@@ -58,6 +70,8 @@ pub struct Board {
     position: Vec<Option<usize>>,
     /// Waiting stages whose inputs are all there.
     ready: BTreeSet<usize>,
+    /// Stages with a result whose inputs are all there and may have other bytes than it was made from.
+    undecided: BTreeSet<usize>,
     slots: Slots,
     /// How many stages run on what each holder holds.
     holding: BTreeMap<usize, usize>,
@@ -71,7 +85,7 @@ struct Entry {
     state: State,
     /// Inputs that are not there yet.
     missing: usize,
-    /// Who reads this one.
+    /// Who reads this one, once for each role.
     readers: Vec<usize>,
     wish: Wish,
     /// What it can share with others; none for a stage with limits of its own, and after a failure.
@@ -80,6 +94,15 @@ struct Entry {
     holder: usize,
     tries_left: u32,
     ran_alone: bool,
+    /// How often it was tried again because of its inputs.
+    reads: u32,
+    own_copies: bool,
+}
+
+impl Entry {
+    fn is_there(&self) -> bool {
+        matches!(self.state, State::Fresh | State::Done)
+    }
 }
 
 /// Stages that start together, and what they get. Nearly always one.
@@ -93,6 +116,9 @@ pub struct Start {
 
 /// The most stages in one process.
 const MOST_TOGETHER: usize = 64;
+
+/// The most tries because of inputs; who changes them that often does not stop.
+const MOST_READS: u32 = 3;
 
 impl Board {
     /// The states at the beginning. `on_cuda` says whether torch stages compute on GPUs.
@@ -117,12 +143,15 @@ impl Board {
                 holder: planned.stage,
                 tries_left: stage.resources.retries.unwrap_or(0),
                 ran_alone: false,
+                reads: 0,
+                own_copies: false,
             }
         };
         let mut board = Self {
             entries: plan.stages.iter().map(entry).collect(),
             position,
             ready: BTreeSet::new(),
+            undecided: BTreeSet::new(),
             slots: Slots::new(machine),
             holding: BTreeMap::new(),
             running: 0,
@@ -132,21 +161,102 @@ impl Board {
         board
     }
 
+    /// In the order of the plan, so that an input is what it is before its readers are looked at.
     fn link(&mut self, pipeline: &Pipeline) {
         for n in 0..self.entries.len() {
             for edge in &pipeline.stages[self.entries[n].stage].inputs {
                 let Some(input) = self.position[edge.stage] else {
                     continue;
                 };
-                if self.entries[input].state != State::Fresh {
-                    self.entries[input].readers.push(n);
+                self.entries[input].readers.push(n);
+                if !self.entries[input].is_there() {
                     self.entries[n].missing += 1;
                 }
             }
-            if self.entries[n].state == State::Waiting && self.entries[n].missing == 0 {
-                self.ready.insert(n);
+            let entry = &mut self.entries[n];
+            if entry.state == State::Fresh && entry.missing > 0 {
+                entry.state = State::Unsure;
+            }
+            self.look_at(n);
+        }
+    }
+
+    /// An entry may have become ready, undecided, or neither.
+    fn look_at(&mut self, n: usize) {
+        let Entry { state, missing, .. } = self.entries[n];
+        let put = |set: &mut BTreeSet<usize>, belongs| {
+            if belongs {
+                set.insert(n);
+            } else {
+                set.remove(&n);
+            }
+        };
+        put(&mut self.ready, state == State::Waiting && missing == 0);
+        if state == State::Unsure || missing > 0 {
+            put(&mut self.undecided, state == State::Unsure && missing == 0);
+        }
+    }
+
+    /// The result of `n` is there now. Who made something from an earlier one of it has to be decided on.
+    fn arrives(&mut self, n: usize) {
+        for reader in self.entries[n].readers.clone() {
+            self.entries[reader].missing -= 1;
+            self.look_at(reader);
+            if self.entries[reader].is_there() && self.entries[reader].missing == 0 {
+                self.undecided.insert(reader);
             }
         }
+    }
+
+    /// The result of `n` is not there any more, and is made again.
+    fn leaves(&mut self, n: usize) {
+        self.entries[n].state = State::Waiting;
+        for reader in self.entries[n].readers.clone() {
+            self.entries[reader].missing += 1;
+            self.look_at(reader);
+        }
+        self.look_at(n);
+    }
+
+    /// A stage with a result, and inputs whose bytes may not be those that it was made from.
+    pub fn undecided(&mut self) -> Option<usize> {
+        self.undecided.pop_first().map(|n| self.entries[n].stage)
+    }
+
+    /// An undecided stage keeps its result, or is made again. Whether that changed what is there.
+    pub fn decide(&mut self, stage: usize, keeps: bool) {
+        let Some(n) = self.position[stage] else {
+            return;
+        };
+        match (self.entries[n].state, keeps) {
+            (State::Unsure, true) => {
+                self.entries[n].state = State::Fresh;
+                self.arrives(n);
+            }
+            (State::Unsure, false) => {
+                self.entries[n].state = State::Waiting;
+                self.look_at(n);
+            }
+            (State::Fresh | State::Done, false) => self.leaves(n),
+            _ => {}
+        }
+    }
+
+    /// Takes results as they are whose inputs will not come. Whether there were any.
+    pub fn trust(&mut self) -> bool {
+        let unsure = |entry: &Entry| entry.state == State::Unsure;
+        let waiting: Vec<usize> = (0..self.entries.len())
+            .filter(|&n| unsure(&self.entries[n]))
+            .collect();
+        for &n in &waiting {
+            self.decide(self.entries[n].stage, true);
+        }
+        !waiting.is_empty()
+    }
+
+    /// Whether a stage reads copies of its inputs, to find out who changes them.
+    pub fn has_own_copies(&self, stage: usize) -> bool {
+        self.position[stage].is_some_and(|n| self.entries[n].own_copies)
     }
 
     /// Marks as running, and returns with what they get, the stages that can start now.
@@ -203,15 +313,8 @@ impl Board {
 
     /// A running stage has ended well.
     pub fn finished(&mut self, stage: usize, state: State) {
-        let Some(n) = self.ended(stage, state) else {
-            return;
-        };
-        for reader in std::mem::take(&mut self.entries[n].readers) {
-            let entry = &mut self.entries[reader];
-            entry.missing -= 1;
-            if entry.missing == 0 && entry.state == State::Waiting {
-                self.ready.insert(reader);
-            }
+        if let Some(n) = self.ended(stage, state) {
+            self.arrives(n);
         }
     }
 
@@ -221,7 +324,9 @@ impl Board {
             return Then::Fails;
         };
         let then = what_then(&mut self.entries[n], failure);
-        if then == Then::Fails {
+        if then == Then::ReadsAgain {
+            self.read_again(n, failure);
+        } else if then == Then::Fails {
             self.entries[n].state = if failure.report.interrupted {
                 State::Stopped
             } else {
@@ -232,6 +337,20 @@ impl Board {
             self.ready.insert(n);
         }
         then
+    }
+
+    /// Inputs that are not what they should be are made again, and the stage waits for them.
+    fn read_again(&mut self, n: usize, failure: &Failure) {
+        let again = failure.again.clone().unwrap_or_default();
+        self.entries[n].own_copies = again.own_copies;
+        for input in again.inputs {
+            if let Some(input) = self.position[input]
+                && self.entries[input].is_there()
+            {
+                self.leaves(input);
+            }
+        }
+        self.look_at(n);
     }
 
     fn ended(&mut self, stage: usize, state: State) -> Option<usize> {
@@ -275,7 +394,7 @@ impl Board {
         let count = |state| self.entries.iter().filter(|e| e.state == state).count();
         Outcome {
             ran: count(State::Done),
-            fresh: count(State::Fresh),
+            fresh: count(State::Fresh) + count(State::Unsure),
             failed: count(State::Failed),
             not_run: count(State::Blocked) + count(State::Waiting) + count(State::Stopped),
             interrupted: false,
@@ -288,6 +407,10 @@ fn what_then(entry: &mut Entry, failure: &Failure) -> Then {
         return Then::Fails;
     }
     entry.start = None;
+    if failure.again.is_some() && entry.reads < MOST_READS {
+        entry.reads += 1;
+        return Then::ReadsAgain;
+    }
     if failure.report.out_of_gpu_memory && !entry.ran_alone {
         entry.ran_alone = true;
         entry.wish.share = 1;

@@ -17,13 +17,12 @@ use std::process::{Command, ExitStatus};
 
 use rustix::process::Pid;
 use spec::{Kind, Pipeline, kinds};
-use store::{Facts, Presence, Store};
+use store::{Facts, Store};
 
 use super::child::{self, Target};
 use super::links::{LinkFolder, LinkShelf, Links};
 use super::process::{io_failure, open_log};
 use super::{Executor, Failure, Guard, OnEvent, Stop, Task};
-use crate::plan::Plan;
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];
@@ -35,8 +34,6 @@ const SHOWN: usize = 5;
 pub struct CommandExecutor<'a> {
     /// The stages.
     pub pipeline: &'a Pipeline,
-    /// Their keys.
-    pub plan: &'a Plan,
     /// Their results.
     pub store: &'a Store,
     /// The project folder, absolute.
@@ -92,7 +89,6 @@ impl CommandExecutor<'_> {
         let status = self.run(task, command, &home)?;
         let ended = conclude(status, self.stop.level() > 0, &task.log);
         ended.map_err(|failure| self.with_free_disk(failure))?;
-        self.check_inputs(task)?;
         let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
         for (full, shown) in outputs.iter().zip(&command.outputs) {
             check_output(full, shown)?;
@@ -201,26 +197,6 @@ impl CommandExecutor<'_> {
             );
         }
         failure
-    }
-
-    /// The links lead into the cache: a command that wrote through one has damaged what others read.
-    fn check_inputs(&self, task: &Task<'_>) -> Result<(), Failure> {
-        for edge in &self.pipeline.stages[task.stage].inputs {
-            let Some(key) = self.plan.get(edge.stage).and_then(|p| p.key) else {
-                continue;
-            };
-            if let Presence::Damaged(files) | Presence::Missing(files) = self.store.presence(&key) {
-                let name = &self.pipeline.stages[edge.stage].name;
-                return Err(Failure::new(
-                    format!("it changed its input `{name}`: {}", files.join(", ")),
-                    format!(
-                        "a command may read its inputs only; let it copy what it wants to change. \
-                         `{name}` is computed again by the next run"
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -41,6 +41,14 @@ pub enum RunEvent<'a> {
         /// Whether another run made it while this one waited.
         by_other: bool,
     },
+    /// A stage that had its result runs, or one that failed is tried once more, because of bytes that are not what they
+    /// were: its own or its inputs'.
+    Again {
+        /// The stage.
+        stage: usize,
+        /// Why.
+        message: &'a str,
+    },
     /// The stage failed and is tried again.
     Retry {
         /// The stage.

@@ -17,6 +17,7 @@ mod child;
 mod command;
 mod event;
 mod guard;
+mod inputs;
 mod links;
 mod process;
 mod slots;
@@ -31,7 +32,7 @@ use std::time::Instant;
 use spec::Pipeline;
 use store::Store;
 
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, Planned, Verdict};
 
 pub use board::{Board, Start, State, Then};
 pub use child::{Limits, Target};
@@ -41,7 +42,7 @@ pub use guard::{Guard, WORD as GUARD_WORD, guard};
 pub use links::LinkShelf;
 pub use process::ProcessExecutor;
 pub use slots::{Grant, Machine, Slots, Wish};
-pub use stage::{Clock, Executor, Failure, OnEvent, OnEventOf, Task};
+pub use stage::{Again, Clock, Executor, Failure, OnEvent, OnEventOf, Task};
 pub use stop::Stop;
 
 /// Everything a run needs.
@@ -66,6 +67,8 @@ pub struct Run<'a> {
     pub jobs: usize,
     /// Whether to go on with what does not depend on a failed stage.
     pub keep_going: bool,
+    /// Whether a result stays that was made from other bytes of its inputs than are stored now.
+    pub keep_consumers: bool,
     /// Whether a training may start from where a shorter one with the same settings ended.
     pub from_shorter: bool,
     /// Device and host, as they are recorded.
@@ -116,14 +119,18 @@ impl Run<'_> {
         let (sender, messages) = mpsc::channel();
         std::thread::scope(|scope| {
             loop {
+                self.decide(&mut board, display);
                 if self.stop.level() == 0 {
                     for Start { stages, grant } in board.start(self.keep_going) {
-                        let members = self.members(&stages, &mut attempts, display);
+                        let members = self.members(&stages, &board, &mut attempts, display);
                         let sender = sender.clone();
                         scope.spawn(move || self.work(&members, &grant, &sender));
                     }
                 }
                 if !board.anything_running() {
+                    if board.trust() {
+                        continue;
+                    }
                     break;
                 }
                 let Ok(message) = messages.recv() else { break };
@@ -136,12 +143,7 @@ impl Run<'_> {
     fn announce(&self, display: &mut dyn Display) {
         for planned in &self.plan.stages {
             match &planned.verdict {
-                Verdict::Fresh => self.show(
-                    display,
-                    &RunEvent::Fresh {
-                        stage: planned.stage,
-                    },
-                ),
+                Verdict::Fresh => self.announce_fresh(planned, display),
                 Verdict::Blocked(missing) => {
                     self.show(
                         display,
@@ -156,10 +158,49 @@ impl Run<'_> {
         }
     }
 
+    fn announce_fresh(&self, planned: &Planned, display: &mut dyn Display) {
+        let stage = planned.stage;
+        self.show(display, &RunEvent::Fresh { stage });
+        if !planned.kept.is_empty() {
+            let message = &kept(&self.names(&planned.kept));
+            self.show(display, &RunEvent::Again { stage, message });
+        }
+    }
+
+    fn names(&self, stages: &[usize]) -> String {
+        let name = |at: &usize| format!("`{}`", self.pipeline.stages[*at].name);
+        stages.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Decides on results whose inputs were made again: one made from the same bytes stays.
+    fn decide(&self, board: &mut Board, display: &mut dyn Display) {
+        while let Some(at) = board.undecided() {
+            let planned = self.plan.get(at);
+            let key = planned.and_then(|planned| planned.key);
+            let made = key.and_then(|key| self.store.made(&key));
+            let differing = made.map_or_else(Vec::new, |made| stage::differing(self, at, &made));
+            let names = self.names(&differing);
+            board.decide(at, differing.is_empty() || self.keep_consumers);
+            if !differing.is_empty() {
+                let message = if self.keep_consumers {
+                    kept(&names)
+                } else {
+                    format!("its input {names} was made again and differs")
+                };
+                let event = RunEvent::Again {
+                    stage: at,
+                    message: &message,
+                };
+                self.show(display, &event);
+            }
+        }
+    }
+
     /// Counts the tries of stages that start, and says so of those that start for the first time.
     fn members(
         &self,
         stages: &[usize],
+        board: &Board,
         attempts: &mut BTreeMap<usize, u32>,
         display: &mut dyn Display,
     ) -> Vec<batch::Member> {
@@ -173,6 +214,7 @@ impl Run<'_> {
             members.push(batch::Member {
                 at,
                 attempt: *attempt,
+                own_copies: board.has_own_copies(at),
             });
         }
         members
@@ -212,7 +254,16 @@ impl Run<'_> {
             }
             Message::Finished(at, seconds, Err(failure)) => {
                 let (stage, failure) = (at, &failure);
-                let event = match board.failed(at, failure) {
+                let then = board.failed(at, failure);
+                for &stage in failure.again.iter().flat_map(|again| &again.inputs) {
+                    let message = "its result was changed after it was made; it is made again";
+                    self.show(display, &RunEvent::Again { stage, message });
+                }
+                let event = match then {
+                    Then::ReadsAgain => RunEvent::Again {
+                        stage,
+                        message: &failure.report.message,
+                    },
                     Then::Fails => RunEvent::Failed {
                         stage,
                         failure,
@@ -262,4 +313,8 @@ impl Run<'_> {
     fn is_forced(&self, at: usize) -> bool {
         self.plan.get(at).is_some_and(|p| p.verdict.is_forced())
     }
+}
+
+fn kept(inputs: &str) -> String {
+    format!("its input {inputs} was made again and differs; its result is kept (--keep-consumers)")
 }

@@ -217,7 +217,10 @@ fn append(log: &Path, line: &str) {
 /// What the last event and the exit status mean together.
 fn conclude(last: Option<Event>, status: ExitStatus, stopping: bool) -> Result<Facts, Failure> {
     match last {
-        Some(Event::Failed(report)) => Err(Failure { report, log: None }),
+        Some(Event::Failed(report)) => Err(Failure {
+            report,
+            ..Failure::default()
+        }),
         Some(Event::Done { facts }) if status.success() => Ok(Facts(facts)),
         _ => {
             let mut failure = died(status);

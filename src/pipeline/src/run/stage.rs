@@ -1,12 +1,15 @@
 //! One stage from claim to commit.
 //! Unaware of other stages, and of how the executor computes.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use spec::{Device, Event, FailureReport, JOB_FORMAT, Job};
-use store::{Claim, Facts, Key, StoreError, Ticket};
+use spec::{Device, Edge, Event, FailureReport, JOB_FORMAT, Job, Kind};
+use store::{Claim, Facts, Key, Made, Record, StoreError, Ticket};
 
+use super::batch::Member;
 use super::child::Limits;
+use super::inputs::Inputs;
 use super::slots::Grant;
 use super::{Run, trajectory};
 use crate::plan;
@@ -62,6 +65,17 @@ pub struct Failure {
     pub report: FailureReport,
     /// Where its full output lies.
     pub log: Option<std::path::PathBuf>,
+    /// What to do before the stage is tried once more, where the fault may not be its own.
+    pub again: Option<Again>,
+}
+
+/// How a stage is tried again whose inputs were not what they should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Input stages whose results are made again first.
+    pub inputs: Vec<usize>,
+    /// Whether the stage then reads copies of its own.
+    pub own_copies: bool,
 }
 
 impl Failure {
@@ -72,7 +86,10 @@ impl Failure {
             hint: hint.into(),
             ..FailureReport::default()
         };
-        Self { report, log: None }
+        Self {
+            report,
+            ..Self::default()
+        }
     }
 
     fn interrupted() -> Self {
@@ -100,6 +117,7 @@ pub(super) struct Claimed {
     attempt: u32,
     manifest: String,
     ticket: Ticket,
+    inputs: Inputs,
     trajectory: Option<Key>,
     job: Job,
     begin: Instant,
@@ -126,17 +144,22 @@ pub(super) enum Patience<'a> {
 /// Claims the key of a stage.
 pub(super) fn claimed(
     run: &Run<'_>,
-    at: usize,
-    attempt: u32,
+    member: Member,
     grant: &Grant,
     patience: &Patience<'_>,
+    on_event: &OnEvent<'_>,
 ) -> Result<Claiming, Failure> {
     let begin = Instant::now();
+    let Member {
+        at,
+        attempt,
+        own_copies,
+    } = member;
     let (key, manifest) = planned(run, at)?;
     if run.is_forced(at) && attempt == 1 {
         forget(run, &key)?;
     }
-    let ticket = match claim(run, &key, patience)? {
+    let ticket = match claim(run, at, &key, patience)? {
         Claim::Ready(ticket) => ticket,
         Claim::Busy => return Ok(Claiming::Busy),
         Claim::Done(_) => {
@@ -147,12 +170,18 @@ pub(super) fn claimed(
         }
     };
     let kind = &run.pipeline.stages[at].kind;
+    // What shows others' results changes nothing, so there is nothing to find out on copies.
+    let inputs = Inputs::seal(run, at, &ticket, own_copies && !kind.is_report())?;
+    if !matches!(kind, Kind::Command(_)) && !kind.is_report() {
+        guard_state(&ticket, &inputs, on_event)?;
+    }
     let trajectory = plan::trajectory(kind, &manifest);
     let job = Job {
         trajectory: trajectory.map(|key| key.to_string()),
         start: trajectory
             .filter(|_| run.from_shorter)
             .and_then(|key| trajectory::start(run.store, kind, &key)),
+        inputs: inputs.folders(),
         ..job(run, at, grant, &ticket)
     };
     Ok(Claiming::Ready(Box::new(Claimed {
@@ -160,6 +189,7 @@ pub(super) fn claimed(
         attempt,
         manifest,
         ticket,
+        inputs,
         trajectory,
         job,
         begin: Instant::now(),
@@ -180,21 +210,35 @@ impl Claimed {
         }
     }
 
-    /// Commits what the executor has left.
+    /// Commits what the executor has left, if the stage read what its key says. A stage that failed may have changed its
+    /// inputs too, or failed because somebody did.
     pub fn keep(
         self,
         run: &Run<'_>,
         grant: &Grant,
-        facts: Facts,
+        result: Result<Facts, Failure>,
         on_event: &OnEvent<'_>,
     ) -> Result<Finish, Failure> {
-        let changed = "run again; results are only kept when their inputs stayed as they were";
-        (run.unchanged)(self.at).map_err(|message| Failure::new(message, changed))?;
+        if let Err(changed) = self.unchanged(run) {
+            // Checkpoints were made from the same bytes as the result. Where they cannot be removed, the fingerprint of
+            // the inputs keeps the next try from them.
+            let _ = self.ticket.clear_state();
+            return Err(match result {
+                Err(failure) if failure.report.interrupted => failure,
+                Err(failure) if changed.again.is_none() => failure,
+                result => Failure {
+                    log: result.err().and_then(|failure| failure.log),
+                    ..changed
+                },
+            });
+        }
+        let facts = result?;
         let seconds = self.begin.elapsed().as_secs_f64();
         if let Some(key) = self.trajectory {
             trajectory::keep(run.store, &key, &self.ticket, &facts, on_event);
         }
         let facts = all_facts(run, facts, seconds, grant);
+        let facts = facts.with_consumed(&self.inputs.consumed());
         let kind = &run.pipeline.stages[self.at].kind;
         run.committer.commit(
             self.ticket,
@@ -208,6 +252,22 @@ impl Claimed {
             by_other: false,
         })
     }
+
+    /// Whether everything that the stage read is as it was when the stage began.
+    fn unchanged(&self, run: &Run<'_>) -> Result<(), Failure> {
+        let changed = "run again; results are only kept when their inputs stayed as they were";
+        (run.unchanged)(self.at).map_err(|message| Failure::new(message, changed))?;
+        self.inputs.unchanged(run)
+    }
+}
+
+/// Checkpoints are gone on with only while the very files lie there that they were made from.
+fn guard_state(ticket: &Ticket, inputs: &Inputs, on_event: &OnEvent<'_>) -> Result<(), Failure> {
+    if ticket.keep_state_for(&inputs.fingerprint())? {
+        let message = "its inputs were made again since its last checkpoint; starting anew".into();
+        on_event(Event::Note { message });
+    }
+    Ok(())
 }
 
 fn planned(run: &Run<'_>, at: usize) -> Result<(Key, String), Failure> {
@@ -229,11 +289,18 @@ fn forget(run: &Run<'_>, key: &Key) -> Result<(), Failure> {
     }
 }
 
-/// The right to compute, or why there is none; with patience, never [`Claim::Busy`].
-fn claim(run: &Run<'_>, key: &Key, patience: &Patience<'_>) -> Result<Claim, Failure> {
+/// The right to compute, or why there is none; with patience, never [`Claim::Busy`]. A result that was made from other
+/// bytes of its inputs is moved aside.
+fn claim(run: &Run<'_>, at: usize, key: &Key, patience: &Patience<'_>) -> Result<Claim, Failure> {
     let mut told = false;
     loop {
         let claim = run.store.ticket(key)?;
+        if let Claim::Done(record) = &claim
+            && !is_of_these_inputs(run, at, record)
+        {
+            forget(run, key)?;
+            continue;
+        }
         let Patience::Wait(on_event) = patience else {
             return Ok(claim);
         };
@@ -252,23 +319,38 @@ fn claim(run: &Run<'_>, key: &Key, patience: &Patience<'_>) -> Result<Claim, Fai
     }
 }
 
+fn is_of_these_inputs(run: &Run<'_>, at: usize, record: &Record) -> bool {
+    let made = Made {
+        content: record.content(),
+        consumed: record.facts.consumed(),
+    };
+    run.keep_consumers || differing(run, at, &made).is_empty()
+}
+
+/// The inputs of stage `at` whose bytes are not those that this result of it was made from. What is not recorded, or not
+/// stored now, does not differ.
+pub(super) fn differing(run: &Run<'_>, at: usize, made: &Made) -> Vec<usize> {
+    let Some(consumed) = &made.consumed else {
+        return Vec::new();
+    };
+    let differs = |edge: &&Edge| {
+        let then = consumed.get(&edge.role);
+        let key = run.plan.get(edge.stage).and_then(|planned| planned.key);
+        let now = key.and_then(|key| run.store.made(&key));
+        then.zip(now)
+            .is_some_and(|(then, now)| *then != now.content)
+    };
+    let edges = run.pipeline.stages[at].inputs.iter().filter(differs);
+    edges.map(|edge| edge.stage).collect()
+}
+
 fn job(run: &Run<'_>, at: usize, grant: &Grant, ticket: &Ticket) -> Job {
     let stage = &run.pipeline.stages[at];
-    let folder = |input: usize| {
-        run.plan
-            .get(input)
-            .and_then(|p| p.key)
-            .map(|key| run.store.output_dir(&key))
-    };
-    let inputs = stage
-        .inputs
-        .iter()
-        .filter_map(|e| folder(e.stage).map(|f| (e.role.clone(), f)));
     Job {
         format: JOB_FORMAT,
         key: ticket.key().to_string(),
         stage: stage.kind.clone(),
-        inputs: inputs.collect(),
+        inputs: BTreeMap::new(),
         out: ticket.out().to_owned(),
         state: ticket.state().to_owned(),
         // Its process sees the GPUs it got and no other, so the first one is its own.

@@ -29,6 +29,9 @@ impl Display for Json {
             } => {
                 json!({"event": "done", "stage": name(*stage), "seconds": seconds, "by_other": by_other})
             }
+            RunEvent::Again { stage, message } => {
+                json!({"event": "again", "stage": name(*stage), "message": message})
+            }
             RunEvent::Retry {
                 stage,
                 failure,

@@ -69,6 +69,7 @@ impl Display for Lines {
             RunEvent::Blocked { stage, missing } => say(&blocked(name(*stage), missing)),
             RunEvent::Started { stage } => {
                 self.started += 1;
+                self.to_run = self.to_run.max(self.started); // more than was planned, after an `Again`
                 let kind = pipeline.stages[*stage].kind.name();
                 self.tell(&format!(
                     "[{}/{}] {} ({kind})",
@@ -99,6 +100,9 @@ impl Display for Lines {
                     name(*stage)
                 ));
             }
+            RunEvent::Again { stage, message } => {
+                self.tell(&again(name(*stage), message));
+            }
             RunEvent::Retry {
                 stage,
                 failure,
@@ -119,6 +123,11 @@ pub(super) fn blocked(name: &str, missing: &[String]) -> String {
 /// A stage that was not tried, in words.
 pub(super) fn skipped(name: &str) -> String {
     format!("not run: {name}")
+}
+
+/// A stage that runs once more, in words.
+pub(super) fn again(name: &str, message: &str) -> String {
+    format!("again: {name}: {message}")
 }
 
 /// A stage that is tried again, in words.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spec::{Event, Pipeline};
 
-use super::lines::{blocked, end, failed, retry, skipped};
+use super::lines::{again, blocked, end, failed, retry, skipped};
 use super::rate::{Start, clock, describe};
 use crate::run::{Display, RunEvent};
 
@@ -41,6 +41,7 @@ impl Terminal {
 
     fn start(&mut self, stage: usize, name: &str, kind: &str) {
         self.started += 1;
+        self.to_run = self.to_run.max(self.started); // more than was planned, after an `Again`
         let bar = self.bars.add(ProgressBar::new(0));
         let prefix = format!("[{}/{}] {name}", self.started, self.to_run);
         bar.set_style(style("{spinner} {prefix}  {msg}"));
@@ -110,6 +111,10 @@ impl Display for Terminal {
                     clock(Duration::from_secs_f64(*seconds))
                 };
                 self.line(&format!("✓ {}  {took}{other}", name(*stage)));
+            }
+            RunEvent::Again { stage, message } => {
+                self.close(*stage);
+                self.line(&again(&name(*stage), message));
             }
             RunEvent::Retry {
                 stage,

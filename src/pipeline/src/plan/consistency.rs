@@ -1,0 +1,69 @@
+//! Whether stored results were made from the bytes of their inputs that are stored now.
+//! Unaware of how bytes are digested. Keys cannot tell: an input that was lost and made again has the key it had.
+//!
+//! ```text
+//!   a: content 7 ──> b: consumed a=7, content 3 ──> c: consumed b=3      all fresh
+//!   a: content 8 ──> b: consumed a=7                                     b: input `a` was made again and differs
+//!                                               ──> c: consumed b=3      fresh, unsure: it depends on what b comes out as
+//! ```
+
+use std::collections::BTreeMap;
+
+use spec::{Edge, Pipeline};
+use store::Key;
+
+use super::{Made, Past, Planned, Stored, Verdict, World};
+
+/// What is known of the whole ones among these stages.
+pub(super) fn made(
+    known: &[(usize, Key)],
+    stored: &[Stored],
+    past: &dyn Past,
+) -> BTreeMap<usize, Made> {
+    let whole = known.iter().zip(stored);
+    let whole = whole.filter(|(_, stored)| matches!(stored, Stored::Whole));
+    let (stages, keys): (Vec<usize>, Vec<Key>) = whole.map(|(known, _)| *known).unzip();
+    let made = stages.into_iter().zip(past.made_all(&keys));
+    made.filter_map(|(at, made)| Some((at, made?))).collect()
+}
+
+/// The inputs of a stored result that are stored with other bytes than it was made from.
+pub(super) fn differing<'p>(
+    pipeline: &'p Pipeline,
+    at: usize,
+    made: &BTreeMap<usize, Made>,
+) -> Vec<&'p Edge> {
+    let Some(consumed) = made.get(&at).and_then(|made| made.consumed.as_ref()) else {
+        return Vec::new();
+    };
+    let differs = |edge: &&Edge| {
+        let (then, now) = (consumed.get(&edge.role), made.get(&edge.stage));
+        then.zip(now)
+            .is_some_and(|(then, now)| *then != now.content)
+    };
+    pipeline.stages[at].inputs.iter().filter(differs).collect()
+}
+
+/// The inputs, each once, that are made, or may be, before it is known whether a fresh result stays.
+pub(super) fn unsure(
+    pipeline: &Pipeline,
+    at: usize,
+    verdict: &Verdict,
+    made: &BTreeMap<usize, Made>,
+    planned: &BTreeMap<usize, Planned>,
+    world: &World<'_>,
+) -> Vec<usize> {
+    let says = made.get(&at).is_some_and(|made| made.consumed.is_some());
+    if world.keep_consumers || !says || *verdict != Verdict::Fresh {
+        return Vec::new();
+    }
+    let is_open = |at: &usize| {
+        let input = planned.get(at);
+        input.is_some_and(|p| p.verdict != Verdict::Fresh || !p.unsure.is_empty())
+    };
+    let inputs = pipeline.stages[at].inputs.iter().map(|edge| edge.stage);
+    let mut open: Vec<usize> = inputs.filter(is_open).collect();
+    open.sort_unstable();
+    open.dedup();
+    open
+}

@@ -1,0 +1,211 @@
+//! What a stage reads out of the cache: sealed before it starts, looked at again when it has ended.
+//! Unaware of how the stage computes, and of when it is tried again.
+//!
+//! ```text
+//!   claim ── seal each input (as committed or verified) ──> execute ──> unchanged? ──> commit
+//!                 │ not whole                                             │ no
+//!                 v                                                       v
+//!           aside, made again, one more try        checkpoints go; the input aside if its bytes are others, made again;
+//!                                                  one more try, on copies of its own: what changes these is this stage
+//! ```
+//!
+//! The links of a command lead into the cache, so it can write there, and a second reader that runs at that time reads
+//! what it wrote. At the end neither is known to be the one; the try on copies says which.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use store::{Digest, Key, Presence, Seal, Store, StoreError, Ticket};
+
+use super::{Again, Failure, Run};
+
+/// How long a result may take to be published before it can be moved aside.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The inputs of a stage that is about to run.
+pub(super) struct Inputs {
+    all: Vec<Input>,
+    /// Whether the stage reads copies of its own.
+    own_copies: bool,
+}
+
+struct Input {
+    stage: usize,
+    role: String,
+    key: Key,
+    folder: PathBuf,
+    seal: Seal,
+}
+
+impl Inputs {
+    /// Seals the inputs of stage `at`, or copies of them.
+    pub fn seal(
+        run: &Run<'_>,
+        at: usize,
+        ticket: &Ticket,
+        own_copies: bool,
+    ) -> Result<Self, Failure> {
+        let mut all: Vec<Input> = Vec::new();
+        let mut broken = Vec::new();
+        for edge in &run.pipeline.stages[at].inputs {
+            let Some(key) = run.plan.get(edge.stage).and_then(|p| p.key) else {
+                continue;
+            };
+            let seal = match run.store.seal(&key) {
+                Ok(seal) => seal,
+                Err(presence) => {
+                    broken.push((edge.stage, key, presence));
+                    continue;
+                }
+            };
+            run.store.settle(&seal);
+            let mut input = Input {
+                stage: edge.stage,
+                role: edge.role.clone(),
+                key,
+                folder: run.store.output_dir(&key),
+                seal,
+            };
+            if own_copies {
+                input.copy(run.store, ticket, all.len())?;
+            }
+            all.push(input);
+        }
+        if broken.is_empty() {
+            Ok(Self { all, own_copies })
+        } else {
+            Err(not_whole(run, &broken))
+        }
+    }
+
+    /// Where the stage reads each role.
+    pub fn folders(&self) -> BTreeMap<String, PathBuf> {
+        let folder = |input: &Input| (input.role.clone(), input.folder.clone());
+        self.all.iter().map(folder).collect()
+    }
+
+    /// What the stage consumes, by role.
+    pub fn consumed(&self) -> BTreeMap<String, Digest> {
+        let content = |input: &Input| (input.role.clone(), input.seal.content());
+        self.all.iter().map(content).collect()
+    }
+
+    /// A digest that stays while these very files are the inputs.
+    pub fn fingerprint(&self) -> Digest {
+        let line = |input: &Input| format!("{}\t{}\n", input.role, input.seal.fingerprint());
+        Digest::of(self.all.iter().map(line).collect::<String>().as_bytes())
+    }
+
+    /// Whether every input is as it was sealed. If not, the failure of a stage that read something else than its key says.
+    pub fn unchanged(&self, run: &Run<'_>) -> Result<(), Failure> {
+        let changes = |input: &Input| run.store.changes(&input.seal);
+        let changed = self.all.iter().map(|input| (input, changes(input)));
+        let changed: Vec<_> = changed.filter(|(_, files)| !files.is_empty()).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let name = |input: &Input| &run.pipeline.stages[input.stage].name;
+        let shown = |(input, files): &(&Input, Vec<String>)| {
+            format!("`{}`: {}", name(input), some_of(files))
+        };
+        let shown = changed.iter().map(shown).collect::<Vec<_>>().join("; ");
+        if self.own_copies {
+            let hint = "a command may read its inputs only; let it copy what it wants to change. It ran on a copy, \
+                        and the input itself is whole";
+            return Err(Failure::new(format!("it changed its input {shown}"), hint));
+        }
+        let mut failure = Failure::new(
+            format!("its input was changed while it ran: {shown}"),
+            "results are kept only when their inputs stayed as they were; keep other programs from writing into the \
+             cache, and run again",
+        );
+        let damaged = changed.iter().filter(|(input, files)| {
+            let presence = damage(run.store, input, files);
+            presence.is_some_and(|presence| move_aside(run.store, &input.key, &presence))
+        });
+        let mut inputs: Vec<usize> = damaged.map(|(input, _)| input.stage).collect();
+        inputs.dedup();
+        failure.again = Some(Again {
+            inputs,
+            own_copies: true,
+        });
+        Err(failure)
+    }
+}
+
+impl Input {
+    fn copy(&mut self, store: &Store, ticket: &Ticket, n: usize) -> Result<(), Failure> {
+        self.folder = ticket.own_inputs().join(n.to_string());
+        self.seal = store.seal_copy(&self.seal, &self.folder)?;
+        Ok(())
+    }
+}
+
+/// What is wrong with the bytes of an input, and not with its times alone. An added folder without files is no part of a
+/// record, so only the seal knows that it does not belong there.
+fn damage(store: &Store, input: &Input, changed: &[String]) -> Option<Presence> {
+    let added: Vec<String> = changed
+        .iter()
+        .filter(|name| !input.seal.holds(name))
+        .cloned()
+        .collect();
+    let presence = store.seal_anew(&input.key).err();
+    presence.or_else(|| (!added.is_empty()).then_some(Presence::Damaged(added)))
+}
+
+/// The failure of a stage whose inputs are not there as they should: they are made again first.
+fn not_whole(run: &Run<'_>, broken: &[(usize, Key, Presence)]) -> Failure {
+    let shown = |(stage, key, presence): &(usize, Key, Presence)| {
+        move_aside(run.store, key, presence);
+        let what = match presence {
+            Presence::Damaged(files) => format!("damaged: {}", some_of(files)),
+            Presence::Missing(files) => format!("gone: {}", some_of(files)),
+            Presence::Absent | Presence::Fresh(_) => "its result is gone".to_owned(),
+        };
+        format!("`{}` ({what})", run.pipeline.stages[*stage].name)
+    };
+    let shown: Vec<String> = broken.iter().map(shown).collect();
+    let mut failure = Failure::new(
+        format!(
+            "its input is not what was stored any more: {}",
+            shown.join("; ")
+        ),
+        "keep other programs from writing into the cache, and run again",
+    );
+    failure.again = Some(Again {
+        inputs: broken.iter().map(|(stage, _, _)| *stage).collect(),
+        own_copies: false,
+    });
+    failure
+}
+
+/// Moves a result out of the way that is not what was stored. One that is still being published is waited for; one that
+/// another process holds is that one's to judge. Whether the stage has to be asked for it again.
+fn move_aside(store: &Store, key: &Key, presence: &Presence) -> bool {
+    if matches!(presence, Presence::Fresh(_)) {
+        return false;
+    }
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        match store.set_aside(key) {
+            // Published, or given up, in a moment.
+            Err(StoreError::Busy { .. }) if store.is_pending(key) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            _ => break,
+        }
+    }
+    true
+}
+
+/// The first few names.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let first = names.iter().take(SHOWN).map(String::as_str);
+    let first = first.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
