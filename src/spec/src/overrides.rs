@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A field that the kind has may be set although the file does not write it. A name that the user chose (a variable, a
-//! stage, an entry of `env:`) must be there: a new one is a misspelt one.
+//! stage, an entry of `env:`) must be there: a new one is a misspelt one. Only where there is no `env:` at all its first
+//! entry may be set: there is nothing that it could be a misspelling of.
 
 use crate::error::{Problem, suggest};
 use crate::kinds::{Kind, Resources};
@@ -178,12 +179,18 @@ fn stage(root: &Node, name: &str, rest: &[&str], at: Pos) -> Result<(), Problem>
             known_field(rest, &fields_of_kind(kind), &path, at)?;
             let chosen = matches!((kind, rest), ("command", ["env" | "stages", _, ..]));
             match body.get(kind) {
-                Some(config) if chosen => exists(config, rest, &path, "fields", at),
+                Some(config) if chosen && !is_first_variable(config, rest) => {
+                    exists(config, rest, &path, "fields", at)
+                }
                 _ => Ok(()),
             }
         }
         other => Err(no_such_part(other, &kinds, &path, at)),
     }
+}
+
+fn is_first_variable(command: &Node, steps: &[&str]) -> bool {
+    matches!(steps, ["env", _]) && command.get("env").is_none()
 }
 
 /// The kinds that a stage says it is of; all there are, where it says none.
