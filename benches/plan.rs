@@ -73,7 +73,7 @@ fn read(bencher: Bencher<'_, '_>, stages: usize) {
 fn plan(bencher: Bencher<'_, '_>, stages: usize) {
     let pipeline = load(&text(stages));
     let files = vec![("a.png".to_owned(), Digest::of(b"a"))];
-    let outside = Outside::from([((Listing::Images, "photos".into()), Ok(files))]);
+    let outside = Outside::from([((Listing::IMAGES, "photos".into()), Ok(files))]);
     let world = World {
         outside: &outside,
         numerics: "cpu float32 libtorch 2.11.0",

@@ -194,9 +194,10 @@ const CASES: &[Case] = &[
             "lr=more",
             "lr=null",
             "lr=null|lr_if_present=more",
+            "names='{}x4'",
             "images=more",
         ],
-        same: &["seed=3", "name=Set", "images=copy"],
+        same: &["seed=3", "name=Set", "images=copy", "recursive=true"],
     },
     Case {
         kind: "prepare",
@@ -236,7 +237,14 @@ const CASES: &[Case] = &[
     Case {
         kind: "mask",
         config: "{images: pairs, segmenter: {files: {path: photos}}}",
-        other: &["segmenter.files.path=more", "count=9"],
+        other: &[
+            "segmenter.files.path=more",
+            "segmenter.files.read=alpha",
+            "segmenter.files.read=half",
+            "segmenter.files.read=index",
+            "segmenter.files.read=nonzero",
+            "count=9",
+        ],
         same: &["segmenter.files.path=copy", "grid=9"],
     },
     Case {
@@ -942,7 +950,7 @@ fn what_is_missing_outside_blocks_what_needs_it() {
     let pipeline = load(CHAIN, &[]);
     let mut world = outside(&pipeline);
     world.insert(
-        (Listing::Images, "photos".into()),
+        (Listing::IMAGES, "photos".into()),
         Err("it is not there".into()),
     );
     let world = World {

@@ -230,7 +230,7 @@ impl Room {
         let weights = Ok(vec![(String::new(), Digest::of(b"weights"))]);
         let world = World {
             outside: &Outside::from([
-                ((Listing::Images, "photos".into()), photos),
+                ((Listing::IMAGES, "photos".into()), photos),
                 ((Listing::File, "sam.pth".into()), weights),
             ]),
             numerics: "none",

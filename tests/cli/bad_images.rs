@@ -51,7 +51,7 @@ fn an_empty_folder_a_file_and_names_that_are_not_there() {
     };
     run("images=empty")
         .says("images: the folder `empty` holds no image")
-        .says("hint: files that end in png, jpg or jpeg are looked for");
+        .says("hint: names that end in png, jpg, jpeg, jpe, jfif, bmp, tif, tiff or webp are looked for");
     run("images=p.yaml").says("`p.yaml` is a file, not a folder");
     run("only=[a.png,c.png]").says("`photos` holds no c.png");
     run("lr=nowhere").says("lr: there is no folder `nowhere`");
@@ -170,8 +170,8 @@ fn lr_images_that_are_missing_or_of_another_size() {
             .exits(code)
     };
     run(1)
-        .says("there is no LR image for `photos/b.png` in `lr`")
-        .says("hint: it is called `bx2.png` or `b.png`");
+        .says("there is no LR image for `b.png` in `lr`")
+        .says("hint: it is called `b.png`, `bx2.png` or another usual name");
     test.write("lr/b.png", photo(24, 24));
     run(1)
         .says("`photos/b.png` is 40×48 and `lr/b.png` 24×24: not ×2")

@@ -33,6 +33,8 @@ mod drift;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod order;

@@ -165,7 +165,7 @@ fn init_says_what_images_it_needs() {
     test.run("init --images photos")
         .exits(2)
         .says("`photos` holds 2 images")
-        .says("hint: put PNG, JPEG or BMP images there");
+        .says("hint: put PNG, JPEG, BMP, TIFF or WebP images there");
     test.run("init --images photos --scale 5").exits(2);
     assert!(!test.path("pipelines").exists());
 }

@@ -13,7 +13,7 @@ pub type Size = (usize, usize);
 #[derive(Debug, thiserror::Error)]
 pub enum PixelError {
     /// A file could not be opened or read to its end.
-    #[error("cannot read `{}`: {source}\nhint: check that the file exists and may be read", path.display())]
+    #[error("cannot read `{}`: {source}\nhint: {}", path.display(), file_hint(source, "check that the file exists and may be read"))]
     Read {
         /// The file.
         path: PathBuf,
@@ -21,18 +21,28 @@ pub enum PixelError {
         source: std::io::Error,
     },
     /// A file could not be created or written.
-    #[error("cannot write `{}`: {source}\nhint: check that the folder exists, may be written, and has room", path.display())]
+    #[error("cannot write `{}`: {source}\nhint: {}", path.display(), file_hint(source, "check that the folder exists"))]
     Write {
         /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// The content is not PNG, JPEG or BMP, whatever the name says.
-    #[error("`{}` is not an image: its content is not PNG, JPEG or BMP\nhint: convert it to PNG; the name's ending is not looked at", path.display())]
+    /// The content is of no format that is read, whatever the name says.
+    #[error("`{}` is not an image: its content is not PNG, JPEG, BMP, TIFF or WebP{}\nhint: convert it to PNG; the name's ending is not looked at", path.display(), listed(found.as_deref()))]
     NotAnImage {
         /// The file.
         path: PathBuf,
+        /// What it seems to be instead.
+        found: Option<String>,
+    },
+    /// An image of a known format in a form that is not read.
+    #[error("`{}` is not read: {reason}\nhint: convert it to PNG with 8 or 16 bits a sample", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Which form.
+        reason: String,
     },
     /// An image that starts well and then ends or breaks.
     #[error("`{}` is damaged: {reason}\nhint: fetch or write the file again", path.display())]
@@ -42,8 +52,8 @@ pub enum PixelError {
         /// What the decoder met.
         reason: String,
     },
-    /// A header that asks for more memory than any image of this field needs.
-    #[error("`{}` says it is {}x{} pixels, more than the {limit} that are accepted\nhint: the header may be damaged; else cut the image into parts", path.display(), size.0, size.1)]
+    /// A header that asks for more pixels than any image of this field has.
+    #[error("`{}` says it is {}x{} pixels, more than the {limit} that are accepted\nhint: the header may be damaged; cut the image into parts, or set PIPELINE_MAX_PIXELS", path.display(), size.0, size.1)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -51,6 +61,18 @@ pub enum PixelError {
         size: Size,
         /// The largest accepted number of pixels.
         limit: usize,
+    },
+    /// Work that would take more memory than there is.
+    #[error("{what} of {}x{} pixels takes about {}, more than half of the memory here ({})\nhint: cut the image into parts, scale it down, or use a machine with more memory", size.0, size.1, gigabytes(*need), gigabytes(*limit))]
+    TooMuchMemory {
+        /// The work, such as ``decoding `a.png` ``.
+        what: String,
+        /// Width and height of the image.
+        size: Size,
+        /// Bytes that it takes.
+        need: u64,
+        /// Bytes that it may take.
+        limit: u64,
     },
     /// A buffer whose length does not fit the size that came with it.
     #[error("a buffer of {found} values was given for {}x{} pixels, which need {expected}\nhint: width comes first, then height", size.0, size.1)]
@@ -113,10 +135,28 @@ pub enum PixelError {
         path: PathBuf,
     },
     /// A folder without a single image.
-    #[error("the folder `{}` holds no image\nhint: files that end in png, jpg or jpeg are looked for, not those in folders below", path.display())]
+    #[error("the folder `{}` holds no image{}\nhint: names that end in {} are looked for", path.display(), listed(why.as_deref()), endings())]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
+        /// What it holds instead.
+        why: Option<String>,
+    },
+    /// A FIFO, a socket or a device where a file was expected.
+    #[error("`{}` is {what}, not a regular file\nhint: remove it, or give it another ending", path.display())]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+        /// What it is, with its article.
+        what: &'static str,
+    },
+    /// Folders within folders without end.
+    #[error("`{}` lies in more than {limit} folders within each other\nhint: name a folder nearer to the images", path.display())]
+    TooDeep {
+        /// The folder.
+        path: PathBuf,
+        /// The most that are entered.
+        limit: usize,
     },
     /// No masks were made for an image.
     #[error("there are no masks for `{stem}` in `{}`: neither a folder `{stem}` nor a file `{stem}.json`\nhint: masks are found by the name of the image without its ending", dir.display())]
@@ -126,13 +166,33 @@ pub enum PixelError {
         /// The image's name without its ending.
         stem: String,
     },
-    /// Both forms of masks exist for one image.
-    #[error("masks for `{stem}` are in `{}` twice: a folder `{stem}` and a file `{stem}.json`\nhint: remove one of the two", dir.display())]
+    /// Masks of one image in two places.
+    #[error("masks for `{stem}` are in `{}` twice: {} and {}\nhint: remove one of the two", dir.display(), both[0], both[1])]
     TwoMasks {
         /// Where they were looked for.
         dir: PathBuf,
         /// The image's name without its ending.
         stem: String,
+        /// What was found.
+        both: [String; 2],
+    },
+    /// A folder without a single mask.
+    #[error("there are no masks in `{}`{}\nhint: a folder of image files for each image, or a file of run lengths `IMAGE.json`, is looked for", path.display(), listed(why.as_deref()))]
+    NoMasks {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds instead.
+        why: Option<String>,
+    },
+    /// A mask file that can be understood in two ways, or not in the one that was asked for.
+    #[error("it is not clear which pixels of the mask `{}` are inside: {reason}\nhint: {hint}", path.display())]
+    MaskReading {
+        /// The file.
+        path: PathBuf,
+        /// What is in doubt.
+        reason: String,
+        /// The choices.
+        hint: String,
     },
     /// A mask of another size than its image.
     #[error("{what} in `{}` is {}x{}, the image {}x{}\nhint: make the masks from the same degraded image, at its own size", path.display(), found.0, found.1, expected.0, expected.1)]
@@ -147,7 +207,7 @@ pub enum PixelError {
         found: Size,
     },
     /// A mask file that cannot be understood.
-    #[error("cannot understand the masks in `{}`: {reason}\nhint: the list that SAM's amg.py writes with --convert-to-rle is expected", path.display())]
+    #[error("cannot understand the masks in `{}`: {reason}\nhint: the list that SAM's amg.py writes with --convert-to-rle, or the map of SA-1B, is expected", path.display())]
     MaskFile {
         /// The file.
         path: PathBuf,
@@ -186,6 +246,36 @@ pub enum PixelError {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// Bytes for people.
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+/// What a folder holds instead of images, behind a colon.
+fn listed(why: Option<&str>) -> String {
+    why.map_or(String::new(), |why| format!(": {why}"))
+}
+
+/// The endings of images' names, `png, jpg or bmp`.
+fn endings() -> String {
+    match crate::folder::ENDINGS.split_last() {
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// What to do where a file cannot be opened or written, by what the system says.
+pub(crate) fn file_hint(source: &std::io::Error, otherwise: &'static str) -> &'static str {
+    use std::io::ErrorKind::{InvalidFilename, IsADirectory, PermissionDenied, StorageFull};
+    match source.kind() {
+        InvalidFilename => "the name is too long for the file system: shorten it",
+        PermissionDenied => "check the permissions",
+        StorageFull => "free some room",
+        IsADirectory => "it is a folder: name a file",
+        _ => otherwise,
+    }
 }
 
 impl PixelError {

@@ -1,21 +1,16 @@
-//! Reads PNG, JPEG and BMP files into 8-bit RGB, saying what was converted, and writes PNG.
-//! Unaware of data sets: which files are images of one is `folder`'s matter.
+//! Reads image files into 8-bit RGB, saying what was converted, and writes PNG.
+//! Unaware of data sets, of formats (`formats`), and of which files are images of a folder (`folder`).
 
 use std::fmt;
-use std::io::Cursor;
 use std::path::Path;
 
-use image::codecs::bmp::BmpDecoder;
-use image::codecs::jpeg::JpegDecoder;
-use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageFormat};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{DynamicImage, ImageEncoder};
 
 use crate::error::{PixelError, Result};
+use crate::formats::{self, Decoded};
 use crate::image::Rgb8;
-
-/// The largest accepted image, in pixels (2^27): a damaged header must not allocate tens of gigabytes.
-pub const MAX_PIXELS: usize = 1 << 27;
+use crate::limits;
 
 /// A conversion that reading made, so that a run can say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +25,8 @@ pub enum Note {
     Palette,
     /// The image was turned or mirrored as its orientation tag says.
     Turned,
+    /// The file holds further pages or frames, which are not read.
+    FirstOfMany,
 }
 
 impl fmt::Display for Note {
@@ -40,6 +37,7 @@ impl fmt::Display for Note {
             Self::SixteenBit => "16 bits a sample, scaled to 8",
             Self::Palette => "palette looked up",
             Self::Turned => "turned as its orientation tag says",
+            Self::FirstOfMany => "the first of several pages or frames",
         })
     }
 }
@@ -53,102 +51,63 @@ pub struct Loaded {
     pub notes: Vec<Note>,
 }
 
-/// Reads a PNG, JPEG or BMP file, told apart by content. An orientation tag is applied, as `cv2.imread` does in the codes
-/// of the field; colour profiles and gamma are ignored, as there.
+/// Reads a PNG, JPEG, BMP, TIFF or WebP file, told apart by content. An orientation tag is applied, as `cv2.imread` does
+/// in the codes of the field; colour profiles and gamma are ignored, as there.
 /// Errors: [`PixelError::Read`], and those of [`decode_rgb8`].
 pub fn read_rgb8(path: &Path) -> Result<Loaded> {
-    let bytes = std::fs::read(path).map_err(PixelError::read(path))?;
-    decode_rgb8(&bytes, path)
+    decode_rgb8(&read_file(path)?, path)
 }
 
-/// Decodes the bytes of a PNG, JPEG or BMP file; `path` is for messages only.
-/// Errors: [`PixelError::NotAnImage`], [`PixelError::TooLarge`], [`PixelError::Damaged`].
+/// The bytes of a regular file that is not larger than its samples could be.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    files::read(path, limits::memory_budget() / 4).map_err(PixelError::read(path))
+}
+
+/// Decodes the bytes of an image file; `path` is for messages only.
+/// Errors: [`PixelError::NotAnImage`], [`PixelError::TooLarge`], [`PixelError::TooMuchMemory`],
+/// [`PixelError::Unsupported`], [`PixelError::Damaged`].
 pub fn decode_rgb8(bytes: &[u8], path: &Path) -> Result<Loaded> {
-    let (decoded, turned) = decode_turned(bytes, path)?;
-    let mut notes = notes_of(&decoded);
-    if is_palette_png(bytes) {
-        notes.push(Note::Palette);
-    }
-    if turned {
-        notes.push(Note::Turned);
-    }
+    let decoded = formats::decode(bytes, path)?;
     Ok(Loaded {
-        image: to_rgb8(decoded),
-        notes,
+        notes: notes_of(&decoded),
+        image: to_rgb8(decoded.image),
     })
 }
 
-/// Decodes to whatever samples the file has. The errors are those of [`decode_rgb8`].
-pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
-    decode_turned(bytes, path).map(|(image, _)| image)
-}
-
-/// The same, and whether an orientation tag turned it.
-fn decode_turned(bytes: &[u8], path: &Path) -> Result<(DynamicImage, bool)> {
-    let damaged = |reason: &dyn fmt::Display| PixelError::Damaged {
-        path: path.into(),
-        reason: reason.to_string(),
-    };
-    let broken = |error: image::ImageError| damaged(&error);
-    match image::guess_format(bytes) {
-        Ok(ImageFormat::Png) => finish(PngDecoder::new(Cursor::new(bytes)).map_err(broken)?, path),
-        Ok(ImageFormat::Bmp) => finish(BmpDecoder::new(Cursor::new(bytes)).map_err(broken)?, path),
-        Ok(ImageFormat::Jpeg) if jpeg_is_complete(bytes) => {
-            finish(JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?, path)
-        }
-        Ok(ImageFormat::Jpeg) => Err(damaged(&"the JPEG data end before the image does")),
-        _ => Err(PixelError::NotAnImage { path: path.into() }),
-    }
-}
-
-/// Checks the size before anything is allocated for it, then decodes and turns. A tag that cannot be read is none.
-fn finish(mut decoder: impl ImageDecoder, path: &Path) -> Result<(DynamicImage, bool)> {
-    let (width, height) = decoder.dimensions();
-    let size = (width as usize, height as usize);
-    if size.0.saturating_mul(size.1) > MAX_PIXELS {
-        return Err(PixelError::TooLarge {
-            path: path.into(),
-            size,
-            limit: MAX_PIXELS,
-        });
-    }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| PixelError::Damaged {
-        path: path.into(),
-        reason: error.to_string(),
-    })?;
-    image.apply_orientation(orientation);
-    Ok((image, orientation != Orientation::NoTransforms))
-}
-
-/// What [`to_rgb8`] will do to an image.
-fn notes_of(image: &DynamicImage) -> Vec<Note> {
-    let color = image.color();
+/// What [`to_rgb8`] will do to an image, and what was done before.
+fn notes_of(decoded: &Decoded) -> Vec<Note> {
+    let color = decoded.image.color();
     let wide = color.bytes_per_pixel() / color.channel_count() > 1;
     [
         (!color.has_color(), Note::Grey),
         (color.has_alpha(), Note::Alpha),
         (wide, Note::SixteenBit),
+        (decoded.palette, Note::Palette),
+        (decoded.turned, Note::Turned),
+        (decoded.first_of_many, Note::FirstOfMany),
     ]
     .into_iter()
     .filter_map(|(happens, note)| happens.then_some(note))
     .collect()
 }
 
-/// 8-bit RGB of any decoded samples.
+/// 8-bit RGB of any decoded samples, without a second copy in 16 bits.
 fn to_rgb8(image: DynamicImage) -> Rgb8 {
     let (width, height) = (image.width() as usize, image.height() as usize);
+    let colours = |samples: Vec<u16>, channels: usize| -> Vec<u8> {
+        let pixels = samples.chunks_exact(channels);
+        if channels < 3 {
+            return pixels.flat_map(|pixel| [narrow(pixel[0]); 3]).collect();
+        }
+        let colour = |pixel: &[u16]| [narrow(pixel[0]), narrow(pixel[1]), narrow(pixel[2])];
+        pixels.flat_map(colour).collect()
+    };
     let data = match image {
         DynamicImage::ImageRgb8(rgb) => rgb.into_raw(),
-        DynamicImage::ImageLuma16(_)
-        | DynamicImage::ImageLumaA16(_)
-        | DynamicImage::ImageRgb16(_)
-        | DynamicImage::ImageRgba16(_) => image
-            .into_rgb16()
-            .into_raw()
-            .into_iter()
-            .map(narrow)
-            .collect(),
+        DynamicImage::ImageLuma16(image) => colours(image.into_raw(), 1),
+        DynamicImage::ImageLumaA16(image) => colours(image.into_raw(), 2),
+        DynamicImage::ImageRgb16(image) => colours(image.into_raw(), 3),
+        DynamicImage::ImageRgba16(image) => colours(image.into_raw(), 4),
         other => other.into_rgb8().into_raw(),
     };
     Rgb8 {
@@ -161,28 +120,6 @@ fn to_rgb8(image: DynamicImage) -> Rgb8 {
 /// 16 bits to 8: `v * 255 / 65535`, rounded (65535 is 255 · 257, so there are no ties).
 pub(crate) fn narrow(sample: u16) -> u8 {
     ((u32::from(sample) + 128) / 257) as u8
-}
-
-/// Whether these bytes are a PNG file whose header (byte 25) gives the colour type "palette".
-fn is_palette_png(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x89PNG") && bytes.get(25) == Some(&3)
-}
-
-/// Whether a JPEG file runs to its end-of-image marker: decoders fill up what is missing with grey, silently.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[prefix, marker]) = bytes.get(at..at + 2).and_then(|two| two.first_chunk()) {
-        at = match (prefix, marker) {
-            (0xFF, 0xD9) => return true,
-            (0xFF, 0xFF) | (0x00..=0xFE, _) => at + 1, // fill bytes and entropy-coded data
-            (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => at + 2, // a stuffed byte, or a marker without a body
-            (0xFF, _) => match bytes.get(at + 2..at + 4) {
-                Some(&[high, low]) => at + 2 + usize::from(u16::from_be_bytes([high, low])).max(2),
-                _ => return false,
-            },
-        };
-    }
-    false
 }
 
 /// The bytes of an 8-bit RGB PNG file; equal images give equal bytes.
@@ -212,7 +149,18 @@ pub fn write_png(path: &Path, image: &Rgb8) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{GrayImage, ImageBuffer, LumaA, Rgb, RgbaImage};
+    use std::io::Cursor;
+
+    use image::{GrayImage, ImageBuffer, ImageFormat, LumaA, Rgb, RgbaImage};
+
+    /// A JPEG by the decoder's own library.
+    fn jpeg() -> Vec<u8> {
+        let mut jpeg = mozjpeg::Compress::new(mozjpeg::ColorSpace::JCS_RGB);
+        jpeg.set_size(40, 30);
+        let mut jpeg = jpeg.start_compress(Vec::new()).unwrap();
+        jpeg.write_scanlines(&photo().data).unwrap();
+        jpeg.finish().unwrap()
+    }
 
     fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
@@ -319,7 +267,7 @@ mod tests {
             load(&encoded(&rgb, ImageFormat::Bmp)).unwrap().image,
             photo()
         );
-        let bytes = encoded(&rgb, ImageFormat::Jpeg);
+        let bytes = jpeg();
         let first = load(&bytes).unwrap();
         assert_eq!(
             (first.image.width, first.image.height, first.notes.len()),
@@ -331,8 +279,7 @@ mod tests {
     /// A JPEG with an Exif segment (APP1, big-endian TIFF, one entry: orientation 6, a quarter turn clockwise).
     #[test]
     fn an_orientation_tag_is_applied_and_said() {
-        let rgb = image::RgbImage::from_raw(40, 30, photo().data).unwrap();
-        let plain = encoded(&DynamicImage::ImageRgb8(rgb), ImageFormat::Jpeg);
+        let plain = jpeg();
         let tiff = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
         let mut tagged = plain[..2].to_vec();
         tagged.extend(b"\xff\xe1");
@@ -356,8 +303,14 @@ mod tests {
     #[test]
     fn damaged_and_foreign_files_are_errors_that_name_the_file() {
         let rgb = DynamicImage::ImageRgb8(image::RgbImage::from_raw(40, 30, photo().data).unwrap());
-        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp] {
-            let bytes = encoded(&rgb, format);
+        let formats = [
+            ImageFormat::Png,
+            ImageFormat::Bmp,
+            ImageFormat::Tiff,
+            ImageFormat::WebP,
+        ];
+        let others = formats.map(|format| (Some(format), encoded(&rgb, format)));
+        for (format, bytes) in others.into_iter().chain([(None, jpeg())]) {
             for kept in [bytes.len() / 5, bytes.len() / 2, bytes.len() * 9 / 10] {
                 let error = load(&bytes[..kept]).unwrap_err();
                 assert!(
@@ -375,6 +328,49 @@ mod tests {
         }
         let missing = read_rgb8(Path::new("no/such.png")).unwrap_err();
         assert!(matches!(missing, PixelError::Read { .. }));
+    }
+
+    #[test]
+    fn tiff_and_webp_without_loss_are_read_as_they_are() {
+        let rgb = DynamicImage::ImageRgb8(image::RgbImage::from_raw(40, 30, photo().data).unwrap());
+        for format in [ImageFormat::Tiff, ImageFormat::WebP] {
+            let loaded = load(&encoded(&rgb, format)).unwrap();
+            assert_eq!(
+                (loaded.image, loaded.notes),
+                (photo(), vec![]),
+                "{format:?}"
+            );
+        }
+        let floats = DynamicImage::ImageRgb32F(rgb.to_rgb32f());
+        let error = load(&encoded(&floats, ImageFormat::Tiff)).unwrap_err();
+        assert!(error.to_string().contains("floating-point"), "{error}");
+    }
+
+    /// A colour profile that unpacks to 64 MB for each 64 KB.
+    #[test]
+    fn what_a_colour_profile_unpacks_to_is_never_asked() {
+        let plain = encode_png(&photo()).unwrap();
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut zlib, &vec![0; 64 << 20]).unwrap();
+        let body = [b"iCCPicc\0\0".to_vec(), zlib.finish().unwrap()].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&body);
+        let mut bytes = plain[..33].to_vec();
+        bytes.extend((body.len() as u32 - 4).to_be_bytes());
+        bytes.extend(&body);
+        bytes.extend(crc.sum().to_be_bytes());
+        bytes.extend(&plain[33..]);
+        assert_eq!(load(&bytes).unwrap().image, photo());
+        assert_eq!(crate::png::read(&bytes).unwrap().bytes.len(), plain.len());
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_named_in_words() {
+        let mut bytes = encode_png(&photo()).unwrap();
+        bytes[60] ^= 1;
+        let error = load(&bytes).unwrap_err().to_string();
+        assert!(error.contains("the checksum of its chunk IDAT"), "{error}");
+        assert!(!error.contains('{'), "{error}");
     }
 
     #[test]

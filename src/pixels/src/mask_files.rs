@@ -1,130 +1,187 @@
-//! Reads masks that others made for an image: a folder of PNG files, or the COCO JSON of SAM's amg.py.
-//! Unaware of how many a network takes; the order of the files is kept.
+//! Masks that others made: which files of a folder are masks of which image, in which order, and what is not read.
+//! Unaware of how many a network takes, and of what is in the files (`mask_image`, `mask_json`).
+//!
+//! The plan (for keys) and the worker (for masks) both ask here, so that what is read is what is hashed.
+//!
+//! ```text
+//!   a folder ─┬─ IMAGE/  ──> its image files, numbers first ──> a mask each
+//!             ├─ IMAGE.json ──────────────────────────────────> run lengths, in the order of the file
+//!             └─ anything else ─> counted, and said once
+//! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use crate::error::{PixelError, Result, Size};
-use crate::folder::list_images;
+use crate::error::{PixelError, Result};
+use crate::folder::{
+    ImageFile, LeftOut, check_regular, entries, escaped, has_image_name, is_folder, stem,
+};
+use crate::mask_image::{MaskRead, Reading, read_mask_image};
+use crate::mask_json::read_mask_json;
 use crate::rle::Rle;
 
-/// The masks of the image `stem` (its name without ending) in `dir`: the folder `dir/stem`, or the file
-/// `dir/stem.json`. Errors: [`PixelError::MissingMasks`], [`PixelError::TwoMasks`], and those of
-/// [`read_mask_folder`] and [`read_mask_json`].
-pub fn read_masks(dir: &Path, stem: &str, width: usize, height: usize) -> Result<Vec<Rle>> {
-    let (folder, json) = (dir.join(stem), dir.join(format!("{stem}.json")));
-    match (folder.is_dir(), json.is_file()) {
-        (true, false) => read_mask_folder(&folder, width, height),
-        (false, true) => read_mask_json(&json, width, height),
-        (false, false) => Err(PixelError::MissingMasks {
-            dir: dir.into(),
-            stem: stem.into(),
-        }),
-        (true, true) => Err(PixelError::TwoMasks {
-            dir: dir.into(),
-            stem: stem.into(),
-        }),
+/// The masks of a folder, by the names of their images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskFolder {
+    path: PathBuf,
+    images: BTreeMap<String, Vec<Source>>,
+    /// What is not read.
+    pub left: LeftOut,
+}
+
+/// Where the masks of an image are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    /// A folder with a file a mask.
+    Folder(String, Vec<ImageFile>),
+    /// A file of run lengths.
+    Json(ImageFile),
+}
+
+impl Source {
+    fn shown(&self) -> String {
+        match self {
+            Self::Folder(name, _) => format!("the folder `{name}`"),
+            Self::Json(file) => format!("the file `{}`", file.name),
+        }
     }
 }
 
-/// The masks in a folder of PNG files, one mask a file, non-zero inside; sorted by name, and by number where a
-/// name is one (amg.py writes `0.png`, `1.png`, …, `10.png`). Files of other kinds are not looked at.
-/// Errors: [`PixelError::EmptyFolder`], [`PixelError::MaskSize`], those of reading images.
-pub fn read_mask_folder(folder: &Path, width: usize, height: usize) -> Result<Vec<Rle>> {
-    let mut files = list_images(folder)?;
-    files.sort_by_cached_key(|path| file_order(path));
-    files
-        .iter()
-        .map(|path| read_mask_image(path, (width, height)))
-        .collect()
+/// The masks of an image, and how many of them were told from their surroundings by the half of the brightness.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MasksRead {
+    /// The masks.
+    pub masks: Vec<Rle>,
+    /// Files with losses, whose samples were divided at half.
+    pub halved: usize,
+}
+
+impl MaskFolder {
+    /// Looks at a folder. Errors: [`PixelError::MissingFolder`], [`PixelError::NotAFolder`], [`PixelError::Read`],
+    /// [`PixelError::NotRegular`], [`PixelError::NoMasks`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut folder = Self {
+            path: path.into(),
+            images: BTreeMap::new(),
+            left: LeftOut::default(),
+        };
+        for entry in entries(path)? {
+            let (name, _) = escaped(&entry.file_name());
+            if name.starts_with('.') {
+                continue;
+            }
+            if is_folder(&entry) {
+                let files = inside(&entry.path(), &name, &mut folder.left)?;
+                let source = Source::Folder(name.clone(), files);
+                folder.images.entry(name).or_default().push(source);
+            } else if is_json(&name) {
+                check_regular(&entry, &entry.path())?;
+                let image = stem(&name).to_owned();
+                let path = entry.path();
+                let source = Source::Json(ImageFile { path, name });
+                folder.images.entry(image).or_default().push(source);
+            } else {
+                folder.left.other(&name);
+            }
+        }
+        if folder.files().is_empty() {
+            let why = folder.left.said(path);
+            return Err(PixelError::NoMasks {
+                path: path.into(),
+                why,
+            });
+        }
+        Ok(folder)
+    }
+
+    /// Every file that is read, sorted by name.
+    pub fn files(&self) -> Vec<&ImageFile> {
+        let sources = self.images.values().flatten();
+        let files = sources.flat_map(|source| match source {
+            Source::Folder(_, files) => files.iter(),
+            Source::Json(file) => std::slice::from_ref(file).iter(),
+        });
+        let mut files: Vec<&ImageFile> = files.collect();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files
+    }
+
+    /// The masks of the image `title` of `width`×`height` pixels. Errors: [`PixelError::MissingMasks`],
+    /// [`PixelError::TwoMasks`], [`PixelError::EmptyFolder`], and those of reading images and run lengths.
+    pub fn read(&self, title: &str, size: (usize, usize), how: MaskRead) -> Result<MasksRead> {
+        let dir = || self.path.clone();
+        let sources = self.images.get(title).map_or(&[][..], Vec::as_slice);
+        match sources {
+            [] => Err(PixelError::MissingMasks {
+                dir: dir(),
+                stem: title.into(),
+            }),
+            [Source::Json(file)] => Ok(MasksRead {
+                masks: read_mask_json(&file.path, size.0, size.1)?,
+                halved: 0,
+            }),
+            [Source::Folder(name, files)] => read_files(&self.path.join(name), files, size, how),
+            [one, other, ..] => Err(PixelError::TwoMasks {
+                dir: dir(),
+                stem: title.into(),
+                both: [one.shown(), other.shown()],
+            }),
+        }
+    }
+}
+
+fn is_json(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+}
+
+/// The image files of an image's folder, numbers first (amg.py writes `0.png`, `1.png`, …, `10.png`).
+fn inside(folder: &Path, image: &str, left: &mut LeftOut) -> Result<Vec<ImageFile>> {
+    let mut files = Vec::new();
+    for entry in entries(folder)? {
+        let (name, _) = escaped(&entry.file_name());
+        if name.starts_with('.') || is_folder(&entry) {
+            continue;
+        }
+        if !has_image_name(&name) {
+            left.other(&name);
+            continue;
+        }
+        let path = entry.path();
+        check_regular(&entry, &path)?;
+        let name = format!("{image}/{name}");
+        files.push(ImageFile { path, name });
+    }
+    files.sort_by_cached_key(file_order);
+    Ok(files)
 }
 
 /// Numbers first, by value, then names.
-fn file_order(path: &Path) -> (bool, u64, PathBuf) {
-    let number = path
-        .file_stem()
-        .and_then(|stem| stem.to_str())
-        .and_then(|stem| stem.parse::<u64>().ok());
-    (number.is_none(), number.unwrap_or(0), path.into())
+fn file_order(file: &ImageFile) -> (bool, u64, String) {
+    let name = file.stem().rsplit_once('/').map(|(_, name)| name);
+    let number = name.and_then(|name| name.parse::<u64>().ok());
+    (number.is_none(), number.unwrap_or(0), file.name.clone())
 }
 
-fn read_mask_image(path: &Path, expected: Size) -> Result<Rle> {
-    let bytes = std::fs::read(path).map_err(PixelError::read(path))?;
-    let image = crate::io::decode(&bytes, path)?;
-    let found = (image.width() as usize, image.height() as usize);
-    if found != expected {
-        return Err(PixelError::MaskSize {
-            path: path.into(),
-            what: "the mask".into(),
-            expected,
-            found,
+fn read_files(
+    folder: &Path,
+    files: &[ImageFile],
+    size: (usize, usize),
+    how: MaskRead,
+) -> Result<MasksRead> {
+    if files.is_empty() {
+        return Err(PixelError::EmptyFolder {
+            path: folder.into(),
+            why: None,
         });
     }
-    // 16 bits a sample and alpha dropped, so that no value but zero becomes zero.
-    let inside: Vec<u8> = image
-        .to_rgb16()
-        .pixels()
-        .map(|pixel| u8::from(pixel.0 != [0; 3]))
-        .collect();
-    Rle::from_bitmap(&inside, expected.0, expected.1)
-}
-
-/// One entry of amg.py's list; what else it holds (area, boxes, scores) is not needed.
-#[derive(Deserialize)]
-struct Record {
-    segmentation: Segmentation,
-}
-
-#[derive(Deserialize)]
-struct Segmentation {
-    /// Height, then width.
-    size: [usize; 2],
-    counts: Counts,
-}
-
-/// COCO's compressed or uncompressed counts.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Counts {
-    Compressed(String),
-    Plain(Vec<u32>),
-}
-
-/// The masks of a JSON file as amg.py writes it with `--convert-to-rle`: a list of records with a
-/// `segmentation` of `size` [height, width] and `counts`, a string or a list; in the order of the file.
-/// Errors: [`PixelError::Read`], [`PixelError::MaskFile`], [`PixelError::MaskSize`].
-pub fn read_mask_json(path: &Path, width: usize, height: usize) -> Result<Vec<Rle>> {
-    let bytes = std::fs::read(path).map_err(PixelError::read(path))?;
-    let malformed = |reason: String| PixelError::MaskFile {
-        path: path.into(),
-        reason,
-    };
-    let records: Vec<Record> =
-        serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-    let mask = |(index, record): (usize, Record)| {
-        let [h, w] = record.segmentation.size;
-        if (w, h) != (width, height) {
-            let what = format!("mask {index}");
-            return Err(PixelError::MaskSize {
-                path: path.into(),
-                what,
-                expected: (width, height),
-                found: (w, h),
-            });
-        }
-        let mask = match record.segmentation.counts {
-            Counts::Compressed(text) => Rle::from_coco_string(w, h, &text),
-            Counts::Plain(counts) => Rle::new(w, h, &counts),
-        };
-        mask.map_err(|error| match error {
-            PixelError::Runs { reason, .. } => {
-                malformed(format!("mask {index}, run lengths: {reason}"))
-            }
-            other => other,
-        })
-    };
-    records.into_iter().enumerate().map(mask).collect()
+    let mut read = MasksRead::default();
+    for file in files {
+        let (mask, reading) = read_mask_image(&file.path, size, how)?;
+        read.halved += usize::from(how == MaskRead::Auto && reading == Reading::Half);
+        read.masks.push(mask);
+    }
+    Ok(read)
 }
 
 #[cfg(test)]
@@ -134,10 +191,15 @@ mod tests {
 
     fn save(path: &Path, width: u32, values: &[u8]) {
         let height = values.len() as u32 / width;
-        GrayImage::from_raw(width, height, values.to_vec())
-            .unwrap()
-            .save(path)
-            .unwrap();
+        let image = GrayImage::from_raw(width, height, values.to_vec()).unwrap();
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        std::fs::write(path, bytes.into_inner()).unwrap();
+    }
+
+    fn read(dir: &Path, title: &str, size: (usize, usize)) -> Result<Vec<Rle>> {
+        let read = MaskFolder::open(dir)?.read(title, size, MaskRead::Auto);
+        read.map(|read| read.masks)
     }
 
     #[test]
@@ -146,55 +208,34 @@ mod tests {
         let folder = dir.path().join("cat");
         std::fs::create_dir(&folder).unwrap();
         save(&folder.join("10.png"), 3, &[0, 0, 0, 0, 0, 255]);
-        save(&folder.join("9.png"), 3, &[1, 0, 0, 0, 0, 0]);
+        save(&folder.join("9.PNG"), 3, &[1, 0, 0, 0, 0, 0]);
         save(&folder.join("extra.png"), 3, &[0; 6]);
         std::fs::write(folder.join("metadata.csv"), "id,area\n").unwrap();
-        let masks = read_masks(dir.path(), "cat", 3, 2).unwrap();
+        save(&dir.path().join("stray.png"), 3, &[0; 6]);
+        let masks = read(dir.path(), "cat", (3, 2)).unwrap();
         let counts: Vec<&[u32]> = masks.iter().map(Rle::counts).collect();
         assert_eq!(counts, [&[0, 1, 5][..], &[5, 1], &[6]]);
-        assert!(matches!(
-            read_masks(dir.path(), "cat", 2, 3),
-            Err(PixelError::MaskSize { .. })
-        ));
-        assert!(matches!(
-            read_masks(dir.path(), "dog", 3, 2),
-            Err(PixelError::MissingMasks { .. })
-        ));
-        std::fs::write(dir.path().join("cat.json"), "[]").unwrap();
-        assert!(matches!(
-            read_masks(dir.path(), "cat", 3, 2),
-            Err(PixelError::TwoMasks { .. })
-        ));
-    }
-
-    #[test]
-    fn coco_json_is_read_with_strings_and_lists() {
-        let dir = tempfile::tempdir().unwrap();
-        let text = r#"[{"segmentation": {"size": [4, 5], "counts": "5220003"}, "area": 6, "bbox": [1, 1, 2, 1],
-            "predicted_iou": 0.9, "point_coords": [[1.0, 1.0]], "stability_score": 0.99, "crop_box": [0, 0, 5, 4]},
-            {"segmentation": {"size": [4, 5], "counts": [0, 20]}}]"#;
-        std::fs::write(dir.path().join("a.json"), text).unwrap();
-        let masks = read_masks(dir.path(), "a", 5, 4).unwrap();
-        assert_eq!(masks.iter().map(Rle::area).collect::<Vec<_>>(), [6, 20]);
-        assert_eq!(masks[0].bbox(), [1, 1, 3, 2]);
-    }
-
-    #[test]
-    fn malformed_json_is_an_error_that_says_where() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.json");
-        let error = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            read_mask_json(&path, 5, 4).unwrap_err().to_string()
-        };
-        assert!(error("[{\n 7").contains("line 2"));
-        assert!(error(r#"{"segmentation": 1}"#).contains("a.json"));
-        let short = error(r#"[{"segmentation": {"size": [4, 5], "counts": [0, 19]}}]"#);
-        assert!(short.contains("mask 0") && short.contains("19"), "{short}");
-        let turned = error(r#"[{"segmentation": {"size": [5, 4], "counts": [20]}}]"#);
-        assert!(turned.contains("4x5") && turned.contains("5x4"), "{turned}");
-        assert!(
-            error(r#"[{"segmentation": {"size": [4, 5], "counts": "\u00e9"}}]"#).contains("mask 0")
+        let wrong = read(dir.path(), "cat", (2, 3));
+        assert!(matches!(wrong, Err(PixelError::MaskSize { .. })));
+        let missing = read(dir.path(), "dog", (3, 2));
+        assert!(matches!(missing, Err(PixelError::MissingMasks { .. })));
+        let opened = MaskFolder::open(dir.path()).unwrap();
+        let names: Vec<&str> = opened.files().iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, ["cat/10.png", "cat/9.PNG", "cat/extra.png"]);
+        assert_eq!(
+            opened.left.said(Path::new("m")).unwrap(),
+            "2 files of `m` are not read: 1 `.csv`, 1 `.png`"
         );
+        std::fs::write(dir.path().join("cat.JSON"), "[]").unwrap();
+        let two = read(dir.path(), "cat", (3, 2)).unwrap_err();
+        assert!(two.to_string().contains("the file `cat.JSON`"), "{two}");
+    }
+
+    #[test]
+    fn a_folder_without_masks_says_what_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.npy"), "").unwrap();
+        let error = MaskFolder::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("1 `.npy`"), "{error}");
     }
 }

@@ -214,6 +214,7 @@ impl Checker<'_> {
 
     fn prepare(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
         self.source(prepare, problems);
+        self.lr_names(prepare, problems);
         match prepare.degrade {
             Degrade::Sr(scale) => self.need(
                 (2..=4).contains(&scale),
@@ -237,6 +238,25 @@ impl Checker<'_> {
                 );
             }
         }
+    }
+
+    /// A template needs a place for the name, and LR images that it names.
+    fn lr_names(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
+        let Some(names) = &prepare.names else {
+            return;
+        };
+        self.need(
+            names.matches("{}").count() == 1 && !names.contains('/'),
+            "names",
+            || format!("`{names}` is no template: write the HR image's name as `{{}}`, once, as in `{{}}x4`"),
+            problems,
+        );
+        self.need(
+            prepare.lr.is_some() || prepare.lr_if_present.is_some(),
+            "names",
+            || "`names` says how the images of `lr` are named: give both".into(),
+            problems,
+        );
     }
 
     /// A folder or data sets, and not what belongs to the other.
@@ -267,6 +287,8 @@ impl Checker<'_> {
             ("lr", prepare.lr.is_none()),
             ("lr_if_present", prepare.lr_if_present.is_none()),
             ("only", prepare.only.is_empty()),
+            ("names", prepare.names.is_none()),
+            ("recursive", !prepare.recursive),
         ];
         for (field, absent) in own {
             self.need(

@@ -247,7 +247,7 @@ impl Kind {
         match self {
             Self::Prepare(prepare) => prepare.outside(),
             Self::Mask(Mask {
-                segmenter: Segmenter::Files { path },
+                segmenter: Segmenter::Files { path, .. },
                 ..
             }) => one("segmenter.files.path", path),
             Self::Mask(Mask {
@@ -296,7 +296,7 @@ impl Kind {
             .filter_map(|(field, path)| Some((field, path.as_mut()?)))
             .collect(),
             Self::Mask(Mask {
-                segmenter: Segmenter::Files { path },
+                segmenter: Segmenter::Files { path, .. },
                 ..
             }) => vec![("segmenter.files.path", path)],
             Self::Mask(Mask {

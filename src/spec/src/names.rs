@@ -74,6 +74,20 @@ names! {
 }
 
 names! {
+    /// Which pixels of a mask file are inside.
+    MaskReading {
+        /// Colours other than black.
+        Nonzero = "nonzero",
+        /// Brightness of half or more.
+        Half = "half",
+        /// Opacity of half or more.
+        Alpha = "alpha",
+        /// Palette indices other than 0.
+        Index = "index",
+    }
+}
+
+names! {
     /// Granularity of the masks: prompt points a side and number of masks (paper §3.2, Table 6).
     Granularity {
         /// 8×8 points, 64 masks.

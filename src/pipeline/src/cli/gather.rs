@@ -1,89 +1,79 @@
 //! Looks at the files outside that stages name, and digests them.
-//! Unaware of keys; a file that cannot be read is a finding, not an error.
+//! Unaware of keys; a file that cannot be read is a finding, not an error. Which files of a folder a stage reads is asked
+//! where its worker asks too (`pixels`).
 
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
+use pixels::{ImageFile, LeftOut};
 use spec::Kind;
 use store::{Digest, Store};
 
 use crate::plan::{Listing, Outside};
 
+/// What was found outside.
+pub struct Gathered {
+    /// What each outside path of the stages holds.
+    pub outside: Outside,
+    /// What stages do not read of their folders, in words.
+    pub left: BTreeMap<(Listing, PathBuf), String>,
+}
+
+/// The files that are read: the name in the key, and where each is.
+type Files = Vec<(String, PathBuf)>;
+
 /// What each outside path of the stages holds.
-pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Outside {
-    let mut wanted: BTreeMap<(Listing, PathBuf), Vec<String>> = BTreeMap::new();
-    let mut outside = Outside::new();
+pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Gathered {
+    let mut wanted: BTreeMap<(Listing, PathBuf), Files> = BTreeMap::new();
+    let (mut outside, mut left) = (Outside::new(), BTreeMap::new());
     for kind in kinds {
         for (field, path) in kind.outside() {
             let at = (Listing::of(kind, field), path.into_owned());
             if wanted.contains_key(&at) || outside.contains_key(&at) {
                 continue;
             }
-            match names(at.0, field, &at.1) {
-                Ok(names) => drop(wanted.insert(at, names)),
+            match files(at.0, field, &at.1) {
+                Ok((files, others)) => {
+                    let said = others.said(&crate::plan::tidy(&at.1));
+                    left.extend(said.map(|said| (at.clone(), said)));
+                    wanted.insert(at, files);
+                }
                 Err(why) => drop(outside.insert(at, Err(why))),
             }
         }
     }
-    let found = wanted.into_iter().map(|(at, names)| {
-        let found = digests(store, &at.1, names);
+    let found = wanted.into_iter().map(|(at, files)| {
+        let found = digests(store, files);
         (at, found)
     });
     outside.extend(found);
-    outside
+    Gathered { outside, left }
 }
 
-/// The names of the files below `path` that are read; one empty name for a file.
-fn names(listing: Listing, field: &str, path: &Path) -> Result<Vec<String>, String> {
-    let file = || {
-        if path.is_file() {
-            Ok(vec![String::new()])
-        } else {
+/// The files below `path` that are read (one without a name where it is a file itself), and what is not.
+fn files(listing: Listing, field: &str, path: &Path) -> Result<(Files, LeftOut), String> {
+    let all = |files| Ok((files, LeftOut::default()));
+    match listing {
+        Listing::Images { optional, .. } if optional && !path.exists() => all(Vec::new()),
+        Listing::Images { recursive, .. } => {
+            let listed = pixels::list_images(path, recursive).map_err(|e| e.to_string())?;
+            Ok((named(listed.files.into_iter()), listed.left))
+        }
+        Listing::Masks => {
+            let folder = pixels::MaskFolder::open(path).map_err(|e| e.to_string())?;
+            Ok((named(folder.files().into_iter().cloned()), folder.left))
+        }
+        Listing::All if path.is_dir() => all(all_files(path)?),
+        Listing::File | Listing::All if path.is_file() => all(vec![(String::new(), path.into())]),
+        Listing::File | Listing::All => {
             Err(format!("there is no file `{}` ({field})", path.display()))
         }
-    };
-    match listing {
-        Listing::ImagesIfPresent if !path.exists() => Ok(Vec::new()),
-        Listing::Images | Listing::ImagesIfPresent => image_names(path),
-        Listing::Masks => mask_names(path),
-        Listing::All if path.is_dir() => all_names(path),
-        Listing::File | Listing::All => file(),
     }
 }
 
-fn image_names(folder: &Path) -> Result<Vec<String>, String> {
-    let images = pixels::list_images(folder).map_err(|e| e.to_string())?;
-    let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
-    Ok(images.iter().filter_map(name).collect())
-}
-
-/// PNG and JSON files in the folder and one level below.
-fn mask_names(folder: &Path) -> Result<Vec<String>, String> {
-    let list = |at: &Path| -> Result<Vec<PathBuf>, String> {
-        let entries =
-            std::fs::read_dir(at).map_err(|e| format!("cannot read `{}`: {e}", at.display()))?;
-        Ok(entries.filter_map(Result::ok).map(|e| e.path()).collect())
-    };
-    let mut names = Vec::new();
-    for path in list(folder)? {
-        let files = if path.is_dir() {
-            list(&path)?
-        } else {
-            vec![path]
-        };
-        let masks = files
-            .iter()
-            .filter(|f| f.extension().is_some_and(|e| e == "png" || e == "json"));
-        let relative = masks.filter_map(|f| f.strip_prefix(folder).ok());
-        names.extend(relative.map(|f| f.to_string_lossy().into_owned()));
-    }
-    names.sort();
-    if names.is_empty() {
-        Err(format!("there are no masks in `{}`", folder.display()))
-    } else {
-        Ok(names)
-    }
+fn named(files: impl Iterator<Item = ImageFile>) -> Files {
+    files.map(|file| (file.name, file.path)).collect()
 }
 
 /// Whether an entry is a folder, or a link to one. The list of a folder says what most entries are; only links are looked
@@ -98,46 +88,33 @@ fn is_folder(entry: &DirEntry) -> std::io::Result<bool> {
 }
 
 /// Every file below the folder, by its path in it. What is no file (a pipe, a link that leads nowhere) is an error.
-fn all_names(folder: &Path) -> Result<Vec<String>, String> {
-    fn walk(at: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), String> {
+fn all_files(folder: &Path) -> Result<Files, String> {
+    fn walk(at: &Path, prefix: &str, files: &mut Files) -> Result<(), String> {
         let shown = |e: std::io::Error| format!("cannot read `{}`: {e}", at.display());
         for entry in std::fs::read_dir(at).map_err(shown)? {
             let entry = entry.map_err(shown)?;
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             if is_folder(&entry).map_err(shown)? {
-                walk(&entry.path(), &format!("{name}/"), names)?;
+                walk(&entry.path(), &format!("{name}/"), files)?;
             } else {
-                names.push(name);
+                files.push((name, entry.path()));
             }
         }
         Ok(())
     }
-    let mut names = Vec::new();
-    walk(folder, "", &mut names)?;
-    names.sort();
-    if names.is_empty() {
+    let mut files = Vec::new();
+    walk(folder, "", &mut files)?;
+    files.sort();
+    if files.is_empty() {
         return Err(format!("the folder `{}` is empty", folder.display()));
     }
-    Ok(names)
+    Ok(files)
 }
 
-fn digests(
-    store: &Store,
-    path: &Path,
-    names: Vec<String>,
-) -> Result<Vec<(String, Digest)>, String> {
-    let files: Vec<PathBuf> = names
-        .iter()
-        .map(|n| {
-            if n.is_empty() {
-                path.to_owned()
-            } else {
-                path.join(n)
-            }
-        })
-        .collect();
+fn digests(store: &Store, files: Files) -> Result<Vec<(String, Digest)>, String> {
+    let (names, paths): (Vec<String>, Vec<PathBuf>) = files.into_iter().unzip();
     let digests = store
-        .digests(&files)
+        .digests(&paths)
         .into_iter()
         .collect::<Result<Vec<Digest>, _>>();
     let digests = digests.map_err(|e| e.to_string())?;

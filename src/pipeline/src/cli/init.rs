@@ -136,10 +136,10 @@ fn remark(all: usize, left: usize) -> String {
 
 /// The names of at least three images.
 fn names(images: &Path) -> Result<Vec<String>, Fatal> {
-    let hint = "put PNG, JPEG or BMP images there, three at least, or name another folder: --images FOLDER";
-    let found = pixels::list_images(images).map_err(|e| Fatal::usage(e.to_string(), hint))?;
-    let named = found.iter().filter_map(|path| path.file_name()?.to_str());
-    let names: Vec<String> = named.map(str::to_owned).collect();
+    let hint = "put PNG, JPEG, BMP, TIFF or WebP images there, three at least, or name another folder: --images FOLDER";
+    let found = pixels::list_images(images, false);
+    let found = found.map_err(|e| Fatal::usage(e.to_string(), hint))?;
+    let names: Vec<String> = found.files.into_iter().map(|file| file.name).collect();
     if names.len() < 3 {
         let message = format!(
             "`{}` holds {} images: training, validation and testing need one each",

@@ -102,6 +102,9 @@ fn line(
             out += &format!("           - {detail}\n");
         }
     }
+    for left in session.left(planned.stage) {
+        out += &format!("           note: {left}\n");
+    }
     out
 }
 
@@ -209,10 +212,12 @@ fn json_lines(session: &Session, plan: &Plan) -> String {
             .into_iter()
             .map(|at| session.pipeline.stages[at].name.as_str())
             .collect();
+        let mut notes = why::notes(&session.pipeline, planned);
+        notes.extend(session.left(planned.stage).into_iter().map(str::to_owned));
         let line = json!({
             "event": "planned", "stage": stage.name, "kind": stage.kind.name(),
             "key": planned.key.map(|k| k.to_string()), "verdict": verdict,
-            "notes": why::notes(&session.pipeline, planned), "reasons": why::details(&planned.verdict), "why": reasons, "began_with": causes,
+            "notes": notes, "reasons": why::details(&planned.verdict), "why": reasons, "began_with": causes,
             "estimated_seconds": estimates.of(planned.stage).map(|e| e.seconds),
         });
         out += &format!("{line}\n");

@@ -8,8 +8,9 @@ use spec::{Device, Kind, Pipeline, Request};
 use store::{Ahead, Store};
 
 use super::args::PipelineArgs;
+use super::gather::{self, Gathered};
 use super::past::CachedPast;
-use super::{Fatal, gather, worker};
+use super::{Fatal, worker};
 use crate::plan::{self, Outside, Plan, World};
 
 /// A pipeline on this machine, ready to be planned again and again.
@@ -36,7 +37,7 @@ pub struct Session {
     pub wanted: BTreeSet<usize>,
     force: BTreeSet<usize>,
     keep_consumers: bool,
-    outside: Outside,
+    gathered: Gathered,
 }
 
 /// Whether the cache is going to be written.
@@ -79,7 +80,7 @@ impl Session {
             None => Vec::new(),
         };
         let visible = worker::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok(), facts.as_ref());
-        let outside = gather::gather(pipeline.stages.iter().map(|s| &s.kind), &store);
+        let gathered = gather::gather(pipeline.stages.iter().map(|s| &s.kind), &store);
         Ok(Self {
             pipeline,
             store,
@@ -93,20 +94,30 @@ impl Session {
             wanted,
             force,
             keep_consumers: args.keep_consumers,
-            outside,
+            gathered,
         })
     }
 
     /// What the outside paths of all stages hold.
     pub const fn outside(&self) -> &Outside {
-        &self.outside
+        &self.gathered.outside
+    }
+
+    /// What stage `at` does not read of its folders, in words.
+    pub fn left(&self, at: usize) -> Vec<&str> {
+        let kind = &self.pipeline.stages[at].kind;
+        let left = kind.outside().into_iter().filter_map(|(field, path)| {
+            let at = (plan::Listing::of(kind, field), path.into_owned());
+            self.gathered.left.get(&at).map(String::as_str)
+        });
+        left.collect()
     }
 
     /// The plan as things stand now.
     pub fn plan(&self) -> Plan {
         let past = CachedPast::new(&self.store, self.pipeline_path());
         let world = World {
-            outside: &self.outside,
+            outside: self.outside(),
             numerics: &self.numerics,
             past: &past,
             force: &self.force,
@@ -123,7 +134,7 @@ impl Session {
     pub fn plan_as(&self, numerics: &str) -> Plan {
         let past = CachedPast::new(&self.store, self.pipeline_path());
         let world = World {
-            outside: &self.outside,
+            outside: self.outside(),
             numerics,
             past: &past,
             force: &BTreeSet::new(),
@@ -162,7 +173,7 @@ impl Session {
                 }
                 _ => None,
             };
-            if read(&now) != read(&self.outside) {
+            if read(&now.outside) != read(self.outside()) {
                 return Err(format!("`{}` changed while the stage ran", path.display()));
             }
         }

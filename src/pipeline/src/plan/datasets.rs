@@ -114,12 +114,18 @@ const fn scale(prepare: &Prepare) -> Option<u32> {
 
 fn state(dataset: Dataset, root: &Path, scales: &BTreeSet<u32>, outside: &Outside) -> DatasetState {
     let facts = dataset.facts();
-    let count = |listing: Listing, path: PathBuf| own(dataset, outside.get(&(listing, path)));
-    let hr = |source: Source| count(Listing::Images, source.hr);
+    let count = |optional: bool, path: PathBuf| {
+        let listing = Listing::Images {
+            recursive: false,
+            optional,
+        };
+        own(dataset, outside.get(&(listing, path)))
+    };
+    let hr = |source: Source| count(false, source.hr);
     let lr = |scale: &u32| {
         let sources = facts.sources(root, Some(*scale)).into_iter();
         let lr = sources.filter_map(|source| source.lr);
-        let found = lr.map(|lr| count(Listing::ImagesIfPresent, lr)).sum();
+        let found = lr.map(|lr| count(true, lr)).sum();
         (*scale, found)
     };
     let has_lr = !facts.lr.is_empty();

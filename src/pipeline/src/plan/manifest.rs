@@ -4,7 +4,7 @@
 
 mod sam;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;
 
@@ -115,6 +115,12 @@ pub(super) fn manifest(
         let at = (Listing::of(&stage.kind, field), path.into_owned());
         if let Some(Ok(files)) = outside.get(&at) {
             let reads = |file: &str| reads(&stage.kind, field, &at.1, file);
+            if lr_scale(&stage.kind, field).is_some_and(|scale| has_twins(files, scale)) {
+                lines.put("lr_names", "exact first");
+            }
+            if at.0.decodes() && files.iter().any(|(file, _)| reads(file) && is_jpeg(file)) {
+                lines.put("decoder.jpeg", "libjpeg-turbo");
+            }
             lines.outside(&name, files, reads);
         }
     }
@@ -128,6 +134,36 @@ pub(super) fn manifest(
         }
     }
     text
+}
+
+/// The scale of a folder of LR images.
+fn lr_scale(kind: &Kind, field: &str) -> Option<u32> {
+    match kind {
+        Kind::Prepare(prepare) if field.starts_with("lr") => Some(prepare.degrade.scale()),
+        _ => None,
+    }
+}
+
+/// Whether a folder holds both `house` and `housex4`: there the second was taken for the first's LR image before.
+fn has_twins(files: &[(String, Digest)], scale: u32) -> bool {
+    let stem = |(name, _): &'_ (String, Digest)| {
+        let at = name.rfind('.').unwrap_or(name.len());
+        name[..at].to_owned()
+    };
+    let stems: BTreeSet<String> = files.iter().map(stem).collect();
+    let ending = format!("x{scale}");
+    let plain = |stem: &String| {
+        stem.strip_suffix(&ending)
+            .is_some_and(|plain| stems.contains(plain))
+    };
+    stems.iter().any(plain)
+}
+
+/// Whether a file is named as JPEG files are. They were decoded by another library before: its results are none of today's.
+fn is_jpeg(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let known = ["jpg", "jpeg", "jpe", "jfif"];
+    known.iter().any(|known| known.eq_ignore_ascii_case(ending))
 }
 
 /// What trainings have in common that differ only in when they stop and which weights they hand on: a finished one is
@@ -202,18 +238,22 @@ impl Lines {
 
     fn prepare(&mut self, prepare: &Prepare) {
         // Folders' paths, data sets' names and the name in tables do not change the pairs; what `only` and a data set
-        // leave out shows in the list of files.
+        // leave out shows in the list of files, and so does what `recursive` adds.
         let Prepare {
             images: _,
             dataset: _,
             root: _,
             lr: _,
             lr_if_present: _,
+            names,
+            recursive: _,
             degrade,
             only: _,
             seed,
             name: _,
         } = prepare;
+        // The usual names were tried before there was a template.
+        self.option("config.names", names.as_ref());
         match degrade {
             Degrade::Sr(scale) => self.put("config.degrade.sr", scale),
             Degrade::Denoise(sigma) => {
@@ -248,7 +288,9 @@ impl Lines {
                 }
                 self.sam(sam);
             }
-            Segmenter::Files { path: _ } | Segmenter::Zero | Segmenter::Other { masks: _ } => {}
+            // Without a choice a file is read in the one way that its form allows, as before there was one.
+            Segmenter::Files { path: _, read } => self.option("config.segmenter.read", *read),
+            Segmenter::Zero | Segmenter::Other { masks: _ } => {}
         }
     }
 

@@ -33,9 +33,12 @@ pub type Outside = BTreeMap<(Listing, PathBuf), Found>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Listing {
     /// The images of a folder.
-    Images,
-    /// The same, if the folder is there.
-    ImagesIfPresent,
+    Images {
+        /// Those of its sub-folders too.
+        recursive: bool,
+        /// Only if the folder is there.
+        optional: bool,
+    },
     /// The masks of a folder and of those in it.
     Masks,
     /// The file itself; its name is empty.
@@ -45,16 +48,31 @@ pub enum Listing {
 }
 
 impl Listing {
+    /// The images directly in a folder that must be there.
+    pub const IMAGES: Self = Self::Images {
+        recursive: false,
+        optional: false,
+    };
+
     /// How a stage of this kind reads what `field` names.
     pub fn of(kind: &Kind, field: &str) -> Self {
         match kind {
-            Kind::Prepare(_) if field == "lr_if_present" => Self::ImagesIfPresent,
-            Kind::Prepare(_) => Self::Images,
+            Kind::Prepare(prepare) => Self::Images {
+                recursive: prepare.recursive,
+                optional: field == "lr_if_present",
+            },
             Kind::Mask(_) if field == Kind::SAM_WEIGHTS => Self::File,
             Kind::Mask(_) => Self::Masks,
             Kind::Command(_) => Self::All,
             _ => Self::File,
         }
+    }
+}
+
+impl Listing {
+    /// Whether the files are images whose samples the stage reads.
+    const fn decodes(self) -> bool {
+        matches!(self, Self::Images { .. } | Self::Masks)
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod golden;
+mod jpeg;
 mod photos;
 mod resize;
 mod set5;

@@ -15,9 +15,9 @@ fn photographs() -> Vec<(PathBuf, Rgb8)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/photos");
     let paths = ["train", "test"]
         .into_iter()
-        .flat_map(|part| list_images(&folder.join(part)).unwrap());
+        .flat_map(|part| list_images(&folder.join(part), false).unwrap().files);
     paths
-        .map(|path| (path.clone(), read_rgb8(&path).unwrap().image))
+        .map(|file| (file.path.clone(), read_rgb8(&file.path).unwrap().image))
         .collect()
 }
 

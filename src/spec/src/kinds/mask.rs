@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sam::Sam;
-use crate::names::{Granularity, Of};
+use crate::names::{Granularity, MaskReading, Of};
 
 /// `mask`: `N_c` binary masks for each image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,9 +72,12 @@ pub enum Segmenter {
     Sam(Sam),
     /// Masks that others made.
     Files {
-        /// The folder: for each image `<image>/*.png`, or `<image>.json` with COCO run lengths as SAM's `amg.py`
-        /// writes it.
+        /// The folder: for each image `<image>/*.png` (or JPEG, BMP, TIFF, WebP), or `<image>.json` with COCO run
+        /// lengths as SAM's `amg.py` and SA-1B have them.
         path: PathBuf,
+        /// Which pixels of an image file are inside; what its form leaves no doubt about when absent.
+        #[serde(default)]
+        read: Option<MaskReading>,
     },
     /// All masks empty: a control.
     Zero,

@@ -13,7 +13,7 @@ use crate::datasets::{Datasets, Source};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
-    /// Folder of the HR (or clean) images: PNG, JPEG and BMP, 8 or 16 bit.
+    /// Folder of the HR (or clean) images: PNG, JPEG, BMP, TIFF and WebP, 8 or 16 bit.
     #[serde(default)]
     pub images: Option<PathBuf>,
     /// Instead of `images`: data sets by name below `root`, several of them joined. LR images that lie beside them are
@@ -23,12 +23,18 @@ pub struct Prepare {
     /// The folder that holds the data sets.
     #[serde(default)]
     pub root: Option<PathBuf>,
-    /// Folder of existing LR images, named as the HR ones or with `x<scale>` behind the name.
+    /// Folder of existing LR images, named as the HR ones or as the common releases do (docs/images.md).
     #[serde(default)]
     pub lr: Option<PathBuf>,
     /// The same, where that folder exists; where it does not, LR images are made.
     #[serde(default)]
     pub lr_if_present: Option<PathBuf>,
+    /// How LR images are named after HR ones, as `filename_tmpl` of BasicSR: `"{}x4"`, `"{}_LRBI_x4"`.
+    #[serde(default)]
+    pub names: Option<String>,
+    /// Whether images of sub-folders are read too. What is called `sub/a.png` has the name `sub__a`.
+    #[serde(default)]
+    pub recursive: bool,
     /// What is done to them.
     pub degrade: Degrade,
     /// Only these files of the folder, by name; all when empty.

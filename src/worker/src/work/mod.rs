@@ -25,6 +25,7 @@ mod masks;
 mod memory;
 mod model;
 mod pairs;
+mod partners;
 mod prepare;
 mod pretrained;
 mod reporter;

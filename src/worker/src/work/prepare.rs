@@ -1,11 +1,17 @@
 //! `prepare`: images of a folder become HR/LR pairs (METHOD: degradations).
-//! Unaware of masks and networks.
+//! Unaware of masks and networks, and of how an LR image is named (`partners`).
+//!
+//! ```text
+//!   folders ─> the images of each (the same list that is in the key) ─> wanted ones, by name
+//!     └─> LR folder? ─> a partner for each ─┐
+//!                                           └─> read, cropped or scaled down ─> hr/, lq/, pairs.json
+//! ```
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pixels::{Loaded, Rgb8, list_images, matlab_bicubic_u8, read_rgb8, write_png};
+use pixels::{ImageFile, Loaded, Note, Rgb8, list_images, matlab_bicubic_u8, read_rgb8, write_png};
 use rayon::prelude::*;
 use spec::Job;
 use spec::datasets::Source;
@@ -14,18 +20,19 @@ use store::Digest;
 
 use super::entry::FactMap;
 use super::pairs::{PairEntry, PairList};
+use super::partners::LrImages;
 use super::{Reporter, WorkError, files};
 
 /// Writes `pairs.json`, `hr/` and, for SR, `lq/`.
 pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
-    let folders = opened(config)?;
-    let images = chosen(config, &folders)?;
+    let folders = opened(config, reporter)?;
+    let images = chosen(&folders)?;
     files::make_folder(job.out.join("hr"))?;
     if matches!(config.degrade, Degrade::Sr(_)) {
         files::make_folder(job.out.join("lq"))?;
     }
     let done = AtomicUsize::new(0);
-    let pairs: Vec<PairEntry> = images
+    let pairs: Vec<(PairEntry, Vec<Note>)> = images
         .par_iter()
         .map(|image| {
             reporter.check_stop()?;
@@ -34,13 +41,19 @@ pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<Fa
             Ok(entry)
         })
         .collect::<Result<_, WorkError>>()?;
-    for entry in pairs.iter().filter(|p| !p.notes.is_empty()) {
-        reporter.note(format!("{}: {}", entry.name, entry.notes.join(", ")));
+    for ((entry, of_lr), wanted) in pairs.iter().zip(&images) {
+        if !entry.notes.is_empty() {
+            reporter.note(format!("{}: {}", entry.name, entry.notes.join(", ")));
+        }
+        if let (false, Some(lr)) = (of_lr.is_empty(), &wanted.lr) {
+            let notes: Vec<String> = of_lr.iter().map(ToString::to_string).collect();
+            reporter.note(format!("LR image {}: {}", lr.name, notes.join(", ")));
+        }
     }
     let list = PairList {
         degrade: config.degrade,
         seed: config.seed,
-        pairs,
+        pairs: pairs.into_iter().map(|(entry, _)| entry).collect(),
     };
     files::write_json(&job.out.join("pairs.json"), &list)?;
     Ok(FactMap::from([("images".into(), list.pairs.len().into())]))
@@ -48,52 +61,68 @@ pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<Fa
 
 /// A folder that images come from.
 struct Folder {
-    source: Source,
-    /// Its HR images.
-    hr: Vec<PathBuf>,
-    /// The LR images by name without ending, where the folder of them is there.
-    lr: Option<BTreeMap<String, PathBuf>>,
+    /// Its HR images that are wanted.
+    hr: Vec<ImageFile>,
+    /// The LR images, where the folder of them is there.
+    lr: Option<LrImages>,
 }
 
-/// An image that is wanted, and where it is from.
+/// An image that is wanted, and its LR image.
 struct Wanted<'f> {
-    path: &'f Path,
-    folder: &'f Folder,
+    hr: &'f ImageFile,
+    lr: Option<&'f ImageFile>,
 }
 
-fn opened(config: &Prepare) -> Result<Vec<Folder>, WorkError> {
+fn opened(config: &Prepare, reporter: &Reporter) -> Result<Vec<Folder>, WorkError> {
+    let list = |path: &Path| -> Result<Vec<ImageFile>, WorkError> {
+        let listed = list_images(path, config.recursive)?;
+        if let Some(left) = listed.left.said(path) {
+            reporter.note(left);
+        }
+        Ok(listed.files)
+    };
     let open = |source: Source| {
+        let mut hr = list(&source.hr)?;
+        hr.retain(|image| is_wanted(config, &source, image));
         let lr = source.lr.as_ref();
-        let lr = lr.filter(|lr| source.needs_lr || lr.is_dir());
-        let by_name = |paths: Vec<PathBuf>| paths.into_iter().map(|p| (name_of(&p), p)).collect();
-        Ok(Folder {
-            hr: list_images(&source.hr)?,
-            lr: lr.map(|lr| list_images(lr).map(by_name)).transpose()?,
-            source,
-        })
+        let lr = match (
+            lr.filter(|lr| source.needs_lr || lr.is_dir()),
+            config.degrade,
+        ) {
+            (Some(lr), Degrade::Sr(scale)) => {
+                let shown = lr.display().to_string();
+                let template = config.names.as_deref();
+                Some(LrImages::new(list(lr)?, shown, scale, template))
+            }
+            _ => None,
+        };
+        Ok(Folder { hr, lr })
     };
     config.sources().into_iter().map(open).collect()
 }
 
+/// Several data sets may share a folder: each image comes once, from the one that has it.
+fn is_wanted(config: &Prepare, source: &Source, image: &ImageFile) -> bool {
+    let name = &image.name;
+    source.dataset.is_none_or(|d| d.facts().has(name)) && config.reads("images", &source.hr, name)
+}
+
 /// The images that are wanted, in the order of their names; no two of them with one name.
-fn chosen<'f>(config: &Prepare, folders: &'f [Folder]) -> Result<Vec<Wanted<'f>>, WorkError> {
-    let wanted = |image: &Wanted| {
-        let name = image.path.file_name().unwrap_or_default().to_string_lossy();
-        let source = &image.folder.source;
-        // Several data sets may share a folder: each image comes once, from the one that has it.
-        source.dataset.is_none_or(|d| d.facts().has(&name))
-            && config.reads("images", &source.hr, &name)
-    };
-    let all = folders.iter().flat_map(|folder| {
-        let paths = folder.hr.iter();
-        paths.map(move |path| Wanted { path, folder })
-    });
-    let mut images: Vec<Wanted> = all.filter(wanted).collect();
-    images.sort_by(|a, b| a.path.file_name().cmp(&b.path.file_name()));
-    let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
+fn chosen(folders: &[Folder]) -> Result<Vec<Wanted<'_>>, WorkError> {
+    let mut images = Vec::new();
+    for folder in folders {
+        let hr: Vec<&ImageFile> = folder.hr.iter().collect();
+        let partners = folder.lr.as_ref().map(|lr| lr.partners(&hr)).transpose()?;
+        for (at, hr) in hr.into_iter().enumerate() {
+            let lr = partners.as_ref().map(|partners| partners[at]);
+            images.push(Wanted { hr, lr });
+        }
+    }
+    images.sort_by(|a, b| a.hr.name.cmp(&b.hr.name));
+    let mut seen: BTreeMap<String, &ImageFile> = BTreeMap::new();
     for image in &images {
-        if let Some(other) = seen.insert(name_of(image.path), image.path) {
-            let (a, b) = (other.display(), image.path.display());
+        if let Some(other) = seen.insert(image.hr.title(), image.hr) {
+            let (a, b) = (other.path.display(), image.hr.path.display());
             return Err(WorkError::new(
                 format!("`{a}` and `{b}` have one name"),
                 "rename one: results are told apart by the name without ending",
@@ -103,18 +132,17 @@ fn chosen<'f>(config: &Prepare, folders: &'f [Folder]) -> Result<Vec<Wanted<'f>>
     Ok(images)
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_stem()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
-fn pair(config: &Prepare, wanted: &Wanted<'_>, out: &Path) -> Result<PairEntry, WorkError> {
-    let path = wanted.path;
+fn pair(
+    config: &Prepare,
+    wanted: &Wanted<'_>,
+    out: &Path,
+) -> Result<(PairEntry, Vec<Note>), WorkError> {
+    let path = &wanted.hr.path;
     let Loaded { image, notes } = read_rgb8(path)?;
-    let name = name_of(path);
+    let name = wanted.hr.title();
     let digest = Digest::of_image(image.width, image.height, &image.data).to_string();
-    let (hr, lq) = match (config.degrade, &wanted.folder.lr) {
+    let mut of_lr = Vec::new();
+    let (hr, lq) = match (config.degrade, wanted.lr) {
         (Degrade::Denoise(_), _) => (image, None),
         (Degrade::Sr(scale), None) => {
             let hr = mod_crop(&image, scale as usize, path)?;
@@ -122,9 +150,10 @@ fn pair(config: &Prepare, wanted: &Wanted<'_>, out: &Path) -> Result<PairEntry, 
             (hr, Some(lq))
         }
         (Degrade::Sr(scale), Some(lr)) => {
-            let lr = lr_of(path, scale as usize, lr, wanted.folder)?;
-            let (hr, lq) = existing(&image, scale as usize, lr, path)?;
-            (hr, Some(lq))
+            let loaded = read_rgb8(&lr.path)?;
+            of_lr = loaded.notes;
+            let hr = cropped(&image, scale as usize, &loaded.image, [path, &lr.path])?;
+            (hr, Some(loaded.image))
         }
     };
     let (width, height) = lq
@@ -137,7 +166,7 @@ fn pair(config: &Prepare, wanted: &Wanted<'_>, out: &Path) -> Result<PairEntry, 
         write_png(&out.join(lq_name), lq)?;
     }
     let notes = notes.iter().map(ToString::to_string).collect();
-    Ok(PairEntry {
+    let entry = PairEntry {
         name,
         hr: hr_name,
         lq: lq_name,
@@ -145,7 +174,8 @@ fn pair(config: &Prepare, wanted: &Wanted<'_>, out: &Path) -> Result<PairEntry, 
         height,
         digest,
         notes,
-    })
+    };
+    Ok((entry, of_lr))
 }
 
 fn mod_crop(image: &Rgb8, scale: usize, path: &Path) -> Result<Rgb8, WorkError> {
@@ -161,32 +191,13 @@ fn mod_crop(image: &Rgb8, scale: usize, path: &Path) -> Result<Rgb8, WorkError> 
     Ok(image.mod_crop(scale)?)
 }
 
-/// The LR image of the same name, with `x<scale>` behind it in most published sets.
-fn lr_of<'l>(
-    path: &Path,
-    scale: usize,
-    lr: &'l BTreeMap<String, PathBuf>,
-    folder: &Folder,
-) -> Result<&'l Path, WorkError> {
-    let name = name_of(path);
-    let found = lr.get(&format!("{name}x{scale}")).or_else(|| lr.get(&name));
-    found.map(PathBuf::as_path).ok_or_else(|| {
-        let lr = folder.source.lr.as_deref().unwrap_or(Path::new(""));
-        let (image, lr) = (path.display(), lr.display());
-        let message = format!("there is no LR image for `{image}` in `{lr}`");
-        let hint = format!("it is called `{name}x{scale}.png` or `{name}.png`");
-        WorkError::new(message, hint)
-    })
-}
-
-/// The LR image, and the HR image cropped to it.
-fn existing(
+/// The HR image cropped to what its LR image shows.
+fn cropped(
     image: &Rgb8,
     scale: usize,
-    lr_path: &Path,
-    path: &Path,
-) -> Result<(Rgb8, Rgb8), WorkError> {
-    let lr = read_rgb8(lr_path)?.image;
+    lr: &Rgb8,
+    [path, lr_path]: [&Path; 2],
+) -> Result<Rgb8, WorkError> {
     let (width, height) = (lr.width * scale, lr.height * scale);
     if image.width < width
         || image.height < height
@@ -207,5 +218,5 @@ fn existing(
             "use the LR folder of this scale, or none to have it made",
         ));
     }
-    Ok((image.crop(0, 0, width, height)?, lr))
+    Ok(image.crop(0, 0, width, height)?)
 }

@@ -28,7 +28,7 @@ use super::{Exit, Fatal, say};
                   --weights sam_vit_b_01ec64.pth --model vit-b --grid 32"
 )]
 pub struct MasksArgs {
-    /// The pictures: PNG or JPEG.
+    /// The pictures: PNG, JPEG, BMP, TIFF or WebP.
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// Where the results go.

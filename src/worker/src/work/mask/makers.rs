@@ -1,12 +1,17 @@
 //! Segmenters without a network: graph segmentation, files of others, and the controls.
 //! Unaware of what the masks are for.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pixels::{GraphConfig, MaskStack, Rle, graph_masks, read_masks};
+use pixels::{
+    GRAPH_BYTES, GraphConfig, MaskFolder, MaskRead, MaskStack, Reading, Rle, check_memory,
+    graph_masks, memory_budget,
+};
 use rayon::prelude::*;
 use spec::Job;
 use spec::kinds::{Graph, Mask, Segmenter};
+use spec::names::MaskReading;
 
 use super::images::Images;
 use super::output;
@@ -21,15 +26,19 @@ pub(super) fn run(config: &Mask, job: &Job, reporter: &Reporter) -> Result<FactM
     output::begin(job)?;
     let total = images.len();
     let done = AtomicUsize::new(0);
-    let entries: Vec<MaskEntry> = (0..total)
-        .into_par_iter()
-        .map(|at| {
-            reporter.check_stop()?;
-            let entry = output::write(job, images.entry(at), &maker.stack(at)?)?;
-            reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-            Ok(entry)
-        })
-        .collect::<Result<_, WorkError>>()?;
+    let one = |at: usize| -> Result<MaskEntry, WorkError> {
+        reporter.check_stop()?;
+        let entry = output::write(job, images.entry(at), &maker.stack(at)?)?;
+        reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+        Ok(entry)
+    };
+    let mut entries: Vec<MaskEntry> = Vec::new();
+    // Images that would not fit into memory side by side are segmented in smaller groups.
+    for group in groups(&images, &config.segmenter)? {
+        let group: Vec<MaskEntry> = group.into_par_iter().map(one).collect::<Result<_, _>>()?;
+        entries.extend(group);
+    }
+    maker.say(reporter);
     output::finish(job, config.count(), entries, reporter)
 }
 
@@ -37,6 +46,9 @@ struct Maker<'a> {
     config: &'a Mask,
     images: &'a Images,
     other: Option<Masks>,
+    files: Option<MaskFolder>,
+    /// Mask files with losses, which were divided at half.
+    halved: AtomicUsize,
 }
 
 impl<'a> Maker<'a> {
@@ -55,11 +67,40 @@ impl<'a> Maker<'a> {
                 "add images, or use `segmenter: zero`",
             ));
         }
+        let files = match &config.segmenter {
+            Segmenter::Files { path, .. } => Some(MaskFolder::open(path)?),
+            _ => None,
+        };
         Ok(Self {
             config,
             images,
             other,
+            files,
+            halved: AtomicUsize::new(0),
         })
+    }
+
+    /// What is to be known of the files that were read.
+    fn say(&self, reporter: &Reporter) {
+        let (Segmenter::Files { path, .. }, Some(files)) = (&self.config.segmenter, &self.files)
+        else {
+            return;
+        };
+        if let Some(left) = files.left.said(path) {
+            reporter.note(left);
+        }
+        let halved = self.halved.load(Ordering::Relaxed);
+        if halved > 0 {
+            let files = if halved == 1 {
+                "1 mask file is".into()
+            } else {
+                format!("{halved} mask files are")
+            };
+            reporter.note(format!(
+                "{files} stored with losses (JPEG): inside is what is at least half as bright as white; `read:` beside \
+                 `path` chooses otherwise"
+            ));
+        }
     }
 
     fn stack(&self, at: usize) -> Result<MaskStack, WorkError> {
@@ -72,9 +113,13 @@ impl<'a> Maker<'a> {
                 count,
                 &graph_config(graph),
             )),
-            (Segmenter::Files { path }, _) => {
-                let masks = read_masks(path, self.images.name(at), width, height)?;
-                Ok(MaskStack::new(width, height, count, masks)?)
+            (Segmenter::Files { read, .. }, _) => {
+                let Some(files) = &self.files else {
+                    return Ok(MaskStack::new(width, height, count, Vec::new())?);
+                };
+                let read = files.read(self.images.name(at), (width, height), reading(*read))?;
+                self.halved.fetch_add(read.halved, Ordering::Relaxed);
+                Ok(MaskStack::new(width, height, count, read.masks)?)
             }
             (Segmenter::Other { .. }, Some(other)) => {
                 let next = other.stack((at + 1) % self.images.len())?;
@@ -90,6 +135,39 @@ impl<'a> Maker<'a> {
                 Ok(MaskStack::new(width, height, count, Vec::new())?)
             }
         }
+    }
+}
+
+/// Consecutive images that may be worked on at once. Errors: where one alone takes too much memory.
+fn groups(images: &Images, segmenter: &Segmenter) -> Result<Vec<Range<usize>>, WorkError> {
+    let bytes = match segmenter {
+        Segmenter::Graph(_) => GRAPH_BYTES,
+        _ => 2,
+    };
+    let (mut groups, mut begin, mut held) = (Vec::new(), 0, 0_u64);
+    for at in 0..images.len() {
+        let (width, height) = images.size(at);
+        let what = format!("segmenting `{}`", images.name(at));
+        check_memory(&what, (width, height), bytes)?;
+        let need = (width as u64) * (height as u64) * bytes;
+        if held + need > memory_budget() {
+            groups.push(begin..at);
+            (begin, held) = (at, 0);
+        }
+        held += need;
+    }
+    groups.push(begin..images.len());
+    Ok(groups)
+}
+
+/// The same choice in the words of the crate that reads.
+fn reading(wanted: Option<MaskReading>) -> MaskRead {
+    match wanted {
+        None => MaskRead::Auto,
+        Some(MaskReading::Nonzero) => MaskRead::By(Reading::Nonzero),
+        Some(MaskReading::Half) => MaskRead::By(Reading::Half),
+        Some(MaskReading::Alpha) => MaskRead::By(Reading::Alpha),
+        Some(MaskReading::Index) => MaskRead::By(Reading::Index),
     }
 }
 

@@ -1,0 +1,156 @@
+//! Decodes PNG, BMP, TIFF and WebP to whatever samples they have, and hands JPEG to its own module.
+//! Unaware of what samples become afterwards.
+//!
+//! ```text
+//!   bytes ─> which format (content, never the name) ─> its header: size, pages ─> bounds ─> samples ─> turned
+//! ```
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::tiff::TiffDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
+
+use crate::error::{PixelError, Result};
+use crate::{jpeg, limits, png, tiff};
+
+/// An image as its file has it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts of a file that do not hang together"
+)]
+pub(crate) struct Decoded {
+    /// The samples, upright.
+    pub image: DynamicImage,
+    /// Whether an orientation tag turned it.
+    pub turned: bool,
+    /// Whether the file holds further pages or frames.
+    pub first_of_many: bool,
+    /// Whether samples are indices of colours.
+    pub palette: bool,
+    /// Whether coding changed samples: JPEG, and WebP unless it says otherwise.
+    pub lossy: bool,
+}
+
+/// Decodes the bytes of a file; `path` is for messages only. Errors: [`PixelError::NotAnImage`],
+/// [`PixelError::TooLarge`], [`PixelError::TooMuchMemory`], [`PixelError::Unsupported`], [`PixelError::Damaged`].
+pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Decoded> {
+    let broken = |error: ImageError| failed(&error, path);
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => {
+            let file = png::read(bytes).map_err(|reason| damaged(path, reason))?;
+            limits::check_pixels(path, file.size)?;
+            let decoder = PngDecoder::with_limits(Cursor::new(file.bytes), bounds());
+            let mut decoded = finish(decoder.map_err(broken)?, path)?;
+            decoded.palette = file.palette;
+            decoded.first_of_many = file.animated;
+            Ok(decoded)
+        }
+        Ok(ImageFormat::Bmp) => finish(BmpDecoder::new(Cursor::new(bytes)).map_err(broken)?, path),
+        Ok(ImageFormat::Tiff) => {
+            let file = tiff::read(bytes).map_err(|reason| damaged(path, reason))?;
+            if let Some(reason) = file.unsupported() {
+                return Err(unsupported(path, reason));
+            }
+            let decoder = TiffDecoder::new(Cursor::new(bytes)).map_err(broken)?;
+            let mut decoded = finish(decoder, path)?;
+            decoded.first_of_many = file.first_of_many;
+            Ok(decoded)
+        }
+        Ok(ImageFormat::WebP) => {
+            let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(broken)?;
+            let first_of_many = decoder.has_animation();
+            let mut decoded = finish(decoder, path)?;
+            decoded.first_of_many = first_of_many;
+            decoded.lossy = bytes.windows(4).take(1 << 16).any(|four| four == b"VP8 ");
+            Ok(decoded)
+        }
+        Ok(ImageFormat::Jpeg) => {
+            let (image, orientation) = jpeg::decode(bytes, path)?;
+            let mut decoded = turned(image, orientation);
+            decoded.lossy = true;
+            Ok(decoded)
+        }
+        other => Err(PixelError::NotAnImage {
+            path: path.into(),
+            found: other
+                .ok()
+                .map(|format| format!("it seems to be {format:?}")),
+        }),
+    }
+}
+
+/// The palette indices of a PNG file as grey values. The errors are those of [`decode`].
+pub(crate) fn decode_indices(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
+    let file = png::read(bytes).map_err(|reason| damaged(path, reason))?;
+    limits::check_pixels(path, file.size)?;
+    let decoder = PngDecoder::with_limits(Cursor::new(file.with_indices()), bounds());
+    let decoder = decoder.map_err(|error| failed(&error, path))?;
+    finish(decoder, path).map(|decoded| decoded.image)
+}
+
+/// What decoders may allocate besides the samples.
+fn bounds() -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(limits::memory_budget());
+    limits
+}
+
+/// Checks the size before anything is allocated for it, then decodes and turns. A tag that cannot be read is none.
+fn finish(mut decoder: impl ImageDecoder, path: &Path) -> Result<Decoded> {
+    let (width, height) = decoder.dimensions();
+    let size = (width as usize, height as usize);
+    limits::check_pixels(path, size)?;
+    // The samples, their copy in 8-bit RGB, and as much again for turning.
+    let bytes = 2 * u64::from(decoder.color_type().bytes_per_pixel()) + 3;
+    limits::check_memory(&format!("decoding `{}`", path.display()), size, bytes)?;
+    decoder
+        .set_limits(bounds())
+        .map_err(|error| failed(&error, path))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| failed(&error, path))?;
+    if matches!(
+        image,
+        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)
+    ) {
+        let reason = "its samples are floating-point numbers, whose range nothing says";
+        return Err(unsupported(path, reason.into()));
+    }
+    Ok(turned(image, orientation))
+}
+
+fn turned(mut image: DynamicImage, orientation: Orientation) -> Decoded {
+    image.apply_orientation(orientation);
+    Decoded {
+        image,
+        turned: orientation != Orientation::NoTransforms,
+        first_of_many: false,
+        palette: false,
+        lossy: false,
+    }
+}
+
+fn failed(error: &ImageError, path: &Path) -> PixelError {
+    match error {
+        ImageError::Unsupported(error) => unsupported(path, error.to_string()),
+        error => damaged(path, error.to_string()),
+    }
+}
+
+fn unsupported(path: &Path, reason: String) -> PixelError {
+    PixelError::Unsupported {
+        path: path.into(),
+        reason,
+    }
+}
+
+fn damaged(path: &Path, reason: String) -> PixelError {
+    PixelError::Damaged {
+        path: path.into(),
+        reason,
+    }
+}
