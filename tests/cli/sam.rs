@@ -578,3 +578,22 @@ fn masks_say_what_is_wrong() {
         .says("does not fit the model")
         .says("this looks like Segment Anything");
 }
+
+#[test]
+fn crops_of_a_picture_of_seven_by_five_pixels() {
+    let Some(test) = tiny("crops_of_a_picture_of_seven_by_five_pixels") else {
+        return;
+    };
+    let test = test.photo("a.png", 7, 5);
+    for layers in [1, 2, 4] {
+        let mut command = test.command("masks a.png --out made --weights sam.safetensors --grid 2");
+        let layers = format!("crop_n_layers={layers}");
+        let model = SHAPE
+            .replace(": ", "\": ")
+            .replace(", ", ", \"")
+            .replace('{', "{\"");
+        command.args(["--model", &model, "--set", &layers, "--device", "cpu"]);
+        let ran = crate::support::Ran::of(command.output().unwrap());
+        ran.exits(0).says("masks: made/");
+    }
+}

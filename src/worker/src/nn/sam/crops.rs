@@ -25,7 +25,10 @@ pub fn crop_boxes(
                 (crop_w - overlap) * (i / side),
                 (crop_h - overlap) * (i % side),
             );
-            boxes.push(([x, y, (x + crop_w).min(w), (y + crop_h).min(h)], layer));
+            // Of an image of few pixels nothing may be left for the last crops of a deep layer.
+            if x < w && y < h {
+                boxes.push(([x, y, (x + crop_w).min(w), (y + crop_h).min(h)], layer));
+            }
         }
     }
     boxes
@@ -62,6 +65,20 @@ mod tests {
         ([0, 0, 71, 61], 2),
     ];
     const OFFICIAL_LAST: (Box4, usize) = ([132, 102, 200, 160], 2);
+
+    #[test]
+    fn crops_of_an_image_of_few_pixels_are_never_empty() {
+        for (width, height) in [(7, 5), (1, 1), (2, 300), (3, 1)] {
+            for layers in 1..=4 {
+                let boxes = crop_boxes(width, height, layers, 512.0 / 1500.0);
+                assert!(
+                    boxes.iter().all(|([l, t, r, b], _)| l < r && t < b),
+                    "{width}x{height}"
+                );
+                assert!(boxes.iter().any(|(_, layer)| *layer == layers));
+            }
+        }
+    }
 
     #[test]
     fn only_edges_inside_the_image_cut_off() {
