@@ -12,6 +12,8 @@ kill_test() { cargo test --release --workspace --test kill | note; }
 # Whole runs of commands: killed, eight at once, a full disk, flipped bits. Then the cache alone, the same and its clocks.
 PIPELINE_SOAK=1 cargo test --release --workspace --test cli soak -- --nocapture --test-threads 1 | note
 PIPELINE_SOAK=1 cargo test --release --workspace --test store soak -- --test-threads 1 | note
+# Images, mask files and run lengths that were changed at random, side by side.
+PIPELINE_FUZZ_SECONDS=${FUZZ:-1800} cargo test --release -p pixels --test pixels fuzz:: -- --nocapture | note
 if [ "${TRAININGS:-1}" != 0 ]; then
     PIPELINE_KILL_ROUNDS=${ROUNDS:-100} PIPELINE_KILLS=4 PIPELINE_KILL_SEED=${SEED:-7} kill_test
     PIPELINE_KILL_ROUNDS=1 PIPELINE_KILLS=${KILLS:-20} PIPELINE_KILL_SEED=${SEED:-7} \

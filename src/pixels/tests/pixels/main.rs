@@ -3,6 +3,11 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+#[path = "../../../../tests/dice.rs"]
+mod dice;
+mod fuzz;
+#[path = "../../../../tests/fuzz.rs"]
+mod fuzzer;
 mod golden;
 mod jpeg;
 mod photos;
