@@ -39,6 +39,8 @@ mod killed;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod perfect;
+#[cfg(test)]
 mod pth;
 #[cfg(test)]
 mod real;

@@ -25,6 +25,7 @@ mod resize;
 mod resize_float;
 mod resize_pil;
 mod rle;
+pub mod score;
 mod segment;
 mod ssim;
 mod stack;
@@ -41,7 +42,7 @@ pub use crate::limits::{MAX_PIXELS_SETTING, check_memory, max_pixels, memory_bud
 pub use crate::mask_files::{MaskFolder, MasksRead};
 pub use crate::mask_image::{MaskRead, Reading};
 pub use crate::mask_json::decode_mask_json;
-pub use crate::metric::{Channel, metrics, psnr, ssim};
+pub use crate::metric::{Channel, measured, metrics, psnr, ssim};
 pub use crate::noise::{RandomState, gaussian_noise_bgr, noisy_chw_f32};
 pub use crate::overlay::overlay;
 pub use crate::prompt::point_grid;

@@ -44,6 +44,26 @@ pub fn metrics(
     Ok(compare(restored, reference, shave, channel, true))
 }
 
+/// [`metrics`] with NaN for what is undefined on an image that is too small for it. Errors: [`PixelError::SizesDiffer`].
+pub fn measured(
+    restored: &Rgb8,
+    reference: &Rgb8,
+    shave: usize,
+    channel: Channel,
+) -> Result<(f64, f64)> {
+    let undefined = |value: Result<f64>| match value {
+        Err(PixelError::TooSmall { .. }) => Ok(f64::NAN),
+        other => other,
+    };
+    match metrics(restored, reference, shave, channel) {
+        Err(PixelError::TooSmall { .. }) => Ok((
+            undefined(psnr(restored, reference, shave, channel))?,
+            f64::NAN,
+        )),
+        other => other,
+    }
+}
+
 /// Both metrics of images that were checked; SSIM is only meant `with_ssim`.
 fn compare(
     restored: &Rgb8,
@@ -146,6 +166,18 @@ mod tests {
         assert!(psnr(&a, &a, 6, Channel::Rgb).is_ok());
         assert!(psnr(&a, &a, 7, Channel::Rgb).is_err());
         assert!(psnr(&a, &a, usize::MAX, Channel::Rgb).is_err());
+    }
+
+    #[test]
+    fn what_an_image_is_too_small_for_is_undefined() {
+        let (a, b) = (noise(20, 13, 1), noise(20, 13, 2));
+        let value = |shave| measured(&a, &b, shave, Channel::Rgb).unwrap();
+        assert_eq!(value(1), metrics(&a, &b, 1, Channel::Rgb).unwrap());
+        let (psnr, ssim) = value(2);
+        assert!(psnr.is_finite() && ssim.is_nan());
+        let (psnr, ssim) = value(7);
+        assert!(psnr.is_nan() && ssim.is_nan());
+        assert!(measured(&a, &noise(13, 20, 1), 7, Channel::Rgb).is_err());
     }
 
     #[test]

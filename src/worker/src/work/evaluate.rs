@@ -1,9 +1,10 @@
 //! `evaluate`: PSNR and SSIM of each image (METHOD: evaluation).
 //! Unaware of tables and baselines.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use pixels::{Channel, MaskStack, Rgb8, write_png};
+use pixels::{Channel, MaskStack, PixelError, Rgb8, score, write_png};
 use serde::Serialize;
 use spec::Job;
 use spec::kinds::{Evaluate, Tiling};
@@ -47,12 +48,18 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
             .transpose()?,
     };
     let mut rows = Vec::new();
+    let mut unusual = Unusual::default();
     for at in 0..pairs.list.pairs.len() {
         reporter.check_stop()?;
         let stack = masks.as_ref().map(|m| m.stack(at)).transpose()?;
-        rows.push(protocol.row(&pairs, at, &model, stack.as_ref())?);
+        let values = protocol.values(&pairs, at, &model, stack.as_ref())?;
+        let name = &pairs.list.pairs[at].name;
+        unusual.look(name, &protocol.metrics, &values);
+        let texts = values.iter().map(|value| score::text(*value));
+        rows.push(std::iter::once(name.clone()).chain(texts).collect());
         reporter.images(at + 1, pairs.list.pairs.len());
     }
+    unusual.tell(reporter);
     write_csv(job, &protocol, &rows)?;
     let summary = Summary {
         images: rows.len(),
@@ -83,38 +90,89 @@ struct Protocol {
 }
 
 impl Protocol {
-    /// The image's name and its metrics.
-    fn row(
+    /// The image's metrics.
+    fn values(
         &self,
         pairs: &Pairs,
         at: usize,
         model: &Model,
         stack: Option<&MaskStack>,
-    ) -> Result<Vec<String>, WorkError> {
+    ) -> Result<Vec<f64>, WorkError> {
         let name = &pairs.list.pairs[at].name;
         let restored = model.restore(&pairs.lq(at)?, stack, self.tiling)?;
         if let Some(folder) = &self.keep {
             write_png(&folder.join(format!("{name}.png")), &restored)?;
         }
         let values = self.measure(&restored, &pairs.hr(at)?);
-        let values = values.map_err(|e| {
+        values.map_err(|e| {
             let (message, hint) = e.split_once("\nhint: ").unwrap_or((&e, ""));
             WorkError::new(format!("{name}: {message}"), hint)
-        })?;
-        Ok(std::iter::once(name.clone())
-            .chain(values.iter().map(ToString::to_string))
-            .collect())
+        })
     }
 
     fn measure(&self, restored: &Rgb8, reference: &Rgb8) -> Result<Vec<f64>, String> {
         let (shave, channel) = (self.shave as usize, channel(self.luma));
         let all = match self.metrics.as_slice() {
-            [Metric::Psnr, Metric::Ssim] => pixels::metrics(restored, reference, shave, channel)
-                .map(|(psnr, ssim)| vec![psnr, ssim]),
-            [Metric::Psnr] => pixels::psnr(restored, reference, shave, channel).map(|v| vec![v]),
-            _ => pixels::ssim(restored, reference, shave, channel).map(|v| vec![v]),
+            [Metric::Psnr] => match pixels::psnr(restored, reference, shave, channel) {
+                Err(PixelError::TooSmall { .. }) => Ok(vec![f64::NAN]),
+                other => other.map(|psnr| vec![psnr]),
+            },
+            both => pixels::measured(restored, reference, shave, channel).map(|(psnr, ssim)| {
+                let value = |metric: &Metric| match metric {
+                    Metric::Psnr => psnr,
+                    Metric::Ssim => ssim,
+                };
+                both.iter().map(value).collect()
+            }),
         };
         all.map_err(|e| e.to_string())
+    }
+}
+
+/// Images whose values are not what they are for others, by what is said of them.
+#[derive(Default)]
+struct Unusual {
+    perfect: Vec<String>,
+    undefined: BTreeMap<Metric, Vec<String>>,
+}
+
+impl Unusual {
+    fn look(&mut self, name: &str, metrics: &[Metric], values: &[f64]) {
+        for (metric, value) in metrics.iter().zip(values) {
+            if value.is_nan() {
+                let names = self.undefined.entry(*metric).or_default();
+                names.push(name.to_owned());
+            } else if score::is_capped(metric.as_str(), *value) {
+                self.perfect.push(name.to_owned());
+            }
+        }
+    }
+
+    fn tell(&self, reporter: &Reporter) {
+        let cap = score::CAP;
+        if !self.perfect.is_empty() {
+            let names = listed(&self.perfect);
+            reporter.note(format!(
+                "a PSNR above {cap} dB counts as {cap} dB in means and differences: {names}"
+            ));
+        }
+        for (metric, names) in &self.undefined {
+            let (metric, names) = (metric.as_str().to_uppercase(), listed(names));
+            reporter.note(format!(
+                "too small for {metric} after shaving, and left out of its means: {names}"
+            ));
+        }
+    }
+}
+
+/// Names that a note lists before the rest is counted.
+const LISTED: usize = 8;
+
+fn listed(names: &[String]) -> String {
+    let some = names[..names.len().min(LISTED)].join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => some,
+        rest => format!("{some} and {rest} more"),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use pixels::score;
 use serde::Serialize;
 use store::{Key, Record, Store};
 
@@ -133,9 +134,8 @@ fn column_means(path: &Path) -> Option<BTreeMap<String, f64>> {
     let names: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().ok()?;
     let mean = |column: usize| {
-        let values: Option<Vec<f64>> = rows.iter().map(|r| r.get(column)?.parse().ok()).collect();
-        let values = values.filter(|v| !v.is_empty())?;
-        Some(values.iter().sum::<f64>() / values.len() as f64)
+        let values: Option<Vec<f64>> = rows.iter().map(|r| score::parse(r.get(column)?)).collect();
+        score::mean(&names[column], values?)
     };
     let columns = names.iter().enumerate();
     Some(

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use pixels::score;
 use serde::Serialize;
 use serde_json::Value;
 use store::{Record, Store};
@@ -128,8 +129,8 @@ fn best_psnr(path: &Path) -> Option<(u64, f64)> {
     let mut reader = csv::Reader::from_path(path).ok()?;
     let rows = reader.records().flatten();
     let values = rows.filter_map(|r| {
-        let (iteration, psnr) = (r.get(0)?.parse().ok()?, r.get(3)?.parse::<f64>().ok()?);
-        Some((iteration, psnr))
+        let psnr = score::parse(r.get(3)?).and_then(|psnr| score::counted("psnr", psnr));
+        Some((r.get(0)?.parse().ok()?, psnr?))
     });
     values.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pixels::{MaskStack, PixelError, Rgb8, noisy_chw_f32, overlay, read_rgb8};
+use pixels::{MaskStack, PixelError, Rgb8, noisy_chw_f32, overlay, read_rgb8, score};
 use serde::Deserialize;
 use spec::kinds::Degrade;
 
@@ -218,7 +218,8 @@ fn psnr(folder: &Path) -> Result<BTreeMap<String, f64>, FigureError> {
     let mut found = BTreeMap::new();
     for row in reader.records() {
         let row = row.map_err(wrong)?;
-        let value = at.and_then(|at| row.get(at)).and_then(|t| t.parse().ok());
+        let value = at.and_then(|at| row.get(at)).and_then(score::parse);
+        let value = value.filter(|v| !v.is_nan());
         if let (Some(name), Some(value)) = (row.get(0), value) {
             found.insert(name.to_owned(), value);
         }

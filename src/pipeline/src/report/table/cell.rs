@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use pixels::score;
 use spec::kinds::{Table, TableValue};
 
 use super::grid::{Cell, Column, label};
@@ -108,12 +109,14 @@ fn sets(group: &Group<'_, '_>) -> Vec<String> {
     sets
 }
 
-/// `None` when there is nothing or when one of the parts is missing: a mean of the rest would be another number.
+/// `None` when there is nothing or when one of the parts is missing: a mean of the rest would be another number. Images
+/// on which the metric is undefined are left out, as they are of what this is compared with.
 fn weighted(group: &Group<'_, '_>, metric: &str) -> Option<f64> {
-    let (mut sum, mut images) = (0.0, 0);
+    let (mut sum, mut images) = (0.0, 0_usize);
     for s in group {
-        sum += s.scores.sum(metric)?;
-        images += s.scores.images();
+        let counted: Vec<f64> = s.scores.counted(metric)?.collect();
+        sum += counted.iter().sum::<f64>();
+        images += counted.len();
     }
     (images > 0).then(|| sum / images as f64)
 }
@@ -157,7 +160,10 @@ fn paired<'s>(
         let folder = scored.evaluation.folder.clone();
         return Err(ReportError::Unpaired { folder });
     }
-    let pairs = own.into_iter().map(|(name, v)| (name, v - base[name]));
+    let pairs = own.into_iter().filter_map(|(name, v)| {
+        let counted = |v: &f64| score::counted(metric, *v);
+        Some((name, counted(v)? - counted(base[name])?))
+    });
     Ok(Some(pairs.collect()))
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pixels::score;
 use spec::kinds::Table;
 
 use super::grid::label;
@@ -85,7 +86,9 @@ fn points(path: &Path) -> Result<Vec<(f64, f64)>, ReportError> {
             let number = text(column).parse::<f64>().ok().filter(|v| v.is_finite());
             number.ok_or_else(|| wrong(format!("`{}` is not a number", text(column))))
         };
-        points.push((number(iteration)?, number(psnr)?));
+        let mean = score::parse(text(psnr)).and_then(|v| score::counted("psnr", v));
+        let mean = mean.ok_or_else(|| wrong(format!("`{}` is not a number", text(psnr))))?;
+        points.push((number(iteration)?, mean));
     }
     Ok(points)
 }

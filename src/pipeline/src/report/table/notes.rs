@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pixels::score;
 use spec::kinds::{Table, TableValue};
 use spec::labels::NONE;
 use spec::names::Metric;
@@ -20,6 +21,7 @@ pub(super) fn notes(
     rows: &[Row],
 ) -> Result<Vec<String>, ReportError> {
     let mut notes = vec![protocol(table, scored)];
+    notes.extend(counted(table, scored));
     notes.extend(start(table, scored));
     notes.extend(interval(table, rows));
     notes.extend(seeds(rows));
@@ -55,6 +57,63 @@ fn protocol(table: &Table, scored: &[Scored<'_>]) -> String {
         ways.join(" or "),
         tiling(scored)
     )
+}
+
+/// Which images do not count as what they are, or not at all, and in what.
+fn counted(table: &Table, scored: &[Scored<'_>]) -> Vec<String> {
+    let with_ssim = table.values.contains(&TableValue::Ssim);
+    let other = (with_ssim && table.metric != Metric::Ssim).then_some(Metric::Ssim);
+    let mut notes = Vec::new();
+    for metric in std::iter::once(table.metric).chain(other) {
+        let (name, cap) = (metric.as_str(), score::CAP);
+        let capped = images(scored, name, |v| score::is_capped(name, v));
+        if !capped.is_empty() {
+            notes.push(format!(
+                "A PSNR above {cap} dB counts as {cap} dB in means and differences: {}.",
+                listed(&capped)
+            ));
+        }
+        let undefined = images(scored, name, f64::is_nan);
+        if !undefined.is_empty() {
+            let name = name.to_uppercase();
+            notes.push(format!(
+                "Too small for {name} after shaving, and left out of its means and differences: {}.",
+                listed(&undefined)
+            ));
+        }
+    }
+    notes
+}
+
+/// The images of which `is` is true of a metric's value in an evaluation or its baseline, each with its set.
+fn images(scored: &[Scored<'_>], metric: &str, is: impl Fn(f64) -> bool) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for s in scored {
+        let set = label(s.evaluation, "set");
+        let baseline = s.baseline.as_ref().map(|(_, scores)| scores);
+        for scores in std::iter::once(&s.scores).chain(baseline) {
+            let values = scores.values.get(metric).into_iter().flatten();
+            let named = scores.names.iter().zip(values);
+            let named = named.filter(|(_, value)| is(**value));
+            found.extend(named.map(|(name, _)| match set.as_str() {
+                NONE => name.clone(),
+                set => format!("{name} ({set})"),
+            }));
+        }
+    }
+    found
+}
+
+/// Images that a sentence lists before the rest is counted.
+const LISTED: usize = 8;
+
+fn listed(names: &BTreeSet<String>) -> String {
+    let some: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+    let some = some.join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => some,
+        rest => format!("{some} and {rest} more"),
+    }
 }
 
 fn channel(luma: &str) -> &'static str {

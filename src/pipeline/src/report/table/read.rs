@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use pixels::score;
 use serde::Deserialize;
 
 /// An evaluation that a table shows.
@@ -90,7 +91,8 @@ impl ReportError {
 pub struct Scores {
     /// The images' names.
     pub names: Vec<String>,
-    /// Values in the order of `names`, by metric; a metric that was not asked for is not there.
+    /// Values in the order of `names`, by metric; a metric that was not asked for is not there. Infinite and undefined
+    /// ones are as they were stored (`pixels::score`).
     pub values: BTreeMap<String, Vec<f64>>,
     /// What the evaluation says of itself.
     pub summary: Summary,
@@ -102,9 +104,10 @@ impl Scores {
         self.names.len()
     }
 
-    /// The sum of a metric over the images.
-    pub fn sum(&self, metric: &str) -> Option<f64> {
-        self.values.get(metric).map(|v| v.iter().sum())
+    /// What each image counts of a metric that was asked for; nothing for images on which it is undefined.
+    pub fn counted(&self, metric: &str) -> Option<impl Iterator<Item = f64>> {
+        let values = self.values.get(metric)?.iter();
+        Some(values.filter_map(|value| score::counted(metric, *value)))
     }
 }
 
@@ -151,9 +154,8 @@ pub fn read_scores(folder: &Path) -> Result<Scores, ReportError> {
         let row = row.map_err(|e| wrong(e.to_string()))?;
         names.push(row.get(0).unwrap_or_default().to_owned());
         for (name, text) in header.iter().zip(row.iter()).skip(1) {
-            let value: f64 = text
-                .parse()
-                .map_err(|_| wrong(format!("`{text}` is not a number")))?;
+            let value =
+                score::parse(text).ok_or_else(|| wrong(format!("`{text}` is not a number")))?;
             values.entry(name.to_owned()).or_default().push(value);
         }
     }

@@ -30,6 +30,7 @@ impl Bench {
         let names = ["a", "b", "c", "d", "e"];
         let mut metrics = String::from("image,psnr,ssim\n");
         for (name, psnr) in names.iter().zip(psnr) {
+            let psnr = pixels::score::text(*psnr);
             metrics += &format!("{name},{psnr},0.9\n");
         }
         let metrics = self.file(&format!("{key}/metrics.csv"), &metrics);
@@ -342,4 +343,43 @@ fn curves_of_trainings_are_named_by_their_rows() {
         ),
         (1, 1)
     );
+}
+
+/// Perfect images on both sides, on one, and images that a metric is undefined on.
+#[test]
+fn infinite_and_undefined_values_leave_no_number_undefined() {
+    let bench = Bench::new();
+    let scheme = |scheme| [("scheme", scheme), ("set", "Set5")];
+    let inf = f64::INFINITY;
+    let base = bench.score("k0", &scheme("baseline"), &[inf, 30.0, 40.0, f64::NAN]);
+    let same = bench.score("k1", &scheme("same"), &[inf, 30.0, 40.0, f64::NAN]);
+    let more = bench.score("k2", &scheme("more"), &[inf, 31.0, inf, f64::NAN]);
+    let from = [base.clone(), same, more];
+    let grid = grid::build(&table(&["scheme"]), &from, &[base]).unwrap();
+    let cell = |row: usize| &grid.rows[row].cells[0];
+    let mean = 170.0 / 3.0;
+    assert_eq!((cell(0).value, cell(1).value), (Some(mean), Some(mean)));
+    assert_eq!(cell(1).delta, Some(0.0));
+    assert_eq!(
+        (cell(2).value, cell(2).delta),
+        (Some(77.0), Some(61.0 / 3.0))
+    );
+    assert_eq!([0, 1, 2].map(|row| cell(row).best), [false, false, true]);
+    let (low, high) = cell(2).interval.unwrap();
+    assert!(low >= 0.0 && high <= 60.0, "{low} {high}");
+    let notes = grid.notes.join("\n");
+    assert!(
+        notes.contains(
+            "A PSNR above 100 dB counts as 100 dB in means and differences: a (Set5), c (Set5)."
+        ),
+        "{notes}"
+    );
+    assert!(
+        notes.contains(
+            "Too small for PSNR after shaving, and left out of its means and differences: d (Set5)."
+        ),
+        "{notes}"
+    );
+    let cells = csv::cells(&grid).unwrap();
+    assert!(!cells.contains("inf") && !cells.contains("NaN"), "{cells}");
 }

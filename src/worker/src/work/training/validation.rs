@@ -1,6 +1,7 @@
 //! PSNR on images that are not trained on, while a training runs, and the rule by which it stops.
 //! Unaware of the loop.
 
+use pixels::{PixelError, score};
 use spec::kinds::{Degrade, Schedule, Tiling, Until};
 use spec::{Job, names::Luma};
 
@@ -41,20 +42,28 @@ impl Validation {
     }
 
     /// Mean PSNR in dB: of Y, not rounded, after shaving the scale for SR; of RGB for denoising. In float32, cut as the
-    /// network's official test code cuts images.
+    /// network's official test code cuts images. Images without any error and those that shaving leaves nothing of are
+    /// counted as `pixels::score` says, so that the mean is a number at every iteration.
     pub fn psnr(&self, model: &Model) -> Result<f64, WorkError> {
         let (luma, shave) = match self.pairs.list.degrade {
             Degrade::Sr(scale) => (Luma::Unrounded, scale as usize),
             Degrade::Denoise(_) => (Luma::Rgb, 0),
         };
         let count = self.pairs.list.pairs.len();
-        let mut sum = 0.0;
+        let mut values = Vec::with_capacity(count);
         for at in 0..count {
             let stack = self.masks.as_ref().map(|m| m.stack(at)).transpose()?;
             let restored = model.restore(&self.pairs.lq(at)?, stack.as_ref(), Tiling::Official)?;
-            sum += pixels::psnr(&restored, &self.pairs.hr(at)?, shave, channel(luma))?;
+            let psnr = pixels::psnr(&restored, &self.pairs.hr(at)?, shave, channel(luma));
+            values.push(match psnr {
+                Err(PixelError::TooSmall { .. }) => f64::NAN,
+                other => other?,
+            });
         }
-        Ok(sum / count as f64)
+        score::mean("psnr", values).ok_or_else(|| {
+            let message = format!("shaving {shave} pixels leaves nothing of any validation image");
+            WorkError::new(message, "validate on larger images")
+        })
     }
 }
 
@@ -86,7 +95,8 @@ impl Best {
     /// Takes a validation in; whether it is the best so far.
     pub fn take(&mut self, psnr: f64, iteration: u64, until: Option<&Until>) -> bool {
         let min_gain = until.map_or(0.0, |Until::Converged { min_gain, .. }| *min_gain);
-        if psnr >= self.reference + min_gain {
+        // Where nothing can be gained any more, at the cap, the same value again is no gain.
+        if psnr >= self.reference + min_gain && psnr > self.reference {
             self.reference = psnr;
             self.without_gain = 0;
         } else {
@@ -134,5 +144,20 @@ mod tests {
         assert!(!best.take(30.15, 50, Some(&until)));
         assert!(best.converged(Some(&until)));
         assert_eq!((best.psnr, best.iteration), (30.2, 30));
+    }
+
+    #[test]
+    fn at_the_cap_the_first_stays_the_best_and_it_converges() {
+        let until = Until::Converged {
+            patience: 2,
+            min_gain: 0.0,
+            at_most: 100,
+        };
+        let mut best = Best::default();
+        assert!(best.take(score::CAP, 10, Some(&until)));
+        assert!(!best.take(score::CAP, 20, Some(&until)));
+        assert!(!best.take(score::CAP, 30, Some(&until)));
+        assert!(best.converged(Some(&until)));
+        assert_eq!(best.iteration, 10);
     }
 }
