@@ -158,3 +158,48 @@ fn a_prefix_before_some_names_only_is_an_error_that_says_so() {
         ))
         .says("hint: a prefix must stand before all of them or before none");
 }
+
+/// The hint names a configuration that then loads: the one of the file, for images of whatever size it was built.
+#[test]
+fn the_windows_of_a_cat_are_read_off_its_masks() {
+    let name = "the_windows_of_a_cat_are_read_off_its_masks";
+    let Some(test) = Test::with_worker(name).map(Test::tiny) else {
+        return;
+    };
+    let cat = "cat: {scale: 2, width: 32, depths: [2, 2], heads: 2, mlp_ratio: 1.0, split: [4, 4]}";
+    let imdn = "imdn: {scale: 2, width: 16, blocks: 1}";
+    let yaml = test.read("p.yaml").replace(imdn, cat);
+    test.write("p.yaml", yaml.replace("iterations: 3", "iterations: 1"));
+    test.run("run p.yaml base").exits(0);
+    let mut net = tensors_of(&test.output("train", "weights.safetensors"));
+    for group in 0..2 {
+        for direction in 0..2 {
+            let name = format!("layers.{group}.blocks.1.attn_mask_{direction}");
+            net.push((name, vec![3, 48, 48], vec![0; 3 * 48 * 48 * 4]));
+        }
+    }
+    net.sort();
+    test.write("weights.pth", saved(&state(&net, "module."), &net));
+    let with = |fields: &str| YAML.replace(imdn, fields);
+    test.write(
+        "p.yaml",
+        with("cat: {scale: 2, width: 32, depths: [2, 2], heads: 2, mlp_ratio: 1}"),
+    );
+    test.run("run p.yaml")
+        .exits(1)
+        .says("`weights.pth` holds windows of the split sizes [4, 4], and the backbone has [2, 4]")
+        .says(&format!(
+            "hint: this looks like CAT-A ×2: `backbone: {{{cat}}}` has its names and shapes"
+        ));
+    test.write("p.yaml", with(cat));
+    test.run("run p.yaml").exits(0);
+    net.push((
+        "layers.0.blocks.0.attns.0.relative_position_index".into(),
+        vec![1],
+        vec![0; 4],
+    ));
+    test.write("weights.pth", saved(&state(&net, ""), &net));
+    test.run("run p.yaml")
+        .exits(1)
+        .says("hint: this looks like CAT-R ×2: its regular blocks are not in this program");
+}

@@ -313,7 +313,7 @@ fn a_checkpoint_larger_than_memory_is_mapped_and_refused() {
         "{report}"
     );
     assert!(
-        report.contains("this looks like Segment Anything ViT-L"),
+        report.contains("this looks like Segment Anything: its image encoder has width 1024"),
         "{report}"
     );
 

@@ -10,41 +10,33 @@ use spec::kinds::Pretrained;
 use super::entry::FactMap;
 use super::model::{self, Model, ModelCard};
 use super::{Reporter, WorkError};
-use crate::nn::checkpoint::{Wanted, Weights};
+use crate::nn::checkpoint::{Shapes, Wanted, cat_split};
 use crate::nn::{cat, checkpoint};
 
-/// The split sizes of CAT show in no weight, but in the masks that the official code stores beside them: one a window,
-/// `IMAGE` / split of them. Of files without stored masks nothing is known, and nothing is said.
-fn check_splits(weights: &Weights, cat: &Cat, file: &Path) -> Result<(), WorkError> {
-    let stored = |group: usize| {
-        let name = format!("layers.{group}.blocks.1.attn_mask_0");
-        let windows = *weights.shape(&name)?.first()?;
-        (windows > 0).then(|| IMAGE / windows)
-    };
+/// The split sizes of CAT show in no weight, but in the masks that the official code stores beside them, whatever the
+/// size of the images was that it was built for. Of files without stored masks nothing is known, and nothing is said.
+fn check_splits(file: &Path, shapes: &Shapes, cat: &Cat) -> Result<(), WorkError> {
     let wanted = cat.split();
+    let stored = |group: usize| cat_split(shapes, group).map(|(split, _)| split);
     let found: Vec<Option<i64>> = (0..wanted.len()).map(stored).collect();
     let same =
         |(found, wanted): (&Option<i64>, &u32)| found.is_none_or(|n| n == i64::from(*wanted));
     if found.iter().zip(&wanted).all(same) {
         return Ok(());
     }
-    let shown: Vec<String> = found.iter().flatten().map(i64::to_string).collect();
-    let name = if shown.iter().all(|split| split == "4") {
-        "CAT-A-2"
-    } else {
-        "another CAT"
-    };
+    let shown: Vec<i64> = found.iter().flatten().copied().collect();
     let message = format!(
-        "`{}` holds windows of the split sizes {}, and the backbone has {wanted:?}",
+        "`{}` holds windows of the split sizes {shown:?}, and the backbone has {wanted:?}",
         file.display(),
-        shown.join(", ")
     );
-    let hint = format!("this looks like {name}: `split: [{}]`", shown.join(", "));
+    let hint = match checkpoint::recognise(shapes) {
+        Some(it) if found.iter().all(Option::is_some) => {
+            format!("this looks like {}", it.text())
+        }
+        _ => "give the `split` that it was trained with".to_owned(),
+    };
     Err(WorkError::new(message, hint))
 }
-
-/// Side of the images for which the official code stores masks (`img_size` of its option files).
-const IMAGE: i64 = 64;
 
 /// Writes `weights.safetensors` and `model.json`.
 ///
@@ -56,16 +48,21 @@ pub(super) fn run(
 ) -> Result<FactMap, WorkError> {
     let is_cat = matches!(config.backbone, Architecture::Cat(_));
     let model = Model::new(&config.backbone, None, tch::Device::Cpu);
-    let (weights, place) = checkpoint::open(&config.file)?.network(&Wanted {
+    let weights = checkpoint::open(&config.file)?;
+    let shapes = weights.shapes();
+    let (weights, place) = weights.network(&Wanted {
         shapes: checkpoint::shapes(&model.backbone),
         rename: &str::to_owned,
         ignored: &|name| is_cat && cat::is_buffer(name),
         entry: config.entry.as_deref(),
     })?;
-    if let Architecture::Cat(cat) = &config.backbone {
-        check_splits(&weights, cat, &config.file)?;
-    }
     weights.fill(&model.backbone)?;
+    if let Architecture::Cat(cat) = &config.backbone {
+        let own = |(name, shape): (&String, &Vec<i64>)| {
+            Some((name.strip_prefix(&place.prefix)?.to_owned(), shape.clone()))
+        };
+        check_splits(&config.file, &shapes.iter().filter_map(own).collect(), cat)?;
+    }
     let mut facts = FactMap::new();
     if let Some(note) = place.note() {
         let note = format!("`{}`: {note}", config.file.display());
@@ -88,16 +85,34 @@ pub(super) fn run(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use tch::{Device, Kind, Tensor};
-
     use super::*;
 
+    /// A small CAT as the official code saves it, built for images of this side.
+    fn stored(splits: [i64; 2], side: i64) -> Shapes {
+        let config = cat::Config {
+            embed_dim: 32,
+            depth: vec![2; 2],
+            split_size_0: splits.to_vec(),
+            num_heads: vec![2; 2],
+            mlp_ratio: 1.0,
+            upsampler: crate::nn::transformer::Upsampler::PixelShuffle,
+            ..cat::Config::default()
+        };
+        let store = tch::nn::VarStore::new(tch::Device::Cpu);
+        let _net = cat::Cat::new(&store.root(), &config);
+        let mut shapes = checkpoint::shapes(&store);
+        for (i, split) in splits.into_iter().enumerate() {
+            for direction in 0..2 {
+                let name = format!("layers.{i}.blocks.1.attn_mask_{direction}");
+                let tokens = side * split;
+                shapes.insert(name, vec![side / split, tokens, tokens]);
+            }
+        }
+        shapes
+    }
+
     #[test]
-    fn a_cat_with_other_windows_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("cat.safetensors");
+    fn a_cat_with_other_windows_is_named_whatever_its_images_were() {
         let size = |split| Cat {
             scale: 2,
             width: 32,
@@ -106,25 +121,31 @@ mod tests {
             split,
             mlp_ratio: 1.0,
         };
-        let store = |splits: [i64; 2]| {
-            let mask = |(i, split): (usize, i64)| {
-                let shape = [IMAGE / split, 1, 1];
-                let mask = Tensor::zeros(shape, (Kind::Float, Device::Cpu));
-                (format!("layers.{i}.blocks.1.attn_mask_0"), mask)
-            };
-            let masks: BTreeMap<_, _> = splits.into_iter().enumerate().map(mask).collect();
-            checkpoint::save_safetensors(&file, &masks, &BTreeMap::new()).unwrap();
-            checkpoint::open(&file).unwrap()
-        };
-        assert!(check_splits(&store([2, 4]), &size(None), &file).is_ok());
-        assert!(check_splits(&store([4, 4]), &size(Some(vec![4, 4])), &file).is_ok());
-        let error = check_splits(&store([4, 4]), &size(None), &file).unwrap_err();
-        let report = error.report();
-        assert!(
-            report
-                .message
-                .ends_with("holds windows of the split sizes 4, 4, and the backbone has [2, 4]")
-        );
-        assert_eq!(report.hint, "this looks like CAT-A-2: `split: [4, 4]`");
+        let file = Path::new("cat.pth");
+        for side in [64, 48, 128, 16] {
+            let check = |splits, wanted| check_splits(file, &stored(splits, side), &size(wanted));
+            assert_eq!(check([2, 4], None), Ok(()), "{side}");
+            assert_eq!(check([4, 4], Some(vec![4, 4])), Ok(()), "{side}");
+            let report = check([4, 4], None).unwrap_err().report();
+            assert_eq!(
+                report.message,
+                "`cat.pth` holds windows of the split sizes [4, 4], and the backbone has [2, 4]"
+            );
+            assert_eq!(
+                report.hint,
+                "this looks like CAT-A ×2: `backbone: {cat: {scale: 2, width: 32, depths: [2, 2], heads: 2, \
+                 mlp_ratio: 1.0, split: [4, 4]}}` has its names and shapes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cat_with_regular_blocks_is_called_one() {
+        let mut shapes = stored([4, 4], 64);
+        let index = "layers.0.blocks.0.attns.0.relative_position_index";
+        shapes.insert(index.into(), vec![256, 256]);
+        let it = checkpoint::recognise(&shapes).unwrap();
+        assert_eq!(it.title, "CAT-R ×2");
+        assert_eq!(it.backbone, None);
     }
 }

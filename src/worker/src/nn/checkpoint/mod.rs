@@ -9,6 +9,7 @@ mod safe;
 mod weights;
 
 pub use error::{CheckpointError, Mismatch};
+pub use guess::{Recognised, cat_split, recognise};
 pub use network::{Place, Wanted};
 pub use safe::{safetensors_bytes, save_safetensors};
 pub use weights::{Shapes, Weights, assign, load_into, open, shapes};

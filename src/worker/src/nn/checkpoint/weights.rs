@@ -102,14 +102,9 @@ impl Weights {
         self.entries.keys().map(String::as_str)
     }
 
-    /// The shape of a tensor of the file.
-    pub fn shape(&self, name: &str) -> Option<&[i64]> {
-        Some(&self.entries.get(name)?.size)
-    }
-
     /// The tensors of one network by its own names, without what is stored and not loaded, and where they stood.
     pub fn network(mut self, wanted: &Wanted<'_>) -> Result<(Self, Place), CheckpointError> {
-        let found = self.all_shapes();
+        let found = self.shapes();
         let place =
             network::find(&found, wanted).map_err(|lost| self.lost(&found, wanted, lost))?;
         let entries = std::mem::take(&mut self.entries).into_iter();
@@ -118,11 +113,6 @@ impl Weights {
             .collect();
         self.prefix.clone_from(&place.prefix);
         Ok((self, place))
-    }
-
-    fn all_shapes(&self) -> Shapes {
-        let entries = self.entries.iter();
-        entries.map(|(n, e)| (n.clone(), e.size.clone())).collect()
     }
 
     fn lost(&self, found: &Shapes, wanted: &Wanted<'_>, lost: Lost) -> CheckpointError {
@@ -147,6 +137,12 @@ impl Weights {
                 }
             }
         }
+    }
+
+    /// The names and shapes of the file.
+    pub fn shapes(&self) -> Shapes {
+        let entries = self.entries.iter();
+        entries.map(|(n, e)| (n.clone(), e.size.clone())).collect()
     }
 
     /// Fills all parameters of `store`, strictly: every name on both sides, equal shapes, finite numbers.
@@ -182,7 +178,7 @@ impl Weights {
             .iter()
             .map(|(name, param)| (name.clone(), param.size()))
             .collect();
-        let mut mismatch = compare(&self.all_shapes(), &expected);
+        let mut mismatch = compare(&self.shapes(), &expected);
         if mismatch.is_empty() {
             return Ok(());
         }
@@ -268,7 +264,7 @@ fn compare(found: &Shapes, expected: &Shapes) -> Mismatch {
         ..Mismatch::default()
     };
     if !mismatch.is_empty() {
-        mismatch.guess = guess::describe(found);
+        mismatch.guess = guess::recognise(found).map(|it| it.text());
     }
     mismatch
 }

@@ -170,7 +170,7 @@ fn a_wrong_scale_is_recognised() {
         "{text}"
     );
     assert!(
-        text.contains("IMDN ×3: upsampler.0 has 27 output channels"),
+        text.contains("IMDN ×3: `backbone: {imdn: {scale: 3}}` has its names and shapes"),
         "{text}"
     );
     assert!(!text.contains("missing"), "{text}");

@@ -200,7 +200,7 @@ fn wrong_weights_are_listed_by_name() {
         "{text}"
     );
     assert!(
-        text.contains("this looks like Segment Anything ViT-L"),
+        text.contains("this looks like Segment Anything: its image encoder has width 1024"),
         "{text}"
     );
 }

@@ -291,14 +291,29 @@ fn other_networks_are_recognised() {
         let (file, model) = (VarStore::new(Device::Cpu), VarStore::new(Device::Cpu));
         let _nets = (found(&file.root()), wanted(&model.root()));
         let error = checkpoint::assign(&model, &params::snapshot(&file)).unwrap_err();
-        error.guess.unwrap()
+        (*error.guess.unwrap()).to_owned()
     };
     let art = art_of;
     let cat = cat_of(cat::Config::published(2));
     let small = art(art::Config::small(3));
     let denoising = art(art::Config::denoising());
-    assert_eq!(guess(&cat, &small), "ART-S ×3");
-    assert_eq!(guess(&small, &denoising), "ART for denoising");
-    assert_eq!(guess(&small, &cat), "CAT-A ×2");
-    assert_eq!(guess(&cat, &art(art::Config::published(4))), "ART ×4");
+    assert_eq!(
+        guess(&cat, &small),
+        "ART-S ×3: `backbone: {art: {scale: 3, mlp_ratio: 2.0, interval: [8, 8, 8, 8, 8, 8]}}` has its names and \
+         shapes; `interval` and `window` show in no weight"
+    );
+    assert_eq!(
+        guess(&small, &denoising),
+        "ART for denoising: `backbone: {art: {scale: 1}}` has its names and shapes; `interval` and `window` show in no \
+         weight"
+    );
+    assert_eq!(
+        guess(&small, &cat),
+        "CAT-A ×2: `backbone: {cat: {scale: 2}}` has its names and shapes; `split` shows in no weight"
+    );
+    let published = guess(&cat, &art(art::Config::published(4)));
+    assert!(
+        published.starts_with("ART ×4: `backbone: {art: {scale: 4}}` has"),
+        "{published}"
+    );
 }
