@@ -66,7 +66,7 @@ pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Decoded> {
             let first_of_many = decoder.has_animation();
             let mut decoded = finish(decoder, path)?;
             decoded.first_of_many = first_of_many;
-            decoded.lossy = bytes.windows(4).take(1 << 16).any(|four| four == b"VP8 ");
+            decoded.lossy = is_lossy_webp(bytes);
             Ok(decoded)
         }
         Ok(ImageFormat::Jpeg) => {
@@ -91,6 +91,24 @@ pub(crate) fn decode_indices(bytes: &[u8], path: &Path) -> Result<DynamicImage> 
     let decoder = PngDecoder::with_limits(Cursor::new(file.with_indices()), bounds());
     let decoder = decoder.map_err(|error| failed(&error, path))?;
     finish(decoder, path).map(|decoded| decoded.image)
+}
+
+/// Whether the first picture of a WebP file was coded with losses: its chunk is then `VP8 `, else `VP8L`. What stands in
+/// other chunks (profiles, Exif, XMP) may look like either.
+fn is_lossy_webp(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    while let Some((&[c0, c1, c2, c3, l0, l1, l2, l3], body)) = rest.split_first_chunk() {
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let skipped = match &[c0, c1, c2, c3] {
+            b"VP8 " => return true,
+            b"VP8L" => return false,
+            // A frame: its place and time, then its own chunks.
+            b"ANMF" => 16,
+            _ => length.saturating_add(length % 2),
+        };
+        rest = body.get(skipped..).unwrap_or_default();
+    }
+    false
 }
 
 /// What decoders may allocate besides the samples.
@@ -152,5 +170,45 @@ fn damaged(path: &Path, reason: String) -> PixelError {
     PixelError::Damaged {
         path: path.into(),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webp(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        let mut bytes = b"RIFF\0\0\0\0WEBP".to_vec();
+        for (name, body) in chunks {
+            bytes.extend(*name);
+            bytes.extend((body.len() as u32).to_le_bytes());
+            bytes.extend(*body);
+            bytes.extend(vec![0; body.len() % 2]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_losses_of_a_webp_file_are_told_by_the_chunk_of_its_picture() {
+        let long = vec![1; 1 << 17];
+        let odd: (&[u8; 4], &[u8]) = (b"ICCP", b"VP8 VP8L!");
+        assert!(is_lossy_webp(&webp(&[odd, (b"VP8 ", b"")])));
+        assert!(!is_lossy_webp(&webp(&[odd, (b"VP8L", b"VP8 ")])));
+        assert!(is_lossy_webp(&webp(&[(b"ICCP", &long), (b"VP8 ", b"")])));
+        let frame = [
+            &[0; 16][..],
+            &webp(&[(b"ALPH", b"a"), (b"VP8 ", b"")])[12..],
+        ]
+        .concat();
+        assert!(is_lossy_webp(&webp(&[
+            (b"ANIM", b"6bytes"),
+            (b"ANMF", &frame)
+        ])));
+        for bytes in [&b""[..], b"RIFF", &webp(&[])] {
+            assert!(!is_lossy_webp(bytes));
+        }
+        let mut endless = webp(&[(b"XMP ", b"")]);
+        endless[16..20].fill(0xff);
+        assert!(!is_lossy_webp(&endless));
     }
 }

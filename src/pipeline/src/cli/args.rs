@@ -526,7 +526,7 @@ pub struct InitArgs {
     /// Where pipelines/my-images.yaml goes.
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
-    /// Your images: PNG, JPEG and BMP, in one folder or in its subfolders train, val and test [default: DIR/images].
+    /// Your images (PNG, JPEG, BMP, TIFF, WebP), in one folder or in its subfolders train, val and test [default: DIR/images].
     #[arg(long, value_name = "FOLDER")]
     pub images: Option<PathBuf>,
     /// How many times larger the restored images are: 2, 3 or 4.
