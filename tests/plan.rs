@@ -512,6 +512,7 @@ const CASES: &[Case] = &[
             "run=[a, c]",
             "run=[a b]",
             "run=[]|shell=a",
+            "run=[]|shell={program: sh, script: a}",
             "files=[more.csv]",
             "files=[photos.csv, more.csv]",
             "stages.m=finer",
@@ -521,7 +522,13 @@ const CASES: &[Case] = &[
             "env.A=c",
             "env={B: b}",
         ],
-        same: &["pass=[A]", "pass=[NOT_SET_HERE]", "run=['a', \"b\"]"],
+        same: &[
+            "secrets=[]",
+            "key=null",
+            "pass=[A]",
+            "pass=[NOT_SET_HERE]",
+            "run=['a', \"b\"]",
+        ],
     },
 ];
 

@@ -52,6 +52,8 @@ mod rounds;
 #[cfg(test)]
 mod sam;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod shape;
 #[cfg(test)]
 mod soak;

@@ -174,11 +174,29 @@ impl Checker<'_> {
                 problems,
             );
         }
-        for name in command.env.keys().chain(&command.pass) {
+        let handed = [("pass", &command.pass), ("secrets", &command.secrets)];
+        let handed = handed
+            .iter()
+            .flat_map(|(f, names)| names.iter().map(move |n| (*f, n)));
+        for (field, name) in command.env.keys().map(|n| ("env", n)).chain(handed) {
             let good = !name.is_empty() && !name.contains(['=', '\0']);
             let message = || format!("`{name}` cannot be the name of a variable");
-            self.need(good, "env", message, problems);
+            self.need(good, field, message, problems);
         }
+        for (at, name) in command.secrets.iter().enumerate() {
+            let elsewhere = command.env.contains_key(name) || command.pass.contains(name);
+            self.need(
+                !elsewhere,
+                &format!("secrets.{at}"),
+                || format!("`{name}` stands in `env:` or `pass:` as well, which are stored"),
+                problems,
+            );
+        }
+        let program = command
+            .shell
+            .as_ref()
+            .is_none_or(|shell| !shell.program.is_empty());
+        self.need(program, "shell.program", || "name a shell".into(), problems);
     }
 
     fn resources(&self, problems: &mut Vec<Problem>) {

@@ -9,6 +9,7 @@ use serde::de::{
 
 use crate::error::{Problem, suggest};
 use crate::node::{Key, Node, Pos, Value};
+use crate::scalar::{Meaning, meaning};
 
 /// Reads a `T` from a node.
 ///
@@ -41,6 +42,17 @@ impl DeError {
     fn under(self, step: &str) -> Self {
         Self(self.0.under(step))
     }
+
+    /// The same about the number as it is written, which serde has as it is computed.
+    fn written_as(mut self, text: &str) -> Self {
+        if let Some(at) = self.0.message.rfind("found the number `") {
+            let kept = at + "found the number `".len();
+            self.0.message.truncate(kept);
+            self.0.message += text;
+            self.0.message.push('`');
+        }
+        self
+    }
 }
 
 impl std::fmt::Display for DeError {
@@ -60,6 +72,7 @@ impl de::Error for DeError {
         let found = match unexpected {
             Unexpected::Str(s) => format!("`{s}`"),
             Unexpected::Signed(i) => format!("the number `{i}`"),
+            Unexpected::Unsigned(i) => format!("the number `{i}`"),
             Unexpected::Float(x) => format!("the number `{x}`"),
             Unexpected::Bool(b) => format!("`{b}`"),
             Unexpected::Unit => "nothing".into(),
@@ -71,7 +84,18 @@ impl de::Error for DeError {
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::invalid_type(unexpected, expected)
+        let most = match expected.to_string().as_str() {
+            "u8" => u64::from(u8::MAX),
+            "u16" => u64::from(u16::MAX),
+            "u32" => u64::from(u32::MAX),
+            _ => return Self::invalid_type(unexpected, expected),
+        };
+        match unexpected {
+            Unexpected::Unsigned(number) => Self::custom(format!(
+                "expected a whole number up to {most}, found the number `{number}`"
+            )),
+            other => Self::invalid_type(other, expected),
+        }
     }
 
     fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
@@ -98,6 +122,18 @@ impl de::Error for DeError {
     }
 }
 
+/// Whether the field of the struct `T` takes a number.
+pub(crate) fn takes_number<'de, T: de::Deserialize<'de>>(field: &'static str) -> bool {
+    let mut found = false;
+    // It ends with an error as soon as the field's type is known.
+    let _ = T::deserialize(TypeProbe {
+        field,
+        found: &mut found,
+    })
+    .map(drop);
+    found
+}
+
 /// What serde expects, without the words of a programming language.
 fn plain(expected: &dyn de::Expected) -> String {
     let text = expected.to_string();
@@ -121,16 +157,77 @@ struct NodeDe<'n>(&'n Node);
 impl<'n> NodeDe<'n> {
     fn visit<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, DeError> {
         let result = match &self.0.value {
-            Value::Null | Value::Gone => visitor.visit_unit(),
-            Value::Bool(b) => visitor.visit_bool(*b),
-            Value::Int(i) => visitor.visit_i64(*i),
-            Value::Float(x) => visitor.visit_f64(*x),
+            Value::Null(_) | Value::Gone => visitor.visit_unit(),
+            Value::Plain(text) => return self.plain(text, visitor),
             Value::Str(s) => visitor.visit_borrowed_str(s),
             Value::Seq(items) => visitor.visit_seq(Items { items, next: 0 }),
             Value::Map(entries) => visitor.visit_map(Entries { entries, next: 0 }),
         };
         result.map_err(|e: DeError| e.at(self.0.pos))
     }
+
+    /// A plain scalar where a type of its own is not asked for: what YAML reads in it.
+    fn plain<V: Visitor<'n>>(self, text: &'n str, visitor: V) -> Result<V::Value, DeError> {
+        let result = match meaning(text) {
+            Meaning::Bool(b) => visitor.visit_bool(b),
+            Meaning::Whole(number) => return self.whole(text, number, visitor),
+            Meaning::Fraction(number) => visitor.visit_f64(number),
+            Meaning::Null | Meaning::Text => visitor.visit_borrowed_str(text),
+        };
+        result.map_err(|e: DeError| e.written_as(text).at(self.0.pos))
+    }
+
+    fn whole<V: Visitor<'n>>(
+        self,
+        text: &str,
+        number: i128,
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        let result = match (u64::try_from(number), i64::try_from(number)) {
+            (Ok(number), _) => visitor.visit_u64(number),
+            (_, Ok(number)) => visitor.visit_i64(number),
+            _ => Err(de::Error::invalid_type(
+                Unexpected::Other("the number ``"),
+                &visitor,
+            )),
+        };
+        result.map_err(|e: DeError| e.written_as(text).at(self.0.pos))
+    }
+
+    /// A number for a field that takes fractions.
+    fn fraction<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, DeError> {
+        let pos = self.0.pos;
+        let Value::Plain(text) = &self.0.value else {
+            return self.visit(visitor);
+        };
+        let number = match meaning(text) {
+            Meaning::Whole(number) => text.parse().unwrap_or(number as f64),
+            Meaning::Fraction(number) => number,
+            _ => return self.visit(visitor),
+        };
+        visitor
+            .visit_f64(number)
+            .map_err(|e: DeError| e.written_as(text).at(pos))
+    }
+
+    /// The text of a plain scalar, whatever else it may mean.
+    fn text<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match &self.0.value {
+            Value::Plain(text) => visitor
+                .visit_borrowed_str(text)
+                .map_err(|e: DeError| e.at(self.0.pos)),
+            _ => self.visit(visitor),
+        }
+    }
+}
+
+/// Methods that read one way for several types.
+macro_rules! read_by {
+    ($way:ident: $($method:ident)+) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+            self.$way(visitor)
+        })+
+    };
 }
 
 impl<'de> Deserializer<'de> for NodeDe<'de> {
@@ -142,7 +239,7 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.value {
-            Value::Null | Value::Gone => visitor.visit_none(),
+            Value::Null(_) | Value::Gone => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -163,7 +260,7 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
     ) -> Result<V::Value, DeError> {
         match self.0.value {
             // `graph:` with nothing behind it means the defaults.
-            Value::Null | Value::Gone => visitor.visit_map(Entries {
+            Value::Null(_) | Value::Gone => visitor.visit_map(Entries {
                 entries: &[],
                 next: 0,
             }),
@@ -204,9 +301,12 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
         visitor.visit_enum(access)
     }
 
+    read_by! { fraction: deserialize_f32 deserialize_f64 }
+    read_by! { text: deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 unit unit_struct seq tuple tuple_struct map identifier
+        ignored_any
     }
 }
 
@@ -283,7 +383,7 @@ impl<'n> VariantAccess<'n> for Choice<'n> {
     fn unit_variant(self) -> Result<(), DeError> {
         match self.content {
             None => Ok(()),
-            Some(node) if matches!(node.value, Value::Null) => Ok(()),
+            Some(node) if matches!(node.value, Value::Null(_)) => Ok(()),
             Some(node) => {
                 let message = format!("`{}` takes no value, found {}", self.name, node.describe());
                 Err(DeError(Problem::new(node.pos, self.name, message)))
@@ -293,7 +393,7 @@ impl<'n> VariantAccess<'n> for Choice<'n> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'n>>(self, seed: T) -> Result<T::Value, DeError> {
         let empty = Node {
-            value: Value::Null,
+            value: Value::Null(""),
             pos: self.pos,
         };
         match self.content {
@@ -379,5 +479,80 @@ impl<'de> Deserializer<'de> for FieldProbe<'_> {
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
         unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// A mapping of one field, which looks at what its type asks for.
+struct TypeProbe<'a> {
+    field: &'static str,
+    found: &'a mut bool,
+}
+
+impl<'de> Deserializer<'de> for TypeProbe<'_> {
+    type Error = DeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DeError> {
+        Err(de::Error::custom("not a struct"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        visitor.visit_map(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+impl<'de> MapAccess<'de> for TypeProbe<'_> {
+    type Error = DeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, DeError> {
+        let name: StrDeserializer<'_, DeError> = self.field.into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DeError> {
+        seed.deserialize(ValueProbe(self.found))
+    }
+}
+
+struct ValueProbe<'a>(&'a mut bool);
+
+impl ValueProbe<'_> {
+    fn number<'de, V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DeError> {
+        *self.0 = true;
+        Err(de::Error::custom("a probe"))
+    }
+}
+
+impl<'de> Deserializer<'de> for ValueProbe<'_> {
+    type Error = DeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DeError> {
+        Err(de::Error::custom("a probe"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        visitor.visit_some(self)
+    }
+
+    read_by! {
+        number: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+        deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i128 u128 char str string bytes byte_buf unit unit_struct newtype_struct seq tuple tuple_struct map
+        struct enum identifier ignored_any
     }
 }

@@ -79,6 +79,16 @@ impl SpecError {
             .collect();
         Self { problems: located }
     }
+
+    /// A text for each problem.
+    pub(crate) fn texts(self) -> Vec<String> {
+        let alone = |problem| Self {
+            problems: vec![problem],
+        };
+        let all = self.problems.into_iter().map(alone);
+        all.map(|one| one.to_string().trim_end().to_owned())
+            .collect()
+    }
 }
 
 /// Puts a position into words, with the text of its line.

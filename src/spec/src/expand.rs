@@ -17,7 +17,8 @@ use crate::error::Problem;
 use crate::kinds::Kind;
 use crate::node::{Key, Node, Value};
 use crate::reference::{Index, member_name, same_value};
-use crate::substitute::placeholders;
+use crate::scalar::number_text;
+use crate::substitute::{Outer, substitute};
 
 /// Axis names that mean something else.
 const ZIP: &str = "zip";
@@ -43,6 +44,7 @@ pub(crate) struct Draft {
 pub(crate) fn expand(
     stages: Vec<(Key, Node)>,
     vars: &BTreeMap<String, Node>,
+    outer: &Outer<'_>,
 ) -> Result<(Vec<Draft>, Index), Vec<Problem>> {
     let names: Vec<String> = stages.iter().map(|(key, _)| key.text.clone()).collect();
     let named = stages
@@ -51,6 +53,7 @@ pub(crate) fn expand(
     let mut expander = Expander {
         left: named.collect(),
         vars,
+        outer,
         done: BTreeMap::new(),
         problems: Vec::new(),
     };
@@ -75,6 +78,7 @@ struct Expander<'a> {
     /// Stages that are not expanded yet.
     left: BTreeMap<String, (Key, Node)>,
     vars: &'a BTreeMap<String, Node>,
+    outer: &'a Outer<'a>,
     done: BTreeMap<String, Vec<Draft>>,
     problems: Vec<Problem>,
 }
@@ -97,9 +101,38 @@ struct Each {
     exclude: Vec<Exclusion>,
 }
 
+impl Each {
+    /// An excluded value that an axis has letter by letter stands for that one alone, not for `1.1` beside `1.10`.
+    fn exact(&mut self) {
+        let choices = self.dimensions.iter().flatten().flatten();
+        let written: BTreeSet<(String, String)> =
+            choices.map(|c| (c.axis.clone(), c.text.clone())).collect();
+        for exclusion in &mut self.exclude {
+            for (axis, values) in &mut exclusion.axes {
+                for value in values {
+                    value.exact = written.contains(&(axis.clone(), value.text.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// A value that is left out.
+struct Excluded {
+    text: String,
+    /// Whether an axis has it letter by letter.
+    exact: bool,
+}
+
+impl Excluded {
+    fn matches(&self, choice: &Choice) -> bool {
+        choice.text == self.text || (!self.exact && same_value(&choice.text, &self.text))
+    }
+}
+
 /// A combination that is left out: for each axis the values it may have.
 struct Exclusion {
-    axes: Vec<(String, Vec<String>)>,
+    axes: Vec<(String, Vec<Excluded>)>,
     node: Node,
 }
 
@@ -107,7 +140,7 @@ impl Exclusion {
     fn matches(&self, row: &[&Choice]) -> bool {
         self.axes.iter().all(|(axis, values)| {
             row.iter()
-                .any(|c| c.axis == *axis && values.iter().any(|v| same_value(&c.text, v)))
+                .any(|c| c.axis == *axis && values.iter().any(|v| v.matches(c)))
         })
     }
 }
@@ -144,12 +177,12 @@ impl Expander<'_> {
     fn member(&self, key: &Key, mut body: Node, row: &[&Choice]) -> Result<Draft, Problem> {
         let mut used = BTreeSet::new();
         if row.is_empty() {
-            placeholders(&mut body, self.vars, &mut used)?;
+            substitute(&mut body, self.vars, self.outer, &mut used).map_err(of_script)?;
         } else {
             let mut values = self.vars.clone();
             let chosen = row.iter().map(|c| (c.axis.clone(), c.node.clone()));
             values.extend(chosen);
-            placeholders(&mut body, &values, &mut used)?;
+            substitute(&mut body, &values, self.outer, &mut used).map_err(of_script)?;
         }
         for Choice { axis, node, .. } in row {
             if !set_field(&mut body, axis, node) && !used.contains(axis) {
@@ -174,7 +207,7 @@ impl Expander<'_> {
     }
 
     fn each(&mut self, mut each: Node, body: &Node) -> Result<Each, Problem> {
-        placeholders(&mut each, self.vars, &mut BTreeSet::new())?;
+        substitute(&mut each, self.vars, self.outer, &mut BTreeSet::new())?;
         let mut read = Each::default();
         for (key, values) in mapping(&each, "`axis: [values]`")? {
             match key.text.as_str() {
@@ -200,6 +233,7 @@ impl Expander<'_> {
             }
         }
         check_axes(&read, &each)?;
+        read.exact();
         Ok(read)
     }
 
@@ -270,6 +304,10 @@ impl Expander<'_> {
             return Err(Problem::new(item.pos, axis, message));
         };
         if !is_reference(axis, body) {
+            // A number of the kind's has one spelling, everything else the one that was written.
+            let number =
+                kind_of(body).is_some_and(|kind| crate::pipeline::takes_number(kind, axis));
+            let text = number.then(|| number_text(&text)).flatten().unwrap_or(text);
             return Ok(vec![(text, item.clone())]);
         }
         self.stage(&text);
@@ -284,6 +322,19 @@ impl Expander<'_> {
             _ => Ok(vec![(text, item.clone())]),
         }
     }
+}
+
+/// In a script `${x}` may be meant for the shell.
+fn of_script(mut problem: Problem) -> Problem {
+    let script = ["command.shell", "command.run"]
+        .iter()
+        .any(|f| problem.path.starts_with(f));
+    let name = problem.message.strip_prefix("the environment variable `");
+    let name = name.and_then(|rest| rest.split('`').next());
+    if let (true, Some(name)) = (script, name) {
+        problem.hint += &format!("; a variable of the script itself is written `$${{{name}}}`");
+    }
+    problem
 }
 
 /// The first of these that is spelled as one before it, with its spelling.
@@ -337,6 +388,8 @@ fn exclusion(node: &Node) -> Result<Exclusion, Problem> {
             let message = "expected a value of this axis, or a list of them";
             Problem::new(node.pos, key.text.clone(), message)
         })?;
+        let excluded = |text| Excluded { text, exact: false };
+        let values = values.into_iter().map(excluded).collect();
         axes.push((axis_name(&key.text).to_owned(), values));
     }
     Ok(Exclusion {
@@ -414,12 +467,17 @@ fn grid(dimensions: &[Vec<Row>]) -> Vec<Vec<&Choice>> {
 
 /// Whether `axis` is a field of the stage's kind that holds a reference.
 fn is_reference(axis: &str, body: &Node) -> bool {
-    let kind = body
+    kind_of(body).is_some() && matches!(axis, "images" | "masks" | "backbone" | "model")
+}
+
+/// The kind that a stage's body names.
+fn kind_of(body: &Node) -> Option<&str> {
+    let mut names = body
         .entries()
         .unwrap_or_default()
         .iter()
-        .find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
-    kind.is_some() && matches!(axis, "images" | "masks" | "backbone" | "model")
+        .map(|(k, _)| k.text.as_str());
+    names.find(|name| Kind::NAMES.contains(name))
 }
 
 fn take(body: &mut Node, field: &str) -> Option<Node> {

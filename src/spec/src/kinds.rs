@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use command::Command;
+pub use command::{Command, KeyPart, Shell};
 pub use evaluate::Evaluate;
 pub use figure::{Crop, Figure};
 pub use mask::{Graph, Mask, Segmenter};

@@ -5,9 +5,9 @@
 //!  text of the file, of its includes     --set path=value      environment
 //!            |                                  |                   |
 //!            v                                  v                   v
-//!   yaml ── Node (value + position) ── merge ── override ── substitute ${VAR}, {var}
+//!   yaml ── Node (text + position) ── merge ── override
 //!                                                   |
-//!                                      expand: `each` multiplies a stage
+//!                                      expand: `each` multiplies a stage; substitute ${VAR}, {var}
 //!                                                   |  a Node for each member
 //!                                      de: typed `Kind`, errors keep file:line:column
 //!                                                   |
@@ -27,6 +27,7 @@ pub mod datasets;
 mod de;
 mod error;
 mod expand;
+mod handed;
 mod job;
 pub mod kinds;
 pub mod labels;
@@ -36,14 +37,18 @@ mod overrides;
 mod pipeline;
 mod quick;
 mod reference;
+mod scalar;
 mod schema;
 mod substitute;
+mod warn;
 mod yaml;
 
 pub use anchor::{Places, normal};
 pub use error::{Place, Problem, SpecError};
+pub use handed::Handed;
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};
 pub use kinds::{Kind, Resources};
 pub use pipeline::{Edge, Pipeline, Request, Stage};
 pub use reference::find;
 pub use schema::schema;
+pub use warn::is_sensitive;

@@ -1,6 +1,8 @@
 //! A YAML value that remembers where it stood, so that substitution can come before typing.
 //! Unaware of stages and of what a value means.
 
+use crate::scalar::{Meaning, meaning};
+
 /// A position in one of the texts a pipeline was read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pos {
@@ -24,16 +26,12 @@ pub struct Node {
 /// What YAML can say.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing, `~` or `null`.
-    Null,
+    /// Nothing, `~` or `null`, as it is spelled.
+    Null(&'static str),
     /// What a file took away from another one that it includes. It is there only until all files are merged.
     Gone,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// Any other number.
-    Float(f64),
+    /// A truth value or a number, as it is spelled: what it means depends on the type that is asked for.
+    Plain(String),
     /// Text.
     Str(String),
     /// A list.
@@ -55,10 +53,11 @@ impl Node {
     /// What kind of value this is, for messages.
     pub fn describe(&self) -> String {
         match &self.value {
-            Value::Null | Value::Gone => "nothing".into(),
-            Value::Bool(b) => format!("`{b}`"),
-            Value::Int(i) => format!("the number `{i}`"),
-            Value::Float(x) => format!("the number `{x}`"),
+            Value::Null(_) | Value::Gone => "nothing".into(),
+            Value::Plain(text) => match meaning(text) {
+                Meaning::Whole(_) | Meaning::Fraction(_) => format!("the number `{text}`"),
+                Meaning::Null | Meaning::Bool(_) | Meaning::Text => format!("`{text}`"),
+            },
             Value::Str(s) => format!("`{s}`"),
             Value::Seq(_) => "a list".into(),
             Value::Map(_) => "a mapping".into(),
@@ -69,7 +68,7 @@ impl Node {
     pub fn entries(&self) -> Option<&[(Key, Node)]> {
         match &self.value {
             Value::Map(entries) => Some(entries),
-            Value::Null | Value::Gone => Some(&[]),
+            Value::Null(_) | Value::Gone => Some(&[]),
             _ => None,
         }
     }
@@ -98,14 +97,12 @@ impl Node {
         node
     }
 
-    /// A scalar as it is spelled in names and placeholders; `None` for lists and mappings.
+    /// A scalar as it is written; `None` for lists and mappings.
     pub fn scalar(&self) -> Option<String> {
         match &self.value {
-            Value::Null | Value::Gone => Some(String::new()),
-            Value::Bool(b) => Some(b.to_string()),
-            Value::Int(i) => Some(i.to_string()),
-            Value::Float(x) => Some(x.to_string()),
-            Value::Str(s) => Some(s.clone()),
+            Value::Gone => Some(String::new()),
+            Value::Null(text) => Some((*text).to_owned()),
+            Value::Plain(text) | Value::Str(text) => Some(text.clone()),
             Value::Seq(_) | Value::Map(_) => None,
         }
     }
@@ -118,7 +115,7 @@ impl Node {
             (Value::Map(base), Value::Map(entries)) => {
                 for (key, node) in entries {
                     match base.iter().position(|(k, _)| k.text == key.text) {
-                        Some(at) if matches!(node.value, Value::Null) => {
+                        Some(at) if matches!(node.value, Value::Null(_)) => {
                             base[at].1 = Node {
                                 value: Value::Gone,
                                 pos: node.pos,
@@ -166,7 +163,7 @@ impl Node {
     }
 
     fn slot(&mut self, step: &str, pos: Pos) -> Result<&mut Node, String> {
-        if matches!(self.value, Value::Null) {
+        if matches!(self.value, Value::Null(_)) {
             self.value = Value::Map(Vec::new());
         }
         match &mut self.value {
@@ -181,7 +178,7 @@ impl Node {
                     entries.push((
                         key,
                         Node {
-                            value: Value::Null,
+                            value: Value::Null(""),
                             pos,
                         },
                     ));

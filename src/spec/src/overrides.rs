@@ -197,7 +197,7 @@ fn is_first_variable(command: &Node, steps: &[&str]) -> bool {
 fn kinds_of(body: &Node) -> Vec<&'static str> {
     let says = |kind: &&&str| {
         body.get(kind)
-            .is_some_and(|n| !matches!(n.value, Value::Null))
+            .is_some_and(|n| !matches!(n.value, Value::Null(_)))
     };
     let own: Vec<&str> = Kind::NAMES.iter().filter(says).copied().collect();
     if own.is_empty() {

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::anchor::Places;
 use crate::check;
-use crate::de::{fields_of, from_node};
+use crate::de::{self, fields_of, from_node};
 use crate::error::{Place, Problem, SpecError, spot, suggest};
 use crate::expand::{Draft, expand};
+use crate::handed::Handed;
 use crate::kinds::{self, InputRef, Kind, Resources, Schedule};
 use crate::node::{Key, Node, Pos, Value};
 use crate::overrides;
 use crate::reference::Index;
-use crate::substitute::{self, Environment};
+use crate::substitute::{Environment, Outer, substitute};
+use crate::warn;
 use crate::yaml;
 
 /// What a pipeline is made of: everything that parsing depends on.
@@ -39,6 +41,8 @@ pub struct Pipeline {
     pub env_used: BTreeMap<String, String>,
     /// `--set` as given.
     pub overrides: Vec<String>,
+    /// What is allowed and hardly meant, a text each.
+    pub warnings: Vec<String>,
 }
 
 /// One stage.
@@ -60,6 +64,10 @@ pub struct Stage {
     pub folder: PathBuf,
     /// Where a command's files and outputs lie; empty before [`Pipeline::anchor`], and for other kinds.
     pub places: Places,
+    /// What a command gets of the caller's environment beside its `env`.
+    pub handed: Handed,
+    /// The digest of a command's program where it is part of the key; whoever knows `PATH` fills it in.
+    pub program: Option<String>,
     /// Where its name stands.
     pub place: Place,
     /// Where each outside path stands, in the order of [`Kind::outside`].
@@ -101,7 +109,6 @@ impl Pipeline {
         let mut loader = Loader {
             request,
             sources: Vec::new(),
-            env_used: BTreeMap::new(),
         };
         match loader.load() {
             Ok(pipeline) => Ok(pipeline),
@@ -124,7 +131,6 @@ impl Pipeline {
 struct Loader<'a> {
     request: &'a Request<'a>,
     sources: Vec<(String, String)>,
-    env_used: BTreeMap<String, String>,
 }
 
 /// A stage with its own positions, between typing and checking.
@@ -164,21 +170,24 @@ impl Loader<'_> {
             .map_err(|p| vec![p])?
             .without_gone();
         self.apply_overrides(&mut root).map_err(|p| vec![p])?;
-        substitute::environment(&mut root, self.request.env, &mut self.env_used)
-            .map_err(|p| vec![p])?;
-        let vars = variables(&root).map_err(|p| vec![p])?;
+        let outer = Outer::new(self.request.env);
+        let mut warnings = warn::in_file(&root);
+        let vars = variables(&root, &outer).map_err(|p| vec![p])?;
         let stages = stages_of(root).map_err(|p| vec![p])?;
-        let (drafts, index) = expand(stages, &vars)?;
+        let (drafts, index) = expand(stages, &vars, &outer)?;
         let typed = self.typed(drafts, &index)?;
         let problems = check::check(&typed);
         if !problems.is_empty() {
             return Err(problems);
         }
+        warnings.extend(typed.iter().flat_map(warn::in_stage));
+        let warnings = SpecError::locate(warnings, &self.sources);
         Ok(Pipeline {
             file: self.request.file.to_owned(),
             stages: typed.into_iter().map(|t| t.stage).collect(),
-            env_used: std::mem::take(&mut self.env_used),
+            env_used: outer.into_used(),
             overrides: self.request.overrides.to_vec(),
+            warnings: warnings.texts(),
         })
     }
 
@@ -226,7 +235,7 @@ impl Loader<'_> {
             _ => &[],
         };
         for item in items {
-            let Value::Str(name) = &item.value else {
+            let (Value::Str(name) | Value::Plain(name)) = &item.value else {
                 return Err(Problem::new(
                     item.pos,
                     "include",
@@ -262,6 +271,14 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// What a command asks for of the environment. What its `env` says itself stays.
+    fn handed(&self, kind: &Kind) -> Handed {
+        match kind {
+            Kind::Command(command) => Handed::of(command, self.request.env),
+            _ => Handed::default(),
+        }
+    }
+
     fn typed(&self, drafts: Vec<Draft>, index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
         let mut typed = Vec::with_capacity(drafts.len());
         let mut problems = Vec::new();
@@ -282,9 +299,6 @@ impl Loader<'_> {
         let within = |p: Problem| vec![p.under(&format!("stages.{}", draft.base))];
         let (mut kind, resources) = read_stage(&draft).map_err(within)?;
         let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
-        if let Kind::Command(command) = &mut kind {
-            self.hand_through(command);
-        }
         for (field, path) in kind.paths_mut() {
             *path = self.folder(config.nearest(field).pos).join(&*path);
         }
@@ -295,6 +309,8 @@ impl Loader<'_> {
             name: draft.name,
             base: draft.base,
             axes: draft.axes,
+            handed: self.handed(&kind),
+            program: None,
             kind,
             inputs: Vec::new(),
             resources,
@@ -310,18 +326,6 @@ impl Loader<'_> {
         };
         typed.stage.inputs = resolve(&typed, index)?;
         Ok(typed)
-    }
-}
-
-impl Loader<'_> {
-    /// Variables that a command wants handed through stand in `env` from here on, so that their values are in its key.
-    fn hand_through(&self, command: &mut kinds::Command) {
-        for name in &command.pass {
-            if let Some(value) = self.request.env.get(name) {
-                let entry = command.env.entry(name.clone());
-                entry.or_insert_with(|| value.clone());
-            }
-        }
     }
 }
 
@@ -423,7 +427,7 @@ fn check_top_level(root: &Node) -> Result<(), Problem> {
     Ok(())
 }
 
-fn variables(root: &Node) -> Result<BTreeMap<String, Node>, Problem> {
+fn variables(root: &Node, outer: &Outer<'_>) -> Result<BTreeMap<String, Node>, Problem> {
     let Some(vars) = root.get("vars") else {
         return Ok(BTreeMap::new());
     };
@@ -438,7 +442,7 @@ fn variables(root: &Node) -> Result<BTreeMap<String, Node>, Problem> {
     for (key, node) in entries {
         let mut node = node.clone();
         // A variable may use those above it.
-        substitute::placeholders(&mut node, &known, &mut BTreeSet::new())
+        substitute(&mut node, &known, outer, &mut BTreeSet::new())
             .map_err(|p| p.under(&format!("vars.{}", key.text)))?;
         known.insert(key.text.clone(), node);
     }
@@ -457,7 +461,7 @@ fn stages_of(root: Node) -> Result<Vec<(Key, Node)>, Problem> {
     let (_, stages) = stages.ok_or_else(empty)?;
     let entries = match stages.value {
         Value::Map(entries) => entries,
-        Value::Null => Vec::new(),
+        Value::Null(_) => Vec::new(),
         _ => {
             let message = format!("expected `name: {{kind: …}}`, found {}", stages.describe());
             return Err(Problem::new(stages.pos, "stages", message));
@@ -587,13 +591,13 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
     })
 }
 
-/// Numbers among a command's words and variables are what they are called: `run: [sh, x.sh, "{alpha}"]`.
+/// The words, variables and outputs of a command are texts, whatever they look like: `run: [cd, ~]`.
 fn spelled_out(config: &Node) -> Node {
     let mut config = config.clone();
     if let Value::Map(entries) = &mut config.value {
         let fields = entries
             .iter_mut()
-            .filter(|(key, _)| matches!(key.text.as_str(), "run" | "env"));
+            .filter(|(key, _)| matches!(key.text.as_str(), "run" | "env" | "outputs" | "files"));
         for (_, field) in fields {
             match &mut field.value {
                 Value::Seq(items) => items.iter_mut().for_each(spell_out),
@@ -606,9 +610,33 @@ fn spelled_out(config: &Node) -> Node {
 }
 
 fn spell_out(node: &mut Node) {
-    if let Value::Int(_) | Value::Float(_) | Value::Bool(_) = node.value {
-        node.value = Value::Str(node.scalar().unwrap_or_default());
+    if let Value::Null(text) = node.value
+        && !text.is_empty()
+    {
+        node.value = Value::Str(text.to_owned());
     }
+}
+
+/// Whether the field of a kind takes a number.
+pub(crate) fn takes_number(kind: &str, field: &str) -> bool {
+    let fields = fields_of_kind(kind);
+    let Some(field) = fields.into_iter().find(|known| *known == field) else {
+        return false;
+    };
+    let schedule = matches!(kind, "train" | "tune") && de::takes_number::<Schedule>(field);
+    schedule
+        || match kind {
+            "prepare" => de::takes_number::<kinds::Prepare>(field),
+            "mask" => de::takes_number::<kinds::Mask>(field),
+            "pretrained" => de::takes_number::<kinds::Pretrained>(field),
+            "train" => de::takes_number::<kinds::Train>(field),
+            "tune" => de::takes_number::<kinds::Tune>(field),
+            "evaluate" => de::takes_number::<kinds::Evaluate>(field),
+            "command" => de::takes_number::<kinds::Command>(field),
+            "figure" => de::takes_number::<kinds::Figure>(field),
+            "robustness" => de::takes_number::<kinds::Robustness>(field),
+            _ => de::takes_number::<kinds::Table>(field),
+        }
 }
 
 /// The fields of a schedule stand beside the others in YAML and are one struct in Rust.

@@ -3,11 +3,12 @@
 //! reader reads the text anew and says what is wrong.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
 
 use crate::node::{Key, Node, Pos, Value};
+use crate::scalar::{Meaning, meaning, null};
 
 /// Deeper texts are left to the full reader and its limits.
 const DEPTH: usize = 64;
@@ -56,7 +57,7 @@ impl<'t> Reader<'t> {
     fn value(&mut self, event: Event<'t>, span: &Span, depth: usize) -> Option<Node> {
         let pos = self.pos(span);
         let value = match event {
-            Event::Scalar(text, style, 0, None) => scalar(text, style)?,
+            Event::Scalar(text, style, 0, None) => scalar(text, style),
             Event::SequenceStart(_, 0, None) => Value::Seq(self.items(depth.checked_sub(1)?)?),
             Event::MappingStart(_, 0, None) => Value::Map(self.entries(depth.checked_sub(1)?)?),
             _ => return None,
@@ -105,52 +106,41 @@ fn all_differ(entries: &[(Key, Node)]) -> bool {
     keys.len() == entries.len()
 }
 
-/// A key that is a name beyond doubt.
+/// A key is a name, whatever it looks like; what is nothing or a merge is left to the full reader.
 fn key(text: Cow<'_, str>, style: ScalarStyle) -> Option<String> {
-    let is_name = style != ScalarStyle::Plain || (is_text(&text) && text != "<<");
+    let is_name = style != ScalarStyle::Plain || (meaning(&text) != Meaning::Null && text != "<<");
     is_name.then(|| text.into_owned())
 }
 
-/// The meaning of a scalar; nothing where it takes more than a look.
-fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Option<Value> {
-    if style != ScalarStyle::Plain || is_text(&text) {
-        return Some(Value::Str(text.into_owned()));
-    }
-    match &*text {
-        "" | "~" | "null" => Some(Value::Null),
-        "true" => Some(Value::Bool(true)),
-        "false" => Some(Value::Bool(false)),
-        text if is_whole(text) => text.parse().ok().map(Value::Int),
-        text if is_decimal(text) => text.parse().ok().map(Value::Float),
-        _ => None,
+/// The scalar as it is written.
+fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
+    if style == ScalarStyle::Plain {
+        plain(text.into_owned())
+    } else {
+        Value::Str(text.into_owned())
     }
 }
 
-/// Whether a plain scalar is a text by its first letters: no number, truth value, nothing or not-a-number begins so.
-fn is_text(text: &str) -> bool {
-    let Some(first) = text.bytes().next() else {
-        return false;
-    };
-    match first {
-        b'a'..=b'z' | b'A'..=b'Z' => !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "null" | "nan" | "inf" | "infinity"
-        ),
-        b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'<' | b'=' => false,
-        _ => first.is_ascii_graphic() || first >= 0x80,
+/// A scalar without quotes: only those that could be something else than a text are kept apart.
+pub(crate) fn plain(text: String) -> Value {
+    match meaning(&text) {
+        Meaning::Text => Value::Str(text),
+        Meaning::Null => Value::Null(null(&text).unwrap_or_default()),
+        Meaning::Bool(_) | Meaning::Whole(_) | Meaning::Fraction(_) => Value::Plain(text),
     }
 }
 
-/// `0`, `12`, `-7`.
-fn is_whole(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    all && digits.len() < 18 && (digits.len() == 1 || !digits.starts_with('0'))
-}
-
-/// `0.5`, `-12.25`.
-fn is_decimal(text: &str) -> bool {
-    text.split_once('.').is_some_and(|(whole, part)| {
-        is_whole(whole) && !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
-    })
+/// The text of each plain scalar of a document, by line and column: the full reader hands on numbers alone.
+pub(crate) fn plain_texts(text: &str) -> BTreeMap<(usize, usize), String> {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut texts = BTreeMap::new();
+    while let Some(Ok((event, span))) = parser.next_event() {
+        if let Event::Scalar(text, ScalarStyle::Plain, _, None) = event {
+            let at = (span.start.line(), span.start.col() + 1);
+            texts.insert(at, text.into_owned());
+        }
+    }
+    texts
 }

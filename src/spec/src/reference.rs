@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::suggest;
+use crate::scalar::same_number;
 
 /// The members a stage has after expansion, for looking references up.
 #[derive(Default)]
@@ -57,11 +58,7 @@ impl Index {
                 suggest(base, &known, "stages"),
             ));
         };
-        let found: Vec<usize> = members
-            .iter()
-            .copied()
-            .filter(|&at| self.matches(at, &selectors))
-            .collect();
+        let found = self.matching(members.iter().copied(), &selectors);
         if found.is_empty() {
             Err(self.no_member(text, base, members))
         } else {
@@ -78,7 +75,7 @@ impl Index {
     ) -> Result<Vec<usize>, Dangling> {
         let bases = self.bases.iter().filter(|base| glob(pattern, base));
         let members = bases.flat_map(|base| self.by_base[base].iter().copied());
-        let mut found: Vec<usize> = members.filter(|&at| self.matches(at, selectors)).collect();
+        let mut found = self.matching(members, selectors);
         found.sort_unstable();
         if found.is_empty() {
             let known: Vec<&str> = self.bases.iter().map(String::as_str).collect();
@@ -89,13 +86,30 @@ impl Index {
         }
     }
 
-    fn matches(&self, at: usize, selectors: &[Selector<'_>]) -> bool {
-        let axes = &self.axes[at];
-        selectors.iter().all(|s| {
-            axes.iter().any(|(axis, value)| {
-                s.axis.is_none_or(|wanted| wanted == axis) && same_value(value, s.value)
-            })
-        })
+    /// Those that all selectors fit. A value that a member has letter by letter is meant so (`1.1` beside `1.10`), any
+    /// other may be spelled otherwise (`1` for `1.0`).
+    fn matching(
+        &self,
+        members: impl Iterator<Item = usize>,
+        selectors: &[Selector<'_>],
+    ) -> Vec<usize> {
+        let mut left: Vec<usize> = members.collect();
+        for selector in selectors {
+            let fits = |at: usize, same: fn(&str, &str) -> bool| {
+                let axes = self.axes[at].iter();
+                let named = |axis: &String| selector.axis.is_none_or(|wanted| wanted == axis);
+                axes.into_iter()
+                    .any(|(axis, value)| named(axis) && same(value, selector.value))
+            };
+            let exact = left.iter().any(|&at| fits(at, |a, b| a == b));
+            let same = if exact {
+                |a: &str, b: &str| a == b
+            } else {
+                same_value
+            };
+            left.retain(|&at| fits(at, same));
+        }
+        left
     }
 
     fn no_member(&self, text: &str, base: &str, members: &[usize]) -> Dangling {
@@ -158,10 +172,7 @@ struct Selector<'t> {
 
 /// Whether two spellings are the same value (`1` and `1.0`), or the second is a pattern that fits the first.
 pub(crate) fn same_value(member: &str, wanted: &str) -> bool {
-    match (member.parse::<f64>(), wanted.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b).is_eq(),
-        _ => member == wanted || (is_pattern(wanted) && glob(wanted, member)),
-    }
+    member == wanted || same_number(member, wanted) || (is_pattern(wanted) && glob(wanted, member))
 }
 
 fn is_pattern(text: &str) -> bool {

@@ -1,6 +1,8 @@
 //! The one place that reads YAML: text in, [`Node`] with positions out.
 //! Unaware of what the text is for. The YAML library is named in this file alone, its parser in `quick`.
 
+use std::collections::BTreeMap;
+
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{Location, Spanned};
 
@@ -27,9 +29,16 @@ pub fn parse(text: &str, source: usize) -> Result<Node, YamlError> {
 /// All of YAML, and what is wrong with a text that is not.
 fn in_full(text: &str, source: usize) -> Result<Node, YamlError> {
     // As YAML 1.2 has it: `y`, `no` and `on` are names, not truth values.
-    let options = serde_yaml::options! { strict_booleans: true };
+    let options = serde_yaml::options! {
+        strict_booleans: true,
+        // A field that is a number refuses them; a word of a command line may be spelled so.
+        non_finite_float_policy: serde_yaml::options::NonFiniteFloatPolicy::AsString,
+    };
     match serde_yaml::from_str_with_options::<Spanned<Raw>>(text, options) {
-        Ok(root) => Ok(node(root, source)),
+        Ok(root) => {
+            let texts = quick::plain_texts(text);
+            Ok(Reader { texts, source }.node(root))
+        }
         Err(error) => Err(YamlError {
             pos: error
                 .location()
@@ -55,8 +64,8 @@ fn message(error: &serde_yaml::Error) -> String {
 enum Raw {
     Null,
     Bool(bool),
-    Int(i64),
-    Float(f64),
+    /// In the spelling of this language, where its own is not found.
+    Number(String),
     Str(String),
     Seq(Vec<Spanned<Raw>>),
     Map(Vec<(Spanned<String>, Spanned<Raw>)>),
@@ -86,15 +95,23 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Int(value))
+        Ok(Raw::Number(value.to_string()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(i64::try_from(value).map_or(Raw::Float(value as f64), Raw::Int))
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Float(value))
+        Ok(Raw::Number(value.to_string()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
@@ -126,28 +143,43 @@ fn pos(location: Location, source: usize) -> Pos {
     }
 }
 
-fn node(spanned: Spanned<Raw>, source: usize) -> Node {
-    let at = pos(spanned.referenced, source);
-    let value = match spanned.value {
-        Raw::Null => Value::Null,
-        Raw::Bool(b) => Value::Bool(b),
-        Raw::Int(i) => Value::Int(i),
-        Raw::Float(x) => Value::Float(x),
-        Raw::Str(s) => Value::Str(s),
-        Raw::Seq(items) => Value::Seq(items.into_iter().map(|n| node(n, source)).collect()),
-        Raw::Map(entries) => Value::Map(entries.into_iter().map(|e| entry(e, source)).collect()),
-    };
-    Node { value, pos: at }
+/// Puts texts and positions to what the library has read.
+struct Reader {
+    texts: BTreeMap<(usize, usize), String>,
+    source: usize,
 }
 
-fn entry((key, value): (Spanned<String>, Spanned<Raw>), source: usize) -> (Key, Node) {
-    (
-        Key {
+impl Reader {
+    fn node(&self, spanned: Spanned<Raw>) -> Node {
+        let at = pos(spanned.referenced, self.source);
+        // An alias stands elsewhere than the text that it repeats.
+        let defined = pos(spanned.defined, self.source);
+        let written = self.texts.get(&(defined.line, defined.column));
+        let written = written.map(|text| quick::plain(text.clone()));
+        let value = match (spanned.value, written) {
+            (Raw::Null, Some(Value::Null(text))) => Value::Null(text),
+            (Raw::Null, _) => Value::Null(""),
+            (Raw::Bool(_) | Raw::Number(_), Some(Value::Plain(text))) => Value::Plain(text),
+            (Raw::Bool(b), _) => Value::Plain(b.to_string()),
+            (Raw::Number(number), _) => Value::Plain(number),
+            (Raw::Str(s), Some(Value::Plain(text))) if s == text => Value::Plain(text),
+            (Raw::Str(s), _) => Value::Str(s),
+            (Raw::Seq(items), _) => Value::Seq(items.into_iter().map(|n| self.node(n)).collect()),
+            (Raw::Map(entries), _) => {
+                Value::Map(entries.into_iter().map(|e| self.entry(e)).collect())
+            }
+        };
+        Node { value, pos: at }
+    }
+
+    fn entry(&self, (key, value): (Spanned<String>, Spanned<Raw>)) -> (Key, Node) {
+        let pos = pos(key.referenced, self.source);
+        let key = Key {
             text: key.value,
-            pos: pos(key.referenced, source),
-        },
-        node(value, source),
-    )
+            pos,
+        };
+        (key, self.node(value))
+    }
 }
 
 #[cfg(test)]

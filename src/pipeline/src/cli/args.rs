@@ -372,6 +372,9 @@ pub enum CacheCommand {
     /// Take a pin back: the next clean-up may remove the results.
     #[command(after_help = "Example: pipeline cache unpin 'tuned*'")]
     Unpin(UnpinArgs),
+    /// Remove the values of secret variables that records, logs and journals hold in clear text.
+    #[command(after_help = "Example: pipeline cache scrub API_KEY --dry-run")]
+    Scrub(ScrubArgs),
     /// Write the results of stages into one file, to take them elsewhere.
     #[command(after_help = "Example: pipeline cache export 'score*' -o scores.tar")]
     Export(ArchiveArgs),
@@ -399,6 +402,17 @@ pub struct GcArgs {
     /// Keep what was made or used within this time, whoever refers to it: results of `--set`, say.
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
     pub keep_newer: std::time::Duration,
+}
+
+/// `pipeline cache scrub`.
+#[derive(Debug, Args)]
+pub struct ScrubArgs {
+    /// The variables [default: those whose names hold KEY, TOKEN, PASSWORD, PASSWD, PASSPHRASE, SECRET or CREDENTIAL].
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Say what would go, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Stages of a file, for subcommands of `cache`.

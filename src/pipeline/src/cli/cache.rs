@@ -1,6 +1,7 @@
 //! `pipeline cache`: what is in the cache, whether it is whole, what can go, what stays, and how it travels.
 //! Unaware of how results are made.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
@@ -11,7 +12,7 @@ use store::{Broken, Key, Progress, Store};
 
 use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, gc, print, say, stored};
+use super::{Exit, Fatal, gc, print, say, scrub, stored};
 
 /// Runs a subcommand.
 pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
@@ -23,6 +24,7 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
         CacheCommand::Gc(gc_args) => gc::gc(&Store::open(&folder)?, &args.root, gc_args),
         CacheCommand::Pin(pin) => pin_stages(&args.root, pin),
         CacheCommand::Unpin(unpin) => unpin_stages(&args.root, unpin),
+        CacheCommand::Scrub(scrub) => scrub::scrub(&Store::open(&folder)?, scrub),
         CacheCommand::Export(export) => export_archive(&args.root, &export.stages, &export.output),
         CacheCommand::Import(import) => import_archive(&Store::open(&folder)?, &import.archive),
     }
@@ -202,6 +204,7 @@ fn export_archive(root: &Path, stages: &FileStages, to: &Path) -> Result<Exit, F
         bytes(report.amount.bytes),
         to.display()
     ));
+    say_of_secrets(&session.store, &keys, &to.display().to_string());
     Ok(Exit::Done)
 }
 
@@ -220,7 +223,32 @@ fn import_archive(store: &Store, from: &Path) -> Result<Exit, Fatal> {
         report.skipped.len(),
         report.busy.len()
     ));
+    say_of_secrets(store, &report.imported, &from.display().to_string());
     Ok(Exit::Done)
+}
+
+/// What is in an archive is read by whoever gets it.
+fn say_of_secrets(store: &Store, keys: &[Key], archive: &str) {
+    let records = keys
+        .iter()
+        .filter_map(|key| store.record(key).ok().flatten());
+    let commands: Vec<_> = records.filter(|record| record.kind == "command").collect();
+    let named = commands
+        .iter()
+        .flat_map(|record| scrub::named(&record.manifest, &[]));
+    let names: BTreeSet<String> = named.map(|(name, _)| name).collect();
+    if !names.is_empty() {
+        let names: Vec<String> = names.into_iter().collect();
+        say(&format!(
+            "warning: `{archive}` holds the values of {} in clear text\nhint: `secrets:` keeps them out; \
+             `pipeline cache scrub` removes results that hold them",
+            names.join(", ")
+        ));
+    } else if !commands.is_empty() {
+        say(&format!(
+            "note: `{archive}` holds what `run:`, `shell:` and `env:` of commands said, in clear text; nothing of `secrets:`"
+        ));
+    }
 }
 
 /// The time now, for clean-ups.

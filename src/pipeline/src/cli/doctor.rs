@@ -88,16 +88,35 @@ fn devices(facts: &worker::WorkerFacts) -> Line {
     good("devices", format!("cpu ({cores} cores){}", cuda.concat()))
 }
 
+/// Who may read what is stored: a file's own permissions come from the umask of whoever ran it.
+fn readers(folder: &Path) -> Line {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(folder).map_or(0o700, |m| m.permissions().mode());
+    let text = match (mode & 0o007, mode & 0o070) {
+        (0, 0) => "only you may read the cache".to_owned(),
+        (0, _) => {
+            "you and your group may read the cache, with the values of variables that it holds"
+                .to_owned()
+        }
+        _ => format!(
+            "every user of this machine may read the cache, with the values of variables that it holds; `chmod 700 {}` \
+             closes it",
+            folder.display()
+        ),
+    };
+    good("readers", text)
+}
+
 fn cache_check(root: &Path) -> Vec<Line> {
     let folder = root.join("cache");
     let store = match Store::open(&folder) {
         Ok(store) => store,
         Err(e) => return vec![bad("cache", e.to_string(), e.hint())],
     };
-    let mut lines = vec![good(
-        "cache",
-        format!("{} can be written", folder.display()),
-    )];
+    let mut lines = vec![
+        good("cache", format!("{} can be written", folder.display())),
+        readers(&folder),
+    ];
     if let Some(free) = store.free_bytes() {
         let text = format!("{:.1} GiB free", free as f64 / (1u64 << 30) as f64);
         lines.push(if free >= LITTLE {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use spec::{Kind, Stage};
 use store::Record;
 
 use super::args::ExplainArgs;
@@ -12,6 +13,7 @@ use super::session::{Access, Session};
 use super::{Exit, Fatal, print, why};
 use crate::history::{History, StageEnd};
 use crate::plan::{self, Plan, Planned, Verdict};
+use crate::run::find_program;
 
 /// Explains each stage that the arguments name.
 pub fn explain(args: &ExplainArgs) -> Result<Exit, Fatal> {
@@ -43,6 +45,7 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
             if !stage.inputs.is_empty() && record.facts.consumed().is_none() {
                 out += "  consumed: not recorded (an earlier program made it); it counts as made from what is stored\n";
             }
+            out += &program_note(session, stage, &record);
         }
     }
     if planned.verdict != Verdict::Fresh
@@ -105,6 +108,39 @@ fn stored(record: &Record) -> String {
         text("device"),
         seconds.map_or("?".into(), duration),
     )
+}
+
+/// Whether the program that PATH finds now is the one that made a result. It is in the key only where the stage says so.
+fn program_note(session: &Session, stage: &Stage, record: &Record) -> String {
+    let Kind::Command(command) = &stage.kind else {
+        return String::new();
+    };
+    let fact = |name: &str| record.facts.get(name).and_then(serde_json::Value::as_str);
+    let (Some(path), Some(digest)) = (fact("program"), fact("program_blake3")) else {
+        return String::new();
+    };
+    let name = command.program();
+    let now = find_program(name).or_else(|| name.starts_with('/').then(|| name.into()));
+    let Some(now) = now else {
+        return format!("  program: `{path}` made it, and there is no `{name}` in PATH now\n");
+    };
+    let same = session
+        .store
+        .digest(&now)
+        .is_ok_and(|found| found.to_string() == digest);
+    let shown = now.display();
+    if same {
+        format!("  program: {shown}\n")
+    } else {
+        let was = if now == *path {
+            String::new()
+        } else {
+            format!(", which was {path}")
+        };
+        format!(
+            "  note: the program {shown} is another than when this was made{was}; `key: program` has it in the key\n"
+        )
+    }
 }
 
 /// The reasons of a stage, and below them those of each input that is not fresh. A stage is told of once.

@@ -32,6 +32,8 @@ mod recording;
 mod run;
 mod runs;
 mod schema;
+mod scrub;
+mod secrets;
 mod session;
 mod shell;
 mod signals;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, data, hints, print, recording, why};
+use super::{Exit, Fatal, data, hints, print, recording, secrets, why};
 use crate::history::{Estimate, Seconds};
 use crate::plan::{self, Plan, Planned, Reason, Verdict};
 
@@ -32,7 +32,15 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
         session.device,
     );
     for (name, value) in &session.pipeline.env_used {
+        let value = if spec::is_sensitive(name) {
+            "***"
+        } else {
+            value
+        };
         out += &format!("  from the environment: {name}={value}\n");
+    }
+    if !session.pipeline.env_used.is_empty() && verbose {
+        out += "  (records, journals and archives keep these values in clear text; those of `secrets:` are kept nowhere)\n";
     }
     for text in &session.pipeline.overrides {
         out += &format!("  --set {text}\n");
@@ -56,6 +64,9 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     }
     for hint in hints::hints(&session.pipeline, plan) {
         out += &format!("{hint}\n");
+    }
+    for line in secrets::missing(&session.pipeline, plan) {
+        out += &format!("warning: {line}\n");
     }
     out
 }

@@ -14,7 +14,8 @@ use super::args::RunArgs;
 use super::executor::{Executors, ReportExecutor};
 use super::session::{Access, Session};
 use super::{
-    Exit, Fatal, check, data, display, hints, place, publish, recording, say, signals, verify,
+    Exit, Fatal, check, data, display, hints, place, publish, recording, say, secrets, signals,
+    verify,
 };
 use crate::plan::{Plan, Verdict};
 use crate::run::{CommandExecutor, Display, Guard, LinkShelf, Outcome, ProcessExecutor, Run, Stop};
@@ -25,6 +26,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Write)?;
     let (plan, _lease) = verify::verified_plan(&session)?;
     let checks = check::wanted(args, &session, &plan)?;
+    secrets::check(&session.pipeline, &plan)?;
     if !args.pipeline.quiet {
         for notice in data::notices(&data::states_of(&session, &plan)) {
             say(&notice);

@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use spec::kinds::KeyPart;
 use spec::{Device, Kind, Pipeline, Request};
 use store::{Ahead, Store};
 
 use super::args::PipelineArgs;
 use super::gather::{self, Gathered};
 use super::past::CachedPast;
-use super::{Fatal, worker};
+use super::{Fatal, say, worker};
 use crate::plan::{self, Outside, Plan, World};
+use crate::run::find_program;
 
 /// A pipeline on this machine, ready to be planned again and again.
 pub struct Session {
@@ -58,6 +60,11 @@ impl Session {
         let root = spec::normal(&here.join(root));
         let ahead = Ahead::begin(&root.join("cache"), &args.file);
         let mut pipeline = load(args)?;
+        if !args.quiet {
+            for warning in &pipeline.warnings {
+                say(&format!("warning: {warning}"));
+            }
+        }
         pipeline
             .anchor(&root, &here)
             .map_err(|e| Fatal::usage(e.to_string(), ""))?;
@@ -65,6 +72,7 @@ impl Session {
             Access::Write => ahead.open()?,
             Access::Read => ahead.open_read_only()?,
         };
+        programs(&mut pipeline, &store);
         let wanted = targets(&pipeline, &args.stages)?;
         let force = targets(&pipeline, &args.force)?;
         let (worker, facts) = known_worker(&pipeline)?;
@@ -193,6 +201,23 @@ fn load(args: &PipelineArgs) -> Result<Pipeline, Fatal> {
         read: &read,
     };
     Pipeline::load(&request).map_err(|e| Fatal::usage(e.to_string(), ""))
+}
+
+/// Looks up the programs that are part of a key.
+fn programs(pipeline: &mut Pipeline, store: &Store) {
+    for stage in &mut pipeline.stages {
+        if let Kind::Command(command) = &stage.kind
+            && command.key == Some(KeyPart::Program)
+        {
+            let name = command.program();
+            // One that is named by a path lies where the file says: `./script`, `/opt/bin/tool`.
+            let path =
+                find_program(name).or_else(|| name.contains('/').then(|| stage.folder.join(name)));
+            stage.program = path
+                .and_then(|p| store.digest(&p).ok())
+                .map(|d| d.to_string());
+        }
+    }
 }
 
 /// The folder above the `pipelines/` folder that holds the file, else the file's own.

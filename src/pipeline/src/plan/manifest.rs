@@ -10,8 +10,9 @@ use std::path::Path;
 
 use spec::backbones::Architecture;
 use spec::kinds::{
-    Command, Crop, Degrade, Evaluate, Figure, Graph, Interval, LabelText, Mask, Prepare,
-    Pretrained, Robustness, Schedule, Segmenter, Table, TableValue, Train, Tune, Until, Validate,
+    Command, Crop, Degrade, Evaluate, Figure, Graph, Interval, KeyPart, LabelText, Mask, Prepare,
+    Pretrained, Robustness, Schedule, Segmenter, Shell, Table, TableValue, Train, Tune, Until,
+    Validate,
 };
 use spec::names::{Of, Precision, Scheme};
 use spec::{Kind, Pipeline, Stage, labels};
@@ -437,17 +438,32 @@ impl Lines {
             outputs: _,
             env,
             pass: _,
+            secrets: _,
+            key,
         } = command;
         for (n, word) in run.iter().enumerate() {
             self.put(&format!("config.run.{n:03}"), word);
         }
-        self.option("config.shell", shell.as_ref());
+        if let Some(shell) = shell {
+            let Shell { program, script } = shell;
+            self.put("config.shell", script);
+            // A text for `sh` was there before there was a choice.
+            let named = || format!("{program} {}", shell.options().join(" "));
+            self.option("config.shell.program", (program != "sh").then(named));
+        }
         self.put("config.folder", stage.places.home.display());
         for (n, path) in stage.places.outputs.iter().enumerate() {
             self.put(&format!("config.outputs.{n:03}"), path.display());
         }
         for (name, value) in env {
             self.put(&format!("config.env.{name}"), value);
+        }
+        for (name, value) in &stage.handed.pass {
+            self.put(&format!("config.pass.{name}"), Digest::of(value.as_bytes()));
+        }
+        match key {
+            Some(KeyPart::Program) => self.option("config.program", stage.program.as_ref()),
+            None => {}
         }
     }
 

@@ -115,6 +115,7 @@ pub(super) fn missing(
     };
     let inputs: Vec<&Edge> = stage.inputs.iter().filter(|e| blocked(&e.stage)).collect();
     files
+        .chain(unknown_program(stage))
         .chain(wrong_device(stage, world.numerics))
         .chain(blocked_inputs(pipeline, stage, &inputs))
         .collect()
@@ -129,6 +130,15 @@ fn blocked_inputs(pipeline: &Pipeline, stage: &Stage, blocked: &[&Edge]) -> Vec<
     let name = |e: &Edge| &pipeline.stages[e.stage].name;
     let line = |e: &&Edge| format!("input `{}` ({}) is blocked", e.role, name(e));
     blocked.iter().map(line).collect()
+}
+
+/// A program whose digest is to be in the key must be there.
+fn unknown_program(stage: &Stage) -> Option<String> {
+    let Kind::Command(command) = &stage.kind else {
+        return None;
+    };
+    let unknown = command.key.is_some() && stage.program.is_none();
+    unknown.then(|| format!("key: there is no program `{}` in PATH", command.program()))
 }
 
 /// Why the numerics class of the plan cannot do what the stage wants.
@@ -245,7 +255,7 @@ fn absent(
     let changed: Vec<Reason> = changes
         .into_iter()
         .filter(|c| !explained(&c.path))
-        .map(Reason::Changed)
+        .map(|change| Reason::Changed(without_secrets(stage, change)))
         .collect();
     reasons.extend(changed);
     if reasons.is_empty() {
@@ -253,6 +263,16 @@ fn absent(
     } else {
         reasons
     }
+}
+
+/// What `pass:` hands on stood in the manifest in clear text once.
+fn without_secrets(stage: &Stage, mut change: Change) -> Change {
+    let name = change.path.strip_prefix("config.env.");
+    let handed = &stage.handed;
+    if name.is_some_and(|n| handed.pass.contains_key(n) || handed.secrets.contains_key(n)) {
+        change.old = change.old.map(|_| "***".into());
+    }
+    change
 }
 
 use super::Past;

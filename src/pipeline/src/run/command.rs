@@ -1,5 +1,5 @@
 //! Runs a `command` stage: a program of the user's own in a folder that holds its declared inputs and nothing else.
-//! Unaware of what it computes. No worker and no shell are between.
+//! Unaware of what it computes. No worker is between, and no shell but that of `shell:`.
 //!
 //! ```text
 //!   <ticket>/out/            mirrors the project folder; TMPDIR is beside it
@@ -21,6 +21,7 @@ use store::{Facts, Store};
 
 use super::child::{self, Target};
 use super::links::{LinkFolder, LinkShelf, Links};
+use super::mask::Outlet;
 use super::process::{io_failure, open_log};
 use super::{Executor, Failure, Guard, OnEvent, Stop, Task};
 
@@ -52,7 +53,7 @@ impl Executor for CommandExecutor<'_> {
             return Err(Failure::new("not a command", ""));
         };
         let mut failure = match self.compute(task, command) {
-            Ok(()) => return Ok(Facts::new()),
+            Ok(()) => return Ok(self.program_facts(command)),
             Err(failure) => failure,
         };
         failure.log = Some(task.log.clone());
@@ -97,6 +98,17 @@ impl CommandExecutor<'_> {
             self.shelf.take_back(folder, task.ticket);
         }
         clear(task, out, &outputs)
+    }
+
+    /// Which program it was: its place and, where that is a full one, its digest.
+    fn program_facts(&self, command: &kinds::Command) -> Facts {
+        let name = command.program();
+        let found = find_program(name).unwrap_or_else(|| name.into());
+        let facts = Facts::new().with("program", found.to_string_lossy());
+        match self.store.digest(&found) {
+            Ok(digest) if found.is_absolute() => facts.with("program_blake3", digest.to_string()),
+            _ => facts,
+        }
     }
 
     /// The roles of input stages, each with its folder: `masks`, or `masks/alpha=0.5` for a member of all.
@@ -153,10 +165,18 @@ impl CommandExecutor<'_> {
         command: &kinds::Command,
         home: &Path,
     ) -> Result<ExitStatus, Failure> {
+        let handed = &self.pipeline.stages[task.stage].handed;
+        if let Some(name) = handed.missing().next() {
+            return Err(missing_secret(name));
+        }
+        let secrets = || {
+            let set = handed.secrets.iter();
+            set.filter_map(|(name, value)| Some((name, value.as_ref()?)))
+        };
         let log = open_log(task)?;
-        let errors = log
-            .try_clone()
+        let mut outlet = Outlet::new(log, secrets().map(|(_, value)| value.as_str()))
             .map_err(|e| io_failure("share", &task.log, &e))?;
+        let log_end = outlet.end();
         let mut program = program(command);
         program
             .current_dir(home)
@@ -168,17 +188,21 @@ impl CommandExecutor<'_> {
             )
             .env("TMPDIR", task.ticket.state())
             .envs(task.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
+            .envs(&handed.pass)
+            .envs(secrets())
             .envs(&command.env)
             .stdin(task.ticket.lock_stdin()?)
-            .stdout(log)
-            .stderr(errors)
+            .stdout(outlet.stdout)
+            .stderr(outlet.stderr)
             .process_group(0);
         let mut child = program.spawn().map_err(|e| cannot_start(command, &e))?;
+        drop(program); // and with it this process's ends of the log's pipe
         let group = Pid::from_child(&child);
         self.guard.watch(group);
         self.stop.add(Target::Group(group));
         let ended = child::wait(self.stop, &mut child, Target::Group(group), task.limits);
         self.guard.forget(group);
+        log_end.wait();
         let (status, passed) =
             ended.map_err(|e| Failure::new(format!("cannot wait for the command: {e}"), ""))?;
         match passed {
@@ -203,14 +227,15 @@ impl CommandExecutor<'_> {
 /// Programs go by their full paths: the standard library then starts them without a copy of this process's memory.
 fn program(command: &kinds::Command) -> Command {
     match (&command.shell, command.run.split_first()) {
-        (Some(text), _) => {
-            let mut program = Command::new("/bin/sh");
-            program.arg0("sh").args(["-eu", "-c", text]);
+        (Some(shell), _) => {
+            let name = &shell.program;
+            let mut program = Command::new(find_program(name).unwrap_or_else(|| name.into()));
+            program.arg0(name).args(shell.options()).arg(&shell.script);
             program
         }
         (None, first) => {
             let (name, arguments) = first.map_or(("true", &[][..]), |(n, a)| (n.as_str(), a));
-            let mut program = Command::new(in_path(name).unwrap_or_else(|| name.into()));
+            let mut program = Command::new(find_program(name).unwrap_or_else(|| name.into()));
             program.arg0(name).args(arguments);
             program
         }
@@ -218,7 +243,7 @@ fn program(command: &kinds::Command) -> Command {
 }
 
 /// The full path of a program that is named without one.
-fn in_path(name: &str) -> Option<PathBuf> {
+pub fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return None;
     }
@@ -235,9 +260,20 @@ fn in_path(name: &str) -> Option<PathBuf> {
 /// With less free space than this a command's failure is likely that of a full disk, which not every command says.
 const NEARLY_FULL: u64 = 1 << 20;
 
+fn missing_secret(name: &str) -> Failure {
+    Failure::new(
+        format!("its secret `{name}` is not set in the environment"),
+        format!("export {name}=…, and run again"),
+    )
+}
+
 fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
-    let name = command.run.first().map_or("sh", String::as_str);
+    let name = command.program();
     let hint = match error.kind() {
+        std::io::ErrorKind::NotFound if command.shell.is_some() => {
+            "`shell:` is a text for bash, so that it means the same on every machine: install it, or name another shell: \
+             `shell: {program: sh, script: …}`"
+        }
         std::io::ErrorKind::NotFound => {
             "is it installed and in PATH? a script of yours stands under `files:` and is started as `./script`"
         }

@@ -1,10 +1,14 @@
 //! `command`: a program of the user's own, for what is not built in.
 //! Unaware of how it is started; [`crate::anchor`] says where its files and outputs lie.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// A program with declared inputs, outputs and environment.
@@ -14,12 +18,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
-    /// The program and its arguments; no shell is between.
+    /// The program and its arguments; no shell is between. Words are texts as they are written: `007` stays `007`.
     #[serde(default)]
     pub run: Vec<String>,
-    /// Instead of `run`: a text for `sh -eu -c`.
+    /// Instead of `run`: a text for `bash -euo pipefail -c`, or `{program: sh, script: …}` for another shell. `${NAME}`
+    /// is read from the environment when the file is read; `$NAME` and `$${NAME}` are the shell's own.
     #[serde(default)]
-    pub shell: Option<String>,
+    pub shell: Option<Shell>,
     /// Files and folders that it reads, relative to this file, such as its own script. Their bytes are in the key.
     #[serde(default)]
     pub files: Vec<PathBuf>,
@@ -29,10 +34,124 @@ pub struct Command {
     pub stages: BTreeMap<String, String>,
     /// Files and folders that it must leave, relative to this file. They are kept in the cache and put there.
     pub outputs: Vec<PathBuf>,
-    /// Environment variables. Beside these it gets `PATH`, `HOME` and `TMPDIR` alone.
+    /// Environment variables. Beside these it gets `PATH`, `HOME` and `TMPDIR` alone. Their values are in the key and
+    /// stored in clear text.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Environment variables that are handed through; their values are in the key.
+    /// Environment variables that are handed through; digests of their values are in the key.
     #[serde(default)]
     pub pass: Vec<String>,
+    /// Environment variables that are handed through and neither stored nor in the key; where the command prints one of
+    /// at least 4 characters, its log has `***`. One that is not set is an error.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// What else is in the key: `program` is the BLAKE3 of the program's file, as `PATH` finds it.
+    #[serde(default)]
+    pub key: Option<KeyPart>,
+}
+
+impl Command {
+    /// The program, as it is named.
+    pub fn program(&self) -> &str {
+        match &self.shell {
+            Some(shell) => &shell.program,
+            None => self.run.first().map_or("", String::as_str),
+        }
+    }
+}
+
+/// What a key holds beside what the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPart {
+    /// The digest of the program.
+    Program,
+}
+
+/// A text for a shell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shell {
+    /// The shell.
+    pub program: String,
+    /// The text.
+    pub script: String,
+}
+
+/// The longer form of [`Shell`] in YAML.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Other {
+    program: String,
+    script: String,
+}
+
+impl Shell {
+    /// The options in front of the script. A pipe whose first command fails is a failure, where the shell can tell.
+    pub fn options(&self) -> &'static [&'static str] {
+        let name = Path::new(&self.program).file_name();
+        match name.and_then(|n| n.to_str()).unwrap_or_default() {
+            "bash" | "zsh" => &["-euo", "pipefail", "-c"],
+            "sh" | "dash" | "ash" | "ksh" | "mksh" => &["-eu", "-c"],
+            _ => &["-c"],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Shell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShellVisitor)
+    }
+}
+
+struct ShellVisitor;
+
+impl<'de> Visitor<'de> for ShellVisitor {
+    type Value = Shell;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or `{program: sh, script: text}`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Shell, E> {
+        Ok(Shell {
+            program: "bash".into(),
+            script: text.into(),
+        })
+    }
+
+    /// `true` and `false` are programs.
+    fn visit_bool<E: de::Error>(self, text: bool) -> Result<Shell, E> {
+        self.visit_str(if text { "true" } else { "false" })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shell, A::Error> {
+        let Other { program, script } = Other::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Shell { program, script })
+    }
+}
+
+impl JsonSchema for Shell {
+    fn schema_name() -> Cow<'static, str> {
+        "Shell".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A text for `bash -euo pipefail -c`, or a shell and a text for it.",
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {
+                        "program": {
+                            "description": "The shell: `sh`, `zsh` and their like get `-eu -c`, any other program `-c`.",
+                            "type": "string",
+                        },
+                        "script": {"description": "The text.", "type": "string"},
+                    },
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
 }

@@ -1,0 +1,34 @@
+//! Secrets that stages to run ask for and that are not there.
+//! Unaware of their values.
+
+use spec::Pipeline;
+
+use super::Fatal;
+use crate::plan::{Plan, Verdict};
+
+/// A line for each secret of a stage to run that is not set.
+pub fn missing(pipeline: &Pipeline, plan: &Plan) -> Vec<String> {
+    let stale = plan
+        .stages
+        .iter()
+        .filter(|p| matches!(p.verdict, Verdict::Stale(_)));
+    let stages = stale.map(|p| &pipeline.stages[p.stage]);
+    let lines = stages.flat_map(|stage| {
+        let name = &stage.name;
+        stage.handed.missing().map(move |secret| {
+            format!("the secret `{secret}` of the stage `{name}` is not set in the environment")
+        })
+    });
+    lines.collect()
+}
+
+/// Nothing runs before all secrets are there: the stage that wants one may be the last.
+pub fn check(pipeline: &Pipeline, plan: &Plan) -> Result<(), Fatal> {
+    match missing(pipeline, plan).as_slice() {
+        [] => Ok(()),
+        lines => Err(Fatal::usage(
+            lines.join("\n"),
+            "export it: `secrets:` hands it on and stores nothing of it",
+        )),
+    }
+}
