@@ -42,7 +42,7 @@ fn values_that_cannot_be_set() {
         .says("cannot be set: `x` is not there");
     set("stages.base.train.lr=[1")
         .exits(2)
-        .says("--set stages.base.train.lr=[1: unclosed bracket");
+        .says("--set stages.base.train.lr=[1: `[` is never closed");
     set("stages.base.train.lr=1e-3").exits(0);
 }
 

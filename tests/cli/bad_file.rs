@@ -131,7 +131,7 @@ fn a_cycle() {
 fn text_that_is_not_yaml() {
     refused(
         &with("{sr: 2}, name: tiny}", "{sr: 2}, name: tiny"),
-        &["error: p.yaml:", "did not find expected ',' or '}'"],
+        &["error: p.yaml:", "expected `,` or `}`"],
     );
 }
 

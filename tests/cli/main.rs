@@ -14,6 +14,8 @@ mod bad_file;
 #[cfg(test)]
 mod bad_images;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod check;
@@ -55,6 +57,8 @@ mod sam;
 mod secrets;
 #[cfg(test)]
 mod shape;
+#[cfg(test)]
+mod shown;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Place, Problem, SpecError};
+use crate::limits::Limits;
 use crate::node::Pos;
 use crate::pipeline::{Pipeline, Stage};
 use crate::{Kind, kinds};
@@ -49,7 +50,9 @@ impl Pipeline {
         if problems.is_empty() {
             Ok(())
         } else {
-            Err(SpecError { problems })
+            let more = problems.len().saturating_sub(Limits::PROBLEMS);
+            problems.truncate(Limits::PROBLEMS);
+            Err(SpecError { problems, more })
         }
     }
 }

@@ -6,7 +6,7 @@ mod report;
 use std::collections::BTreeSet;
 
 use crate::backbones::Architecture;
-use crate::error::Problem;
+use crate::error::{Problem, Problems};
 use crate::kinds::{
     Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Train, Tune,
 };
@@ -15,47 +15,46 @@ use crate::names::{Of, Scheme, Weights};
 use crate::pipeline::Typed;
 
 /// All problems of the typed stages; empty when the pipeline can be planned.
-pub(crate) fn check(stages: &[Typed]) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = stages.iter().flat_map(|s| references(s, stages)).collect();
+pub(crate) fn check(stages: &[Typed]) -> Problems {
+    let mut problems = Problems::default();
+    for stage in stages {
+        references(stage, stages, &mut problems);
+    }
     if problems.is_empty() {
         problems.extend(cycle(stages));
     }
     if problems.is_empty() {
-        problems.extend(stages.iter().flat_map(|s| {
-            Checker {
-                stage: s,
+        let networks = networks(stages);
+        for stage in stages {
+            let checker = Checker {
+                stage,
                 all: stages,
-            }
-            .check()
-        }));
-    }
-    problems
-}
-
-/// Each reference points at a stage of the kind that is expected there.
-fn references(stage: &Typed, all: &[Typed]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for input in stage.stage.kind.inputs() {
-        for edge in stage.stage.inputs.iter().filter(|e| input.fills(&e.role)) {
-            let target = &all[edge.stage].stage;
-            if !input.accepts.takes(&target.kind) {
-                let message = format!(
-                    "`{}` is a `{}` stage, expected {}",
-                    target.name,
-                    target.kind.name(),
-                    input.accepts.expected()
-                );
-                problems.push(stage.problem(&input.path, message));
-            }
+                networks: &networks,
+            };
+            checker.check(&mut problems);
         }
     }
     problems
 }
 
-fn cycle(stages: &[Typed]) -> Option<Problem> {
-    let mut state = vec![Mark::New; stages.len()];
-    let mut path = Vec::new();
-    (0..stages.len()).find_map(|at| walk(at, stages, &mut state, &mut path))
+/// Each reference points at a stage of the kind that is expected there.
+fn references(stage: &Typed, all: &[Typed], problems: &mut Problems) {
+    // Edges stand in the order of the references that they come from.
+    let mut edges = stage.stage.inputs.iter().peekable();
+    for input in stage.stage.kind.inputs() {
+        while let Some(edge) = edges.next_if(|e| input.fills(&e.role)) {
+            let target = &all[edge.stage].stage;
+            if input.accepts.takes(&target.kind) {
+                continue;
+            }
+            let message = || {
+                let (name, kind) = (&target.name, target.kind.name());
+                let expected = input.accepts.expected();
+                format!("`{name}` is a `{kind}` stage, expected {expected}")
+            };
+            problems.push(stage.problem_if(!problems.is_full(), &input.path, message));
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -65,68 +64,121 @@ enum Mark {
     Done,
 }
 
-fn walk(at: usize, stages: &[Typed], state: &mut [Mark], path: &mut Vec<usize>) -> Option<Problem> {
-    match state[at] {
-        Mark::Done => return None,
-        Mark::Open => return Some(describe_cycle(at, stages, path)),
-        Mark::New => {}
+/// A stage that reads itself, directly or through others. The stages on the way are a stack here: a chain may be as long
+/// as the file.
+fn cycle(stages: &[Typed]) -> Option<Problem> {
+    let mut marks = vec![Mark::New; stages.len()];
+    for start in 0..stages.len() {
+        // Each stage on the way, and how many of its inputs were followed.
+        let mut way = vec![(start, 0)];
+        while let Some((at, followed)) = way.last_mut() {
+            let (at, n) = (*at, *followed);
+            if n == 0 && marks[at] == Mark::Done {
+                way.pop();
+                continue;
+            }
+            marks[at] = Mark::Open;
+            let Some(edge) = stages[at].stage.inputs.get(n) else {
+                marks[at] = Mark::Done;
+                way.pop();
+                continue;
+            };
+            *followed += 1;
+            match marks[edge.stage] {
+                Mark::New => way.push((edge.stage, 0)),
+                Mark::Done => {}
+                Mark::Open => return Some(describe_cycle(edge.stage, stages, &way)),
+            }
+        }
     }
-    state[at] = Mark::Open;
-    path.push(at);
-    let found = stages[at]
-        .stage
-        .inputs
-        .iter()
-        .find_map(|e| walk(e.stage, stages, state, path));
-    path.pop();
-    state[at] = Mark::Done;
-    found
+    None
 }
 
-fn describe_cycle(at: usize, stages: &[Typed], path: &[usize]) -> Problem {
-    let start = path.iter().position(|&p| p == at).unwrap_or(0);
-    let names: Vec<&str> = path[start..]
-        .iter()
-        .chain([&at])
-        .map(|&i| stages[i].stage.name.as_str())
-        .collect();
+/// So many stages of a circle are named, from its beginning and from its end.
+const NAMED: usize = 8;
+
+fn describe_cycle(at: usize, stages: &[Typed], way: &[(usize, usize)]) -> Problem {
+    let start = way.iter().position(|&(p, _)| p == at).unwrap_or(0);
+    let all = &way[start..];
+    let name = |&(i, _): &(usize, usize)| stages[i].stage.name.clone();
+    let mut names: Vec<String> = all.iter().take(NAMED).map(name).collect();
+    if all.len() > 2 * NAMED {
+        names.push(format!("… ({} more) …", all.len() - 2 * NAMED));
+    }
+    names.extend(
+        all[NAMED.max(all.len().saturating_sub(NAMED)).min(all.len())..]
+            .iter()
+            .map(name),
+    );
+    names.push(stages[at].stage.name.clone());
     let message = format!("the stages go round in a circle: {}", names.join(" → "));
     let path = format!("stages.{}", stages[at].stage.base);
-    Problem::new(stages[at].pos, path, message)
+    Problem::new(stages[at].draft.pos(), path, message)
         .hint("a stage can only read stages that do not read it")
+}
+
+/// For each stage the one that says which network it has: itself, or what it tunes, followed to the end.
+fn networks(stages: &[Typed]) -> Vec<Option<usize>> {
+    let mut found: Vec<Option<usize>> = vec![None; stages.len()];
+    for start in 0..stages.len() {
+        let mut way = vec![start];
+        let mut end = None;
+        while let Some(&at) = way.last() {
+            match &stages[at].stage.kind {
+                _ if found[at].is_some() => end = found[at],
+                Kind::Pretrained(_) | Kind::Train(_) => end = Some(at),
+                Kind::Tune(_) => {
+                    if let Some(next) = stages[at].stage.input("backbone") {
+                        way.push(next);
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            break;
+        }
+        for at in way {
+            found[at] = end;
+        }
+    }
+    found
 }
 
 struct Checker<'a> {
     stage: &'a Typed,
     all: &'a [Typed],
+    networks: &'a [Option<usize>],
 }
 
 impl Checker<'_> {
-    fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
+    /// The network of a stage that has one.
+    fn network(&self, at: usize) -> Option<&Architecture> {
+        labels::own_architecture(&self.all[self.networks[at]?].stage.kind)
+    }
+
+    fn check(&self, problems: &mut Problems) {
         match &self.stage.stage.kind {
-            Kind::Prepare(prepare) => self.prepare(prepare, &mut problems),
-            Kind::Mask(mask) => self.mask(mask, &mut problems),
+            Kind::Prepare(prepare) => self.prepare(prepare, problems),
+            Kind::Mask(mask) => self.mask(mask, problems),
             Kind::Pretrained(pretrained) => {
-                self.architecture(&pretrained.backbone, &mut problems);
+                self.architecture(&pretrained.backbone, problems);
                 let entry = pretrained.entry.as_deref();
                 self.need(
                     entry.is_none_or(|e| e.split('.').all(|part| !part.trim().is_empty())),
                     "entry",
                     || "expected the name of an entry, as in `params` or `state_dict.net_g`".into(),
-                    &mut problems,
+                    problems,
                 );
             }
-            Kind::Train(train) => self.train(train, &mut problems),
-            Kind::Tune(tune) => self.tune(tune, &mut problems),
-            Kind::Evaluate(evaluate) => self.evaluate(evaluate, &mut problems),
-            Kind::Table(table) => self.table(table, &mut problems),
-            Kind::Figure(figure) => self.figure(figure, &mut problems),
-            Kind::Robustness(_) => self.robustness(&mut problems),
-            Kind::Command(command) => self.command(command, &mut problems),
+            Kind::Train(train) => self.train(train, problems),
+            Kind::Tune(tune) => self.tune(tune, problems),
+            Kind::Evaluate(evaluate) => self.evaluate(evaluate, problems),
+            Kind::Table(table) => self.table(table, problems),
+            Kind::Figure(figure) => self.figure(figure, problems),
+            Kind::Robustness(_) => self.robustness(problems),
+            Kind::Command(command) => self.command(command, problems),
         }
-        self.resources(&mut problems);
-        problems
+        self.resources(problems);
     }
 
     fn need(
@@ -134,14 +186,14 @@ impl Checker<'_> {
         ok: bool,
         path: &str,
         message: impl FnOnce() -> String,
-        problems: &mut Vec<Problem>,
+        problems: &mut Problems,
     ) {
         if !ok {
-            problems.push(self.stage.problem(path, message()));
+            problems.push(self.stage.problem_if(!problems.is_full(), path, message));
         }
     }
 
-    fn command(&self, command: &Command, problems: &mut Vec<Problem>) {
+    fn command(&self, command: &Command, problems: &mut Problems) {
         let one = command.run.is_empty() == command.shell.is_some();
         self.need(
             one,
@@ -199,7 +251,7 @@ impl Checker<'_> {
         self.need(program, "shell.program", || "name a shell".into(), problems);
     }
 
-    fn resources(&self, problems: &mut Vec<Problem>) {
+    fn resources(&self, problems: &mut Problems) {
         let resources = &self.stage.stage.resources;
         let positive = |value: Option<f64>| value.is_none_or(|v| v > 0.0 && v.is_finite());
         let at_least_one = |value: Option<u32>| value.is_none_or(|v| v >= 1);
@@ -221,16 +273,16 @@ impl Checker<'_> {
         ];
         for (field, good) in wishes {
             if !good {
-                let node = self.stage.body.get("resources");
-                let node = node.map(|n| n.nearest(field));
-                let pos = node.map_or(self.stage.pos, |n| n.pos);
+                let body = self.stage.draft.body();
+                let node = body.get("resources").map(|n| n.nearest(field));
+                let pos = node.map_or(self.stage.draft.pos(), |n| n.pos);
                 let path = format!("stages.{}.resources.{field}", self.stage.stage.base);
                 problems.push(Problem::new(pos, path, "out of range"));
             }
         }
     }
 
-    fn prepare(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
+    fn prepare(&self, prepare: &Prepare, problems: &mut Problems) {
         self.source(prepare, problems);
         self.lr_names(prepare, problems);
         match prepare.degrade {
@@ -259,7 +311,7 @@ impl Checker<'_> {
     }
 
     /// A template needs a place for the name, and LR images that it names.
-    fn lr_names(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
+    fn lr_names(&self, prepare: &Prepare, problems: &mut Problems) {
         let Some(names) = &prepare.names else {
             return;
         };
@@ -278,7 +330,7 @@ impl Checker<'_> {
     }
 
     /// A folder or data sets, and not what belongs to the other.
-    fn source(&self, prepare: &Prepare, problems: &mut Vec<Problem>) {
+    fn source(&self, prepare: &Prepare, problems: &mut Problems) {
         let named = !prepare.dataset.0.is_empty();
         self.need(
             named != prepare.images.is_some(),
@@ -318,7 +370,7 @@ impl Checker<'_> {
         }
     }
 
-    fn mask(&self, mask: &Mask, problems: &mut Vec<Problem>) {
+    fn mask(&self, mask: &Mask, problems: &mut Problems) {
         let (grid, count) = (mask.grid(), mask.count());
         self.need(
             (1..=128).contains(&grid),
@@ -373,7 +425,7 @@ impl Checker<'_> {
         }
     }
 
-    fn architecture(&self, backbone: &Architecture, problems: &mut Vec<Problem>) {
+    fn architecture(&self, backbone: &Architecture, problems: &mut Problems) {
         let name = backbone.name();
         for (field, message) in backbone.wrong() {
             let path = format!("backbone.{name}.{field}");
@@ -381,10 +433,10 @@ impl Checker<'_> {
         }
     }
 
-    fn train(&self, train: &Train, problems: &mut Vec<Problem>) {
+    fn train(&self, train: &Train, problems: &mut Problems) {
         self.architecture(&train.backbone, problems);
         if let Some(from) = self.input_index("from") {
-            let other = labels::architecture(self.all, from);
+            let other = self.network(from);
             let same = other.is_none_or(|a| *a == train.backbone);
             self.need(
                 same,
@@ -397,11 +449,8 @@ impl Checker<'_> {
         self.schedule(&train.schedule, train.backbone.scale(), false, problems);
     }
 
-    fn tune(&self, tune: &Tune, problems: &mut Vec<Problem>) {
-        let Some(backbone) = self
-            .input_index("backbone")
-            .and_then(|i| labels::architecture(self.all, i))
-        else {
+    fn tune(&self, tune: &Tune, problems: &mut Problems) {
+        let Some(backbone) = self.input_index("backbone").and_then(|i| self.network(i)) else {
             return;
         };
         let spt = tune.scheme == Scheme::Spt;
@@ -425,7 +474,7 @@ impl Checker<'_> {
         );
     }
 
-    fn schedule(&self, schedule: &Schedule, scale: u32, spt: bool, problems: &mut Vec<Problem>) {
+    fn schedule(&self, schedule: &Schedule, scale: u32, spt: bool, problems: &mut Problems) {
         let one = schedule.iterations.is_some() != schedule.until.is_some();
         self.need(
             one,
@@ -455,7 +504,7 @@ impl Checker<'_> {
         self.validation(schedule, scale, spt, problems);
     }
 
-    fn validation(&self, schedule: &Schedule, scale: u32, spt: bool, problems: &mut Vec<Problem>) {
+    fn validation(&self, schedule: &Schedule, scale: u32, spt: bool, problems: &mut Problems) {
         let has = schedule.validate.is_some();
         self.need(
             has || schedule.until.is_none(),
@@ -491,11 +540,11 @@ impl Checker<'_> {
         }
     }
 
-    fn evaluate(&self, evaluate: &Evaluate, problems: &mut Vec<Problem>) {
+    fn evaluate(&self, evaluate: &Evaluate, problems: &mut Problems) {
         let Some(model) = self.input_index("model") else {
             return;
         };
-        let Some(backbone) = labels::architecture(self.all, model) else {
+        let Some(backbone) = self.network(model) else {
             return;
         };
         self.images_fit("images", backbone.scale(), problems);
@@ -534,7 +583,7 @@ impl Checker<'_> {
         self.input(role).and_then(count_of)
     }
 
-    fn images_fit(&self, role: &str, scale: u32, problems: &mut Vec<Problem>) {
+    fn images_fit(&self, role: &str, scale: u32, problems: &mut Problems) {
         let Some(Kind::Prepare(prepare)) = self.input(role).map(|s| &s.stage.kind) else {
             return;
         };
@@ -547,7 +596,7 @@ impl Checker<'_> {
         );
     }
 
-    fn masks_fit(&self, role: &str, images: &str, wanted: bool, problems: &mut Vec<Problem>) {
+    fn masks_fit(&self, role: &str, images: &str, wanted: bool, problems: &mut Problems) {
         let given = self.input(role);
         if wanted != given.is_some() {
             let message = if wanted {

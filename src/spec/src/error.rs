@@ -1,9 +1,12 @@
 //! What is wrong with a pipeline file: where it stands, what was expected, and what to do.
 //! Unaware of terminals and of how the program ends.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use crate::limits::Limits;
 use crate::node::Pos;
+use crate::shown::{line, snippet};
 
 /// A position as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,13 @@ impl Problem {
         }
     }
 
+    /// The same at another position.
+    #[must_use]
+    pub(crate) fn at(mut self, pos: Pos) -> Self {
+        self.pos = pos;
+        self
+    }
+
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -64,30 +74,86 @@ impl Problem {
 /// All that is wrong with a pipeline file, in the order of the text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpecError {
-    /// The problems, at least one.
+    /// The first problems, at least one.
     pub problems: Vec<(Place, Problem)>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 impl SpecError {
     /// Puts positions into words with the texts they point into.
-    pub(crate) fn locate(mut problems: Vec<Problem>, sources: &[(String, String)]) -> Self {
-        problems.sort_by_key(|p| p.pos);
-        problems.dedup();
-        let located = problems
-            .into_iter()
-            .map(|p| (place(p.pos, sources), p))
-            .collect();
-        Self { problems: located }
+    pub(crate) fn locate(problems: Problems, sources: &[(String, String)]) -> Self {
+        let Problems { mut first, more } = problems;
+        first.sort_by_key(|p| p.pos);
+        first.dedup();
+        let place = |p: Problem| (place(p.pos, sources), p);
+        Self {
+            problems: first.into_iter().map(place).collect(),
+            more,
+        }
     }
 
     /// A text for each problem.
     pub(crate) fn texts(self) -> Vec<String> {
         let alone = |problem| Self {
             problems: vec![problem],
+            more: 0,
         };
         let all = self.problems.into_iter().map(alone);
         all.map(|one| one.to_string().trim_end().to_owned())
             .collect()
+    }
+}
+
+/// Problems as they are found: the first [`Limits::PROBLEMS`] are kept, the others are counted, so that a file with a
+/// mistake in each of its stages is refused as fast as any other.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    first: Vec<Problem>,
+    more: usize,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.first.push(problem);
+        }
+    }
+
+    /// What is found from here on is only counted: its words need not be looked for.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.first.len() >= Limits::PROBLEMS
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// Adds what others have found.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.more += other.more;
+        self.extend(other.first);
+    }
+
+    pub(crate) fn or<T>(self, good: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(good) } else { Err(self) }
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
+        problems.into_iter().for_each(|p| self.push(p));
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self {
+            first: vec![problem],
+            more: 0,
+        }
     }
 }
 
@@ -121,53 +187,93 @@ impl fmt::Display for SpecError {
             }
             write_problem(f, place, problem)?;
         }
-        Ok(())
+        match self.more {
+            0 => Ok(()),
+            1 => writeln!(f, "\nand one more problem"),
+            more => writeln!(f, "\nand {more} more problems"),
+        }
     }
 }
 
 fn write_problem(f: &mut fmt::Formatter<'_>, place: &Place, problem: &Problem) -> fmt::Result {
     if !place.source.is_empty() {
-        write!(f, "{}", place.source)?;
+        write!(f, "{}", line(&short(&place.source)))?;
         if place.line > 0 {
             write!(f, ":{}:{}", place.line, place.column)?;
         }
         write!(f, ": ")?;
     }
-    let path = if problem.path.is_empty() {
-        String::new()
-    } else {
-        format!("{}: ", problem.path)
-    };
-    writeln!(f, "{path}{}", problem.message)?;
+    if !problem.path.is_empty() {
+        write!(f, "{}: ", line(&short(&problem.path)))?;
+    }
+    writeln!(f, "{}", line(&short(&problem.message)))?;
     if place.line > 0 && !place.text.is_empty() {
-        let number = place.line.to_string();
-        let margin = " ".repeat(number.len());
-        writeln!(f, " {number} | {}", place.text)?;
-        writeln!(
-            f,
-            " {margin} | {}^",
-            " ".repeat(place.column.saturating_sub(1))
-        )?;
+        write!(f, "{}", snippet(place.line, &place.text, place.column))?;
     }
     if !problem.hint.is_empty() {
-        writeln!(f, "hint: {}", problem.hint)?;
+        writeln!(f, "hint: {}", line(&short(&problem.hint)))?;
     }
     Ok(())
 }
 
+/// The most characters of a message: it may quote a name of any length.
+const MOST: usize = 2000;
+
+fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 impl std::error::Error for SpecError {}
+
+/// Names longer than this are no slips of a finger.
+const LONGEST: usize = 100;
 
 /// The name of `known` that `typed` was probably meant to be.
 pub(crate) fn did_you_mean<'a>(
     typed: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let scored = known
-        .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(typed, k), k));
-    let near = scored.filter(|(d, k)| *d <= 1 + k.len().max(typed.len()) / 4);
+    if typed.len() > LONGEST {
+        return None;
+    }
+    let letters = letters(typed);
+    let near = known.into_iter().filter_map(|k| {
+        let most = 1 + k.len().max(typed.len()) / 4;
+        let may = k.len().abs_diff(typed.len()) <= most && differing(&letters, k) <= most;
+        let distance = may.then(|| strsim::damerau_levenshtein(typed, k))?;
+        (distance <= most).then_some((distance, k))
+    });
     near.min().map(|(_, k)| k)
 }
+
+/// How often each character stands in a text, modulo 64: enough to tell most names apart.
+fn letters(text: &str) -> [u8; 64] {
+    let mut found = [0_u8; 64];
+    for c in text.chars() {
+        let slot = &mut found[c as usize % 64];
+        *slot = slot.saturating_add(1);
+    }
+    found
+}
+
+/// The edit distance is at least this: each edit changes one letter, and a swap none.
+fn differing(typed: &[u8; 64], known: &str) -> usize {
+    let known = letters(known);
+    let over = |a: &[u8; 64], b: &[u8; 64]| -> usize {
+        let each = a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| usize::from(a.saturating_sub(*b)));
+        each.sum()
+    };
+    over(typed, &known).max(over(&known, typed))
+}
+
+/// So many names are listed.
+const LISTED: usize = 40;
 
 /// "did you mean `x`?" or the list of what is known.
 pub(crate) fn suggest(typed: &str, known: &[&str], what: &str) -> String {
@@ -176,6 +282,15 @@ pub(crate) fn suggest(typed: &str, known: &[&str], what: &str) -> String {
     }
     match did_you_mean(typed, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("known {what}: {}", known.join(", ")),
+        None => format!("known {what}: {}", listed(known)),
+    }
+}
+
+/// The names, or the first of them and how many there are.
+pub(crate) fn listed(names: &[&str]) -> String {
+    let some = names[..names.len().min(LISTED)].join(", ");
+    match names.len() {
+        n if n > LISTED => format!("{some}, … ({n} in all)"),
+        _ => some,
     }
 }

@@ -12,75 +12,151 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use crate::error::Problem;
+use crate::error::{Problem, Problems};
 use crate::kinds::Kind;
-use crate::node::{Key, Node, Value};
-use crate::reference::{Index, member_name, same_value};
+use crate::limits::{Exceeded, Meter, What};
+use crate::node::{Key, Node, Pos, Value};
+use crate::pipeline::Typed;
+use crate::reference::{member_name, same_value};
 use crate::scalar::number_text;
-use crate::substitute::{Outer, substitute};
+use crate::substitute::{Environment, Names, Outer, substitute, take};
 
 /// Axis names that mean something else.
 const ZIP: &str = "zip";
 const EXCLUDE: &str = "exclude";
 
-/// One member of a stage (a stage without `each` has one), not yet typed.
-#[derive(Clone, Debug)]
-pub(crate) struct Draft {
-    /// The stage's name in the file.
-    pub base: String,
-    /// The member's name.
-    pub name: String,
-    /// Its axes and their values, in the order of `each`.
-    pub axes: Vec<(String, String)>,
-    /// The body after substitution, without `each`.
-    pub body: Node,
-    /// Where the stage's name stands.
-    pub pos: crate::node::Pos,
+/// A stage as it is written, shared by its members.
+pub(crate) struct Written {
+    key: Key,
+    /// Its body without `each`, before anything in braces is replaced.
+    body: Node,
+    vars: Rc<BTreeMap<String, Node>>,
+    env: Rc<Environment>,
+    /// The fields its kind has.
+    fields: Vec<&'static str>,
 }
 
-/// Expands all stages, in the order of the file. A value of an axis may name a swept stage and then stands for all of
-/// its members, so stages are expanded after those they name.
+/// One member of a stage (a stage without `each` has one), not yet typed. Its body is made when it is looked at: a
+/// million of them would not fit into memory.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    /// The stage it comes from.
+    written: Rc<Written>,
+    /// The values of its axes, in the order of `each`.
+    row: Vec<Rc<Choice>>,
+}
+
+impl Draft {
+    /// The stage's name in the file.
+    pub(crate) fn base(&self) -> &str {
+        &self.written.key.text
+    }
+
+    /// The member's name.
+    pub(crate) fn name(&self) -> String {
+        member_name(self.base(), &self.axes())
+    }
+
+    /// Its axes and their values, in the order of `each`.
+    pub(crate) fn axes(&self) -> Vec<(String, String)> {
+        let axis = |c: &Rc<Choice>| (c.axis.clone(), c.text.clone());
+        self.row.iter().map(axis).collect()
+    }
+
+    /// Where the stage's name stands.
+    pub(crate) fn pos(&self) -> Pos {
+        self.written.key.pos
+    }
+
+    /// The body after substitution, without `each`; as written where a substitution fails that has succeeded before.
+    pub(crate) fn body(&self) -> Node {
+        let meter = Meter::default();
+        let made = self.make(&Outer::new(&self.written.env, &meter));
+        made.unwrap_or_else(|_| self.written.body.clone())
+    }
+
+    /// The same for the first time: everything in braces must mean something, and every axis be used.
+    fn make(&self, outer: &Outer<'_>) -> Result<Node, Problem> {
+        let mut body = self.written.body.clone();
+        let mut used = BTreeSet::new();
+        let axes: Vec<(&str, &Node)> = self.row.iter().map(|c| (&*c.axis, &c.node)).collect();
+        let names = Names {
+            vars: &self.written.vars,
+            axes: &axes,
+        };
+        substitute(&mut body, names, outer, &mut used).map_err(of_script)?;
+        for Choice { axis, node, .. } in self.row.iter().map(Rc::as_ref) {
+            if !set_field(&mut body, &self.written.fields, axis, node) && !used.contains(axis) {
+                let message = format!(
+                    "the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`"
+                );
+                return Err(Problem::new(node.pos, "each", message));
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// Reads a member for [`expand`].
+pub(crate) type Read<'a> = dyn FnMut(Draft, &Node) -> Result<Typed, Problems> + 'a;
+
+/// Expands all stages and hands each member to `read`; what it makes of them comes back in the order of the file.
+///
+/// A value of an axis may name a swept stage and then stands for all of its members, so stages are expanded after those
+/// they name. Everything is counted before it is built.
 pub(crate) fn expand(
     stages: Vec<(Key, Node)>,
-    vars: &BTreeMap<String, Node>,
+    vars: BTreeMap<String, Node>,
     outer: &Outer<'_>,
-) -> Result<(Vec<Draft>, Index), Vec<Problem>> {
+    read: &mut Read<'_>,
+) -> Result<Vec<Typed>, Problems> {
     let names: Vec<String> = stages.iter().map(|(key, _)| key.text.clone()).collect();
-    let named = stages
+    let left = stages
         .into_iter()
         .map(|(key, body)| (key.text.clone(), (key, body)));
     let mut expander = Expander {
-        left: named.collect(),
-        vars,
+        left: left.collect(),
+        vars: Rc::new(vars),
+        env: Rc::new(outer.environment().clone()),
         outer,
+        meter: outer.meter(),
+        read,
         done: BTreeMap::new(),
-        problems: Vec::new(),
+        problems: Problems::default(),
+        unread: Problems::default(),
     };
     for name in &names {
         expander.stage(name);
     }
-    if !expander.problems.is_empty() {
-        return Err(expander.problems);
-    }
-    let mut index = Index::default();
-    let mut drafts = Vec::new();
-    for name in &names {
-        for draft in expander.done.remove(name).unwrap_or_default() {
-            index.push(&draft.base, &draft.name, &draft.axes);
-            drafts.push(draft);
-        }
-    }
-    Ok((drafts, index))
+    // What is wrong with the members is told where all could be expanded.
+    expander.problems.or(())?;
+    expander.unread.or(())?;
+    let mut done = expander.done;
+    let all = names.iter().filter_map(|name| done.remove(name));
+    Ok(all.flatten().collect())
 }
 
-struct Expander<'a> {
+struct Expander<'a, 'r> {
     /// Stages that are not expanded yet.
     left: BTreeMap<String, (Key, Node)>,
-    vars: &'a BTreeMap<String, Node>,
+    vars: Rc<BTreeMap<String, Node>>,
+    env: Rc<Environment>,
     outer: &'a Outer<'a>,
-    done: BTreeMap<String, Vec<Draft>>,
-    problems: Vec<Problem>,
+    meter: &'a Meter,
+    read: &'a mut Read<'r>,
+    done: BTreeMap<String, Vec<Typed>>,
+    problems: Problems,
+    unread: Problems,
+}
+
+/// A stage that waits for those its axes name.
+struct Begun {
+    key: Key,
+    body: Node,
+    each: Option<Node>,
+    names: std::vec::IntoIter<String>,
 }
 
 /// The value of one axis: how it is spelled in names, and itself.
@@ -92,7 +168,7 @@ struct Choice {
 }
 
 /// Values that are taken together: of one axis, or of several that are zipped.
-type Row = Vec<Choice>;
+type Row = Vec<Rc<Choice>>;
 
 /// What an `each` says.
 #[derive(Default)]
@@ -137,79 +213,128 @@ struct Exclusion {
 }
 
 impl Exclusion {
-    fn matches(&self, row: &[&Choice]) -> bool {
+    /// Whether this says nothing of the axes of a row of one dimension, or the row has the values it says.
+    fn fits(&self, row: &Row) -> bool {
         self.axes.iter().all(|(axis, values)| {
-            row.iter()
-                .any(|c| c.axis == *axis && values.iter().any(|v| v.matches(c)))
+            let mut own = row.iter().filter(|c| c.axis == *axis);
+            own.all(|c| values.iter().any(|v| v.matches(c)))
         })
     }
 }
 
-impl Expander<'_> {
+impl Expander<'_, '_> {
+    /// Expands a stage after those that it names, which are a stack here: there may be as many as the file has stages.
     fn stage(&mut self, name: &str) {
-        let Some((key, body)) = self.left.remove(name) else {
-            return;
-        };
-        let drafts = match self.members(&key, body) {
-            Ok(drafts) => drafts,
-            Err(problem) => {
-                self.problems.push(problem.under(&format!("stages.{name}")));
-                Vec::new()
-            }
-        };
-        self.done.insert(name.to_owned(), drafts);
-    }
-
-    fn members(&mut self, key: &Key, mut body: Node) -> Result<Vec<Draft>, Problem> {
-        if body.get("each").is_none() {
-            return Ok(vec![self.member(key, body, &[])?]);
-        }
-        let each = match take(&mut body, "each") {
-            Some(each) => self.each(each, &body).map_err(|p| p.under("each"))?,
-            None => Each::default(),
-        };
-        let rows = kept(&each).map_err(|p| p.under("each"))?;
-        rows.iter()
-            .map(|row| self.member(key, body.clone(), row))
-            .collect()
-    }
-
-    fn member(&self, key: &Key, mut body: Node, row: &[&Choice]) -> Result<Draft, Problem> {
-        let mut used = BTreeSet::new();
-        if row.is_empty() {
-            substitute(&mut body, self.vars, self.outer, &mut used).map_err(of_script)?;
-        } else {
-            let mut values = self.vars.clone();
-            let chosen = row.iter().map(|c| (c.axis.clone(), c.node.clone()));
-            values.extend(chosen);
-            substitute(&mut body, &values, self.outer, &mut used).map_err(of_script)?;
-        }
-        for Choice { axis, node, .. } in row {
-            if !set_field(&mut body, axis, node) && !used.contains(axis) {
-                let message = format!(
-                    "the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`"
-                );
-                return Err(Problem::new(node.pos, "each", message));
+        let mut begun: Vec<Begun> = self.begin(name).into_iter().collect();
+        while let Some(top) = begun.last_mut() {
+            if let Some(name) = top.names.next() {
+                begun.extend(self.begin(&name));
+            } else if let Some(stage) = begun.pop() {
+                self.finish(stage);
             }
         }
-        let axes: Vec<(String, String)> = row
-            .iter()
-            .map(|c| (c.axis.clone(), c.text.clone()))
-            .collect();
-        let name = member_name(&key.text, &axes);
-        Ok(Draft {
-            base: key.text.clone(),
-            name,
-            axes,
+    }
+
+    fn begin(&mut self, name: &str) -> Option<Begun> {
+        let (key, mut body) = self.left.remove(name)?;
+        let mut each = take_field(&mut body, "each");
+        if let Some(each) = &mut each {
+            let names = Names::of(&self.vars);
+            let replaced = substitute(each, names, self.outer, &mut BTreeSet::new());
+            if let Err(problem) = replaced {
+                self.fail(name, problem.under("each"));
+                return None;
+            }
+        }
+        let names = each
+            .as_ref()
+            .map_or(Vec::new(), |each| named(each, &body))
+            .into_iter();
+        Some(Begun {
+            key,
             body,
-            pos: key.pos,
+            each,
+            names,
         })
     }
 
-    fn each(&mut self, mut each: Node, body: &Node) -> Result<Each, Problem> {
-        substitute(&mut each, self.vars, self.outer, &mut BTreeSet::new())?;
+    fn fail(&mut self, name: &str, problem: Problem) {
+        self.problems.push(problem.under(&format!("stages.{name}")));
+    }
+
+    fn finish(&mut self, stage: Begun) {
+        let Begun {
+            key, body, each, ..
+        } = stage;
+        let rows = match each {
+            None => self
+                .count(What::Members, 1, key.pos)
+                .map(|()| vec![Vec::new()]),
+            Some(each) => {
+                let rows = self
+                    .each(&each, &body)
+                    .and_then(|read| self.kept(&read, each.pos));
+                rows.map_err(|p| p.under("each"))
+            }
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(problem) => return self.fail(&key.text, problem),
+        };
+        let fields = fields_of_body(&body);
+        let name = key.text.clone();
+        let weight = body.weight();
+        let written = Rc::new(Written {
+            key,
+            body,
+            vars: Rc::clone(&self.vars),
+            env: Rc::clone(&self.env),
+            fields,
+        });
+        let mut members = Vec::with_capacity(rows.len());
+        for row in rows {
+            let written = Rc::clone(&written);
+            match self.member(Draft { written, row }, weight) {
+                Ok(Some(typed)) => members.push(typed),
+                Ok(None) => {}
+                Err(problem) => {
+                    self.fail(&name, problem);
+                    break;
+                }
+            }
+        }
+        self.done.insert(name, members);
+    }
+
+    /// Nothing where the member could be expanded, but not read.
+    fn member(&mut self, draft: Draft, weight: u64) -> Result<Option<Typed>, Problem> {
+        if !draft.row.is_empty() {
+            // The name is spelled thrice: in the stage, in its index, and piecewise in its axes.
+            let name: usize = draft
+                .row
+                .iter()
+                .map(|c| c.axis.len() + c.text.len() + 2)
+                .sum();
+            take(self.meter, weight + 3 * name as u64).map_err(|p| p.at(draft.pos()))?;
+        }
+        let body = draft.make(self.outer)?;
+        match (self.read)(draft, &body) {
+            Ok(typed) => Ok(Some(typed)),
+            Err(problems) => {
+                self.unread.append(problems);
+                Ok(None)
+            }
+        }
+    }
+
+    fn count(&self, what: What, amount: u64, pos: Pos) -> Result<(), Problem> {
+        let take = self.meter.take(what, amount);
+        take.map_err(|e: Exceeded| Problem::new(pos, "", e.message()).hint(e.hint()))
+    }
+
+    fn each(&self, each: &Node, body: &Node) -> Result<Each, Problem> {
         let mut read = Each::default();
-        for (key, values) in mapping(&each, "`axis: [values]`")? {
+        for (key, values) in mapping(each, "`axis: [values]`")? {
             match key.text.as_str() {
                 ZIP => {
                     for zipped in one_or_many(values) {
@@ -228,22 +353,22 @@ impl Expander<'_> {
                     distinct(&choices, |c| c.text.clone())
                         .map_err(|(at, text)| twice(at, &key.text, &text))?;
                     read.dimensions
-                        .push(choices.into_iter().map(|c| vec![c]).collect());
+                        .push(choices.into_iter().map(|c| vec![Rc::new(c)]).collect());
                 }
             }
         }
-        check_axes(&read, &each)?;
+        check_axes(&read, each)?;
         read.exact();
         Ok(read)
     }
 
     /// Lists of the same length whose first values belong together, then the second ones, and so on.
-    fn zipped(&mut self, zipped: &Node, body: &Node) -> Result<Vec<Row>, Problem> {
+    fn zipped(&self, zipped: &Node, body: &Node) -> Result<Vec<Row>, Problem> {
         let mut rows: Vec<Row> = Vec::new();
         for (at, (key, values)) in mapping(zipped, "`axis: [values]`")?.iter().enumerate() {
             let choices = self.axis(axis_name(&key.text), key, values, body)?;
             if at == 0 {
-                rows = choices.into_iter().map(|c| vec![c]).collect();
+                rows = choices.into_iter().map(|c| vec![Rc::new(c)]).collect();
                 continue;
             }
             if choices.len() != rows.len() {
@@ -256,7 +381,7 @@ impl Expander<'_> {
                 return Err(Problem::new(values.pos, key.text.clone(), message));
             }
             for (row, choice) in rows.iter_mut().zip(choices) {
-                row.push(choice);
+                row.push(Rc::new(choice));
             }
         }
         // A value may stand twice in one list, as long as the lists together do not repeat themselves.
@@ -264,8 +389,18 @@ impl Expander<'_> {
         Ok(rows)
     }
 
+    /// The members of the grid.
+    fn kept(&self, each: &Each, pos: Pos) -> Result<Vec<Row>, Problem> {
+        let sizes = each.dimensions.iter().map(|rows| rows.len() as u64);
+        let size = sizes.fold(1, u64::saturating_mul);
+        self.count(What::Members, size, pos)?;
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let excluded = excluded(each, size)?;
+        Ok(grid(&each.dimensions, size, &excluded))
+    }
+
     fn axis(
-        &mut self,
+        &self,
         axis: &str,
         key: &Key,
         values: &Node,
@@ -293,12 +428,7 @@ impl Expander<'_> {
     }
 
     /// The value itself or, where it is a reference to a swept stage, the names of all members.
-    fn values(
-        &mut self,
-        axis: &str,
-        item: &Node,
-        body: &Node,
-    ) -> Result<Vec<(String, Node)>, Problem> {
+    fn values(&self, axis: &str, item: &Node, body: &Node) -> Result<Vec<(String, Node)>, Problem> {
         let Some(text) = item.scalar() else {
             let message = format!("an axis takes names and numbers, found {}", item.describe());
             return Err(Problem::new(item.pos, axis, message));
@@ -310,14 +440,18 @@ impl Expander<'_> {
             let text = number.then(|| number_text(&text)).flatten().unwrap_or(text);
             return Ok(vec![(text, item.clone())]);
         }
-        self.stage(&text);
         match self.done.get(&text).map(Vec::as_slice) {
-            Some(members) if members.iter().any(|m| !m.axes.is_empty()) => {
-                let name = |m: &Draft| Node {
-                    value: Value::Str(m.name.clone()),
+            Some(members) if members.iter().any(|m| !m.stage.axes.is_empty()) => {
+                let names = || members.iter().map(|m| &m.stage.name);
+                let bytes: usize = names()
+                    .map(|name| 2 * name.len() + size_of::<Choice>())
+                    .sum();
+                take(self.meter, bytes as u64).map_err(|p| p.at(item.pos))?;
+                let node = |name: &String| Node {
+                    value: Value::Str(name.clone()),
                     pos: item.pos,
                 };
-                Ok(members.iter().map(|m| (m.name.clone(), name(m))).collect())
+                Ok(names().map(|name| (name.clone(), node(name))).collect())
             }
             _ => Ok(vec![(text, item.clone())]),
         }
@@ -428,41 +562,94 @@ fn check_axes(each: &Each, node: &Node) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The rows of the grid that no exclusion matches. One that matches nothing is a mistake, and so is an empty grid.
-fn kept(each: &Each) -> Result<Vec<Vec<&Choice>>, Problem> {
-    let rows = grid(&each.dimensions);
+/// How many comparisons the exclusions of one `each` may take.
+const COMPARED: u64 = 1 << 28;
+
+/// Which rows of the grid are left out. One exclusion that matches nothing is a mistake, and so is an empty grid.
+fn excluded(each: &Each, rows: usize) -> Result<Vec<bool>, Problem> {
+    let mut out = vec![false; if each.exclude.is_empty() { 0 } else { rows }];
+    let wrong =
+        |exclusion: &Exclusion, message: &str| Problem::new(exclusion.node.pos, EXCLUDE, message);
+    let mut compared = 0_u64;
     for exclusion in &each.exclude {
-        if !rows.iter().any(|row| exclusion.matches(row)) {
-            let message = "this excludes nothing: no member has these values";
-            return Err(Problem::new(exclusion.node.pos, EXCLUDE, message));
+        // The rows that match are those made of matching rows of each dimension.
+        let values: usize = exclusion.axes.iter().map(|(_, values)| values.len()).sum();
+        let choices: usize = each.dimensions.iter().map(Vec::len).sum();
+        compared = compared.saturating_add(64 * values as u64 * choices as u64);
+        if compared > COMPARED {
+            return Err(
+                wrong(exclusion, TOO_MANY).hint("make a stage of its own for these members")
+            );
+        }
+        let mut matching = vec![0_usize];
+        for dimension in &each.dimensions {
+            let fits = (0..dimension.len()).filter(|&at| exclusion.fits(&dimension[at]));
+            let fits: Vec<usize> = fits.collect();
+            compared = compared.saturating_add(matching.len() as u64 * fits.len() as u64);
+            if compared > COMPARED {
+                return Err(
+                    wrong(exclusion, TOO_MANY).hint("make a stage of its own for these members")
+                );
+            }
+            let next = |before: usize| fits.iter().map(move |at| before * dimension.len() + at);
+            matching = matching.into_iter().flat_map(next).collect();
+        }
+        if matching.is_empty() {
+            return Err(wrong(
+                exclusion,
+                "this excludes nothing: no member has these values",
+            ));
+        }
+        for row in matching {
+            out[row] = true;
         }
     }
-    let is_kept = |row: &Vec<&Choice>| !each.exclude.iter().any(|e| e.matches(row));
-    let kept: Vec<Vec<&Choice>> = rows.into_iter().filter(is_kept).collect();
     match each.exclude.first() {
-        Some(first) if kept.is_empty() => Err(Problem::new(
-            first.node.pos,
-            EXCLUDE,
-            "every member is excluded",
-        )),
-        _ => Ok(kept),
+        Some(first) if out.iter().all(|out| *out) => Err(wrong(first, "every member is excluded")),
+        _ => Ok(out),
     }
 }
 
-/// All combinations, the last dimension fastest; one empty combination without dimensions.
-fn grid(dimensions: &[Vec<Row>]) -> Vec<Vec<&Choice>> {
-    let mut rows: Vec<Vec<&Choice>> = vec![Vec::new()];
-    for dimension in dimensions {
-        rows = rows
+const TOO_MANY: &str = "these exclusions are more than can be compared with so many members";
+
+/// All combinations but those left out, the last dimension fastest; one empty combination without dimensions.
+fn grid(dimensions: &[Vec<Row>], size: usize, excluded: &[bool]) -> Vec<Row> {
+    let row = |mut at: usize| {
+        let mut row = Row::new();
+        for dimension in dimensions.iter().rev() {
+            row.extend(dimension[at % dimension.len()].iter().rev().cloned());
+            at /= dimension.len();
+        }
+        row.reverse();
+        row
+    };
+    let is_kept = |at: &usize| !excluded.get(*at).is_some_and(|out| *out);
+    (0..size).filter(is_kept).map(row).collect()
+}
+
+/// The stages that the axes of an `each` may name.
+fn named(each: &Node, body: &Node) -> Vec<String> {
+    let mut names = Vec::new();
+    for (key, values) in each.entries().unwrap_or_default() {
+        let zipped: Vec<&(Key, Node)> = match key.text.as_str() {
+            EXCLUDE => continue,
+            ZIP => one_or_many(values)
+                .iter()
+                .flat_map(|z| z.entries().unwrap_or_default())
+                .collect(),
+            _ => Vec::new(),
+        };
+        let alone = (key.text != ZIP).then_some((key, values));
+        let all = alone
             .into_iter()
-            .flat_map(|row| {
-                dimension
-                    .iter()
-                    .map(move |more| row.iter().copied().chain(more).collect())
-            })
-            .collect();
+            .chain(zipped.into_iter().map(|(k, v)| (k, v)));
+        for (key, values) in all.filter(|(key, _)| is_reference(axis_name(&key.text), body)) {
+            if let (Value::Seq(items), _) = (&values.value, key) {
+                names.extend(items.iter().filter_map(Node::scalar));
+            }
+        }
     }
-    rows
+    names
 }
 
 /// Whether `axis` is a field of the stage's kind that holds a reference.
@@ -480,7 +667,7 @@ fn kind_of(body: &Node) -> Option<&str> {
     names.find(|name| Kind::NAMES.contains(name))
 }
 
-fn take(body: &mut Node, field: &str) -> Option<Node> {
+fn take_field(body: &mut Node, field: &str) -> Option<Node> {
     let Value::Map(entries) = &mut body.value else {
         return None;
     };
@@ -488,19 +675,27 @@ fn take(body: &mut Node, field: &str) -> Option<Node> {
     Some(entries.remove(at).1)
 }
 
+/// The fields that the stage's kind has.
+fn fields_of_body(body: &Node) -> Vec<&'static str> {
+    let entries = body.entries().unwrap_or_default().iter();
+    let mut kinds = entries.filter(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
+    kinds.next().map_or(Vec::new(), |(kind, _)| {
+        crate::pipeline::fields_of_kind(&kind.text)
+    })
+}
+
 /// Sets the field called `axis` of the stage's kind, where the kind has such a field and the text does not give it.
-fn set_field(body: &mut Node, axis: &str, value: &Node) -> bool {
+fn set_field(body: &mut Node, fields: &[&str], axis: &str, value: &Node) -> bool {
     let Value::Map(entries) = &mut body.value else {
         return false;
     };
-    let Some((kind, config)) = entries
+    let Some((_, config)) = entries
         .iter_mut()
         .find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()))
     else {
         return false;
     };
-    let known = crate::pipeline::fields_of_kind(&kind.text).contains(&axis);
-    if !known || config.get(axis).is_some() {
+    if !fields.contains(&axis) || config.get(axis).is_some() {
         return false;
     }
     config.set(&[axis], value.clone()).is_ok()

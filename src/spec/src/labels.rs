@@ -107,15 +107,23 @@ pub(crate) fn known(stages: &[Typed], evaluations: &[usize]) -> BTreeSet<String>
         .collect()
 }
 
-/// The network of a `pretrained`, `train` or `tune` stage.
-pub fn architecture<S: Stages + ?Sized>(stages: &S, at: usize) -> Option<&Architecture> {
-    let stage = stages.stage(at);
-    match &stage.kind {
+/// The network of a `pretrained`, `train` or `tune` stage. What a tuned stage was tuned from may itself be tuned, and so
+/// on; there is no circle.
+pub fn architecture<S: Stages + ?Sized>(stages: &S, mut at: usize) -> Option<&Architecture> {
+    loop {
+        let stage = stages.stage(at);
+        if !matches!(stage.kind, Kind::Tune(_)) {
+            return own_architecture(&stage.kind);
+        }
+        at = stage.input("backbone")?;
+    }
+}
+
+/// The network that the stage itself names.
+pub(crate) const fn own_architecture(kind: &Kind) -> Option<&Architecture> {
+    match kind {
         Kind::Pretrained(pretrained) => Some(&pretrained.backbone),
         Kind::Train(train) => Some(&train.backbone),
-        Kind::Tune(_) => stage
-            .input("backbone")
-            .and_then(|b| architecture(stages, b)),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 //! Unaware of stages and of what a value means.
 
 use crate::scalar::{Meaning, meaning};
+use std::collections::BTreeMap;
 
 /// A position in one of the texts a pipeline was read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +98,40 @@ impl Node {
         node
     }
 
+    /// How deep lists and mappings stand in this; 0 for a scalar. The reader and substitution keep it below
+    /// [`crate::Limits::DEPTH`], so that walks may recurse.
+    pub fn depth(&self) -> usize {
+        let deepest = |nodes: &mut dyn Iterator<Item = &Self>| nodes.map(Self::depth).max();
+        match &self.value {
+            Value::Seq(items) => 1 + deepest(&mut items.iter()).unwrap_or(0),
+            Value::Map(entries) => 1 + deepest(&mut entries.iter().map(|(_, n)| n)).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// How many values this is made of, itself counted.
+    pub fn values(&self) -> u64 {
+        match &self.value {
+            Value::Seq(items) => 1 + items.iter().map(Self::values).sum::<u64>(),
+            Value::Map(entries) => 1 + entries.iter().map(|(_, n)| n.values()).sum::<u64>(),
+            _ => 1,
+        }
+    }
+
+    /// The bytes that a copy of this takes, about.
+    pub fn weight(&self) -> u64 {
+        let inner = match &self.value {
+            Value::Str(text) => text.len() as u64,
+            Value::Seq(items) => items.iter().map(Self::weight).sum(),
+            Value::Map(entries) => {
+                let entry = |(key, node): &(Key, Self)| key.text.len() as u64 + node.weight();
+                entries.iter().map(entry).sum()
+            }
+            _ => 0,
+        };
+        inner + size_of::<Self>() as u64
+    }
+
     /// A scalar as it is written; `None` for lists and mappings.
     pub fn scalar(&self) -> Option<String> {
         match &self.value {
@@ -113,8 +148,11 @@ impl Node {
         match (&mut self.value, over.value) {
             (Value::Map(base), Value::Map(entries)) if base.is_empty() => *base = entries,
             (Value::Map(base), Value::Map(entries)) => {
+                let known = base.iter().enumerate();
+                let known: BTreeMap<String, usize> =
+                    known.map(|(at, (key, _))| (key.text.clone(), at)).collect();
                 for (key, node) in entries {
-                    match base.iter().position(|(k, _)| k.text == key.text) {
+                    match known.get(&key.text).copied() {
                         Some(at) if matches!(node.value, Value::Null(_)) => {
                             base[at].1 = Node {
                                 value: Value::Gone,

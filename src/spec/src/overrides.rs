@@ -15,6 +15,7 @@
 
 use crate::error::{Problem, suggest};
 use crate::kinds::{Kind, Resources};
+use crate::limits::Limits;
 use crate::node::{Node, Pos, Value};
 use crate::pipeline::{STAGE_LEVEL, TOP_LEVEL, fields_of_kind};
 use crate::yaml;
@@ -33,6 +34,9 @@ pub(crate) fn apply(root: &mut Node, text: &str, source: usize) -> Result<(), Pr
     let (steps, value) = split(text).ok_or_else(|| wrong("expected `path=value`".into()))?;
     let mut value = yaml::parse(value, source).map_err(|e| wrong(e.message))?;
     flatten_positions(&mut value, at);
+    if steps.len() > Limits::DEPTH {
+        return Err(wrong(format!("a path has at most {} steps", Limits::DEPTH)));
+    }
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     check(root, &steps, &value, at)?;
     root.set(&steps, value).map_err(|step| {

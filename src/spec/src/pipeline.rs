@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use crate::anchor::Places;
 use crate::check;
 use crate::de::{self, fields_of, from_node};
-use crate::error::{Place, Problem, SpecError, spot, suggest};
+use crate::error::{Place, Problem, Problems, SpecError, spot, suggest};
 use crate::expand::{Draft, expand};
 use crate::handed::Handed;
 use crate::kinds::{self, InputRef, Kind, Resources, Schedule};
+use crate::limits::{Limits, Meter, What};
 use crate::node::{Key, Node, Pos, Value};
 use crate::overrides;
 use crate::reference::Index;
-use crate::substitute::{Environment, Outer, substitute};
+use crate::substitute::{Environment, Names, Outer, substitute};
 use crate::warn;
 use crate::yaml;
 
@@ -106,9 +107,16 @@ impl Pipeline {
     ///
     /// Errors name all problems found in the step that failed, each with file, line and column.
     pub fn load(request: &Request<'_>) -> Result<Self, SpecError> {
+        Self::load_within(request, Limits::default())
+    }
+
+    /// The same within other limits.
+    pub fn load_within(request: &Request<'_>, limits: Limits) -> Result<Self, SpecError> {
         let mut loader = Loader {
             request,
+            meter: Meter::new(limits),
             sources: Vec::new(),
+            included: BTreeMap::new(),
         };
         match loader.load() {
             Ok(pipeline) => Ok(pipeline),
@@ -118,33 +126,62 @@ impl Pipeline {
 
     /// The stages called `target`: a stage, a sweep, or one of its members.
     pub fn find(&self, target: &str) -> Result<Vec<usize>, String> {
-        let mut index = Index::default();
-        for stage in &self.stages {
-            index.push(&stage.base, &stage.name, &stage.axes);
-        }
-        index
-            .resolve(target)
-            .map_err(|(message, hint)| format!("{message}\nhint: {hint}"))
+        self.find_all(&[target])
     }
+
+    /// The stages that any of these targets means.
+    pub fn find_all(&self, targets: &[impl AsRef<str>]) -> Result<Vec<usize>, String> {
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let index = index_of(self.stages.iter());
+        let found = targets.iter().map(|target| index.found(target.as_ref()));
+        Ok(found.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+}
+
+fn index_of<'a>(stages: impl Iterator<Item = &'a Stage>) -> Index<'a> {
+    let mut index = Index::default();
+    for stage in stages {
+        index.push(&stage.base, &stage.name, stage.axes.as_slice());
+    }
+    index
 }
 
 struct Loader<'a> {
     request: &'a Request<'a>,
+    meter: Meter,
     sources: Vec<(String, String)>,
+    /// What each included file says, with what it includes itself: it is read once, however often it is named.
+    included: BTreeMap<PathBuf, Node>,
 }
 
 /// A stage with its own positions, between typing and checking.
 pub(crate) struct Typed {
     pub stage: Stage,
-    pub body: Node,
-    pub pos: Pos,
+    pub draft: Draft,
 }
 
 impl Typed {
+    /// The same where its words are wanted; else one that is only counted.
+    pub(crate) fn problem_if(
+        &self,
+        wanted: bool,
+        path: &str,
+        message: impl FnOnce() -> String,
+    ) -> Problem {
+        if wanted {
+            self.problem(path, message())
+        } else {
+            Problem::new(Pos::default(), "", "")
+        }
+    }
+
     /// A problem with the value at `path` within the kind (`validate.images`).
     pub(crate) fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
         let kind = self.stage.kind.name();
-        let config = self.body.get(kind).unwrap_or(&self.body);
+        let body = self.draft.body();
+        let config = body.get(kind).unwrap_or(&body);
         let node = if path.is_empty() {
             config
         } else {
@@ -164,22 +201,24 @@ impl Typed {
 }
 
 impl Loader<'_> {
-    fn load(&mut self) -> Result<Pipeline, Vec<Problem>> {
+    fn load(&mut self) -> Result<Pipeline, Problems> {
         let mut root = self
-            .read(self.request.file, &mut Vec::new(), Pos::default())
-            .map_err(|p| vec![p])?
+            .read(self.request.file, &mut Vec::new(), Pos::default())?
             .without_gone();
-        self.apply_overrides(&mut root).map_err(|p| vec![p])?;
-        let outer = Outer::new(self.request.env);
-        let mut warnings = warn::in_file(&root);
-        let vars = variables(&root, &outer).map_err(|p| vec![p])?;
-        let stages = stages_of(root).map_err(|p| vec![p])?;
-        let (drafts, index) = expand(stages, &vars, &outer)?;
-        let typed = self.typed(drafts, &index)?;
-        let problems = check::check(&typed);
-        if !problems.is_empty() {
-            return Err(problems);
+        self.included.clear();
+        self.apply_overrides(&mut root)?;
+        let outer = Outer::new(self.request.env, &self.meter);
+        let mut warnings = Problems::default();
+        warnings.extend(warn::in_file(&root));
+        let vars = variables(&root, &outer)?;
+        let stages = stages_of(root)?;
+        let mut read = |draft, body: &Node| self.stage(draft, body);
+        let mut typed = expand(stages, vars, &outer, &mut read)?;
+        let edges = resolve_all(&typed, &self.meter)?;
+        for (typed, inputs) in typed.iter_mut().zip(edges) {
+            typed.stage.inputs = inputs;
         }
+        check::check(&typed).or(())?;
         warnings.extend(typed.iter().flat_map(warn::in_stage));
         let warnings = SpecError::locate(warnings, &self.sources);
         Ok(Pipeline {
@@ -193,27 +232,34 @@ impl Loader<'_> {
 
     /// Reads a file and, below it, what it includes.
     fn read(&mut self, file: &Path, open: &mut Vec<PathBuf>, at: Pos) -> Result<Node, Problem> {
+        let wrong = |message: String| Problem::new(at, "include", message);
         if open.iter().any(|p| p == file) {
-            return Err(Problem::new(
-                at,
-                "include",
-                format!("`{}` includes itself", file.display()),
-            ));
+            return Err(wrong(format!("`{}` includes itself", file.display())));
+        }
+        if open.len() > Limits::DEPTH {
+            let message = format!("files include each other more than {} deep", Limits::DEPTH);
+            return Err(wrong(message));
         }
         let text = (self.request.read)(file).map_err(|e| {
             let message = format!("cannot read `{}`: {e}", file.display());
             Problem::new(at, "", message)
                 .hint("name a pipeline file, such as pipelines/quickstart.yaml")
         })?;
+        self.count(What::Bytes, text.len() as u64, at)?;
         let source = self.sources.len();
-        self.sources
-            .push((file.display().to_string(), text.clone()));
-        let root = yaml::parse(&text, source).map_err(|e| Problem::new(e.pos, "", e.message))?;
+        let root = yaml::read(&text, source, &self.meter);
+        self.sources.push((file.display().to_string(), text));
+        let root = root.map_err(|e| Problem::new(e.pos, "", e.message).hint(e.hint))?;
         check_top_level(&root)?;
         open.push(file.to_owned());
         let merged = self.include(root, file, open);
         open.pop();
         merged
+    }
+
+    fn count(&self, what: What, amount: u64, at: Pos) -> Result<(), Problem> {
+        let take = self.meter.take(what, amount);
+        take.map_err(|e| Problem::new(at, "include", e.message()).hint(e.hint()))
     }
 
     fn include(
@@ -242,10 +288,25 @@ impl Loader<'_> {
                     format!("expected a file, found {}", item.describe()),
                 ));
             };
-            base.merge(self.read(&folder.join(name), open, item.pos)?);
+            base.merge(self.included(&folder.join(name), open, item.pos)?);
         }
         base.merge(root);
         Ok(base)
+    }
+
+    /// A file that another one names: read when it is named first, a copy later.
+    fn included(&mut self, file: &Path, open: &mut Vec<PathBuf>, at: Pos) -> Result<Node, Problem> {
+        // `./a` and `a` are the same file. Of names that lead there through a link or `..` nothing is known here; each
+        // counts as a file of its own.
+        let file: PathBuf = file.components().collect();
+        if let Some(known) = self.included.get(&file) {
+            self.count(What::Values, known.values(), at)?;
+            return Ok(known.clone());
+        }
+        self.count(What::Files, 1, at)?;
+        let node = self.read(&file, open, at)?;
+        self.included.insert(file, node.clone());
+        Ok(node)
     }
 
     /// Relative paths are relative to the file they are written in; those of `--set` to the pipeline file.
@@ -279,26 +340,10 @@ impl Loader<'_> {
         }
     }
 
-    fn typed(&self, drafts: Vec<Draft>, index: &Index) -> Result<Vec<Typed>, Vec<Problem>> {
-        let mut typed = Vec::with_capacity(drafts.len());
-        let mut problems = Vec::new();
-        for draft in drafts {
-            match self.stage(draft, index) {
-                Ok(stage) => typed.push(stage),
-                Err(mut found) => problems.append(&mut found),
-            }
-        }
-        if problems.is_empty() {
-            Ok(typed)
-        } else {
-            Err(problems)
-        }
-    }
-
-    fn stage(&self, draft: Draft, index: &Index) -> Result<Typed, Vec<Problem>> {
-        let within = |p: Problem| vec![p.under(&format!("stages.{}", draft.base))];
-        let (mut kind, resources) = read_stage(&draft).map_err(within)?;
-        let config = draft.body.get(kind.name()).unwrap_or(&draft.body);
+    fn stage(&self, draft: Draft, body: &Node) -> Result<Typed, Problems> {
+        let within = |p: Problem| p.under(&format!("stages.{}", draft.base()));
+        let (mut kind, resources) = read_stage(body, draft.pos()).map_err(within)?;
+        let config = body.get(kind.name()).unwrap_or(body);
         for (field, path) in kind.paths_mut() {
             *path = self.folder(config.nearest(field).pos).join(&*path);
         }
@@ -306,49 +351,60 @@ impl Loader<'_> {
         let outside = kind.outside();
         let outside_places = outside.iter().map(|(role, _)| place(role)).collect();
         let stage = Stage {
-            name: draft.name,
-            base: draft.base,
-            axes: draft.axes,
+            name: draft.name(),
+            base: draft.base().to_owned(),
+            axes: draft.axes(),
             handed: self.handed(&kind),
             program: None,
             kind,
             inputs: Vec::new(),
             resources,
-            folder: self.folder(draft.pos),
+            folder: self.folder(draft.pos()),
             places: Places::default(),
-            place: spot(draft.pos, &self.sources),
+            place: spot(draft.pos(), &self.sources),
             outside_places,
         };
-        let mut typed = Typed {
-            stage,
-            body: draft.body,
-            pos: draft.pos,
-        };
-        typed.stage.inputs = resolve(&typed, index)?;
-        Ok(typed)
+        Ok(Typed { stage, draft })
     }
 }
 
-fn resolve(typed: &Typed, index: &Index) -> Result<Vec<Edge>, Vec<Problem>> {
-    let mut edges = Vec::new();
-    let mut problems = Vec::new();
-    for input in typed.stage.kind.inputs() {
-        match resolve_one(typed, index, &input) {
-            Ok(found) => edges.extend(found),
-            Err(problem) => problems.push(problem),
+/// The edges of all stages. Nothing is looked for any more once there are too many.
+fn resolve_all(all: &[Typed], meter: &Meter) -> Result<Vec<Vec<Edge>>, Problems> {
+    let index = index_of(all.iter().map(|t| &t.stage));
+    let mut edges = Vec::with_capacity(all.len());
+    let mut problems = Problems::default();
+    for typed in all {
+        let mut own = Vec::new();
+        for input in typed.stage.kind.inputs() {
+            match resolve_one(typed, &index, &input, &problems) {
+                Ok(found) => {
+                    if let Err(exceeded) = meter.take(What::Edges, found.len() as u64) {
+                        let problem = typed.problem(&input.path, exceeded.message());
+                        return Err(problem.hint(exceeded.hint()).into());
+                    }
+                    own.extend(found);
+                }
+                Err(problem) => problems.push(problem),
+            }
         }
+        edges.push(own);
     }
-    if problems.is_empty() {
-        Ok(edges)
-    } else {
-        Err(problems)
-    }
+    problems.or(edges)
 }
 
-fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edge>, Problem> {
-    let found = index
-        .resolve(&input.text)
-        .map_err(|(message, hint)| typed.problem(&input.path, message).hint(hint))?;
+fn resolve_one(
+    typed: &Typed,
+    index: &Index<'_>,
+    input: &InputRef,
+    problems: &Problems,
+) -> Result<Vec<Edge>, Problem> {
+    let found = index.resolve(&input.text).map_err(|dangling| {
+        if problems.is_full() {
+            return Problem::new(Pos::default(), "", "");
+        }
+        let (message, hint) = dangling.words();
+        typed.problem(&input.path, message).hint(hint)
+    })?;
     if !input.many && found.len() > 1 {
         let message = format!(
             "`{}` is {} stages, and one is expected here",
@@ -377,14 +433,14 @@ fn resolve_one(typed: &Typed, index: &Index, input: &InputRef) -> Result<Vec<Edg
 }
 
 /// The name of a member's folder below that of its stage, for a command that reads all members.
-fn folder_of(index: &Index, stage: usize) -> String {
+fn folder_of(index: &Index<'_>, stage: usize) -> String {
     index.label(stage).replace(['/', '\\'], "_")
 }
 
 /// A command gets a folder a member, so their labels differ.
 fn check_labels(
     typed: &Typed,
-    index: &Index,
+    index: &Index<'_>,
     input: &InputRef,
     found: &[usize],
 ) -> Result<(), Problem> {
@@ -442,7 +498,7 @@ fn variables(root: &Node, outer: &Outer<'_>) -> Result<BTreeMap<String, Node>, P
     for (key, node) in entries {
         let mut node = node.clone();
         // A variable may use those above it.
-        substitute(&mut node, &known, outer, &mut BTreeSet::new())
+        substitute(&mut node, Names::of(&known), outer, &mut BTreeSet::new())
             .map_err(|p| p.under(&format!("vars.{}", key.text)))?;
         known.insert(key.text.clone(), node);
     }
@@ -486,11 +542,12 @@ fn check_name(key: &Key) -> Result<(), Problem> {
     Err(Problem::new(key.pos, "stages", message).hint("use letters, digits, `-` and `_`"))
 }
 
-fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
-    let Some(entries) = draft.body.entries() else {
-        let message = format!("expected `kind: {{…}}`, found {}", draft.body.describe());
-        return Err(Problem::new(draft.body.pos, "", message)
-            .hint(format!("kinds: {}", Kind::NAMES.join(", "))));
+fn read_stage(body: &Node, pos: Pos) -> Result<(Kind, Resources), Problem> {
+    let Some(entries) = body.entries() else {
+        let message = format!("expected `kind: {{…}}`, found {}", body.describe());
+        return Err(
+            Problem::new(body.pos, "", message).hint(format!("kinds: {}", Kind::NAMES.join(", ")))
+        );
     };
     for (key, _) in entries {
         let name = key.text.as_str();
@@ -507,7 +564,7 @@ fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
         (Some(kind), None) => kind,
         (None, _) => {
             let hint = format!("kinds: {}", Kind::NAMES.join(", "));
-            return Err(Problem::new(draft.pos, "", "the stage has no kind").hint(hint));
+            return Err(Problem::new(pos, "", "the stage has no kind").hint(hint));
         }
         (Some((first, _)), Some((second, _))) => {
             let message = format!(
@@ -518,7 +575,7 @@ fn read_stage(draft: &Draft) -> Result<(Kind, Resources), Problem> {
         }
     };
     let kind = read_kind(&key.text, config).map_err(|p| p.under(&key.text))?;
-    let resources = match draft.body.get("resources") {
+    let resources = match body.get("resources") {
         Some(node) => from_node(node).map_err(|p| p.under("resources"))?,
         None => Resources::default(),
     };

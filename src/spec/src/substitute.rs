@@ -18,7 +18,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Problem, suggest};
+use crate::limits::{Limits, Meter, What};
 use crate::node::{Node, Pos, Value};
+use crate::yaml::too_deep;
 
 /// The environment as an argument: parsing the same text with the same map gives the same result.
 pub(crate) type Environment = BTreeMap<String, String>;
@@ -26,18 +28,28 @@ pub(crate) type Environment = BTreeMap<String, String>;
 /// Deeper defaults of defaults are refused.
 const DEPTH: usize = 16;
 
-/// The environment, and what was read of it.
+/// What is outside of the file: the environment, what was read of it, and how much text may still be made.
 pub(crate) struct Outer<'e> {
     env: &'e Environment,
+    meter: &'e Meter,
     used: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'e> Outer<'e> {
-    pub(crate) const fn new(env: &'e Environment) -> Self {
+    pub(crate) const fn new(env: &'e Environment, meter: &'e Meter) -> Self {
         Self {
             env,
+            meter,
             used: RefCell::new(BTreeMap::new()),
         }
+    }
+
+    pub(crate) const fn environment(&self) -> &'e Environment {
+        self.env
+    }
+
+    pub(crate) const fn meter(&self) -> &'e Meter {
+        self.meter
     }
 
     /// The variables that were read, with the values they gave.
@@ -59,11 +71,52 @@ impl<'e> Outer<'e> {
     }
 }
 
+/// What the names in braces stand for: the variables of the file, and the axes of a member before them.
+#[derive(Clone, Copy)]
+pub(crate) struct Names<'a> {
+    pub vars: &'a BTreeMap<String, Node>,
+    pub axes: &'a [(&'a str, &'a Node)],
+}
+
+impl<'a> Names<'a> {
+    /// The variables alone.
+    pub(crate) const fn of(vars: &'a BTreeMap<String, Node>) -> Self {
+        Self { vars, axes: &[] }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Node> {
+        let axis = self.axes.iter().rev().find(|(axis, _)| *axis == name);
+        axis.map(|(_, node)| *node).or_else(|| self.vars.get(name))
+    }
+
+    fn all(&self) -> BTreeSet<&'a str> {
+        let axes = self.axes.iter().map(|(axis, _)| *axis);
+        axes.chain(self.vars.keys().map(String::as_str)).collect()
+    }
+}
+
+/// Counts text before it is built.
+pub(crate) fn take(meter: &Meter, bytes: u64) -> Result<(), Problem> {
+    let exceeded = meter.take(What::Text, bytes);
+    exceeded.map_err(|e| Problem::new(Pos::default(), "", e.message()).hint(e.hint()))
+}
+
 /// Replaces every `${VAR}`, `${VAR:-default}` and `{name}` in all strings below `node`; a string that is nothing but
 /// `{name}` becomes the value itself, of whatever type. Notes which names were used.
 pub(crate) fn substitute(
     node: &mut Node,
-    values: &BTreeMap<String, Node>,
+    values: Names<'_>,
+    outer: &Outer<'_>,
+    used: &mut BTreeSet<String>,
+) -> Result<(), Problem> {
+    within(node, 0, values, outer, used)
+}
+
+/// `depth` lists and mappings are around the node.
+fn within(
+    node: &mut Node,
+    depth: usize,
+    values: Names<'_>,
     outer: &Outer<'_>,
     used: &mut BTreeSet<String>,
 ) -> Result<(), Problem> {
@@ -76,17 +129,19 @@ pub(crate) fn substitute(
                 values,
                 outer,
                 used,
+                depth,
             };
             node.value = scope.value(&parts).map_err(at)?;
         }
         Value::Seq(items) => {
             for (n, item) in items.iter_mut().enumerate() {
-                substitute(item, values, outer, used).map_err(|p| p.under(&n.to_string()))?;
+                within(item, depth + 1, values, outer, used)
+                    .map_err(|p| p.under(&n.to_string()))?;
             }
         }
         Value::Map(entries) => {
             for (key, value) in entries {
-                substitute(value, values, outer, used).map_err(|p| p.under(&key.text))?;
+                within(value, depth + 1, values, outer, used).map_err(|p| p.under(&key.text))?;
             }
         }
         _ => {}
@@ -223,18 +278,24 @@ fn unclosed(text: &str) -> Problem {
 
 /// Where values come from, for one text.
 struct Scope<'a> {
-    values: &'a BTreeMap<String, Node>,
+    values: Names<'a>,
     outer: &'a Outer<'a>,
     used: &'a mut BTreeSet<String>,
+    /// Lists and mappings around the text.
+    depth: usize,
 }
 
 impl Scope<'_> {
     fn value(&mut self, parts: &[Part<'_>]) -> Result<Value, Problem> {
         match parts {
             [Part::Name(name)] => {
-                let value = look_up(name, self.values)?.value.clone();
+                let value = look_up(name, self.values)?;
+                if self.depth + value.depth() > Limits::DEPTH {
+                    return Err(Problem::new(Pos::default(), "", too_deep()));
+                }
+                take(self.outer.meter, value.weight())?;
                 self.used.insert((*name).to_owned());
-                Ok(value)
+                Ok(value.value.clone())
             }
             parts => Ok(Value::Str(self.text(parts)?)),
         }
@@ -246,11 +307,16 @@ impl Scope<'_> {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::Name(name) => {
-                    out.push_str(&spelled(name, self.values)?);
+                    let spelled = spelled(name, self.values)?;
+                    take(self.outer.meter, spelled.len() as u64)?;
+                    out.push_str(&spelled);
                     self.used.insert((*name).to_owned());
                 }
                 Part::Env { name, default } => {
-                    out.push_str(&self.variable(name, default.as_deref())?);
+                    let meter = self.outer.meter;
+                    let value = self.variable(name, default.as_deref())?;
+                    take(meter, value.len() as u64)?;
+                    out.push_str(&value);
                 }
             }
         }
@@ -284,13 +350,6 @@ fn names_in(parts: &[Part<'_>], used: &mut BTreeSet<String>) {
     }
 }
 
-impl Problem {
-    fn at(mut self, pos: Pos) -> Self {
-        self.pos = pos;
-        self
-    }
-}
-
 fn missing_variable(name: &str) -> Problem {
     let identifier = !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
@@ -321,9 +380,9 @@ const fn in_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
-fn look_up<'v>(name: &str, values: &'v BTreeMap<String, Node>) -> Result<&'v Node, Problem> {
+fn look_up<'v>(name: &str, values: Names<'v>) -> Result<&'v Node, Problem> {
     values.get(name).ok_or_else(|| {
-        let known: Vec<&str> = values.keys().map(String::as_str).collect();
+        let known: Vec<&str> = values.all().into_iter().collect();
         let message = format!("nothing is called `{{{name}}}` here");
         let hint = format!(
             "{}; a brace itself is written `{{{{`",
@@ -333,7 +392,7 @@ fn look_up<'v>(name: &str, values: &'v BTreeMap<String, Node>) -> Result<&'v Nod
     })
 }
 
-fn spelled(name: &str, values: &BTreeMap<String, Node>) -> Result<String, Problem> {
+fn spelled(name: &str, values: Names<'_>) -> Result<String, Problem> {
     let node = look_up(name, values)?;
     node.scalar().ok_or_else(|| {
         let message = format!(
@@ -370,8 +429,8 @@ mod tests {
         let env = env(&[]);
         substitute(
             &mut node,
-            &values("n: 4\nlist: [1, 2]"),
-            &Outer::new(&env),
+            Names::of(&values("n: 4\nlist: [1, 2]")),
+            &Outer::new(&env, &Meter::default()),
             &mut used,
         )
         .unwrap();
@@ -384,12 +443,15 @@ mod tests {
 
     fn text(text: &str, variables: &[(&str, &str)]) -> Result<String, Problem> {
         let env = env(variables);
-        let outer = Outer::new(&env);
+        let meter = Meter::default();
+        let outer = Outer::new(&env, &meter);
         let mut used = BTreeSet::new();
+        let vars = values("n: 4\nm: '{n}'");
         let mut scope = Scope {
-            values: &values("n: 4\nm: '{n}'"),
+            values: Names::of(&vars),
             outer: &outer,
             used: &mut used,
+            depth: 0,
         };
         scope.text(&parts(text)?)
     }
@@ -441,12 +503,14 @@ mod tests {
     fn environment_reads_defaults_and_notes_them() {
         let mut node = parse("a: ${X}/${Y:-z}", 0).unwrap();
         let env = env(&[("X", "x")]);
-        let outer = Outer::new(&env);
-        let none = BTreeMap::new();
-        substitute(&mut node, &none, &outer, &mut BTreeSet::new()).unwrap();
+        let meter = Meter::default();
+        let outer = Outer::new(&env, &meter);
+        let vars = BTreeMap::new();
+        let none = Names::of(&vars);
+        substitute(&mut node, none, &outer, &mut BTreeSet::new()).unwrap();
         assert_eq!(node.get("a").unwrap().value, Value::Str("x/z".into()));
         let mut bad = parse("a: ${NOPE}", 0).unwrap();
-        let problem = substitute(&mut bad, &none, &outer, &mut BTreeSet::new()).unwrap_err();
+        let problem = substitute(&mut bad, none, &outer, &mut BTreeSet::new()).unwrap_err();
         assert_eq!((problem.pos.line, problem.path.as_str()), (1, "a"));
         assert_eq!(outer.into_used()["Y"], "z");
     }

@@ -1,13 +1,29 @@
 //! The one place that reads YAML: text in, [`Node`] with positions out.
-//! Unaware of what the text is for. The YAML library is named in this file alone, its parser in `quick`.
+//! Unaware of what the text is for. The parser's events are turned into values here; what a scalar means is in `scalar`, what
+//! is wrong with a text in `words`.
+//!
+//! ```text
+//!   text ── parser ── events ──> Reader: a stack of open lists and mappings ──> Node
+//!                                   |            |
+//!                               Meter: values    anchors: finished values, copied where an alias names them
+//! ```
+//!
+//! Nothing here recurses. Every value is counted before it is built, one behind an alias each time it is named, so a short
+//! text cannot ask for a large value; and nothing stands deeper than [`Limits::DEPTH`], with aliases followed, so that
+//! walks over the result may recurse.
 
-use std::collections::BTreeMap;
+mod words;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::{Location, Spanned};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use words::too_deep;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StrInput, Tag};
+
+use crate::limits::{Exceeded, Limits, Meter, What};
 use crate::node::{Key, Node, Pos, Value};
-use crate::quick;
+use crate::scalar::{Meaning, meaning, null};
 
 /// Why a text is not YAML that a pipeline can be made of.
 #[derive(Debug)]
@@ -16,293 +32,427 @@ pub struct YamlError {
     pub pos: Pos,
     /// What is wrong.
     pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
 }
 
-/// Reads one YAML document. Duplicate keys, several documents and unknown anchors are errors.
-pub fn parse(text: &str, source: usize) -> Result<Node, YamlError> {
-    match quick::read(text, source) {
-        Some(root) => Ok(root),
-        None => in_full(text, source),
-    }
+/// Reads one short YAML document, such as a value on the command line. Duplicate keys, several documents and unknown anchors are errors.
+pub(crate) fn parse(text: &str, source: usize) -> Result<Node, YamlError> {
+    read(text, source, &Meter::default())
 }
 
-/// All of YAML, and what is wrong with a text that is not.
-fn in_full(text: &str, source: usize) -> Result<Node, YamlError> {
-    // As YAML 1.2 has it: `y`, `no` and `on` are names, not truth values.
-    let options = serde_yaml::options! {
-        strict_booleans: true,
-        // A field that is a number refuses them; a word of a command line may be spelled so.
-        non_finite_float_policy: serde_yaml::options::NonFiniteFloatPolicy::AsString,
-    };
-    match serde_yaml::from_str_with_options::<Spanned<Raw>>(text, options) {
-        Ok(root) => {
-            let texts = quick::plain_texts(text);
-            Ok(Reader { texts, source }.node(root))
-        }
-        Err(error) => Err(YamlError {
-            pos: error
-                .location()
-                .map_or_else(Pos::default, |l| pos(l, source)),
-            message: message(&error),
-        }),
-    }
-}
-
-/// The library's message without its own position and snippet; ours are printed around it.
-fn message(error: &serde_yaml::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let text = text.split(" at line ").next().unwrap_or(&text);
-    match text.strip_prefix("duplicate mapping key: ") {
-        Some(rest) => format!(
-            "`{}` stands twice here",
-            rest.split(',').next().unwrap_or(rest)
-        ),
-        None => text.to_owned(),
-    }
-}
-
-enum Raw {
-    Null,
-    Bool(bool),
-    /// In the spelling of this language, where its own is not found.
-    Number(String),
-    Str(String),
-    Seq(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
-    }
-
-    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
-    }
-
-    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Str(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Raw::Seq(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Raw::Map(entries))
-    }
-}
-
-fn pos(location: Location, source: usize) -> Pos {
-    Pos {
+/// The same within what `meter` has left.
+pub(crate) fn read(text: &str, source: usize, meter: &Meter) -> Result<Node, YamlError> {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    options.flow_nesting_limit = Limits::DEPTH;
+    options.block_nesting_limit = Limits::DEPTH;
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut reader = Reader {
+        parser,
         source,
-        line: location.line() as usize,
-        column: location.column() as usize,
-    }
+        meter,
+        open: Vec::new(),
+        anchors: BTreeMap::new(),
+        root: None,
+    };
+    while reader.step()? {}
+    let nothing = Node {
+        value: Value::Null(""),
+        pos: reader.pos(1, 1),
+    };
+    Ok(reader.root.unwrap_or(nothing))
 }
 
-/// Puts texts and positions to what the library has read.
-struct Reader {
-    texts: BTreeMap<(usize, usize), String>,
+/// A value that is finished, with what an alias of it costs.
+#[derive(Clone)]
+struct Whole {
+    node: Node,
+    /// Values in it, itself counted.
+    values: u64,
+    /// How deep lists and mappings stand in it; 0 for a scalar.
+    depth: usize,
+}
+
+/// A list or mapping whose end is still to come.
+struct Open {
+    pos: Pos,
+    anchor: usize,
+    values: u64,
+    depth: usize,
+    parts: Parts,
+}
+
+enum Parts {
+    Seq(Vec<Node>),
+    Map {
+        entries: Vec<(Key, Node)>,
+        /// A key whose value is still to come.
+        key: Option<Waiting>,
+        /// What `<<` names, in order.
+        merged: Vec<Node>,
+        /// The keys so far, from the moment that there are many.
+        keys: BTreeSet<String>,
+    },
+}
+
+enum Waiting {
+    Key(Key),
+    Merge,
+}
+
+/// Up to so many keys of a mapping are compared one by one.
+const FEW: usize = 16;
+
+struct Reader<'t> {
+    parser: Parser<'t, StrInput<'t>>,
     source: usize,
+    meter: &'t Meter,
+    open: Vec<Open>,
+    /// Finished values by the parser's number of their anchor.
+    anchors: BTreeMap<usize, Whole>,
+    root: Option<Node>,
 }
 
-impl Reader {
-    fn node(&self, spanned: Spanned<Raw>) -> Node {
-        let at = pos(spanned.referenced, self.source);
-        // An alias stands elsewhere than the text that it repeats.
-        let defined = pos(spanned.defined, self.source);
-        let written = self.texts.get(&(defined.line, defined.column));
-        let written = written.map(|text| quick::plain(text.clone()));
-        let value = match (spanned.value, written) {
-            (Raw::Null, Some(Value::Null(text))) => Value::Null(text),
-            (Raw::Null, _) => Value::Null(""),
-            (Raw::Bool(_) | Raw::Number(_), Some(Value::Plain(text))) => Value::Plain(text),
-            (Raw::Bool(b), _) => Value::Plain(b.to_string()),
-            (Raw::Number(number), _) => Value::Plain(number),
-            (Raw::Str(s), Some(Value::Plain(text))) if s == text => Value::Plain(text),
-            (Raw::Str(s), _) => Value::Str(s),
-            (Raw::Seq(items), _) => Value::Seq(items.into_iter().map(|n| self.node(n)).collect()),
-            (Raw::Map(entries), _) => {
-                Value::Map(entries.into_iter().map(|e| self.entry(e)).collect())
+impl<'t> Reader<'t> {
+    /// Takes one event; false at the end of the text.
+    fn step(&mut self) -> Result<bool, YamlError> {
+        let Some(event) = self.parser.next_event() else {
+            return Ok(false);
+        };
+        let (event, span) = event.map_err(|e| self.scan_error(&e))?;
+        let pos = self.pos(span.start.line(), span.start.col() + 1);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.scalar(text, style, anchor, tag, pos)?;
+            }
+            Event::Alias(anchor) => self.alias(anchor, pos)?,
+            Event::SequenceStart(_, anchor, tag) => {
+                self.begin(Parts::Seq(Vec::new()), "seq", anchor, tag, pos)?;
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                let parts = Parts::Map {
+                    entries: Vec::new(),
+                    key: None,
+                    merged: Vec::new(),
+                    keys: BTreeSet::new(),
+                };
+                self.begin(parts, "map", anchor, tag, pos)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end()?,
+            Event::DocumentStart(..) if self.root.is_some() => {
+                let message = "a second document begins here, and a file is one";
+                return Err(wrong(
+                    pos,
+                    message,
+                    "remove `---`, or make it a file of its own",
+                ));
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn pos(&self, line: usize, column: usize) -> Pos {
+        Pos {
+            source: self.source,
+            line,
+            column,
+        }
+    }
+
+    fn scan_error(&self, error: &ScanError) -> YamlError {
+        let at = error.marker();
+        let (message, hint) = words::explain(error.kind());
+        wrong(self.pos(at.line(), at.col() + 1), message, hint)
+    }
+
+    fn scalar(
+        &mut self,
+        text: Cow<'t, str>,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<Cow<'t, Tag>>,
+        pos: Pos,
+    ) -> Result<(), YamlError> {
+        if self.wants_key() {
+            let merges = style == ScalarStyle::Plain && text == "<<" && tag.is_none();
+            if let Some(tag) = tag.filter(|t| t.core_suffix() != Some("str")) {
+                return Err(unknown_tag(&tag, pos));
+            }
+            if anchor > 0 {
+                let node = scalar(text.clone(), style, None, pos)?;
+                self.keep(anchor, Whole::scalar(node));
+            }
+            return self.key(text, style, merges, pos);
+        }
+        let node = scalar(text, style, tag, pos)?;
+        self.count(1, pos)?;
+        self.finish(Whole::scalar(node), anchor)
+    }
+
+    /// A copy of what the anchor is on, as if it stood here.
+    fn alias(&mut self, anchor: usize, pos: Pos) -> Result<(), YamlError> {
+        let Some(whole) = self.anchors.get(&anchor) else {
+            let message = "this alias stands inside the value that it names";
+            return Err(wrong(pos, message, "a value cannot hold itself"));
+        };
+        let (values, depth) = (whole.values, whole.depth);
+        if self.wants_key() {
+            let text = whole.node.scalar().unwrap_or_default();
+            return match &whole.node.value {
+                Value::Str(_) => self.key(text.into(), ScalarStyle::DoubleQuoted, false, pos),
+                _ => Err(not_a_key(&whole.node.describe(), pos)),
+            };
+        }
+        self.count(values, pos)?;
+        if self.open.len() + depth > Limits::DEPTH {
+            return Err(wrong(pos, too_deep(), ""));
+        }
+        let mut whole = self.anchors[&anchor].clone();
+        whole.node.pos = pos;
+        self.finish(whole, 0)
+    }
+
+    fn begin(
+        &mut self,
+        parts: Parts,
+        kind: &str,
+        anchor: usize,
+        tag: Option<Cow<'t, Tag>>,
+        pos: Pos,
+    ) -> Result<(), YamlError> {
+        if let Some(tag) = tag.filter(|t| t.core_suffix() != Some(kind)) {
+            return Err(unknown_tag(&tag, pos));
+        }
+        if self.wants_key() {
+            let found = if kind == "seq" { "a list" } else { "a mapping" };
+            return Err(not_a_key(found, pos));
+        }
+        if self.open.len() >= Limits::DEPTH {
+            return Err(wrong(pos, too_deep(), ""));
+        }
+        self.count(1, pos)?;
+        self.open.push(Open {
+            pos,
+            anchor,
+            values: 1,
+            depth: 0,
+            parts,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), YamlError> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = match open.parts {
+            Parts::Seq(items) => Value::Seq(items),
+            Parts::Map {
+                mut entries,
+                merged,
+                ..
+            } => {
+                for node in merged {
+                    merge(&mut entries, node)?;
+                }
+                Value::Map(entries)
             }
         };
-        Node { value, pos: at }
+        let whole = Whole {
+            node: Node {
+                value,
+                pos: open.pos,
+            },
+            values: open.values,
+            depth: open.depth + 1,
+        };
+        self.finish(whole, open.anchor)
     }
 
-    fn entry(&self, (key, value): (Spanned<String>, Spanned<Raw>)) -> (Key, Node) {
-        let pos = pos(key.referenced, self.source);
-        let key = Key {
-            text: key.value,
-            pos,
-        };
-        (key, self.node(value))
+    /// Whether the next thing is a key.
+    fn wants_key(&self) -> bool {
+        let parts = self.open.last().map(|o| &o.parts);
+        matches!(parts, Some(Parts::Map { key: None, .. }))
     }
+
+    fn key(
+        &mut self,
+        text: Cow<'t, str>,
+        style: ScalarStyle,
+        merges: bool,
+        pos: Pos,
+    ) -> Result<(), YamlError> {
+        let nothing = matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+        if style == ScalarStyle::Plain && nothing {
+            return Err(not_a_key("nothing", pos));
+        }
+        let Some(Parts::Map {
+            entries, key, keys, ..
+        }) = self.open.last_mut().map(|o| &mut o.parts)
+        else {
+            return Ok(());
+        };
+        if merges {
+            *key = Some(Waiting::Merge);
+            return Ok(());
+        }
+        if entries.len() == FEW {
+            *keys = entries.iter().map(|(key, _)| key.text.clone()).collect();
+        }
+        let twice = if entries.len() < FEW {
+            entries.iter().any(|(key, _)| key.text == text)
+        } else {
+            !keys.insert(text.to_string())
+        };
+        if twice {
+            let message = format!("`{text}` stands twice here");
+            return Err(wrong(pos, message, ""));
+        }
+        let text = text.into_owned();
+        *key = Some(Waiting::Key(Key { text, pos }));
+        Ok(())
+    }
+
+    fn count(&self, values: u64, pos: Pos) -> Result<(), YamlError> {
+        let take = self.meter.take(What::Values, values);
+        take.map_err(|e: Exceeded| wrong(pos, e.message(), e.hint()))
+    }
+
+    fn keep(&mut self, anchor: usize, whole: Whole) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, whole);
+        }
+    }
+
+    /// Puts a value where it belongs.
+    fn finish(&mut self, whole: Whole, anchor: usize) -> Result<(), YamlError> {
+        if anchor > 0 {
+            self.count(whole.values, whole.node.pos)?;
+            self.keep(anchor, whole.clone());
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(whole.node);
+            return Ok(());
+        };
+        open.values += whole.values;
+        open.depth = open.depth.max(whole.depth);
+        match &mut open.parts {
+            Parts::Seq(items) => items.push(whole.node),
+            Parts::Map {
+                entries,
+                key,
+                merged,
+                ..
+            } => match key.take() {
+                Some(Waiting::Key(key)) => entries.push((key, whole.node)),
+                Some(Waiting::Merge) | None => merged.push(whole.node),
+            },
+        }
+        Ok(())
+    }
+}
+
+impl Whole {
+    fn scalar(node: Node) -> Self {
+        Self {
+            node,
+            values: 1,
+            depth: 0,
+        }
+    }
+}
+
+fn scalar(
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<Cow<'_, Tag>>,
+    pos: Pos,
+) -> Result<Node, YamlError> {
+    let value = match tag {
+        None if style == ScalarStyle::Plain => plain(text.into_owned()),
+        None => Value::Str(text.into_owned()),
+        Some(tag) => tagged(&tag, &text, pos)?,
+    };
+    Ok(Node { value, pos })
+}
+
+/// A scalar without quotes, as it is written: only what could be something else than a text is kept apart.
+fn plain(text: String) -> Value {
+    match meaning(&text) {
+        Meaning::Text => Value::Str(text),
+        Meaning::Null => Value::Null(null(&text).unwrap_or_default()),
+        Meaning::Bool(_) | Meaning::Whole(_) | Meaning::Fraction(_) => Value::Plain(text),
+    }
+}
+
+/// A scalar that says itself what it is.
+fn tagged(tag: &Tag, text: &str, pos: Pos) -> Result<Value, YamlError> {
+    let value = match (tag.core_suffix(), meaning(text)) {
+        (Some("str"), _) => Value::Str(text.to_owned()),
+        (Some("int"), Meaning::Whole(_))
+        | (Some("float"), Meaning::Whole(_) | Meaning::Fraction(_))
+        | (Some("bool"), Meaning::Bool(_)) => Value::Plain(text.to_owned()),
+        (Some("null"), _) => Value::Null(null(text).unwrap_or_default()),
+        (Some(_), _) => {
+            let message = format!("`{text}` is not what its tag `{}` says", tag.original());
+            return Err(wrong(pos, message, ""));
+        }
+        // A lone `!` makes a text of what it stands before.
+        (None, _) if tag.original() == "!" => Value::Str(text.to_owned()),
+        (None, _) => return Err(unknown_tag(tag, pos)),
+    };
+    Ok(value)
+}
+
+/// Adds what the mapping, or the mappings of the list, have and `entries` do not.
+fn merge(entries: &mut Vec<(Key, Node)>, node: Node) -> Result<(), YamlError> {
+    let mappings = match node.value {
+        Value::Seq(items) => items,
+        _ => vec![node],
+    };
+    for node in mappings {
+        let Value::Map(more) = node.value else {
+            let message = format!(
+                "`<<` takes a mapping or a list of them, found {}",
+                node.describe()
+            );
+            return Err(wrong(node.pos, message, ""));
+        };
+        let known: BTreeSet<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
+        entries.extend(
+            more.into_iter()
+                .filter(|(key, _)| !known.contains(&key.text)),
+        );
+    }
+    Ok(())
+}
+
+fn wrong(pos: Pos, message: impl Into<String>, hint: impl Into<String>) -> YamlError {
+    YamlError {
+        pos,
+        message: message.into(),
+        hint: hint.into(),
+    }
+}
+
+fn not_a_key(found: &str, pos: Pos) -> YamlError {
+    wrong(
+        pos,
+        format!("expected a name before `:`, found {found}"),
+        "",
+    )
+}
+
+fn unknown_tag(tag: &Tag, pos: Pos) -> YamlError {
+    let message = format!("the tag `{}` means nothing here", tag.original());
+    wrong(
+        pos,
+        message,
+        "`!!str` makes a text of a number; quotes do as well",
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    fn agree(text: &str) -> bool {
-        let Some(quick) = quick::read(text, 3) else {
-            return false;
-        };
-        assert_eq!(quick, in_full(text, 3).unwrap(), "{text}");
-        true
-    }
-
-    #[test]
-    fn both_readers_read_the_shipped_files_alike() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
-        let files = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|e| e.unwrap().path());
-        let files: Vec<_> = files
-            .filter(|f| f.extension().is_some_and(|e| e == "yaml"))
-            .collect();
-        assert!(files.len() > 2);
-        for file in files {
-            agree(&std::fs::read_to_string(&file).unwrap());
-        }
-    }
-
-    #[test]
-    fn the_quick_reader_knows_what_people_write() {
-        let text = "# comment\na: {b: [1, -2, 0.5, x y, 'q: #', \"\\t\", true, ~, null], c: }\nd:\n  - e: é ü\n    f: |\n      two\n      lines\n  - >-\n    one\n    line\n'quoted key': {seed: 0}\n";
-        assert!(agree(text));
-    }
-
-    #[test]
-    fn every_scalar_means_the_same_to_both_or_is_left_to_the_full_reader() {
-        let words = [
-            "1e-4",
-            "1e5",
-            "1.",
-            ".5",
-            "+1",
-            "-0",
-            "-0.0",
-            "00",
-            "007",
-            "0x1f",
-            "0o17",
-            "0b1",
-            "1_000",
-            "12:30",
-            "1.5e3",
-            "99999999999999999999",
-            "-9223372036854775808",
-            "True",
-            "TRUE",
-            "yes",
-            "No",
-            "on",
-            "Null",
-            "NULL",
-            "NaN",
-            ".nan",
-            ".inf",
-            "-.inf",
-            "inf",
-            "-inf",
-            "<<",
-            "=",
-            "x4",
-            "4x",
-            "a-b",
-            "-",
-            "-x",
-            "--",
-            "a:b",
-            "a#b",
-            "${VAR}/x",
-            "*",
-            "?x",
-            "photos/a.png",
-            "art-x4",
-            "masks[coarse]",
-            "0.10",
-            "10.0",
-            "1.0",
-            "2026-11-24",
-            "~x",
-            "/abs",
-            "(x)",
-            "1,5",
-        ];
-        let mut quick = 0;
-        for word in words {
-            for text in [
-                format!("a: {word}\n"),
-                format!("- {word}\n"),
-                format!("{word}: 1\n"),
-            ] {
-                if in_full(&text, 0).is_ok() {
-                    quick += usize::from(agree(&text));
-                }
-            }
-        }
-        assert!(quick > 40, "{quick}");
-    }
-
-    #[test]
-    fn what_is_not_common_is_left_to_the_full_reader() {
-        for text in [
-            "a: &x 1\nb: *x\n",
-            "a: !!str 1\n",
-            "a: 1\na: 2\n",
-            "a: 1\n---\nb: 2\n",
-            "a: [1\n",
-            "",
-            "a: {<<: {b: 1}}\n",
-            "? [a]\n: b\n",
-        ] {
-            assert!(quick::read(text, 0).is_none(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use store::{Broken, Key, Progress, Store};
 
 use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, gc, print, say, scrub, stored};
+use super::{Exit, Fatal, gc, print, print_as, say, scrub, stored};
 
 /// Runs a subcommand.
 pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
@@ -36,28 +36,31 @@ fn list(store: &Store, as_json: bool) -> Result<Exit, Fatal> {
         let name = names.iter().find(|(_, key)| *key == entry.key);
         let name = name.map_or("", |(name, _)| name);
         let when = humantime::format_rfc3339_seconds(entry.committed);
-        print(&if as_json {
-            let line = json!({
-                "key": entry.key.to_string(), "kind": entry.kind, "stage": name, "bytes": entry.bytes,
-                "files": entry.files, "committed": when.to_string(), "pinned": entry.pinned,
-                "whole": entry.state == store::EntryState::Whole,
-            });
-            format!("{line}\n")
-        } else {
-            let mark = if entry.pinned { "  pinned" } else { "" };
-            let damaged = if entry.state == store::EntryState::Whole {
-                ""
+        print_as(
+            as_json,
+            &if as_json {
+                let line = json!({
+                    "key": entry.key.to_string(), "kind": entry.kind, "stage": name, "bytes": entry.bytes,
+                    "files": entry.files, "committed": when.to_string(), "pinned": entry.pinned,
+                    "whole": entry.state == store::EntryState::Whole,
+                });
+                format!("{line}\n")
             } else {
-                "  DAMAGED RECORD"
-            };
-            format!(
-                "{:.12}  {:<10}  {:>10}  {:>6} files  {when}  {name}{mark}{damaged}\n",
-                entry.key,
-                entry.kind,
-                bytes(entry.bytes),
-                entry.files
-            )
-        });
+                let mark = if entry.pinned { "  pinned" } else { "" };
+                let damaged = if entry.state == store::EntryState::Whole {
+                    ""
+                } else {
+                    "  DAMAGED RECORD"
+                };
+                format!(
+                    "{:.12}  {:<10}  {:>10}  {:>6} files  {when}  {name}{mark}{damaged}\n",
+                    entry.key,
+                    entry.kind,
+                    bytes(entry.bytes),
+                    entry.files
+                )
+            },
+        );
     }
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use spec::Kind;
 use super::args::RunArgs;
 use super::executor::ReportExecutor;
 use super::session::Session;
-use super::{Exit, Fatal, print};
+use super::{Exit, Fatal, print, print_json};
 use crate::plan::Plan;
 use crate::report::table::{self, Checked, Published};
 
@@ -100,7 +100,7 @@ pub fn check(
                 "event": "check", "table": name, "file": check.file, "tolerance": args.tolerance,
                 "compared": checked.compared, "wrong": checked.wrong,
             });
-            print(&format!("{line}\n"));
+            print_json(&format!("{line}\n"));
         } else {
             print(&text(name, &check.file, args.tolerance, &checked));
         }

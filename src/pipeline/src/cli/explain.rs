@@ -4,28 +4,28 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use spec::{Kind, Stage};
+use spec::{Kind, Stage, shown};
 use store::Record;
 
 use super::args::ExplainArgs;
 use super::plan::duration;
 use super::session::{Access, Session};
-use super::{Exit, Fatal, print, why};
+use super::{Exit, Fatal, print, print_json, why};
 use crate::history::{History, StageEnd};
-use crate::plan::{self, Plan, Planned, Verdict};
+use crate::plan::{self, Causes, Plan, Planned, Verdict};
 use crate::run::find_program;
 
 /// Explains each stage that the arguments name.
 pub fn explain(args: &ExplainArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     let plan = session.plan();
+    let causes = Causes::new(&session.pipeline, &plan);
     for planned in session.wanted.iter().filter_map(|&at| plan.get(at)) {
-        let text = if args.json {
-            json_line(&session, &plan, planned)
+        if args.json {
+            print_json(&json_line(&session, planned, &causes));
         } else {
-            text(&session, &plan, planned, args.verbose)
-        };
-        print(&text);
+            print(&text(&session, &plan, planned, args.verbose));
+        }
     }
     Ok(Exit::Done)
 }
@@ -56,8 +56,7 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
     for note in why::notes(&session.pipeline, planned) {
         out += &format!("  note: {note}\n");
     }
-    let mut told = BTreeSet::new();
-    chain(session, plan, planned.stage, 1, &mut told, &mut out);
+    out += &chain(session, plan, planned.stage);
     if verbose {
         out += "  what determines its result:\n";
         for line in planned.manifest.lines() {
@@ -84,7 +83,8 @@ fn last_failure(session: &Session, planned: &Planned) -> Option<String> {
         let is_this = history.keys(&past).get(name) == Some(&key);
         is_this.then(|| (id, line.end, line.message.clone()))
     })?;
-    let message = message.replace('\n', "\n  ");
+    // Its further lines are indented, so that none can pass for one of ours.
+    let message = shown::text(&message).replace('\n', "\n  ");
     (end == StageEnd::Failed).then(|| format!("  last try: failed in run {id}: {message}\n"))
 }
 
@@ -143,43 +143,51 @@ fn program_note(session: &Session, stage: &Stage, record: &Record) -> String {
     }
 }
 
-/// The reasons of a stage, and below them those of each input that is not fresh. A stage is told of once.
-fn chain(
-    session: &Session,
-    plan: &Plan,
-    at: usize,
-    depth: usize,
-    told: &mut BTreeSet<usize>,
-    out: &mut String,
-) {
-    let Some(planned) = plan.get(at) else { return };
-    let margin = "  ".repeat(depth);
-    for detail in why::details(&planned.verdict) {
-        let detail = detail.replace('\n', &format!("\n{margin}  "));
-        *out += &format!("{margin}- {detail}\n");
-    }
-    for input in plan::stale_inputs(&session.pipeline, plan, at) {
-        let stage = &session.pipeline.stages[input];
-        if told.insert(input) {
-            *out += &format!("{margin}  {} ({}):\n", stage.name, stage.kind.name());
-            chain(session, plan, input, depth + 2, told, out);
-        } else {
-            *out += &format!("{margin}  {}: see above\n", stage.name);
+/// So many stages are told of in one chain, and so deep their lines are indented.
+const TOLD: usize = 1000;
+const DEEPEST: usize = 40;
+
+/// The reasons of a stage, and below them those of each input that is not fresh. A stage is told of once. What is still to
+/// be told is a stack here: a chain may be as long as the file.
+fn chain(session: &Session, plan: &Plan, at: usize) -> String {
+    let mut out = String::new();
+    let mut told = BTreeSet::new();
+    let mut next = vec![(at, 1)];
+    while let Some((at, depth)) = next.pop() {
+        let Some(planned) = plan.get(at) else {
+            continue;
+        };
+        let margin = "  ".repeat(depth.min(DEEPEST));
+        if depth > 1 {
+            let stage = &session.pipeline.stages[at];
+            let (outer, name) = (&margin[2..], &stage.name);
+            if !told.insert(at) {
+                out += &format!("{outer}{name}: see above\n");
+                continue;
+            }
+            if told.len() > TOLD {
+                return out + "  …\n";
+            }
+            out += &format!("{outer}{name} ({}):\n", stage.kind.name());
         }
+        for detail in why::details(&planned.verdict) {
+            let detail = shown::said(&detail).replace('\n', &format!("\n{margin}  "));
+            out += &format!("{margin}- {detail}\n");
+        }
+        let inputs = plan::stale_inputs(&session.pipeline, plan, at);
+        next.extend(inputs.into_iter().rev().map(|input| (input, depth + 2)));
     }
+    out
 }
 
-fn json_line(session: &Session, plan: &Plan, planned: &Planned) -> String {
+fn json_line(session: &Session, planned: &Planned, causes: &Causes) -> String {
     let stage = &session.pipeline.stages[planned.stage];
     let name = |at: &usize| session.pipeline.stages[*at].name.clone();
     let reasons: Vec<_> = match &planned.verdict {
         Verdict::Stale(reasons) => reasons.iter().map(why::reason_json).collect(),
         _ => Vec::new(),
     };
-    let began: Vec<String> = plan::causes(&session.pipeline, plan, planned.stage)
-        .iter()
-        .map(name)
-        .collect();
+    let began: Vec<String> = causes.of(planned.stage).iter().map(name).collect();
     let line = json!({
         "stage": stage.name, "kind": stage.kind.name(), "key": planned.key.map(|k| k.to_string()),
         "verdict": why::word(&planned.verdict), "why": reasons, "began_with": began,

@@ -46,6 +46,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use spec::shown;
 
 use crate::run::{GUARD_WORD, guard};
 
@@ -148,12 +149,32 @@ fn report(fatal: &Fatal) {
     }
 }
 
-/// A line on standard error. A closed one is nobody's problem.
+/// A line on standard error. A closed one is nobody's problem. What came from a file, a name or a child and would move
+/// the cursor or hide is escaped here, whoever put it into the line.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", shown::text(line));
 }
 
-/// Text on standard output: results. A closed pipe (`| head`) ends the output, not the work.
+/// Text on standard output: results, escaped as in [`say`]. A closed pipe (`| head`) ends the output, not the work.
 pub(crate) fn print(text: &str) {
+    print_raw(&shown::text(text));
+}
+
+/// JSON on standard output: what [`print`] escapes is escaped as JSON has it.
+pub(crate) fn print_json(text: &str) {
+    print_raw(&shown::json(text));
+}
+
+/// Either of the two.
+pub(crate) fn print_as(is_json: bool, text: &str) {
+    if is_json {
+        print_json(text);
+    } else {
+        print(text);
+    }
+}
+
+/// For programs, byte by byte.
+pub(crate) fn print_raw(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

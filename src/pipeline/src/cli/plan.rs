@@ -2,23 +2,23 @@
 //! Unaware of running.
 
 use serde_json::json;
+use spec::shown;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, data, hints, print, recording, secrets, why};
+use super::{Exit, Fatal, data, hints, print, print_json, recording, secrets, why};
 use crate::history::{Estimate, Seconds};
-use crate::plan::{self, Plan, Planned, Reason, Verdict};
+use crate::plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.pipeline, Access::Read)?;
     let plan = session.plan();
-    let text = if args.pipeline.json {
-        json_lines(&session, &plan)
+    if args.pipeline.json {
+        print_json(&json_lines(&session, &plan));
     } else {
-        text(&session, &plan, args)
-    };
-    print(&text);
+        print(&text(&session, &plan, args));
+    }
     Ok(Exit::Done)
 }
 
@@ -33,9 +33,9 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     );
     for (name, value) in &session.pipeline.env_used {
         let value = if spec::is_sensitive(name) {
-            "***"
+            "***".into()
         } else {
-            value
+            shown::line(value)
         };
         out += &format!("  from the environment: {name}={value}\n");
     }
@@ -43,7 +43,7 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
         out += "  (records, journals and archives keep these values in clear text; those of `secrets:` are kept nowhere)\n";
     }
     for text in &session.pipeline.overrides {
-        out += &format!("  --set {text}\n");
+        out += &format!("  --set {}\n", shown::line(text));
     }
     let names = plan
         .stages
@@ -51,9 +51,11 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
         .map(|p| session.pipeline.stages[p.stage].name.chars().count());
     let width = names.max().unwrap_or(0);
     let estimates = Estimates::new(session, plan);
+    let causes = Causes::new(&session.pipeline, plan);
     for planned in &plan.stages {
         if !quiet || planned.verdict != Verdict::Fresh {
-            out += &line(session, plan, planned, width, verbose, &estimates);
+            let cause = cause(session, plan, planned, &causes);
+            out += &line(session, planned, width, verbose, &estimates, cause);
         }
     }
     if stale > 0 {
@@ -73,11 +75,11 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
 
 fn line(
     session: &Session,
-    plan: &Plan,
     planned: &Planned,
     width: usize,
     verbose: bool,
     estimates: &Estimates,
+    cause: Option<String>,
 ) -> String {
     let stage = &session.pipeline.stages[planned.stage];
     let word = why::word(&planned.verdict);
@@ -96,13 +98,11 @@ fn line(
     });
     let mut details = why::details(&planned.verdict);
     details.extend(why::notes(&session.pipeline, planned));
-    if let Some(cause) = cause(session, plan, planned) {
-        details.push(cause);
-    }
+    details.extend(cause);
     // A hint stands below what it belongs to.
     let details: Vec<String> = details
         .iter()
-        .map(|d| d.replace('\n', "\n             "))
+        .map(|d| shown::said(d).replace('\n', "\n             "))
         .collect();
     if let [only] = details.as_slice() {
         out += &format!("  {only}");
@@ -120,7 +120,7 @@ fn line(
 }
 
 /// Where it began, for a stage that runs only because its inputs do.
-fn cause(session: &Session, plan: &Plan, planned: &Planned) -> Option<String> {
+fn cause(session: &Session, plan: &Plan, planned: &Planned, causes: &Causes) -> Option<String> {
     let Verdict::Stale(reasons) = &planned.verdict else {
         return None;
     };
@@ -129,9 +129,9 @@ fn cause(session: &Session, plan: &Plan, planned: &Planned) -> Option<String> {
     if !reasons.iter().any(from_input) {
         return None;
     }
-    let causes = plan::causes(&session.pipeline, plan, planned.stage);
     let direct = plan::stale_inputs(&session.pipeline, plan, planned.stage);
-    let further: Vec<usize> = causes.into_iter().filter(|c| !direct.contains(c)).collect();
+    let ends = causes.of(planned.stage).iter().copied();
+    let further: Vec<usize> = ends.filter(|c| direct.binary_search(c).is_err()).collect();
     if further.is_empty() {
         return None;
     }
@@ -211,6 +211,7 @@ pub fn duration(seconds: f64) -> String {
 fn json_lines(session: &Session, plan: &Plan) -> String {
     let (fresh, stale, blocked) = plan.counts();
     let estimates = Estimates::new(session, plan);
+    let causes = Causes::new(&session.pipeline, plan);
     let mut out = String::new();
     for planned in &plan.stages {
         let stage = &session.pipeline.stages[planned.stage];
@@ -219,16 +220,17 @@ fn json_lines(session: &Session, plan: &Plan) -> String {
             Verdict::Stale(reasons) => ("stale", reasons.iter().map(why::reason_json).collect()),
             Verdict::Blocked(_) => ("blocked", Vec::new()),
         };
-        let causes: Vec<&str> = plan::causes(&session.pipeline, plan, planned.stage)
-            .into_iter()
-            .map(|at| session.pipeline.stages[at].name.as_str())
+        let ends = causes.of(planned.stage).iter();
+        let began: Vec<&str> = ends
+            .map(|at| session.pipeline.stages[*at].name.as_str())
             .collect();
         let mut notes = why::notes(&session.pipeline, planned);
         notes.extend(session.left(planned.stage).into_iter().map(str::to_owned));
         let line = json!({
             "event": "planned", "stage": stage.name, "kind": stage.kind.name(),
             "key": planned.key.map(|k| k.to_string()), "verdict": verdict,
-            "notes": notes, "reasons": why::details(&planned.verdict), "why": reasons, "began_with": causes,
+            "notes": why::notes(&session.pipeline, planned), "reasons": why::details(&planned.verdict), "why": reasons,
+            "began_with": began,
             "estimated_seconds": estimates.of(planned.stage).map(|e| e.seconds),
         });
         out += &format!("{line}\n");

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{RunsArgs, ShowArgs};
 use super::plan::duration;
-use super::{Exit, Fatal, print};
+use super::{Exit, Fatal, print, print_as};
 use crate::history::{End, Git, History, HistoryError, Past, StageEnd, Status};
 
 impl From<HistoryError> for Fatal {
@@ -30,7 +30,10 @@ pub fn runs(args: &RunsArgs) -> Exit {
         ));
     }
     for past in &shown {
-        print(&if args.json { json_of(past) } else { line(past) });
+        print_as(
+            args.json,
+            &if args.json { json_of(past) } else { line(past) },
+        );
     }
     Exit::Done
 }
@@ -93,11 +96,14 @@ fn json_of(past: &Past) -> String {
 pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
     let history = History::open(&args.root.join("cache"));
     let past = history.read(history.find(&args.run)?)?;
-    print(&if args.json {
-        json_of(&past)
-    } else {
-        full(&past)
-    });
+    print_as(
+        args.json,
+        &if args.json {
+            json_of(&past)
+        } else {
+            full(&past)
+        },
+    );
     Ok(Exit::Done)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use spec::kinds::KeyPart;
-use spec::{Device, Kind, Pipeline, Request};
+use spec::{Device, Kind, Limits, Pipeline, Request};
 use store::{Ahead, Store};
 
 use super::args::PipelineArgs;
@@ -193,14 +193,24 @@ fn load(args: &PipelineArgs) -> Result<Pipeline, Fatal> {
     let env = std::env::vars_os()
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .collect();
-    let read = |path: &Path| std::fs::read_to_string(path);
+    let limits = limits()?;
+    let read = |path: &Path| files::read_to_string(path, limits.bytes);
     let request = Request {
         file: &args.file,
         env: &env,
         overrides: &args.overrides,
         read: &read,
     };
-    Pipeline::load(&request).map_err(|e| Fatal::usage(e.to_string(), ""))
+    Pipeline::load_within(&request, limits).map_err(|e| Fatal::usage(e.to_string(), ""))
+}
+
+/// How large a pipeline may be here.
+fn limits() -> Result<Limits, Fatal> {
+    let raised = std::env::var(Limits::VARIABLE).unwrap_or_default();
+    Limits::parse(&raised).map_err(|why| {
+        let example = format!("write {}=members=2000000,text=8G", Limits::VARIABLE);
+        Fatal::usage(format!("{}: {why}", Limits::VARIABLE), example)
+    })
 }
 
 /// Looks up the programs that are part of a key.
@@ -232,15 +242,9 @@ fn root_of(file: &Path) -> PathBuf {
 }
 
 fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Fatal> {
-    let mut found = BTreeSet::new();
-    for name in names {
-        found.extend(
-            pipeline
-                .find(name)
-                .map_err(|message| Fatal::usage(message, ""))?,
-        );
-    }
-    Ok(found)
+    let found = pipeline.find_all(names);
+    let found = found.map_err(|message| Fatal::usage(message, ""))?;
+    Ok(found.into_iter().collect())
 }
 
 /// The worker and its facts; a file of tables and commands alone does without.

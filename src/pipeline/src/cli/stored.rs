@@ -1,6 +1,7 @@
 //! `pipeline path` and `pipeline export`: where results lie, and copies of them.
 //! Unaware of running. What is copied out is verified while it is copied, and is never a link into the cache.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use store::Key;
@@ -8,14 +9,19 @@ use store::Key;
 use super::args::{ExportArgs, PathArgs};
 use super::session::{Access, Session};
 use super::why;
-use super::{Exit, Fatal, print, say};
+use super::{Exit, Fatal, print, print_raw, say};
 use crate::plan::{Plan, Verdict};
 
 /// Prints the folder of each stage's outputs.
 pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {
     let session = Session::open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     for (_, key) in finished(&session)? {
-        print(&format!("{}\n", session.store.output_dir(&key).display()));
+        let line = format!("{}\n", session.store.output_dir(&key).display());
+        if std::io::stdout().is_terminal() {
+            print(&line);
+        } else {
+            print_raw(&line); // a program opens it
+        }
     }
     Ok(Exit::Done)
 }

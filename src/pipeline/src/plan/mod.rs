@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use spec::{Kind, Pipeline, Stage};
 use store::{Digest, Key};
 
-pub use causes::{causes, stale_inputs};
+pub use causes::{Causes, stale_inputs};
 pub use datasets::{DatasetState, states, tidy};
 pub use manifest::{outputs, reads, start, trajectory, version};
 pub use verdict::{Change, Reason, Verdict, changes};

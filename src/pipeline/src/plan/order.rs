@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{Dfs, Reversed};
 use spec::Pipeline;
 
 /// The wanted stages and all they depend on, inputs first, else as they stand in the file; every stage when none is
@@ -50,10 +49,11 @@ fn graph(pipeline: &Pipeline) -> DiGraph<(), (), u32> {
 
 fn needed(graph: &DiGraph<(), ()>, wanted: &BTreeSet<usize>) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
-    for &at in wanted {
-        let mut dfs = Dfs::new(Reversed(graph), NodeIndex::new(at));
-        while let Some(node) = dfs.next(Reversed(graph)) {
-            found.insert(node.index());
+    let mut next: Vec<usize> = wanted.iter().copied().collect();
+    while let Some(at) = next.pop() {
+        if found.insert(at) {
+            let inputs = graph.neighbors_directed(NodeIndex::new(at), Direction::Incoming);
+            next.extend(inputs.map(NodeIndex::index));
         }
     }
     found

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use crate::error::Problem;
+use crate::error::Problems;
 use crate::kinds::{Figure, Kind, Table};
 use crate::labels;
 use crate::names::{Metric, Of};
 use crate::pipeline::Typed;
 
 impl Checker<'_> {
-    pub(super) fn table(&self, table: &Table, problems: &mut Vec<Problem>) {
+    pub(super) fn table(&self, table: &Table, problems: &mut Problems) {
         let evaluations: Vec<usize> = self.stage.stage.inputs_of("from").collect();
         self.need(
             !evaluations.is_empty(),
@@ -62,7 +62,7 @@ impl Checker<'_> {
         }
     }
 
-    fn published(&self, table: &Table, known: &BTreeSet<String>, problems: &mut Vec<Problem>) {
+    fn published(&self, table: &Table, known: &BTreeSet<String>, problems: &mut Problems) {
         let alone = table.published.is_some()
             || (table.published_for.is_empty() && table.published_baseline.is_none());
         let message = || "this goes with `published: FILE.csv`".into();
@@ -92,7 +92,7 @@ impl Checker<'_> {
     }
 
     /// Numbers of different protocols never share a table unless it says which is which.
-    fn one_protocol(&self, evaluations: &[usize], problems: &mut Vec<Problem>) {
+    fn one_protocol(&self, evaluations: &[usize], problems: &mut Problems) {
         let Kind::Table(table) = &self.stage.stage.kind else {
             return;
         };
@@ -111,7 +111,7 @@ impl Checker<'_> {
         }
     }
 
-    fn distinct_cells(&self, table: &Table, evaluations: &[usize], problems: &mut Vec<Problem>) {
+    fn distinct_cells(&self, table: &Table, evaluations: &[usize], problems: &mut Problems) {
         let mut seen = std::collections::BTreeMap::new();
         for &at in evaluations {
             let labels = labels::of(self.all, at);
@@ -145,7 +145,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn robustness(&self, problems: &mut Vec<Problem>) {
+    pub(super) fn robustness(&self, problems: &mut Problems) {
         let stage = &self.stage.stage;
         let of = |at: usize| match &self.all[at].stage.kind {
             Kind::Mask(mask) => Some(mask.of),
@@ -176,7 +176,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn figure(&self, figure: &Figure, problems: &mut Vec<Problem>) {
+    pub(super) fn figure(&self, figure: &Figure, problems: &mut Problems) {
         let evaluation = |role: &str| self.input(role).map(|s: &Typed| &s.stage);
         for role in ["baseline", "tuned"] {
             let saves = evaluation(role).is_some_and(

@@ -17,7 +17,7 @@ use store::Store;
 use self::compare::{Metric, Parameter, metrics, parameters};
 use self::schedule::{Schedules, schedules, trainings};
 use super::args::DiffArgs;
-use super::{Exit, Fatal, print};
+use super::{Exit, Fatal, print, print_json};
 use crate::history::{History, Keys};
 
 /// All that is said of two runs.
@@ -70,7 +70,7 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, Fatal> {
     };
     if args.json {
         let line = serde_json::to_string(&comparison);
-        print(&format!("{}\n", line.unwrap_or_default())); // strings, numbers and lists always encode
+        print_json(&format!("{}\n", line.unwrap_or_default())); // strings, numbers and lists always encode
     } else {
         print(&comparison.text());
     }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use spec::Pipeline;
 
-use crate::cli::print;
+use crate::cli::print_json;
 use crate::run::{Display, RunEvent};
 
 /// Prints events on standard output.
@@ -53,7 +53,7 @@ impl Display for Json {
                 "not_run": outcome.not_run, "interrupted": outcome.interrupted,
             }),
         };
-        print(&format!("{value}\n"));
+        print_json(&format!("{value}\n"));
     }
 }
 

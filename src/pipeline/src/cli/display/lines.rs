@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use spec::{Event, Pipeline};
+use spec::{Event, Pipeline, shown};
 
 use super::rate::{Start, clock, describe};
 use crate::cli::say;
@@ -82,7 +82,11 @@ impl Display for Lines {
                 stage,
                 event: Event::Note { message },
             } => {
-                self.tell(&format!("        {}: {message}", name(*stage)));
+                self.tell(&format!(
+                    "        {}: {}",
+                    name(*stage),
+                    shown::said(message)
+                ));
             }
             RunEvent::Stage { stage, event } => self.progress(*stage, name(*stage), event),
             RunEvent::Finished {
@@ -117,6 +121,7 @@ impl Display for Lines {
 
 /// A blocked stage, in words.
 pub(super) fn blocked(name: &str, missing: &[String]) -> String {
+    let missing: Vec<String> = missing.iter().map(|m| shown::said(m)).collect();
     format!("blocked: {name}: {}", missing.join("; "))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use spec::{Event, Pipeline};
+use spec::{Event, Pipeline, shown};
 
 use super::lines::{again, blocked, end, failed, retry, skipped};
 use super::rate::{Start, clock, describe};
@@ -36,14 +36,14 @@ impl Terminal {
 
     fn line(&self, text: &str) {
         // A terminal that is gone is nobody's problem; the run goes on.
-        let _ = self.bars.println(text);
+        let _ = self.bars.println(shown::text(text));
     }
 
     fn start(&mut self, stage: usize, name: &str, kind: &str) {
         self.started += 1;
         self.to_run = self.to_run.max(self.started); // more than was planned, after an `Again`
         let bar = self.bars.add(ProgressBar::new(0));
-        let prefix = format!("[{}/{}] {name}", self.started, self.to_run);
+        let prefix = format!("[{}/{}] {}", self.started, self.to_run, shown::line(name));
         bar.set_style(style("{spinner} {prefix}  {msg}"));
         bar.set_prefix(prefix);
         bar.set_message(kind.to_owned());
@@ -61,9 +61,10 @@ impl Terminal {
                 bar.set_style(style("{spinner} {prefix}  {bar:24.cyan/dim}  {msg}"));
                 bar.set_length(*total);
                 bar.set_position(*step);
-                bar.set_message(describe(event, start).unwrap_or_default());
+                let message = describe(event, start).unwrap_or_default();
+                bar.set_message(shown::line(&message).into_owned());
             }
-            Event::Note { message } => self.line(&format!("  {name}: {message}")),
+            Event::Note { message } => self.line(&format!("  {name}: {}", shown::said(message))),
             Event::Failed(_) | Event::Done { .. } => {}
         }
     }

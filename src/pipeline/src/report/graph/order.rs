@@ -14,17 +14,18 @@ pub fn order(layers: &Layers) -> Vec<Vec<usize>> {
     let mut columns = layers.columns();
     let mut best = columns.clone();
     let mut fewest = crossings(&columns, &right);
+    let mut place = vec![0; layers.column.len()];
     for sweep in 0..SWEEPS {
         if fewest == 0 {
             break;
         }
         if sweep % 2 == 0 {
             for at in 1..columns.len() {
-                sort(&mut columns, at, at - 1, &left);
+                sort(&mut columns, at, at - 1, &left, &mut place);
             }
         } else {
             for at in (1..columns.len()).rev() {
-                sort(&mut columns, at - 1, at, &right);
+                sort(&mut columns, at - 1, at, &right, &mut place);
             }
         }
         if layers.column.len() <= SWAPPED {
@@ -39,14 +40,20 @@ pub fn order(layers: &Layers) -> Vec<Vec<usize>> {
 }
 
 /// Sorts a column by the mean place of each item's neighbours in the column beside it; who has none stays.
-fn sort(columns: &mut [Vec<usize>], at: usize, beside: usize, neighbours: &[Vec<usize>]) {
-    let place = places(&columns[beside], neighbours.len());
+fn sort(
+    columns: &mut [Vec<usize>],
+    at: usize,
+    beside: usize,
+    neighbours: &[Vec<usize>],
+    place: &mut [usize],
+) {
+    places(&columns[beside], place);
     let scale = columns[beside].len() as f64 / columns[at].len().max(1) as f64;
     let own = |i: usize| (i as f64 + 0.5) * scale - 0.5;
     let mut keyed: Vec<(f64, usize)> = columns[at]
         .iter()
         .enumerate()
-        .map(|(i, &item)| (mean(&neighbours[item], &place).unwrap_or(own(i)), item))
+        .map(|(i, &item)| (mean(&neighbours[item], place).unwrap_or(own(i)), item))
         .collect();
     keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
     columns[at] = keyed.into_iter().map(|(_, item)| item).collect();
@@ -57,13 +64,11 @@ fn mean(neighbours: &[usize], place: &[usize]) -> Option<f64> {
     (!neighbours.is_empty()).then(|| sum as f64 / neighbours.len() as f64)
 }
 
-/// The place of each item of a column, by item.
-fn places(column: &[usize], items: usize) -> Vec<usize> {
-    let mut place = vec![0; items];
+/// Notes the place of each item of a column, by item; those of other columns stay as they are and are not looked at.
+fn places(column: &[usize], place: &mut [usize]) {
     for (at, &item) in column.iter().enumerate() {
         place[item] = at;
     }
-    place
 }
 
 /// Swaps neighbours in a column where that makes fewer crossings.
@@ -97,13 +102,20 @@ fn inversions(upper: &[usize], lower: &[usize], place: &[usize]) -> usize {
 
 /// All crossings.
 pub fn crossings(columns: &[Vec<usize>], right: &[Vec<usize>]) -> usize {
+    let mut place = vec![0; right.len()];
     let pairs = columns.windows(2);
-    pairs.map(|p| crossings_between(&p[0], &p[1], right)).sum()
+    let crossed = pairs.map(|p| crossings_between(&p[0], &p[1], right, &mut place));
+    crossed.sum()
 }
 
 /// Pairs of edges out of order, counted with a Fenwick tree over the places on the right.
-fn crossings_between(near: &[usize], far: &[usize], right: &[Vec<usize>]) -> usize {
-    let place = places(far, right.len());
+fn crossings_between(
+    near: &[usize],
+    far: &[usize],
+    right: &[Vec<usize>],
+    place: &mut [usize],
+) -> usize {
+    places(far, place);
     let mut tree = vec![0_usize; far.len() + 1];
     let (mut seen, mut crossed) = (0, 0);
     for &item in near {

@@ -1,6 +1,7 @@
 //! Tables for programs: `table.csv` as people see it, `cells.csv` in full precision with the origin of each number.
 //! Unaware of layout.
 
+use super::escape::guarded;
 use super::grid::{Cell, Column, Grid};
 use super::number::{number, signed};
 use super::read::ReportError;
@@ -20,18 +21,18 @@ pub(super) const BESIDE: [&str; 6] = [
 pub(super) fn table(grid: &Grid) -> Result<String, ReportError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let besides: Vec<Vec<usize>> = (0..grid.columns.len()).map(|c| shown(grid, c)).collect();
-    let mut header = grid.labels.clone();
+    let mut header: Vec<String> = grid.labels.iter().map(|l| guarded(l)).collect();
     for (column, besides) in grid.columns.iter().zip(&besides) {
-        header.push(heading(column));
+        header.push(guarded(&heading(column)));
         header.extend(
             besides
                 .iter()
-                .map(|b| format!("{} {}", heading(column), BESIDE[*b])),
+                .map(|b| guarded(&format!("{} {}", heading(column), BESIDE[*b]))),
         );
     }
     put(&mut writer, &header)?;
     for row in &grid.rows {
-        let mut record = row.labels.clone();
+        let mut record: Vec<String> = row.labels.iter().map(|l| guarded(l)).collect();
         for ((cell, column), besides) in row.cells.iter().zip(&grid.columns).zip(&besides) {
             // Thousands are parted by spaces for people, not for programs.
             let plain = |v: f64| number(v, column).replace(' ', "");
@@ -96,13 +97,13 @@ pub(super) fn cells(grid: &Grid) -> Result<String, ReportError> {
     let header: Vec<String> = grid
         .labels
         .iter()
-        .cloned()
+        .map(|l| guarded(l))
         .chain(FACTS.map(String::from))
         .collect();
     put(&mut writer, &header)?;
     for row in &grid.rows {
         for (cell, column) in row.cells.iter().zip(&grid.columns) {
-            let mut record = row.labels.clone();
+            let mut record: Vec<String> = row.labels.iter().map(|l| guarded(l)).collect();
             record.extend(facts(grid, cell, column));
             put(&mut writer, &record)?;
         }
@@ -119,7 +120,7 @@ fn facts(grid: &Grid, cell: &Cell, column: &Column) -> [String; FACTS.len()] {
         String::new()
     };
     [
-        heading(column),
+        guarded(&heading(column)),
         plain(cell.value),
         plain(cell.deviation),
         plain(delta),

@@ -23,6 +23,7 @@ mod check;
 mod compare;
 mod csv;
 mod curves;
+mod escape;
 mod grid;
 mod interval;
 mod notes;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use spec::kinds::{LabelText, Table, TableValue};
 
 use super::csv::BESIDE;
+use super::escape::unguarded;
 use super::grid::Column;
 use super::read::ReportError;
 use super::sheet::heading;
@@ -235,6 +236,9 @@ fn judge(entries: &mut [Entry], others: &[Entry]) {
 
 type Records = Vec<csv::StringRecord>;
 
+/// The largest file of values: a table has some hundred lines.
+const LARGEST: u64 = 64 << 20;
+
 fn wrong(path: &Path, line: u64, why: String) -> ReportError {
     ReportError::Published {
         path: path.to_owned(),
@@ -248,9 +252,20 @@ fn records(path: &Path) -> Result<(csv::StringRecord, Records), ReportError> {
         let line = e.position().map_or(1, csv::Position::line);
         wrong(path, line, e.to_string())
     };
-    let mut reader = csv::Reader::from_path(path).map_err(why)?;
-    let header = reader.headers().map_err(why)?.clone();
-    let rows = reader.records().collect::<Result<_, _>>().map_err(why)?;
+    let bytes = files::read(path, LARGEST).map_err(|e| wrong(path, 1, e.to_string()))?;
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let plain = |row: &csv::StringRecord| row.iter().map(unguarded).collect::<csv::StringRecord>();
+    let header = plain(reader.headers().map_err(why)?);
+    let row = |row: Result<csv::StringRecord, csv::Error>| {
+        let row = row.map_err(why)?;
+        let mut unguarded = plain(&row);
+        unguarded.set_position(row.position().cloned());
+        Ok(unguarded)
+    };
+    let rows = reader
+        .records()
+        .map(row)
+        .collect::<Result<_, ReportError>>()?;
     Ok((header, rows))
 }
 

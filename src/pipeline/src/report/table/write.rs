@@ -5,23 +5,27 @@ use tabled::builder::Builder;
 use tabled::settings::object::{Columns, Rows};
 use tabled::settings::{Alignment, Style};
 
+use spec::shown::line;
+
+use super::escape::{self, tex};
 use super::sheet::{Sheet, Text};
 
 /// For the terminal: the best value of a group carries a star.
 pub(in crate::report) fn text(sheet: &Sheet) -> String {
     let mut builder = Builder::default();
-    builder.push_record(&sheet.headings);
-    let star = |c: &Text| format!("{}{}", c.text, if c.best { "*" } else { "" });
-    for line in &sheet.lines {
-        builder.push_record(line.iter().map(star));
+    builder.push_record(sheet.headings.iter().map(|h| line(h)));
+    let star = |c: &Text| format!("{}{}", line(&c.text), if c.best { "*" } else { "" });
+    for cells in &sheet.lines {
+        builder.push_record(cells.iter().map(star));
     }
     let mut table = builder.build();
     table.with(Style::rounded());
     table.modify(Columns::new(sheet.labels..), Alignment::right());
     table.modify(Rows::first(), Alignment::center());
     let best = sheet.lines.iter().flatten().any(|c| c.best);
-    let mut lines = vec![sheet.caption.clone(), table.to_string()];
-    lines.extend(sheet.notes.iter().cloned());
+    let own = |text: &String| line(text).into_owned();
+    let mut lines = vec![own(&sheet.caption), table.to_string()];
+    lines.extend(sheet.notes.iter().map(own));
     if let Some(protocol) = lines.get_mut(2).filter(|_| best) {
         protocol.push_str(" * best");
     }
@@ -31,17 +35,16 @@ pub(in crate::report) fn text(sheet: &Sheet) -> String {
 
 /// GitHub's Markdown; best values bold.
 pub(in crate::report) fn markdown(sheet: &Sheet) -> String {
-    let escape = |s: &str| s.replace('|', "\\|");
     let bold = |c: &Text| {
         let mark = if c.best { "**" } else { "" };
-        format!("{mark}{}{mark}", escape(&c.text))
+        format!("{mark}{}{mark}", escape::markdown(&c.text))
     };
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut out = String::new();
     if !sheet.caption.is_empty() {
-        out += &format!("**{}**\n\n", sheet.caption);
+        out += &format!("**{}**\n\n", escape::markdown(&sheet.caption));
     }
-    out += &row(sheet.headings.iter().map(|h| escape(h)).collect());
+    out += &row(sheet.headings.iter().map(|h| escape::markdown(h)).collect());
     let rule = |at: usize| if at < sheet.labels { "---" } else { "---:" };
     out += &row((0..sheet.headings.len())
         .map(rule)
@@ -50,7 +53,8 @@ pub(in crate::report) fn markdown(sheet: &Sheet) -> String {
     for line in &sheet.lines {
         out += &row(line.iter().map(bold).collect());
     }
-    format!("{out}\n{}\n", sheet.notes.join("\n"))
+    let notes: Vec<String> = sheet.notes.iter().map(|n| escape::sentence(n)).collect();
+    format!("{out}\n{}\n", notes.join("\n"))
 }
 
 /// A booktabs table; best values bold.
@@ -63,7 +67,16 @@ pub(in crate::report) fn latex(sheet: &Sheet) -> String {
             text
         }
     };
-    let row = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
+    // Behind the end of a row `[` and `*` would belong to it.
+    let opens = |cell: &String| cell.starts_with(['[', '*']);
+    let row = |cells: Vec<String>| {
+        let guard = if cells.first().is_some_and(opens) {
+            "{}"
+        } else {
+            ""
+        };
+        format!("    {guard}{} \\\\\n", cells.join(" & "))
+    };
     let mut out = String::from("% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n");
     if !sheet.caption.is_empty() {
         out += &format!("  \\caption{{{}}}\n", tex(&sheet.caption));
@@ -80,29 +93,4 @@ pub(in crate::report) fn latex(sheet: &Sheet) -> String {
         "  \\par\\smallskip\\footnotesize {}\n\\end{{table}}\n",
         tex(&sheet.notes.join(" "))
     )
-}
-
-fn tex(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' | '%' | '#' | '_' | '$' | '{' | '}' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\\' => out += "\\textbackslash{}",
-            '~' => out += "\\textasciitilde{}",
-            '^' => out += "\\textasciicircum{}",
-            '×' => out += "$\\times$",
-            'Δ' => out += "$\\Delta$",
-            'α' => out += "$\\alpha$",
-            'σ' => out += "$\\sigma$",
-            '±' => out += "$\\pm$",
-            '−' => out += "$-$",
-            '†' => out += "$\\dagger$",
-            '–' => out += "--",
-            other => out.push(other),
-        }
-    }
-    out
 }
