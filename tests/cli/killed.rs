@@ -90,6 +90,39 @@ fn an_interrupted_run_says_so_and_the_next_one_goes_on() {
 }
 
 #[test]
+fn each_signal_that_ends_a_session_writes_a_last_checkpoint() {
+    for signal in [Signal::HUP, Signal::QUIT, Signal::TERM] {
+        let name = "each_signal_that_ends_a_session_writes_a_last_checkpoint";
+        let Some((test, child)) = training(name) else {
+            return;
+        };
+        // As a terminal does it: to the worker, too.
+        let worker = worker_of(&child);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        kill_process(worker, signal).unwrap();
+        Ran::of(child.wait_with_output().unwrap())
+            .exits(130)
+            .says("stopped: base: stopped at iteration ")
+            .says("interrupted: the same command goes on from here");
+        goes_on(&test);
+    }
+}
+
+#[test]
+fn a_killed_stage_that_starts_anew_is_not_told_that_it_goes_on() {
+    let test = Test::new().tiny().file("slow", "");
+    let child = test.command("run p.yaml pairs").spawn().unwrap();
+    wait_for("the start", || (!test.noted().is_empty()).then_some(()));
+    kill_process(worker_of(&child), Signal::KILL).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+        .exits(1)
+        .says("failed: pairs: the worker was killed (SIGKILL)")
+        .says("run the same command again: the stage starts anew")
+        .never_says("training")
+        .never_says("batch");
+}
+
+#[test]
 fn a_killed_pipeline_takes_its_worker_with_it() {
     let Some((test, mut child)) = training("a_killed_pipeline_takes_its_worker_with_it") else {
         return;

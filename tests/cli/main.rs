@@ -47,6 +47,8 @@ mod pth;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod robustness;
 #[cfg(test)]
 #[path = "../rounds.rs"]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::backbones::Architecture;
 use crate::error::{Problem, Problems};
 use crate::kinds::{
-    Command, Degrade, Evaluate, Kind, Mask, Prepare, Schedule, Segmenter, Train, Tune,
+    Command, Degrade, Evaluate, Kind, Mask, Prepare, Resources, Schedule, Segmenter, Train, Tune,
 };
 use crate::labels;
 use crate::names::{Of, Scheme, Weights};
@@ -252,33 +252,13 @@ impl Checker<'_> {
     }
 
     fn resources(&self, problems: &mut Problems) {
-        let resources = &self.stage.stage.resources;
-        let positive = |value: Option<f64>| value.is_none_or(|v| v > 0.0 && v.is_finite());
-        let at_least_one = |value: Option<u32>| value.is_none_or(|v| v >= 1);
-        let wishes = [
-            ("threads", at_least_one(resources.threads)),
-            (
-                "checkpoint",
-                resources
-                    .checkpoint
-                    .is_none_or(|v| v >= 0.0 && v.is_finite()),
-            ),
-            ("gpu_share", at_least_one(resources.gpu_share)),
-            ("timeout", positive(resources.timeout)),
-            ("memory", positive(resources.memory)),
-            (
-                "gpu_share",
-                resources.gpu_share.is_none() || resources.gpus.is_none_or(|n| n == 1),
-            ),
-        ];
-        for (field, good) in wishes {
-            if !good {
-                let body = self.stage.draft.body();
-                let node = body.get("resources").map(|n| n.nearest(field));
-                let pos = node.map_or(self.stage.draft.pos(), |n| n.pos);
-                let path = format!("stages.{}.resources.{field}", self.stage.stage.base);
-                problems.push(Problem::new(pos, path, "out of range"));
-            }
+        for (field, wrong) in wrong_resources(&self.stage.stage.resources) {
+            let body = self.stage.draft.body();
+            let node = body.get("resources").map(|n| n.nearest(field));
+            let pos = node.map_or(self.stage.draft.pos(), |n| n.pos);
+            let path = format!("stages.{}.resources.{field}", self.stage.stage.base);
+            let hint = "leave it out where there is to be no limit of its own";
+            problems.push(Problem::new(pos, path, wrong).hint(hint));
         }
     }
 
@@ -629,4 +609,50 @@ fn count_of(stage: &Typed) -> Option<usize> {
         Kind::Mask(mask) => Some(mask.count()),
         _ => None,
     }
+}
+
+/// What cannot be asked of any machine: the field, and what is wrong with it.
+fn wrong_resources(resources: &Resources) -> Vec<(&'static str, String)> {
+    let Resources {
+        threads,
+        checkpoint,
+        gpus,
+        gpu_share,
+        retries,
+        timeout,
+        memory,
+    } = resources;
+    let mut wrong = Vec::new();
+    let mut count = |field, value: &Option<u32>, least: u32, most: u32| {
+        if let Some(value) = value.filter(|v| !(least..=most).contains(v)) {
+            let text = format!("out of range: {value}, expected a number from {least} to {most}");
+            wrong.push((field, text));
+        }
+    };
+    count("threads", threads, 1, Resources::MOST);
+    count("gpus", gpus, 0, Resources::MOST);
+    count("gpu_share", gpu_share, 1, Resources::MOST);
+    count("retries", retries, 0, Resources::MOST_RETRIES);
+    let mut amount = |field, value: &Option<f64>, zero: bool, most: f64, unit: &str| {
+        let good = |v: &f64| (*v > 0.0 || zero && *v == 0.0) && *v <= most;
+        if let Some(value) = value.filter(|v| !good(v)) {
+            let above = if zero { "from 0" } else { "above 0" };
+            let text = format!("out of range: {value:?}, expected {unit} {above}, at most {most}");
+            wrong.push((field, text));
+        }
+    };
+    amount(
+        "checkpoint",
+        checkpoint,
+        true,
+        Resources::LONGEST,
+        "seconds",
+    );
+    amount("timeout", timeout, false, Resources::LONGEST, "seconds");
+    amount("memory", memory, false, Resources::MOST_MEMORY, "GiB");
+    if gpu_share.is_some() && gpus.is_some_and(|n| n != 1) {
+        let text = "only a stage that asks for one GPU can share it".to_owned();
+        wrong.push(("gpu_share", text));
+    }
+    wrong
 }

@@ -18,7 +18,9 @@ use super::{
     verify,
 };
 use crate::plan::{Plan, Verdict};
-use crate::run::{CommandExecutor, Display, Guard, LinkShelf, Outcome, ProcessExecutor, Run, Stop};
+use crate::run::{
+    self, CommandExecutor, Display, Guard, LinkShelf, Outcome, ProcessExecutor, Run, Stop,
+};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
 /// interrupted.
@@ -32,6 +34,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
             say(&notice);
         }
     }
+    say_fewer_threads(&session, &plan);
     let stop = signals::watch()?;
     let (_, to_run, _) = plan.counts();
     let begin = Instant::now();
@@ -50,6 +53,30 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     // The process ends now; to free thousands of stages one by one would take a tenth of a run with nothing to do.
     std::mem::forget((session.pipeline, plan));
     result
+}
+
+/// Stages that ask for more threads than this machine has any use for, said once.
+fn say_fewer_threads(session: &Session, plan: &Plan) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = run::most_threads(cores);
+    let stale = plan
+        .stages
+        .iter()
+        .filter(|p| matches!(p.verdict, Verdict::Stale(_)));
+    let mut asking = stale.filter_map(|planned| {
+        let stage = &session.pipeline.stages[planned.stage];
+        let threads = stage.resources.threads.filter(|n| *n as usize > most)?;
+        Some((&stage.name, threads))
+    });
+    if let Some((name, threads)) = asking.next() {
+        let others = match asking.count() {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        say(&format!(
+            "warning: `{name}`{others} asks for {threads} threads; this machine has {cores} cores, and gives it {most}"
+        ));
+    }
 }
 
 const fn exit_of(outcome: Outcome) -> Exit {

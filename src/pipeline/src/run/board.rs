@@ -425,6 +425,12 @@ fn what_then(entry: &mut Entry, failure: &Failure) -> Then {
     }
 }
 
+/// The most threads that a stage gets on a machine with so many cores. More than cores are allowed, because the last bits
+/// of a result depend on the number; further ones would only wait for each other, for minutes where there are thousands.
+pub const fn most_threads(cores: usize) -> usize {
+    cores.saturating_mul(8)
+}
+
 /// What a stage can share. Limits are of a process, so a stage that has some is alone in its own.
 fn start(stage: &Stage, manifest: &str) -> Option<Key> {
     let Resources {
@@ -448,7 +454,9 @@ fn wish(stage: &Stage, machine: Machine, on_cuda: bool) -> Wish {
     };
     let may_use_gpus = gpus > 0 || matches!(stage.kind, Kind::Command(_));
     Wish {
-        threads: resources.threads.map_or(threads, |t| t as usize),
+        threads: resources
+            .threads
+            .map_or(threads, |t| (t as usize).min(most_threads(machine.cores))),
         gpus: if may_use_gpus {
             resources.gpus.map_or(gpus, |n| n as usize)
         } else {

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
+use spec::Kind;
+use spec::kinds::Segmenter;
+
 use super::{Failure, Stop};
 
 /// What a stage may use.
@@ -23,7 +26,10 @@ impl Limits {
     /// The limits that a stage asks for.
     pub fn of(resources: &spec::Resources) -> Self {
         Self {
-            timeout: resources.timeout.map(Duration::from_secs_f64),
+            // The file was checked; a number that it does not fit is as good as none.
+            timeout: resources
+                .timeout
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             memory: resources
                 .memory
                 .map(|gib| (gib * f64::from(1 << 30)) as u64),
@@ -45,26 +51,48 @@ pub(super) enum Passed {
 }
 
 impl Passed {
-    /// Why the stage failed, in words.
-    pub(super) fn failure(self) -> Failure {
+    /// Why a stage of this kind failed, in words.
+    pub(super) fn failure(self, kind: &Kind) -> Failure {
         match self {
             Self::Time(limit) => Failure::new(
                 format!(
                     "it took longer than its timeout of {} s",
                     limit.as_secs_f64()
                 ),
-                "raise `resources: {timeout: …}`; a training goes on from its last checkpoint",
+                format!("raise `resources: {{timeout: …}}`; {}", next_time(kind)),
             ),
-            Self::Memory { limit, found } => Failure::new(
-                format!(
-                    "it used {:.2} GiB of memory, its limit is {:.2} GiB",
-                    gib(found),
-                    gib(limit)
-                ),
-                "raise `resources: {memory: …}`, or lower `batch` or `patch`",
-            ),
+            Self::Memory { limit, found } => {
+                let less =
+                    less_memory(kind).map_or_else(String::new, |less| format!(", or {less}"));
+                Failure::new(
+                    format!(
+                        "it used {:.2} GiB of memory, its limit is {:.2} GiB",
+                        gib(found),
+                        gib(limit)
+                    ),
+                    format!("raise `resources: {{memory: …}}`{less}"),
+                )
+            }
         }
     }
+}
+
+/// What the same command does next with a stage of this kind that was stopped or killed.
+pub(super) fn next_time(kind: &Kind) -> &'static str {
+    match kind {
+        kind if kind.schedule().is_some() => {
+            "run the same command again: training goes on from its last checkpoint"
+        }
+        Kind::Mask(mask) if matches!(mask.segmenter, Segmenter::Sam(_)) => {
+            "run the same command again: images whose masks were finished are not done again"
+        }
+        _ => "run the same command again: the stage starts anew",
+    }
+}
+
+/// How a stage of this kind takes less memory, where its configuration says so.
+pub(super) fn less_memory(kind: &Kind) -> Option<&'static str> {
+    kind.schedule().map(|_| "lower `batch` or `patch`")
 }
 
 fn gib(bytes: u64) -> f64 {

@@ -206,7 +206,7 @@ impl CommandExecutor<'_> {
         let (status, passed) =
             ended.map_err(|e| Failure::new(format!("cannot wait for the command: {e}"), ""))?;
         match passed {
-            Some(passed) => Err(passed.failure()),
+            Some(passed) => Err(passed.failure(&task.job.stage)),
             None => Ok(status),
         }
     }

@@ -35,7 +35,7 @@ use store::Store;
 
 use crate::plan::{Plan, Planned, Verdict};
 
-pub use board::{Board, Start, State, Then};
+pub use board::{Board, Start, State, Then, most_threads};
 pub use child::{Limits, Target};
 pub use command::{CommandExecutor, find_program};
 pub use event::{Display, RunEvent};

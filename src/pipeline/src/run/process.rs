@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
-use spec::{Event, Job, Said};
+use spec::{Event, Job, Kind, Said};
 use store::Facts;
 
 use super::child::{self, Passed, Target};
@@ -79,9 +79,9 @@ impl ProcessExecutor<'_> {
         let mut end = |(n, task): (usize, &Task<'_>)| {
             let last = last.remove(&n);
             if let Some(passed) = passed {
-                return Err(over(passed, last));
+                return Err(over(passed, &task.job.stage, last));
             }
-            let facts = conclude(last, status, self.stop.level() > 0)?;
+            let facts = conclude(last, status, &task.job.stage, self.stop.level() > 0)?;
             check_done(task)?;
             Ok(facts)
         };
@@ -121,8 +121,8 @@ impl ProcessExecutor<'_> {
 
 /// What a stage's timeout or memory limit means. A training that had time to save says that it was interrupted; that
 /// is not the whole truth here.
-fn over(passed: Passed, last: Option<Event>) -> Failure {
-    let mut failure = passed.failure();
+fn over(passed: Passed, kind: &Kind, last: Option<Event>) -> Failure {
+    let mut failure = passed.failure(kind);
     if let Some(Event::Failed(report)) = last {
         failure.report.message = format!("{} ({})", failure.report.message, report.message);
     }
@@ -215,7 +215,12 @@ fn append(log: &Path, line: &str) {
 }
 
 /// What the last event and the exit status mean together.
-fn conclude(last: Option<Event>, status: ExitStatus, stopping: bool) -> Result<Facts, Failure> {
+fn conclude(
+    last: Option<Event>,
+    status: ExitStatus,
+    kind: &Kind,
+    stopping: bool,
+) -> Result<Facts, Failure> {
     match last {
         Some(Event::Failed(report)) => Err(Failure {
             report,
@@ -223,24 +228,26 @@ fn conclude(last: Option<Event>, status: ExitStatus, stopping: bool) -> Result<F
         }),
         Some(Event::Done { facts }) if status.success() => Ok(Facts(facts)),
         _ => {
-            let mut failure = died(status);
+            let mut failure = died(status, kind);
             failure.report.interrupted = stopping;
             Err(failure)
         }
     }
 }
 
-fn died(status: ExitStatus) -> Failure {
+fn died(status: ExitStatus, kind: &Kind) -> Failure {
     use std::os::unix::process::ExitStatusExt;
-    let resume = "run the same command again: training goes on from its last checkpoint";
+    let next = child::next_time(kind);
     match status.signal() {
-        Some(9) => Failure::new(
-            "the worker was killed (SIGKILL)",
-            format!(
-                "if nobody did that, memory ran out: lower `batch` or `patch`, or close other programs; {resume}"
-            ),
-        ),
-        Some(signal) => Failure::new(format!("the worker died of signal {signal}"), resume),
+        Some(9) => {
+            let less = child::less_memory(kind).map_or_else(String::new, |l| format!("{l}, or "));
+            let memory = "if nobody did that, memory ran out";
+            Failure::new(
+                "the worker was killed (SIGKILL)",
+                format!("{memory}: {less}close other programs; {next}"),
+            )
+        }
+        Some(signal) => Failure::new(format!("the worker died of signal {signal}"), next),
         None => Failure::new(
             format!("the worker ended without a result ({status})"),
             "see its log",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use spec::kinds::Segmenter;
 use spec::{Device, Event, JOB_FORMAT, Job, Kind};
 
@@ -167,12 +168,26 @@ fn die_with_parent() {
     }
 }
 
+/// The signals of a terminal come to this process as they do to the orchestrator. One that was to be ignored (`nohup`)
+/// stays ignored.
 fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), WorkError> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    let ignored = ignored_signals();
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+        if ignored & (1 << (signal - 1)) != 0 {
+            continue;
+        }
         signal_hook::flag::register(signal, Arc::clone(stop))
             .map_err(|e| WorkError::new(format!("cannot watch for signals: {e}"), ""))?;
     }
     Ok(())
+}
+
+/// A bit for each signal that whoever started this process had it ignore.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 fn read_jobs(paths: &[String]) -> Result<Vec<Job>, WorkError> {

@@ -1,0 +1,96 @@
+//! What a stage asks of the machine: numbers that no machine has are refused with their place; large ones are bounded.
+//! Unaware of what stages compute.
+
+use crate::support::{TINY, Test};
+
+/// `p.yaml` with one stage that has these resources.
+fn with(resources: &str) -> Test {
+    let yaml = format!(
+        "stages:\n  a:\n    command: {{run: [touch, x], outputs: [x]}}\n    resources: {{{resources}}}\n"
+    );
+    Test::new().file("p.yaml", yaml)
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_with_their_place() {
+    for (text, said) in [
+        (
+            "threads: 100000",
+            "out of range: 100000, expected a number from 1 to 1024",
+        ),
+        (
+            "threads: 0",
+            "out of range: 0, expected a number from 1 to 1024",
+        ),
+        ("gpus: 4000000000", "expected a number from 0 to 1024"),
+        ("gpu_share: 0", "expected a number from 1 to 1024"),
+        ("retries: 4294967295", "expected a number from 0 to 1000"),
+        (
+            "timeout: 1e300",
+            "expected seconds above 0, at most 1000000000",
+        ),
+        ("timeout: .inf", "out of range: inf, expected seconds"),
+        ("timeout: .nan", "out of range: NaN, expected seconds"),
+        (
+            "timeout: -1",
+            "out of range: -1.0, expected seconds above 0",
+        ),
+        ("timeout: 0", "out of range: 0.0, expected seconds above 0"),
+        ("timeout: 1e999", "expected seconds above 0"),
+        ("memory: 1e300", "expected GiB above 0, at most 1048576"),
+        ("memory: -0.5", "out of range: -0.5, expected GiB above 0"),
+        (
+            "checkpoint: -1",
+            "expected seconds from 0, at most 1000000000",
+        ),
+        ("checkpoint: .inf", "out of range: inf, expected seconds"),
+    ] {
+        for words in ["run p.yaml", "plan p.yaml"] {
+            with(text).run(words).exits(2).says(said).says("p.yaml:4:");
+        }
+    }
+    for text in [
+        "threads: -1",
+        "threads: 1.5",
+        "threads: 99999999999999999999",
+        "retries: x",
+    ] {
+        with(text).run("run p.yaml").exits(2).says("p.yaml:4:");
+    }
+}
+
+#[test]
+fn the_largest_numbers_run() {
+    with(
+        "timeout: 1e9, memory: 1048576, checkpoint: 1e9, threads: 1024, retries: 1000, gpus: 1024",
+    )
+    .run("run p.yaml")
+    .exits(0)
+    .says("1 ran");
+    with("timeout: 1e-9, memory: 1e-300")
+        .run("plan p.yaml")
+        .exits(0);
+}
+
+#[test]
+fn more_threads_than_the_machine_has_use_for_are_bounded_and_said_once() {
+    let test = Test::new()
+        .photos()
+        .file("p.yaml", TINY.replace("threads: 1}", "threads: 1024}"));
+    let ran = test.run("run p.yaml").exits(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores >= 128 {
+        println!("skipped: more_threads_…: this machine has use for them");
+        return;
+    }
+    let said = ran.stderr.matches("asks for 1024 threads").count();
+    assert_eq!(said, 1, "{ran}");
+    ran.says(&format!(
+        "this machine has {cores} cores, and gives it {}",
+        cores * 8
+    ));
+    test.run("run p.yaml").exits(0).never_says("threads");
+    test.run("run p.yaml --jobs 1000000000")
+        .exits(2)
+        .says("--jobs");
+}
