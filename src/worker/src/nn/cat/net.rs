@@ -75,14 +75,10 @@ impl Network for Cat {
 
     /// `after_block` is given a group's output after its convolution and skip and before the final norm.
     fn forward(&self, x: &Tensor, after_block: &mut AfterBlock<'_>) -> Tensor {
-        let centred = self.frame.centre(x);
-        let first = self.frame.first(&centred); // (B, C, H, W)
-        let mut tokens = self.embed(&first); // (B, H, W, C)
-        for (i, group) in self.groups.iter().enumerate() {
-            tokens = to_tokens(&after_block(i, to_map(&group.forward(&tokens))));
-        }
-        let body = self.frame.after_body(&self.frame.norm(&tokens)) + first; // (B, C, H, W)
-        self.frame.image(&centred, &body)
+        let groups = self.groups.iter();
+        let groups = groups.map(|group| |tokens: &Tensor| group.forward(tokens));
+        self.frame
+            .around(x, |first| self.embed(first), groups, after_block)
     }
 }
 

@@ -6,6 +6,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::layers::LayerNorm;
+use crate::nn::backbone::AfterBlock;
 use crate::nn::layers::{Conv, leaky_relu};
 use crate::nn::precision;
 
@@ -124,6 +125,27 @@ impl Frame {
             Some(mean) => y + mean,
             None => y,
         }
+    }
+
+    /// The restored image of `x` (B, `in_chans`, H, W): frame, groups, frame.
+    ///
+    /// `embed` makes tokens (B, H, W, C) of the first features (B, C, H, W), each of `groups` tokens of tokens. What
+    /// `after_block` returns takes the place of a group's output, before the final norm.
+    pub fn around(
+        &self,
+        x: &Tensor,
+        embed: impl FnOnce(&Tensor) -> Tensor,
+        groups: impl Iterator<Item = impl FnOnce(&Tensor) -> Tensor>,
+        after_block: &mut AfterBlock<'_>,
+    ) -> Tensor {
+        let centred = self.centre(x);
+        let first = self.first(&centred); // (B, C, H, W)
+        let mut tokens = embed(&first); // (B, H, W, C)
+        for (i, group) in groups.enumerate() {
+            tokens = to_tokens(&after_block(i, to_map(&group(&tokens))));
+        }
+        let body = self.after_body(&self.norm(&tokens)) + first; // (B, C, H, W)
+        self.image(&centred, &body)
     }
 
     fn mean(&self, like: &Tensor) -> Option<Tensor> {
