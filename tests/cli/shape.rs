@@ -142,9 +142,9 @@ fn init_takes_folders_of_any_name_and_subfolders() {
         "train/a",
         "val/b",
         "test/c",
-        "x{y}'\"/d",
-        "x{y}'\"/e",
-        "x{y}'\"/#f: g",
+        "x{y}${HOME}$${a}'\"/d",
+        "x{y}${HOME}$${a}'\"/e",
+        "x{y}${HOME}$${a}'\"/#f: g",
     ] {
         test = test.photo(&format!("{name}.png"), 160, 130);
     }
@@ -152,7 +152,7 @@ fn init_takes_folders_of_any_name_and_subfolders() {
     test.run("plan one/pipelines/my-images.yaml")
         .exits(0)
         .says("11 to run, 0 fresh, 0 blocked");
-    test.run("init two --images x{y}'\"").exits(0);
+    test.run("init two --images x{y}${HOME}$${a}'\"").exits(0);
     test.run("plan two/pipelines/my-images.yaml")
         .exits(0)
         .says("11 to run, 0 fresh, 0 blocked");

@@ -151,7 +151,9 @@ fn names(images: &Path) -> Result<Vec<String>, Fatal> {
     Ok(names)
 }
 
-/// A string of YAML in double quotes, as JSON has them; braces are doubled, so that they name no value.
+/// A string of YAML in double quotes, as JSON has them; what would name a value or a variable is written so that it does
+/// not: `{{` is a brace, and `$${` is `${`.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text.replace('{', "{{")).to_string()
+    let pieces: Vec<String> = text.split("${").map(|p| p.replace('{', "{{")).collect();
+    serde_json::Value::from(pieces.join("$${")).to_string()
 }
