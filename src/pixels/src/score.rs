@@ -12,11 +12,7 @@ pub const CAP: f64 = 100.0;
 
 /// What an image's value counts in a mean or a comparison; nothing where it is undefined.
 pub fn counted(metric: &str, value: f64) -> Option<f64> {
-    let value = if metric == "psnr" {
-        value.min(if value.is_nan() { value } else { CAP })
-    } else {
-        value
-    };
+    let value = if is_capped(metric, value) { CAP } else { value };
     value.is_finite().then_some(value)
 }
 
