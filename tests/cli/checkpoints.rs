@@ -159,6 +159,32 @@ fn a_prefix_before_some_names_only_is_an_error_that_says_so() {
         .says("hint: a prefix must stand before all of them or before none");
 }
 
+#[test]
+fn headers_of_safetensors_are_bounded_and_name_each_tensor_once() {
+    let name = "headers_of_safetensors_are_bounded_and_name_each_tensor_once";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let test = test.file("p.yaml", YAML);
+    let refused = |header: &str, text: &str| {
+        let length = (header.len() as u64).to_le_bytes();
+        test.write(
+            "weights.pth",
+            [&length, header.as_bytes(), &[0; 8]].concat(),
+        );
+        test.run("run p.yaml").exits(1).says(text);
+    };
+    let tensor = r#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
+    refused(
+        &format!(r#"{{"a":{tensor},"a":{tensor}}}"#),
+        "`weights.pth` is not a usable checkpoint: its header has `a` twice",
+    );
+    refused(
+        &format!("{{{}\"a\":{tensor}}}", " ".repeat(17 << 20)),
+        "its header has more than 16777216 bytes",
+    );
+}
+
 /// The hint names a configuration that then loads: the one of the file, for images of whatever size it was built.
 #[test]
 fn the_windows_of_a_cat_are_read_off_its_masks() {

@@ -22,8 +22,12 @@ pub(super) fn looks_like(start: &[u8]) -> bool {
     length <= MAX_HEADER && start.get(8) == Some(&b'{')
 }
 
-/// The largest header the format allows, bytes.
+/// The largest header the format allows, bytes: what is longer is no safetensors file.
 const MAX_HEADER: u64 = 100_000_000;
+
+/// The largest header that is read, bytes: room for a hundred thousand tensors, where the largest network here has two
+/// thousand. One of the format's own limit takes over a gigabyte of memory.
+const MAX_READ: u64 = 16 << 20;
 
 /// The tensors of the file at `path`. Only the header is read: a file may be larger than memory.
 pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, CheckpointError> {
@@ -35,6 +39,20 @@ pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, Checkpoint
         path: path.to_path_buf(),
         source,
     })?;
+    if header.len() as u64 > MAX_READ {
+        return Err(unreadable(format!(
+            "its header has more than {MAX_READ} bytes"
+        )));
+    }
+    // The format's own reader takes the last of several tensors of one name.
+    let Keys(keys) =
+        serde_json::from_slice(&header).map_err(|error| unreadable(error.to_string()))?;
+    if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(unreadable(format!(
+            "its header has `{}` twice",
+            pair[0].escape_debug()
+        )));
+    }
     let metadata: Metadata =
         serde_json::from_slice(&header).map_err(|error| unreadable(error.to_string()))?;
     let length = file.metadata().map_or(0, |m| m.len()).saturating_sub(data);
@@ -55,12 +73,38 @@ pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, Checkpoint
     metadata.tensors().into_iter().map(entry).collect()
 }
 
-/// The file, its header, and where its numbers begin.
+/// The keys of a JSON object, sorted, each as often as it is there.
+struct Keys(Vec<String>);
+
+impl<'de> serde::Deserialize<'de> for Keys {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map of tensors")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                    keys.push(key);
+                }
+                keys.sort_unstable();
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+/// The file, its header (a part of it where it is longer than what is read), and where its numbers begin.
 fn open(path: &Path) -> io::Result<(File, Vec<u8>, u64)> {
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     let mut length = [0; 8];
     file.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length).min(MAX_HEADER);
+    let length = u64::from_le_bytes(length).min(MAX_READ + 1);
     let mut header = Vec::new();
     Read::by_ref(&mut file)
         .take(length)

@@ -2,7 +2,6 @@
 //! Unaware of file formats (`pth`, `safe`) and of models.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -49,7 +48,7 @@ pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
         path: path.to_path_buf(),
         source,
     };
-    let file = File::open(path).map_err(io)?;
+    let file = files::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let mut start = Vec::new();
     file.take(9).read_to_end(&mut start).map_err(io)?;
