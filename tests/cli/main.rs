@@ -22,6 +22,8 @@ mod check;
 #[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod denoising;

@@ -73,7 +73,7 @@ fn lists(test: &Test) -> Vec<(u64, PathBuf)> {
 }
 
 /// The files of all mask stages.
-fn masks(test: &Test) -> Vec<Vec<u8>> {
+pub fn masks(test: &Test) -> Vec<Vec<u8>> {
     let files = lists(test).into_iter();
     files
         .flat_map(|(_, list)| files_below(&list.with_file_name("masks")))
@@ -495,12 +495,9 @@ fn a_thread_and_a_single_pixel_are_pictures_too() {
     }
 }
 
-/// Neither stage has a result, and the same command makes both, with the images that were done.
-#[test]
-fn a_batch_that_is_killed_in_the_middle_goes_on_from_there() {
-    let Some(mut test) = tiny("a_batch_that_is_killed_in_the_middle_goes_on_from_there") else {
-        return;
-    };
+/// A batch of two stages that was killed when it had the first image's masks.
+pub fn killed_batch(name: &str) -> Option<Test> {
+    let mut test = tiny(name)?;
     for n in 0..40 {
         test = test.photo(&format!("photos/more-{n:02}.png"), 120, 90);
     }
@@ -516,6 +513,16 @@ fn a_batch_that_is_killed_in_the_middle_goes_on_from_there() {
     kill_process(worker_of(&child), Signal::KILL).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert_eq!(test.committed(), ["prepare"]);
+    Some(test)
+}
+
+/// Neither stage has a result, and the same command makes both, with the images that were done.
+#[test]
+fn a_batch_that_is_killed_in_the_middle_goes_on_from_there() {
+    let name = "a_batch_that_is_killed_in_the_middle_goes_on_from_there";
+    let Some(test) = killed_batch(name) else {
+        return;
+    };
     test.run("run p.yaml")
         .exits(0)
         .says("2 ran, 1 fresh, 0 failed")

@@ -1,7 +1,8 @@
 //! Remembers which keys the stages of a pipeline file last had, so that a plan can say what changed since.
 //! Unaware of what stages and keys are for. It can be lost at any time: that costs only an explanation.
 //!
-//! One log a pipeline file: a first line for people, then one `["stage","key"]` a line; the last one of a stage counts.
+//! One log a pipeline file: a first line for people, then one `["stage","key","checksum"]` a line; the last one of a stage
+//! counts. Earlier programs wrote no checksums.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,6 +18,9 @@ use crate::{Digest, Key, Result, lock};
 
 /// A log is looked at for compaction each time that it grew by this many bytes.
 const STEP: u64 = 256 << 10;
+
+/// The largest log that is read: a million stages take half of it.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The last keys of a pipeline file as they were at one time.
 #[derive(Debug)]
@@ -45,11 +49,24 @@ impl Noted {
 
 /// The last key of each stage. Lines that cannot be read, such as a torn last one, count as not written.
 pub(crate) fn read(layout: &Layout, pipeline: &Path) -> BTreeMap<String, Key> {
-    let bytes = fs::read(log_of(layout, pipeline).path).unwrap_or_default();
-    let lines = bytes.split(|&byte| byte == b'\n');
-    lines
-        .filter_map(|line| serde_json::from_slice::<(String, Key)>(line).ok())
+    let bytes = files::read(&log_of(layout, pipeline).path, MAX_BYTES).unwrap_or_default();
+    bytes
+        .split(|&byte| byte == b'\n')
+        .filter_map(noted)
         .collect()
+}
+
+/// What a whole line notes.
+fn noted(line: &[u8]) -> Option<(String, Key)> {
+    if let Ok(unsealed) = serde_json::from_slice::<(String, Key)>(line) {
+        return Some(unsealed);
+    }
+    let (name, key, sum) = serde_json::from_slice::<(String, Key, String)>(line).ok()?;
+    (sum_of(&name, &key) == sum).then_some((name, key))
+}
+
+fn sum_of(name: &str, key: &Key) -> String {
+    format!("{:.8}", Digest::of(format!("{name}\t{key}").as_bytes()))
 }
 
 /// The pipeline files that have a log, as far as their titles can be read.
@@ -136,8 +153,9 @@ fn compact(layout: &Layout, pipeline: &Path, log: &Log, size: u64) -> Result<()>
 
 fn push_lines<'a>(text: &mut String, keys: impl IntoIterator<Item = (&'a String, &'a Key)>) {
     for (name, key) in keys {
+        let sum = sum_of(name, key);
         let name = serde_json::Value::from(name.as_str());
-        let _ = writeln!(text, "[{name},\"{key}\"]"); // a String takes all
+        let _ = writeln!(text, "[{name},\"{key}\",\"{sum}\"]"); // a String takes all
     }
 }
 
@@ -204,6 +222,24 @@ mod tests {
         assert_eq!(read(&layout, one), expected);
         assert_eq!(read(&layout, two), BTreeMap::from([("a".into(), key(4))]));
         assert_eq!(read(&layout, Path::new("three.yaml")), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_flipped_bit_loses_a_line_and_never_gives_another_key() {
+        let (_folder, layout) = cache();
+        let pipeline = Path::new("flip.yaml");
+        append(&layout, pipeline, &[("a".into(), key(1))]).unwrap();
+        let path = log_of(&layout, pipeline).path;
+        let whole = fs::read(&path).unwrap();
+        let begin = whole.iter().position(|&byte| byte == b'\n').unwrap();
+        for bit in begin * 8..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &flipped).unwrap();
+            let found = read(&layout, pipeline);
+            let expected = BTreeMap::from([("a".to_owned(), key(1))]);
+            assert!(found.is_empty() || found == expected, "bit {bit}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Leases: what a running program needs, said to every clean-up, for as long as the program lives.
 //! Unaware of who cleans up, and of why a key is needed.
 //!
-//! A lease is a file with 32 bytes a key and a kernel lock on it: when the process is gone, so is the lease. It is made
-//! while the clean-up's lock is shared, so that a clean-up sees all of it or came before it.
+//! A lease is a file with 32 bytes a key, the digest of these, and a kernel lock on it: when the process is gone, so is
+//! the lease. It is made while the clean-up's lock is shared, so that a clean-up sees all of it or came before it.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -17,6 +17,9 @@ use crate::atomic::create_unique;
 use crate::error::at;
 use crate::tree::{inside, mtime};
 use crate::{Digest, Key, Result, Store, lock};
+
+/// The largest lease that is read.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The use of a key is noted when the last note is older than this.
 const NOTE_EVERY: Duration = Duration::from_hours(1);
@@ -51,10 +54,12 @@ impl Store {
 }
 
 fn create(folder: &Path, keys: &[Key]) -> io::Result<(PathBuf, File)> {
-    let bytes: Vec<u8> = keys
+    let mut bytes: Vec<u8> = keys
         .iter()
         .flat_map(|key| *key.digest().as_bytes())
         .collect();
+    let sum = Digest::of(&bytes);
+    bytes.extend_from_slice(sum.as_bytes());
     let (path, mut file) = create_unique(folder, "lease-", |path| File::create_new(path))?;
     let written = file.write_all(&bytes).and_then(|()| file.lock());
     if written.is_err() {
@@ -98,10 +103,12 @@ fn read(path: &Path) -> io::Result<Vec<Key>> {
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(e)) => return Err(e),
     }
-    let bytes = fs::read(path)?;
-    let (keys, rest) = bytes.as_chunks::<32>();
-    if !rest.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a torn lease"));
+    let bytes = files::read(path, MAX_BYTES)?;
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a damaged lease");
+    let (keys, sum) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
+    if Digest::of(keys).as_bytes() != sum {
+        return Err(damaged());
     }
+    let (keys, _) = keys.as_chunks::<32>();
     Ok(keys.iter().map(|key| Digest::from(*key).into()).collect())
 }

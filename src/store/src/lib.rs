@@ -19,7 +19,7 @@
 //!         /records/<aa>/<key>.json    what they are, with a checksum (renamed here last: this is the commit)
 //!         /partial/<key>/out          outputs in the making          (emptied when a ticket is made)
 //!         /partial/<key>/state        checkpoints                    (survive a crash, removed at commit)
-//!         /partial/<key>/inputs.blake3  which files they are made from (others now: they go)
+//!         /partial/<key>/inputs.json  which files they are made from (others now: they go)
 //!         /partial/<key>/inputs       copies of inputs for one try   (emptied when a ticket is made)
 //!         /locks/<aa>/<key>           kernel locks, never deleted
 //!         /logs/<aa>/<key>.log        what the worker of a key said
@@ -59,6 +59,7 @@ mod seal;
 mod spare;
 mod stat;
 mod store;
+pub mod summed;
 mod survey;
 mod ticket;
 mod trajectory;
@@ -81,5 +82,5 @@ pub use record::{Facts, Output, RECORD_FORMAT, Record};
 pub use seal::Seal;
 pub use store::Store;
 pub use survey::{Room, Thing};
-pub use ticket::{Claim, Ticket};
+pub use ticket::{Checkpoints, Claim, Ticket};
 pub use verify::{Broken, Progress, VerifyReport};

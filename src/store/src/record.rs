@@ -1,7 +1,7 @@
 //! A record says what a committed stage was and which files it left; any flipped bit in it is noticed.
 //! Unaware of where records lie, of the outputs' bytes, and of what a kind, a manifest or a fact means.
 //!
-//! Two lines of JSON: the record, then `{"blake3":"<digest of the first line with its end>"}`.
+//! Two lines of JSON ([`crate::summed`]).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::index::Listed;
 use crate::made::content_of;
-use crate::{Amount, Digest, Key};
+use crate::{Amount, Digest, Key, summed};
 
 /// The version of the record's fields. Raise it when one changes its meaning.
 pub const RECORD_FORMAT: u32 = 1;
@@ -74,12 +74,6 @@ impl Facts {
     }
 }
 
-/// The second line.
-#[derive(Serialize)]
-struct Sum {
-    blake3: Digest,
-}
-
 impl Record {
     /// The output of this path.
     pub fn output(&self, path: &str) -> Option<&Output> {
@@ -106,23 +100,12 @@ impl Record {
 
     /// The bytes to keep.
     pub(crate) fn encode(&self) -> serde_json::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec(self)?;
-        bytes.push(b'\n');
-        let sum = sum_line(&bytes)?;
-        bytes.extend(sum);
-        Ok(bytes)
+        summed::encode(self)
     }
 
     /// The record of `key` in these bytes, or what is wrong with them.
     pub(crate) fn decode(bytes: &[u8], key: &Key) -> Result<Self, String> {
-        let end = bytes
-            .iter()
-            .position(|&byte| byte == b'\n')
-            .ok_or("it is cut short")?;
-        let (line, sum) = bytes.split_at(end + 1);
-        if sum != sum_line(line).map_err(|e| e.to_string())? {
-            return Err("its checksum does not fit".to_owned());
-        }
+        let line = summed::line(bytes)?;
         let record: Self = serde_json::from_slice(line).map_err(|e| unreadable(line, &e))?;
         record.check(key)?;
         Ok(record)
@@ -162,14 +145,6 @@ fn unreadable(line: &[u8], error: &serde_json::Error) -> String {
 
 fn other_format(found: u32) -> String {
     format!("it has format {found}, this program reads {RECORD_FORMAT}")
-}
-
-pub(crate) fn sum_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(&Sum {
-        blake3: Digest::of(line),
-    })?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// Whether a path stays in the folder that it is joined to, and has one spelling.

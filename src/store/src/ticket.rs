@@ -2,7 +2,7 @@
 //! Unaware of what is computed, and by whom.
 
 use std::fs::{self, File};
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -16,13 +16,27 @@ use rustix::net::{
 use crate::atomic::{Flush, parent, remove_all, replace, sweep};
 use crate::commit::Staged;
 use crate::error::at;
-use crate::{Digest, Facts, Key, Presence, Record, Result, Store, aside, lock};
+use crate::{Digest, Facts, Key, Presence, Record, Result, Store, aside, lock, summed};
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
-const STATE_OF: &str = "inputs.blake3";
+const STATE_OF: &str = "inputs.json";
+
+/// What became of the checkpoints of an earlier try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// They stay, where there are any.
+    Kept,
+    /// They were made from other inputs, and are gone.
+    OfOtherInputs,
+    /// Nobody knows any more from which inputs they were made, and they are gone.
+    OfUnknownInputs,
+}
 
 /// The folder beside `out` for copies of inputs.
 const OWN_INPUTS: &str = "inputs";
+
+/// More than such a note takes.
+const NOTE_BYTES: u64 = 4096;
 
 /// The answer to who may compute a key.
 #[derive(Debug)]
@@ -175,17 +189,23 @@ impl Ticket {
     }
 
     /// Keeps the checkpoints for a stage that reads inputs with this fingerprint. Those that were made from other files,
-    /// or from files of which nobody knows, go: the bytes behind them may have been others. Whether there were any.
-    pub fn keep_state_for(&self, inputs: &Digest) -> Result<bool> {
+    /// or from files of which nobody knows, go: the bytes behind them may have been others.
+    pub fn keep_state_for(&self, inputs: &Digest) -> Result<Checkpoints> {
         let note = self.partial.join(STATE_OF);
-        let text = inputs.to_string();
-        if fs::read_to_string(&note).is_ok_and(|found| found == text) {
-            return Ok(false);
+        let noted = files::read(&note, NOTE_BYTES).ok();
+        let noted = noted.and_then(|bytes| summed::decode::<Digest>(&bytes).ok());
+        if noted == Some(*inputs) {
+            return Ok(Checkpoints::Kept);
         }
         let had_any = self.has_checkpoints();
         remove_all(&self.state)?;
-        replace(&note, text.as_bytes(), Flush::Yes)?;
-        Ok(had_any)
+        let bytes = summed::encode(inputs).map_err(io::Error::from);
+        replace(&note, &bytes.map_err(at("encode", &note))?, Flush::Yes)?;
+        Ok(match noted {
+            _ if !had_any => Checkpoints::Kept,
+            Some(_) => Checkpoints::OfOtherInputs,
+            None => Checkpoints::OfUnknownInputs,
+        })
     }
 
     /// Removes the checkpoints: what they were made from is not what the key says.

@@ -16,8 +16,8 @@ use crate::copy::copy_all;
 use crate::error::at;
 use crate::index::Listed;
 use crate::presence::{Look, judge_outputs};
-use crate::record::{is_inside, sum_line};
-use crate::{Key, Output, Presence, Result, Store, StoreError, outputs};
+use crate::record::is_inside;
+use crate::{Key, Output, Presence, Result, Store, StoreError, outputs, summed};
 
 /// The version of the fields of `state.json`.
 const STATE_FORMAT: u32 = 1;
@@ -66,7 +66,7 @@ impl Store {
             files,
         };
         let manifest = to.join("state.json");
-        let bytes = encode(&state).map_err(io::Error::from);
+        let bytes = summed::encode(&state).map_err(io::Error::from);
         let bytes = bytes.map_err(at("encode", &manifest))?;
         fs::write(&manifest, bytes).map_err(at("write", &manifest))?;
         written.extend(stock.folders.iter().map(|folder| copies.join(folder)));
@@ -130,22 +130,12 @@ impl Store {
     }
 }
 
-fn encode(state: &State) -> serde_json::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(state)?;
-    bytes.push(b'\n');
-    let sum = sum_line(&bytes)?;
-    bytes.extend(sum);
-    Ok(bytes)
-}
-
 /// `None` unless every byte of the manifest is as it was written, for this trajectory and iteration.
 fn read(folder: &Path, trajectory: &Key, iteration: u64) -> Option<State> {
     let bytes = fs::read(folder.join("state.json")).ok()?;
-    let end = bytes.iter().position(|&byte| byte == b'\n')?;
-    let (line, sum) = bytes.split_at(end + 1);
-    let state: State = serde_json::from_slice(line).ok()?;
+    let state: State = summed::decode(&bytes).ok()?;
     let is_ours = state.format == STATE_FORMAT
         && (state.trajectory, state.iteration) == (*trajectory, iteration)
         && state.files.iter().all(|file| is_inside(&file.path));
-    (is_ours && sum_line(line).ok()? == sum).then_some(state)
+    is_ours.then_some(state)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{RunsArgs, ShowArgs};
 use super::plan::duration;
-use super::{Exit, Fatal, print, print_as};
+use super::{Exit, Fatal, print, print_as, say};
 use crate::history::{End, Git, History, HistoryError, Past, StageEnd, Status};
 
 impl From<HistoryError> for Fatal {
@@ -20,7 +20,13 @@ impl From<HistoryError> for Fatal {
 pub fn runs(args: &RunsArgs) -> Exit {
     let history = History::open(&args.root.join("cache"));
     let newest = history.ids().iter().rev();
-    let known = newest.filter_map(|id| history.read(id).ok());
+    let known = newest.filter_map(|id| match history.read(id) {
+        Ok(past) => Some(past),
+        Err(error) => {
+            say(&format!("warning: {error}"));
+            None
+        }
+    });
     let wanted = known.filter(|past| args.file.as_ref().is_none_or(|f| is_of(past, f)));
     let shown: Vec<Past> = wanted.take(args.number).collect();
     if shown.is_empty() && !args.json {
@@ -57,11 +63,21 @@ fn line(past: &Past) -> String {
         [] => String::new(),
         given => format!("  --set {}", given.join(" --set ")),
     };
+    let damaged = damaged(past).map_or(String::new(), |text| format!("  ({text})"));
     format!(
-        "{}  {:<11}  {name:<24}  {counts:<40}  {took:>8}{overrides}\n",
+        "{}  {:<11}  {name:<24}  {counts:<40}  {took:>8}{overrides}{damaged}\n",
         past.header.id,
         status(past)
     )
+}
+
+/// What the journal has lost.
+fn damaged(past: &Past) -> Option<String> {
+    match past.damaged {
+        0 => None,
+        1 => Some("one line of its journal is damaged and left out".into()),
+        n => Some(format!("{n} lines of its journal are damaged and left out")),
+    }
 }
 
 fn counts(end: &End) -> String {
@@ -88,6 +104,7 @@ fn status(past: &Past) -> String {
 fn json_of(past: &Past) -> String {
     let line = json!({
         "run": past.header, "stages": past.stages, "end": past.end, "status": status(past),
+        "damaged_lines": past.damaged,
     });
     format!("{line}\n")
 }
@@ -119,6 +136,9 @@ fn full(past: &Past) -> String {
             "ended",
             &format!("{} (after {})", end.ended, duration(end.seconds)),
         );
+    }
+    if let Some(text) = damaged(past) {
+        fact("note", &text);
     }
     fact("file", &header.file);
     fact("command", &header.command.join(" "));

@@ -7,6 +7,7 @@
 //!   records that hold one: the result goes, since its key is made of the value    logs, journals: `***` in its place
 //! ```
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use store::{Key, Store};
 
 use super::args::ScrubArgs;
 use super::{Exit, Fatal, print};
-use crate::history::{History, Status};
+use crate::history::{History, Status, changed};
 use crate::run::Masker;
 
 /// Removes them, and says what was removed.
@@ -205,7 +206,9 @@ impl Files<'_> {
                 if kind.is_dir() {
                     folders.push(entry.path());
                 } else if kind.is_file() {
-                    self.file(&entry.path(), |text| text)?;
+                    self.file(&entry.path(), |masker, text| {
+                        masker.borrow_mut().whole(text)
+                    })?;
                 }
             }
         }
@@ -214,20 +217,28 @@ impl Files<'_> {
 
     /// A journal: values of variables go by their names too, however short they are.
     fn journal(&mut self, path: &Path, names: &[String]) -> Result<(), Fatal> {
-        self.file(path, |text| {
-            let whole = String::from_utf8_lossy(&text);
+        self.file(path, |masker, text| {
+            let whole = String::from_utf8_lossy(text);
+            let scrubbed = |line: &str| {
+                let masked = masker.borrow_mut().whole(line.as_bytes());
+                without_env(&String::from_utf8_lossy(&masked), names)
+            };
             let lines = whole
                 .split_inclusive('\n')
-                .map(|line| without_env(line, names));
+                .map(|line| changed(line, scrubbed));
             lines.collect::<String>().into_bytes()
         })
     }
 
-    fn file(&mut self, path: &Path, more: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<(), Fatal> {
+    fn file(
+        &mut self,
+        path: &Path,
+        scrubbed: impl Fn(&RefCell<&mut Masker>, &[u8]) -> Vec<u8>,
+    ) -> Result<(), Fatal> {
         let Ok(before) = std::fs::read(path) else {
             return Ok(()); // gone meanwhile
         };
-        let after = more(self.masker.whole(&before));
+        let after = scrubbed(&RefCell::new(self.masker), &before);
         if after == before {
             return Ok(());
         }

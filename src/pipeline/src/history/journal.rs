@@ -62,18 +62,22 @@ impl Journal {
 
     /// One write a line, so that lines of a killed run are whole or torn at the end.
     fn write(&mut self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        self.file.write_all(&text)
+        self.file.write_all(&line.encode()?)
     }
+}
+
+/// How a file of keys with this content is called.
+pub(super) fn name_of(keys: &[u8]) -> String {
+    format!("{:.32}", store::Digest::of(keys))
 }
 
 /// Writes the keys unless they are there; returns the name of their file.
 fn write_keys(folder: &Path, keys: &Keys) -> io::Result<String> {
     let text = serde_json::to_vec(keys)?;
-    let name = format!("{:.32}", store::Digest::of(&text));
+    let name = name_of(&text);
     let path = folder.join("keys").join(&name);
-    if !path.exists() {
+    let is_there = || fs::read(&path).is_ok_and(|found| found == text);
+    if !is_there() {
         let beside = folder.join(format!("keys/.{name}-{}", std::process::id()));
         fs::write(&beside, &text)?;
         fs::rename(&beside, &path)?;

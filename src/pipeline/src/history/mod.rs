@@ -1,5 +1,6 @@
 //! What was run: one journal a run, and how long stages of each kind took.
-//! Unaware of plans and of how runs are shown. All of it can be lost: that costs explanations, never a result.
+//! Unaware of plans and of how runs are shown. All of it can be lost: that costs explanations, never a result. Lines and
+//! files carry digests; what is damaged is left out, and `show` says so.
 //!
 //! ```text
 //!   <cache>/runs/<id>.jsonl     {"run": …} at the start, {"stage": …} as each one ends, {"end": …}; a run without an
@@ -16,7 +17,7 @@ mod seconds;
 
 pub use journal::{Journal, new_id};
 pub use read::{History, HistoryError, Past, Status};
-pub use record::{End, FORMAT, Git, Header, Keys, StageEnd, StageLine};
+pub use record::{End, FORMAT, Git, Header, Keys, StageEnd, StageLine, changed};
 pub use seconds::{Estimate, Seconds};
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,10 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::folder;
-use super::record::{End, FORMAT, Header, Keys, Line, StageLine};
+use super::record::{End, FORMAT, Header, Keys, Line, StageLine, UNSEALED};
+
+/// The largest journal, or file of keys, that is read: a million stages take a third of it.
+const MAX_JOURNAL: u64 = 1 << 30;
 
 /// All runs of a cache.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Past {
     pub end: Option<End>,
     /// Whether it goes on.
     pub status: Status,
+    /// Lines that are damaged and left out.
+    pub damaged: usize,
 }
 
 /// Where a run stands.
@@ -103,29 +108,38 @@ impl History {
         }
     }
 
-    /// A run. Lines that cannot be read, such as a torn last one, count as not written.
+    /// A run. Lines that cannot be read count as not written, and are counted, but for the torn last one of a run that
+    /// was killed.
     pub fn read(&self, id: &str) -> Result<Past, HistoryError> {
         let path = self.folder.join(format!("{id}.jsonl"));
         let wrong = |why: String| HistoryError::Unreadable {
             path: path.clone(),
             why,
         };
-        let text = fs::read_to_string(&path).map_err(|e| wrong(e.to_string()))?;
-        let lines = text.lines().map(serde_json::from_str::<Line>);
-        let (mut header, mut stages, mut end) = (None, Vec::new(), None);
-        for line in lines.flatten() {
-            match line {
-                Line::Run(first) => header = Some(*first),
-                Line::Stage(stage) => stages.push(stage),
-                Line::End(last) => end = Some(last),
+        let bytes = files::read(&path, MAX_JOURNAL).map_err(|e| wrong(e.to_string()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.split_inclusive('\n');
+        let header = lines.next().and_then(Line::decode);
+        let Some((Line::Run(header), is_sealed)) = header else {
+            return Err(wrong("its first line is damaged".into()));
+        };
+        match (header.format, is_sealed) {
+            (FORMAT, true) | (UNSEALED, false) => {}
+            (FORMAT | UNSEALED, _) => return Err(wrong("its first line is damaged".into())),
+            (found, _) => {
+                return Err(wrong(format!(
+                    "it has format {found}, this program reads {FORMAT}"
+                )));
             }
         }
-        let header = header.ok_or_else(|| wrong("its first line is not whole".into()))?;
-        if header.format != FORMAT {
-            let found = header.format;
-            return Err(wrong(format!(
-                "it has format {found}, this program reads {FORMAT}"
-            )));
+        let (mut stages, mut end, mut damaged) = (Vec::new(), None, 0);
+        for line in lines {
+            match Line::decode(line).filter(|(_, sealed)| *sealed == is_sealed) {
+                Some((Line::Stage(stage), _)) => stages.push(stage),
+                Some((Line::End(last), _)) => end = Some(last),
+                Some((Line::Run(_), _)) => damaged += 1,
+                None => damaged += usize::from(line.ends_with('\n')),
+            }
         }
         let status = match &end {
             Some(end) => Status::Ended(end.exit),
@@ -133,10 +147,11 @@ impl History {
             None => Status::Killed,
         };
         Ok(Past {
-            header,
+            header: *header,
             stages,
             end,
             status,
+            damaged,
         })
     }
 
@@ -145,10 +160,13 @@ impl History {
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    /// The keys of a run's stages; none if they are lost.
+    /// The keys of a run's stages; none if they are lost or damaged: the file's name is their digest.
     pub fn keys(&self, past: &Past) -> Keys {
         let path = self.folder.join("keys").join(&past.header.keys);
-        let bytes = fs::read(path).unwrap_or_default();
+        let bytes = files::read(&path, MAX_JOURNAL).unwrap_or_default();
+        if super::journal::name_of(&bytes) != past.header.keys {
+            return Keys::new();
+        }
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 

@@ -1,4 +1,4 @@
-//! The lines of a journal.
+//! The lines of a journal, each with a checksum of itself: `{"stage":{…},"sum":"<32 digits>"}`.
 //! Unaware of files.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// The version of these lines.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The version whose lines have no checksum.
+pub const UNSEALED: u32 = 1;
 
 /// The keys of a run's stages, by name.
 pub type Keys = BTreeMap<String, String>;
@@ -111,4 +114,97 @@ pub enum Line {
     Stage(StageLine),
     /// The last.
     End(End),
+}
+
+/// What stands before the checksum of a line.
+const MARK: &str = ",\"sum\":\"";
+
+/// Digits of a checksum.
+const DIGITS: usize = 32;
+
+impl Line {
+    /// The bytes to append.
+    pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_string(self).map(|text| seal(&text).into_bytes())
+    }
+
+    /// The line in this text, and whether a checksum vouches for it. `None` where it is damaged or torn.
+    pub fn decode(text: &str) -> Option<(Self, bool)> {
+        let (body, sealed) = unseal(text)?;
+        Some((serde_json::from_str(&body).ok()?, sealed))
+    }
+}
+
+/// A line with its checksum and end, of a JSON object.
+fn seal(body: &str) -> String {
+    let open = body.strip_suffix('}').unwrap_or(body);
+    let sum = store::Digest::of(body.as_bytes());
+    format!("{open}{MARK}{sum:.32}\"}}\n")
+}
+
+/// A line without its checksum, and whether it had one. `None` where the checksum does not fit.
+fn unseal(line: &str) -> Option<(String, bool)> {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    let Some((open, sum)) = line.rsplit_once(MARK) else {
+        return Some((line.to_owned(), false));
+    };
+    let body = format!("{open}}}");
+    let is_whole =
+        format!("{:.DIGITS$}", store::Digest::of(body.as_bytes())) == *sum.strip_suffix("\"}")?;
+    is_whole.then_some((body, true))
+}
+
+/// A line after a change of what it says, with a checksum that fits again. One that is damaged stays so.
+pub fn changed(line: &str, change: impl Fn(&str) -> String) -> String {
+    match unseal(line) {
+        Some((body, true)) => seal(&change(&body)),
+        _ => change(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line::Stage(StageLine {
+            name: "a".into(),
+            kind: "command".into(),
+            end: StageEnd::Failed,
+            seconds: 1.5,
+            iterations: None,
+            message: "no,\"sum\":\"".into(),
+        })
+    }
+
+    #[test]
+    fn a_line_comes_back_and_any_flipped_bit_or_cut_is_noticed() {
+        let bytes = line().encode().unwrap();
+        let text = std::str::from_utf8(&bytes).unwrap();
+        assert!(serde_json::from_str::<serde_json::Value>(text).is_ok());
+        assert_eq!(Line::decode(text), Some((line(), true)));
+        // The end of the line belongs to the file.
+        for bit in 0..(bytes.len() - 1) * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let text = String::from_utf8_lossy(&flipped);
+            let found = Line::decode(&text);
+            assert!(found.is_none_or(|(_, sealed)| !sealed), "bit {bit}");
+        }
+        for length in 0..bytes.len() - 1 {
+            let found = Line::decode(&text[..length]);
+            assert!(found.is_none_or(|(_, sealed)| !sealed), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_changed_line_is_sealed_again_and_a_damaged_one_is_not() {
+        let whole = String::from_utf8(line().encode().unwrap()).unwrap();
+        let other = |body: &str| body.replace("command", "train");
+        let (found, sealed) = Line::decode(&changed(&whole, other)).unwrap();
+        assert!(sealed);
+        assert!(matches!(found, Line::Stage(stage) if stage.kind == "train"));
+        let damaged = whole.replace("1.5", "1.7");
+        assert_eq!(Line::decode(&changed(&damaged, other)), None);
+    }
 }

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use store::summed;
 
 use super::folder;
 use super::record::{StageEnd, StageLine};
+
+/// More than they take.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// So many values are kept of each kind and name.
 const KEPT: usize = 15;
@@ -32,17 +36,17 @@ pub struct Estimate {
 }
 
 impl Seconds {
-    /// What is known in this cache; nothing where it cannot be read.
+    /// What is known in this cache; nothing where it is damaged.
     pub fn read(cache: &Path) -> Self {
-        let bytes = std::fs::read(folder(cache).join("seconds.json")).unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or_default()
+        let bytes = files::read(&folder(cache).join("seconds.json"), MAX_BYTES).unwrap_or_default();
+        summed::decode(&bytes).unwrap_or_default()
     }
 
     /// Keeps it. Two runs that end at once keep what one of them learnt.
     pub fn write(&self, cache: &Path) -> std::io::Result<()> {
         let path = folder(cache).join("seconds.json");
         let beside = path.with_extension(format!("json-{}", std::process::id()));
-        std::fs::write(&beside, serde_json::to_vec(self)?)?;
+        std::fs::write(&beside, summed::encode(self)?)?;
         std::fs::rename(beside, path)
     }
 

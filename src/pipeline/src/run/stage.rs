@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use spec::{Device, Edge, Event, FailureReport, JOB_FORMAT, Job, Kind};
-use store::{Claim, Facts, Key, Made, Record, StoreError, Ticket};
+use store::{Checkpoints, Claim, Facts, Key, Made, Record, StoreError, Ticket};
 
 use super::batch::Member;
 use super::child::Limits;
@@ -263,10 +263,18 @@ impl Claimed {
 
 /// Checkpoints are gone on with only while the very files lie there that they were made from.
 fn guard_state(ticket: &Ticket, inputs: &Inputs, on_event: &OnEvent<'_>) -> Result<(), Failure> {
-    if ticket.keep_state_for(&inputs.fingerprint())? {
-        let message = "its inputs were made again since its last checkpoint; starting anew".into();
-        on_event(Event::Note { message });
-    }
+    let message = match ticket.keep_state_for(&inputs.fingerprint())? {
+        Checkpoints::Kept => return Ok(()),
+        Checkpoints::OfOtherInputs => {
+            "its inputs were made again since its last checkpoint; starting anew"
+        }
+        Checkpoints::OfUnknownInputs => {
+            "the note of what its checkpoints were made from is damaged or gone; starting anew"
+        }
+    };
+    on_event(Event::Note {
+        message: message.into(),
+    });
     Ok(())
 }
 

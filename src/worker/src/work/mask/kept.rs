@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   state/masks/<image>.masks, <image>.json ── all there: renamed ──> out/masks/
-//!   state/entries/<image>.json   written last, with the digests of both: half-written files are noticed, not flushed
+//!   state/entries/<image>.json   written last, with the digests of both and of itself: what is half-written or damaged is
+//!                                noticed on reading, and segmented again
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use pixels::MaskStack;
 use serde::{Deserialize, Serialize};
 use spec::Job;
-use store::Digest;
+use store::{Digest, summed};
 
 use super::records::Records;
 use crate::work::masks::MaskEntry;
@@ -23,6 +24,23 @@ pub(super) struct Kept {
     masks: PathBuf,
     entries: PathBuf,
 }
+
+/// What is kept of an image.
+#[derive(Debug, PartialEq)]
+pub(super) enum Found {
+    /// All of it, as it was written for this very image.
+    Whole(MaskEntry),
+    /// Something that cannot be used, and why.
+    Damaged(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// More than the line of an image takes.
+const LINE_BYTES: u64 = 16 << 20;
+
+/// More than the masks of an image take.
+const MASK_BYTES: u64 = 16 << 30;
 
 /// `state/entries/<image>.json`.
 #[derive(Serialize, Deserialize)]
@@ -41,14 +59,46 @@ impl Kept {
         })
     }
 
-    /// The entry of an image that is finished and whole.
-    pub fn read(&self, image: &PairEntry) -> Option<MaskEntry> {
-        let line: Line = files::read_json(&self.line(&image.name)).ok()?;
-        let [masks, records] = self.files(&image.name);
-        let is_whole = line.entry.digest == image.digest
-            && digest(&masks)? == line.masks
-            && digest(&records)? == line.records;
-        is_whole.then_some(line.entry)
+    /// What is kept of an image.
+    pub fn read(&self, image: &PairEntry) -> Found {
+        let path = self.line(&image.name);
+        if std::fs::symlink_metadata(&path).is_err() {
+            return Found::Nothing;
+        }
+        match self.whole(&path, &image.name, &image.digest) {
+            Ok(entry) => Found::Whole(entry),
+            Err(why) => Found::Damaged(why),
+        }
+    }
+
+    /// Whether what was kept with this entry is as it was written.
+    pub fn check(&self, entry: &MaskEntry) -> Result<(), WorkError> {
+        let whole = self.whole(&self.line(&entry.name), &entry.name, &entry.digest);
+        whole.map(drop).map_err(|why| {
+            WorkError::new(
+                format!(
+                    "the masks of `{}` were damaged after they were written: {why}",
+                    entry.name
+                ),
+                "run again: they are segmented anew",
+            )
+        })
+    }
+
+    fn whole(&self, line: &Path, name: &str, digest: &str) -> Result<MaskEntry, String> {
+        let bytes = ::files::read(line, LINE_BYTES).map_err(|e| e.to_string())?;
+        let line: Line = summed::decode(&bytes)?;
+        if (line.entry.name.as_str(), line.entry.digest.as_str()) != (name, digest) {
+            return Err("it is of another image".into());
+        }
+        let [masks, records] = self.files(name);
+        for (path, digest) in [(masks, &line.masks), (records, &line.records)] {
+            let bytes = ::files::read(&path, MASK_BYTES).map_err(|e| e.to_string())?;
+            if Digest::of(&bytes).to_string() != *digest {
+                return Err("its bytes are not those that were written".into());
+            }
+        }
+        Ok(line.entry)
     }
 
     /// Keeps the masks of an image and what SAM says of each.
@@ -62,15 +112,20 @@ impl Kept {
         stack.write(&masks_file)?;
         files::write_json(&records_file, records)?;
         let digest = |path: &Path| {
-            let missing = || std::io::ErrorKind::NotFound.into();
-            digest(path).ok_or_else(|| WorkError::io("read", path, &missing()))
+            let bytes = std::fs::read(path).map_err(|e| WorkError::io("read", path, &e))?;
+            Ok::<_, WorkError>(Digest::of(&bytes).to_string())
         };
         let line = Line {
             entry: entry.clone(),
             masks: digest(&masks_file)?,
             records: digest(&records_file)?,
         };
-        files::write_json(&self.line(&entry.name), &line)
+        let path = self.line(&entry.name);
+        let bytes = summed::encode(&line).map_err(std::io::Error::from);
+        files::write(
+            &path,
+            &bytes.map_err(|e| WorkError::io("write", &path, &e))?,
+        )
     }
 
     /// Makes them the outputs. All images are finished.
@@ -86,11 +141,6 @@ impl Kept {
     fn files(&self, name: &str) -> [PathBuf; 2] {
         ["masks", "json"].map(|ending| self.masks.join(format!("{name}.{ending}")))
     }
-}
-
-fn digest(path: &Path) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
-    Some(Digest::of(&bytes).to_string())
 }
 
 #[cfg(test)]
@@ -109,20 +159,30 @@ mod tests {
         let image: PairEntry = serde_json::from_str(text).unwrap();
         let stack = MaskStack::new(4, 4, 2, Vec::new()).unwrap();
         let entry = super::super::output::entry(&image, &stack);
-        assert_eq!(kept.read(&image), None);
+        assert_eq!(kept.read(&image), Found::Nothing);
         kept.write(&entry, &stack, &Records::new(&[], 2)).unwrap();
-        assert_eq!(kept.read(&image), Some(entry.clone()));
+        assert_eq!(kept.read(&image), Found::Whole(entry.clone()));
         let other = PairEntry {
             digest: "2".into(),
             ..image.clone()
         };
-        assert_eq!(kept.read(&other), None);
+        assert!(matches!(kept.read(&other), Found::Damaged(_)));
         for file in kept.files("a").into_iter().chain([kept.line("a")]) {
             let whole = std::fs::read(&file).unwrap();
-            std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-            assert_eq!(kept.read(&image), None, "{}", file.display());
+            for length in 0..whole.len() {
+                std::fs::write(&file, &whole[..length]).unwrap();
+                let found = kept.read(&image);
+                assert!(matches!(found, Found::Damaged(_)), "{}", file.display());
+            }
+            for bit in 0..whole.len() * 8 {
+                let mut flipped = whole.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                std::fs::write(&file, &flipped).unwrap();
+                let found = kept.read(&image);
+                assert!(matches!(found, Found::Damaged(_)), "{}", file.display());
+            }
             std::fs::write(&file, &whole).unwrap();
         }
-        assert_eq!(kept.read(&image), Some(entry));
+        assert_eq!(kept.read(&image), Found::Whole(entry));
     }
 }

@@ -16,7 +16,7 @@ use spec::Job;
 use spec::kinds::{Mask, Sam as Settings};
 
 use super::images::Images;
-use super::kept::Kept;
+use super::kept::{Found, Kept};
 use super::output;
 use super::records::{Records, ordered};
 use crate::nn::sam::{Config, Embedding, Generator, Params, Sam, SamError};
@@ -179,9 +179,24 @@ impl<'a> Stage<'a> {
         let Ok(Progress { kept, entries }) = &mut self.state else {
             return;
         };
-        *entries = (0..images.len())
-            .map(|at| kept.read(images.entry(at)))
-            .collect();
+        let mut damaged = Vec::new();
+        let mut read = |at: usize| match kept.read(images.entry(at)) {
+            Found::Whole(entry) => Some(entry),
+            Found::Nothing => None,
+            Found::Damaged(why) => {
+                damaged.push(format!("`{}` ({why})", images.name(at)));
+                None
+            }
+        };
+        *entries = (0..images.len()).map(&mut read).collect();
+        if !damaged.is_empty() {
+            self.part.reporter.note(format!(
+                "masks of {} of {} images from an earlier try are damaged and were dropped: {}",
+                damaged.len(),
+                images.len(),
+                some_of(&damaged)
+            ));
+        }
         let there = entries.iter().flatten().count();
         if there > 0 {
             let all = images.len();
@@ -220,9 +235,23 @@ impl<'a> Stage<'a> {
             ..
         } = self.part;
         let Progress { kept, entries } = self.state?;
+        let entries: Vec<MaskEntry> = entries.into_iter().flatten().collect();
+        // They may have lain there for hours.
+        for entry in &entries {
+            kept.check(entry)?;
+        }
         kept.publish(job)?;
-        let entries = entries.into_iter().flatten().collect();
         output::finish(job, config.count(), entries, reporter)
+    }
+}
+
+/// The first few of these.
+fn some_of(all: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let first = all[..all.len().min(SHOWN)].join(", ");
+    match all.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 

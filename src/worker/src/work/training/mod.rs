@@ -4,7 +4,8 @@
 //! ```text
 //!   pairs, masks ─> patches: batch(iteration), a pure function of seed and iteration
 //!                       |
-//!   state: trainable weights, Adam's moments, iteration, best so far, log   <── partial/<key>/state.safetensors
+//!   state: trainable weights, Adam's moments, iteration, best so far, log   <── partial/<key>/state/state.safetensors,
+//!                       |                                  else before.safetensors: each carries its own digest
 //!                       |
 //!   loop: batch ─> forward ─> loss ─> Adam ─> log ─> validate? ─> checkpoint? ─> converged?
 //!                       |
@@ -17,6 +18,7 @@
 mod batch;
 mod patches;
 mod run;
+mod seal;
 mod state;
 mod step;
 mod validation;

@@ -150,29 +150,40 @@ pub(super) fn begin(model: &Model, schedule: &Schedule) -> State {
 }
 
 fn resume(state: &mut State, job: &Job, reporter: &Reporter) {
-    match state.resume(&job.state, &job.key) {
-        Ok(true) => return reporter.note(format!("going on from iteration {}", state.iteration)),
-        Ok(false) => {}
-        Err(why) => reporter.note(format!(
-            "the checkpoint cannot be read ({why}); starting anew"
-        )),
+    let found = state.resume(&job.state, &job.key);
+    for (path, why) in &found.damaged {
+        // It would be kept as the one before the next.
+        let _ = std::fs::remove_file(path);
+        reporter.note(format!("a checkpoint is damaged and was dropped: {why}"));
+    }
+    if found.resumed {
+        return reporter.note(match found.damaged.as_slice() {
+            [] => format!("going on from iteration {}", state.iteration),
+            _ => format!(
+                "going on from iteration {}, where the checkpoint before it was written",
+                state.iteration
+            ),
+        });
+    }
+    if !found.damaged.is_empty() {
+        reporter.note("no checkpoint is whole; starting anew");
     }
     let (Some(folder), Some(trajectory)) = (&job.start, &job.trajectory) else {
         return;
     };
-    match state.resume(folder, trajectory) {
-        Ok(true) => {
-            // It may have ended because it had converged; this one goes by its number of iterations.
-            state.converged = false;
-            reporter.note(format!(
-                "starting from iteration {}, where a shorter training with the same settings ended",
-                state.iteration
-            ));
-        }
-        Ok(false) => {}
-        Err(why) => reporter.note(format!(
-            "the state of a shorter training cannot be read ({why}); starting anew"
-        )),
+    let found = state.resume(folder, trajectory);
+    for (_, why) in found.damaged {
+        reporter.note(format!(
+            "the state of a shorter training is damaged and not used: {why}"
+        ));
+    }
+    if found.resumed {
+        // It may have ended because it had converged; this one goes by its number of iterations.
+        state.converged = false;
+        reporter.note(format!(
+            "starting from iteration {}, where a shorter training with the same settings ended",
+            state.iteration
+        ));
     }
 }
 
@@ -182,6 +193,8 @@ fn leave(state: &State, job: &Job, reporter: &Reporter) {
         return;
     };
     let folder = job.state.join(Job::LAST);
+    // What an earlier try left there would be kept as the state before this one.
+    let _ = std::fs::remove_dir_all(&folder);
     let saved = std::fs::create_dir_all(&folder)
         .map_err(|e| WorkError::io("create", &folder, &e))
         .and_then(|()| state.save(&folder, trajectory));

@@ -1,11 +1,17 @@
 //! Everything a training needs to go on as if it had never stopped, in one file that is replaced whole.
 //! Unaware of data and losses.
+//!
+//! ```text
+//!   save:   next.safetensors is written, on the disk; state ── renamed ──> before, next ── renamed ──> state
+//!   resume: state.safetensors, else before.safetensors; one whose digest (`seal`) does not fit is left out, and that is said
+//! ```
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
+use super::seal;
 use super::validation::Best;
 use crate::nn::checkpoint;
 use crate::nn::{Adam, params};
@@ -35,13 +41,29 @@ const PARAM: &str = "param.";
 const ADAM: &str = "adam.";
 const BEST: &str = "best.";
 
-/// Where the state lies.
-pub(super) fn path(folder: &Path) -> PathBuf {
+/// Where the last state lies.
+fn path(folder: &Path) -> PathBuf {
     folder.join("state.safetensors")
 }
 
+/// Where the one before it lies.
+fn before(folder: &Path) -> PathBuf {
+    folder.join("before.safetensors")
+}
+
+/// The largest state that is read: no model of this program needs a tenth of it.
+const MAX_BYTES: u64 = 64 << 30;
+
+/// What was found of an earlier try.
+pub(super) struct Found {
+    /// Whether a state was taken up.
+    pub resumed: bool,
+    /// States that were left out, newest first, and why.
+    pub damaged: Vec<(PathBuf, String)>,
+}
+
 impl State {
-    /// Writes the state so that a crash leaves the old or the new one.
+    /// Writes the state so that a crash leaves the old or the new one, and keeps the one before.
     pub fn save(&self, folder: &Path, key: &str) -> Result<(), WorkError> {
         let mut tensors = prefixed(PARAM, &self.trainable);
         tensors.extend(prefixed(ADAM, &self.adam.export()));
@@ -49,15 +71,27 @@ impl State {
             tensors.extend(prefixed(BEST, best));
         }
         let path = path(folder);
-        let bytes = checkpoint::safetensors_bytes(&tensors, &self.facts(key))
-            .map_err(|e| WorkError::io("write", &path, &e))?;
-        Ok(store::write_atomic(&path, &bytes)?)
+        let failed = |e: std::io::Error| WorkError::io("write", &path, &e);
+        let mut bytes =
+            checkpoint::safetensors_bytes(&tensors, &self.facts(key)).map_err(failed)?;
+        if !seal::close(&mut bytes) {
+            return Err(failed(std::io::Error::other("no room for its digest")));
+        }
+        let next = folder.join("next.safetensors");
+        store::write_atomic(&next, &bytes)?;
+        // A kill between the two leaves the one before, which is as good.
+        match std::fs::rename(&path, before(folder)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
+            _ => {}
+        }
+        std::fs::rename(&next, &path).map_err(failed)
     }
 
     /// Numbers are kept by their bits: a decimal that is read back can differ in the last one.
     fn facts(&self, key: &str) -> BTreeMap<String, String> {
         let bits = |value: f64| format!("{:016x}", value.to_bits());
         BTreeMap::from([
+            (seal::FACT.into(), seal::OPEN.into()),
             ("key".into(), key.to_owned()),
             ("iteration".into(), self.iteration.to_string()),
             ("adam_steps".into(), self.adam.steps().to_string()),
@@ -75,14 +109,31 @@ impl State {
         ])
     }
 
-    /// Takes a saved state up. `Ok(false)` when there is none, or none of this key; a damaged one is an error message
-    /// for a note: the training then starts anew, which costs time and nothing else.
-    pub fn resume(&mut self, folder: &Path, key: &str) -> Result<bool, String> {
-        let path = path(folder);
-        if !path.exists() {
+    /// Takes the newest whole state of this key up, if there is one. A damaged one costs time and nothing else.
+    pub fn resume(&mut self, folder: &Path, key: &str) -> Found {
+        let mut damaged = Vec::new();
+        for path in [path(folder), before(folder)] {
+            match self.take_file(&path, key) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let resumed = true;
+                    return Found { resumed, damaged };
+                }
+                Err(why) => damaged.push((path, why)),
+            }
+        }
+        Found {
+            resumed: false,
+            damaged,
+        }
+    }
+
+    /// `Ok(false)` when there is none, or none of this key.
+    fn take_file(&mut self, path: &Path, key: &str) -> Result<bool, String> {
+        if std::fs::symlink_metadata(path).is_err() {
             return Ok(false);
         }
-        let saved = Saved::read(&path).map_err(|e| e.to_string())?;
+        let saved = Saved::read(path)?;
         if saved.fact("key")? != key {
             return Ok(false);
         }
@@ -154,12 +205,15 @@ struct Saved {
 }
 
 impl Saved {
-    fn read(path: &Path) -> Result<Self, WorkError> {
-        let tensors = checkpoint::open(path)?.tensors_as_stored()?;
-        let bytes = std::fs::read(path).map_err(|e| WorkError::io("read", path, &e))?;
-        let facts =
-            metadata(&bytes).ok_or_else(|| WorkError::new("its header has no facts", ""))?;
-        Ok(Self { tensors, facts })
+    fn read(path: &Path) -> Result<Self, String> {
+        let bytes = ::files::read(path, MAX_BYTES).map_err(|e| e.to_string())?;
+        let facts = metadata(&bytes);
+        seal::check(bytes)?;
+        let tensors = checkpoint::open(path).and_then(|file| file.tensors_as_stored());
+        Ok(Self {
+            tensors: tensors.map_err(|e| e.to_string())?,
+            facts: facts.ok_or("its header has no facts")?,
+        })
     }
 
     fn fact(&self, name: &str) -> Result<&str, String> {
