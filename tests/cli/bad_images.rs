@@ -153,7 +153,7 @@ fn an_image_that_changes_while_a_stage_runs_gives_no_result() {
     std::os::unix::fs::symlink("photos/a.png", test.path("ran.txt")).unwrap();
     test.run("run p.yaml pairs")
         .exits(1)
-        .says("failed: pairs: `photos` changed while the stage ran")
+        .says("failed: pairs: `photos/a.png` changed while the stage ran")
         .says("hint: run again");
     assert!(test.committed().is_empty());
 }

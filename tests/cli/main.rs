@@ -68,6 +68,8 @@ mod soak;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod swapped;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod tuning;

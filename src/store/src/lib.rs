@@ -66,6 +66,7 @@ mod trajectory;
 mod trash;
 mod tree;
 mod verify;
+mod watch;
 
 pub use ahead::Ahead;
 pub use archive::{ExportReport, ImportReport};
@@ -84,3 +85,4 @@ pub use store::Store;
 pub use survey::{Room, Thing};
 pub use ticket::{Checkpoints, Claim, Ticket};
 pub use verify::{Broken, Progress, VerifyReport};
+pub use watch::Watch;

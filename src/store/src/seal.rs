@@ -213,17 +213,20 @@ impl Store {
     /// Waits, where the clock of the cache's disk is coarse, until a change of what is sealed would show in its times.
     pub fn settle(&self, seal: &Seal) {
         let latest = seal.0.files.iter().map(|file| file.stat.ctime).max();
-        let Some(latest) = latest.filter(|&latest| now().saturating_sub(latest) <= TICK) else {
-            return;
-        };
-        if self.has_fine_clock() {
-            return;
+        let is_recent = latest.is_some_and(|latest| now().saturating_sub(latest) <= TICK);
+        if is_recent && !self.has_fine_clock() {
+            settle_after(latest);
         }
-        let begin = Instant::now();
-        // A server's clock may be ahead; then the bytes are read again behind, as those of every young file are.
-        while now().saturating_sub(latest) <= TICK && begin.elapsed() < Duration::from_millis(20) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+    }
+}
+
+/// Waits until a coarse clock has ticked since the latest change.
+pub(crate) fn settle_after(latest: Option<i64>) {
+    let Some(latest) = latest else { return };
+    let begin = Instant::now();
+    // A server's clock may be ahead; then the bytes are read again behind, as those of every young file are.
+    while now().saturating_sub(latest) <= TICK && begin.elapsed() < Duration::from_millis(20) {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -306,12 +306,31 @@ impl Store {
         known.map_or_else(|| self.digest_anew(path), Ok)
     }
 
-    /// The digest of a file by its bytes.
-    pub(crate) fn digest_anew(&self, path: &Path) -> Result<Digest> {
+    /// The digest of a file, and the stat that it is the digest of.
+    pub(crate) fn hashed(&self, path: &Path) -> Result<Hashed> {
+        let stat = hash::stat(path)?;
+        let began = now();
+        if let Some(digest) = self.memo().get(&stat, began) {
+            return Ok(Hashed {
+                stat,
+                digest,
+                began,
+            });
+        }
+        self.hash_and_note(path)
+    }
+
+    fn hash_and_note(&self, path: &Path) -> Result<Hashed> {
         let hashed = self.hash_anew(path)?;
         if hashed.stat.is_young(hashed.began) {
             self.hash_later([path.to_path_buf()]);
         }
+        Ok(hashed)
+    }
+
+    /// The digest of a file by its bytes.
+    pub(crate) fn digest_anew(&self, path: &Path) -> Result<Digest> {
+        let hashed = self.hash_and_note(path)?;
         Ok(hashed.digest)
     }
 

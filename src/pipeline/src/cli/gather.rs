@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pixels::{ImageFile, LeftOut};
@@ -21,7 +22,7 @@ pub struct Gathered {
 }
 
 /// The files that are read: the name in the key, and where each is.
-type Files = Vec<(String, PathBuf)>;
+pub type Files = Vec<(String, PathBuf)>;
 
 /// What each outside path of the stages holds.
 pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Gathered {
@@ -52,7 +53,7 @@ pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Gathe
 }
 
 /// The files below `path` that are read (one without a name where it is a file itself), and what is not.
-fn files(listing: Listing, field: &str, path: &Path) -> Result<(Files, LeftOut), String> {
+pub fn files(listing: Listing, field: &str, path: &Path) -> Result<(Files, LeftOut), String> {
     let all = |files| Ok((files, LeftOut::default()));
     match listing {
         Listing::Images { optional, .. } if optional && !path.exists() => all(Vec::new()),
@@ -87,28 +88,70 @@ fn is_folder(entry: &DirEntry) -> std::io::Result<bool> {
     })
 }
 
-/// Every file below the folder, by its path in it. What is no file (a pipe, a link that leads nowhere) is an error.
+/// More files and folders below one folder are not gone through: links can make any number of them.
+const MOST_ENTRIES: usize = 1 << 20;
+
+/// Every file below the folder, by its path in it. What is no file (a pipe, a link that leads nowhere) is an error, and so
+/// is a link to a folder that the link lies in.
 fn all_files(folder: &Path) -> Result<Files, String> {
-    fn walk(at: &Path, prefix: &str, files: &mut Files) -> Result<(), String> {
-        let shown = |e: std::io::Error| format!("cannot read `{}`: {e}", at.display());
-        for entry in std::fs::read_dir(at).map_err(shown)? {
-            let entry = entry.map_err(shown)?;
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            if is_folder(&entry).map_err(shown)? {
-                walk(&entry.path(), &format!("{name}/"), files)?;
-            } else {
-                files.push((name, entry.path()));
-            }
-        }
-        Ok(())
-    }
-    let mut files = Vec::new();
-    walk(folder, "", &mut files)?;
-    files.sort();
-    if files.is_empty() {
+    let mut walk = Walk {
+        left: MOST_ENTRIES,
+        ..Walk::default()
+    };
+    walk.below(folder, folder, "")?;
+    walk.files.sort();
+    if walk.files.is_empty() {
         return Err(format!("the folder `{}` is empty", folder.display()));
     }
-    Ok(files)
+    Ok(walk.files)
+}
+
+/// A way through all folders below one.
+#[derive(Default)]
+struct Walk {
+    files: Files,
+    /// How many more files and folders it goes through.
+    left: usize,
+    /// Device and inode of the folders on the way down.
+    above: Vec<(u64, u64)>,
+}
+
+impl Walk {
+    /// `at` is how the folder was come to, `real` where it lies: behind many links the first takes long to follow.
+    fn below(&mut self, at: &Path, real: &Path, prefix: &str) -> Result<(), String> {
+        let shown = |e: std::io::Error| format!("cannot read `{}`: {e}", at.display());
+        let meta = std::fs::metadata(real).map_err(shown)?;
+        let own = (meta.dev(), meta.ino());
+        if self.above.contains(&own) {
+            return Err(format!(
+                "`{}` leads back to a folder that it lies in; name files, or remove the link",
+                at.display()
+            ));
+        }
+        self.above.push(own);
+        for entry in std::fs::read_dir(real).map_err(shown)? {
+            let entry = entry.map_err(shown)?;
+            self.left = self.left.checked_sub(1).ok_or_else(|| {
+                format!(
+                    "more than {MOST_ENTRIES} files and folders are below it, up to `{}`; name smaller folders",
+                    at.display()
+                )
+            })?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let path = at.join(entry.file_name());
+            if is_folder(&entry).map_err(shown)? {
+                let real = match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => entry.path(),
+                    _ => entry.path().canonicalize().map_err(shown)?,
+                };
+                self.below(&path, &real, &format!("{name}/"))?;
+            } else {
+                self.files.push((name, path));
+            }
+        }
+        self.above.pop();
+        Ok(())
+    }
 }
 
 fn digests(store: &Store, files: Files) -> Result<Vec<(String, Digest)>, String> {
@@ -119,4 +162,35 @@ fn digests(store: &Store, files: Files) -> Result<Vec<(String, Digest)>, String>
         .collect::<Result<Vec<Digest>, _>>();
     let digests = digests.map_err(|e| e.to_string())?;
     Ok(names.into_iter().zip(digests).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No ring, and 2^30 paths to one file.
+    #[test]
+    fn links_that_multiply_paths_are_followed_to_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let level = |n: usize| folder.path().join(format!("level{n}"));
+        for n in 0..30 {
+            std::fs::create_dir(level(n)).unwrap();
+            for name in ["a", "b"] {
+                let to = format!("../level{}", n + 1);
+                std::os::unix::fs::symlink(to, level(n).join(name)).unwrap();
+            }
+        }
+        std::fs::create_dir(level(30)).unwrap();
+        std::fs::write(level(30).join("file"), "").unwrap();
+        let mut walk = Walk {
+            left: 1000,
+            ..Walk::default()
+        };
+        let why = walk.below(&level(0), &level(0), "").unwrap_err();
+        assert!(why.starts_with("more than "), "{why}");
+        let all = all_files(&level(25)).unwrap();
+        assert_eq!(all.len(), 32);
+        assert_eq!(all[1].0, "a/a/a/a/b/file");
+        assert_eq!(all[1].1, level(25).join("a/a/a/a/b/file"));
+    }
 }

@@ -24,6 +24,7 @@ mod hints;
 mod init;
 mod log;
 mod masks;
+mod outside;
 mod past;
 mod place;
 mod plan;

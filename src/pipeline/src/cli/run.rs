@@ -14,8 +14,8 @@ use super::args::RunArgs;
 use super::executor::{Executors, ReportExecutor};
 use super::session::{Access, Session};
 use super::{
-    Exit, Fatal, check, data, display, hints, place, publish, recording, say, secrets, signals,
-    verify,
+    Exit, Fatal, check, data, display, hints, outside, place, publish, recording, say, secrets,
+    signals, verify,
 };
 use crate::plan::{Plan, Verdict};
 use crate::run::{
@@ -165,7 +165,7 @@ fn execute(
         machine: machine(session),
         device: session.device,
         clock: &now,
-        unchanged: &|at| session.unchanged(at),
+        watch: &|at| outside::watch(session, at),
         stop,
     };
     let outcome = run.run(display);

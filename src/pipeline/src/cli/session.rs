@@ -165,28 +165,6 @@ impl Session {
     pub fn pipeline_path(&self) -> PathBuf {
         std::fs::canonicalize(&self.pipeline.file).unwrap_or_else(|_| self.pipeline.file.clone())
     }
-
-    /// Whether what a stage read outside is still what the plan was made with.
-    pub fn unchanged(&self, at: usize) -> Result<(), String> {
-        let kind = &self.pipeline.stages[at].kind;
-        let now = gather::gather(std::iter::once(kind), &self.store);
-        for (field, path) in kind.outside() {
-            let at = (plan::Listing::of(kind, field), path.into_owned());
-            let path = &at.1;
-            let read = |outside: &Outside| match outside.get(&at) {
-                Some(Ok(files)) => {
-                    let mut files = files.clone();
-                    files.retain(|(name, _)| plan::reads(kind, field, path, name));
-                    Some(files)
-                }
-                _ => None,
-            };
-            if read(&now.outside) != read(self.outside()) {
-                return Err(format!("`{}` changed while the stage ran", path.display()));
-            }
-        }
-        Ok(())
-    }
 }
 
 fn load(args: &PipelineArgs) -> Result<Pipeline, Fatal> {

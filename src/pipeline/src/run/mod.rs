@@ -44,7 +44,7 @@ pub use links::LinkShelf;
 pub(crate) use mask::Masker;
 pub use process::ProcessExecutor;
 pub use slots::{Grant, Machine, Slots, Wish};
-pub use stage::{Again, Clock, Executor, Failure, OnEvent, OnEventOf, Task};
+pub use stage::{Again, Clock, Executor, Failure, OnEvent, OnEventOf, Task, Watching};
 pub use stop::Stop;
 
 /// Everything a run needs.
@@ -79,8 +79,8 @@ pub struct Run<'a> {
     pub device: spec::Device,
     /// The time, as it is recorded.
     pub clock: &'a Clock,
-    /// Whether outside inputs of a stage are still what was planned with.
-    pub unchanged: &'a (dyn Fn(usize) -> Result<(), String> + Sync),
+    /// Begins to watch what a stage reads outside; an error in words where that is not what was planned with.
+    pub watch: &'a (dyn Fn(usize) -> Result<Box<dyn Watching>, String> + Sync),
     /// Set by signals.
     pub stop: &'a Stop,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use spec::{Device, Edge, Event, FailureReport, JOB_FORMAT, Job, Kind};
-use store::{Checkpoints, Claim, Facts, Key, Made, Record, StoreError, Ticket};
+use store::{Checkpoints, Claim, Digest, Facts, Key, Made, Record, StoreError, Ticket};
 
 use super::batch::Member;
 use super::child::Limits;
@@ -56,6 +56,15 @@ pub trait Executor: Sync {
         let one = |(n, task)| self.execute(task, &|event| on_event(n, event));
         tasks.iter().enumerate().map(one).collect()
     }
+}
+
+/// What a stage reads outside, from its beginning on.
+pub trait Watching: Send + Sync {
+    /// A digest that stays while these very files lie there; `None` where there are none.
+    fn fingerprint(&self) -> Option<Digest>;
+
+    /// Whether nobody has touched them since. If not, what it was, in words.
+    fn unchanged(&self) -> Result<(), String>;
 }
 
 /// Why a stage failed.
@@ -118,6 +127,7 @@ pub(super) struct Claimed {
     manifest: String,
     ticket: Ticket,
     inputs: Inputs,
+    outside: Box<dyn Watching>,
     trajectory: Option<Key>,
     job: Job,
     begin: Instant,
@@ -172,8 +182,9 @@ pub(super) fn claimed(
     let kind = &run.pipeline.stages[at].kind;
     // What shows others' results changes nothing, so there is nothing to find out on copies.
     let inputs = Inputs::seal(run, at, &ticket, own_copies && !kind.is_report())?;
+    let outside = (run.watch)(at).map_err(|message| Failure::new(message, CHANGED))?;
     if !matches!(kind, Kind::Command(_)) && !kind.is_report() {
-        guard_state(&ticket, &inputs, on_event)?;
+        guard_state(&ticket, &fingerprint(&inputs, &*outside), on_event)?;
     }
     let trajectory = plan::trajectory(kind, &manifest);
     let job = Job {
@@ -190,6 +201,7 @@ pub(super) fn claimed(
         manifest,
         ticket,
         inputs,
+        outside,
         trajectory,
         job,
         begin: Instant::now(),
@@ -255,15 +267,27 @@ impl Claimed {
 
     /// Whether everything that the stage read is as it was when the stage began.
     fn unchanged(&self, run: &Run<'_>) -> Result<(), Failure> {
-        let changed = "run again; results are only kept when their inputs stayed as they were";
-        (run.unchanged)(self.at).map_err(|message| Failure::new(message, changed))?;
+        let outside = self.outside.unchanged();
+        outside.map_err(|message| Failure::new(message, CHANGED))?;
         self.inputs.unchanged(run)
     }
 }
 
+/// What to do when something outside is not as it was.
+const CHANGED: &str = "run again; results are only kept when their inputs stayed as they were";
+
+/// A digest that stays while these very files are all that the stage reads.
+fn fingerprint(inputs: &Inputs, outside: &dyn Watching) -> Digest {
+    let inside = inputs.fingerprint();
+    match outside.fingerprint() {
+        Some(outside) => Digest::of(format!("{inside}\n{outside}\n").as_bytes()),
+        None => inside,
+    }
+}
+
 /// Checkpoints are gone on with only while the very files lie there that they were made from.
-fn guard_state(ticket: &Ticket, inputs: &Inputs, on_event: &OnEvent<'_>) -> Result<(), Failure> {
-    let message = match ticket.keep_state_for(&inputs.fingerprint())? {
+fn guard_state(ticket: &Ticket, inputs: &Digest, on_event: &OnEvent<'_>) -> Result<(), Failure> {
+    let message = match ticket.keep_state_for(inputs)? {
         Checkpoints::Kept => return Ok(()),
         Checkpoints::OfOtherInputs => {
             "its inputs were made again since its last checkpoint; starting anew"
