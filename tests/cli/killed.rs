@@ -35,11 +35,17 @@ pub fn worker_of(pipeline: &Child) -> Pid {
         texts
             .collect::<String>()
             .split_whitespace()
-            .next()
+            .find(|pid| !is_supervisor(pid))
             .and_then(|n| n.parse().ok())
     };
     let raw: i32 = wait_for(&path, children);
     Pid::from_raw(raw).unwrap()
+}
+
+/// Whether a process is what looks after the stages of a run, not one of them.
+pub fn is_supervisor(pid: &str) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).contains("__supervise")
 }
 
 /// The same command again goes on and ends well.

@@ -45,6 +45,8 @@ mod order;
 #[cfg(test)]
 mod perfect;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod pth;
 #[cfg(test)]
 mod real;

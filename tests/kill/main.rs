@@ -177,6 +177,11 @@ fn child_of(parent: &Child) -> Option<Pid> {
         .flatten()
         .filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
     let is_child = |pid: &i32| {
+        // What looks after the stages is none of them.
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&words).contains("__supervise") {
+            return false;
+        }
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // Behind the name in parentheses: state, then the parent.
         stat.rsplit(") ")

@@ -64,6 +64,8 @@ pub struct Job {
 impl Job {
     /// File name, within `state`, of the record that the stage ended as planned.
     pub const DONE: &'static str = "done.json";
+    /// File name, within `state`, of the number that the worker's process has outside its PID namespace.
+    pub const PROCESS: &'static str = "process";
     /// Folder, within `state`, where a training leaves the state it ended with.
     pub const LAST: &'static str = "last";
 }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::at;
 use crate::layout::Layout;
-use crate::{Key, Result, Store, StoreError, lock};
+use crate::{Key, Result, Store, StoreError, claims};
 
 /// [`now`], under the key's lock.
 pub(crate) fn locked(store: &Store, key: &Key) -> Result<PathBuf> {
-    match lock::take_soon(&store.layout().lock(key))? {
+    match claims::take_soon(store, key)? {
         Some(_held) => now(store.layout(), key),
         None => Err(StoreError::Busy { key: *key }),
     }

@@ -17,7 +17,7 @@ use crate::error::at;
 use crate::lease::leased;
 use crate::survey::{Room, Thing, survey};
 use crate::tree::{inside, name};
-use crate::{Amount, Key, Result, Store, lock};
+use crate::{Amount, Key, Result, Store, claims, lock};
 
 /// What a clean-up shall keep, beside pins, leases, and keys that are being computed.
 #[derive(Debug, Clone)]
@@ -155,6 +155,9 @@ fn free(store: &Store, rule: &Rule<'_>, thing: &Thing, trash: Option<&Path>) -> 
     let Some(held) = lock::try_take(&path)? else {
         return Ok(false);
     };
+    if claims::survives(store, &key)? {
+        return Ok(false);
+    }
     match thing.room {
         Room::Entry => {
             let used = times(store, &key).map_or(thing.used, |(_, used)| used);

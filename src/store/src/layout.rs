@@ -101,6 +101,11 @@ impl Layout {
         self.root.join("records.index")
     }
 
+    /// What running programs have claimed.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.root.join("locks").join("runs")
+    }
+
     /// Taken alone by a clean-up while it moves things, shared by those who say what it must keep.
     pub(crate) fn gc_lock(&self) -> PathBuf {
         self.root.join("locks").join("gc")

@@ -22,6 +22,7 @@
 //!         /partial/<key>/inputs.json  which files they are made from (others now: they go)
 //!         /partial/<key>/inputs       copies of inputs for one try   (emptied when a ticket is made)
 //!         /locks/<aa>/<key>           kernel locks, never deleted
+//!         /locks/runs/<run>           what a running program has claimed, while anything that it started lives
 //!         /logs/<aa>/<key>.log        what the worker of a key said
 //!         /damaged/<key>-<n>/         entries that were moved aside
 //!         /last/<pipeline>.log        the last key of each stage of a pipeline file
@@ -35,6 +36,7 @@ mod ahead;
 mod archive;
 mod aside;
 mod atomic;
+mod claims;
 mod commit;
 mod committer;
 mod copy;
@@ -71,6 +73,7 @@ mod watch;
 pub use ahead::Ahead;
 pub use archive::{ExportReport, ImportReport};
 pub use atomic::write_atomic;
+pub use claims::Holder;
 pub use committer::Committer;
 pub use digest::{Digest, Key, NotADigest};
 pub use entries::{Entry, EntryState, Usage};

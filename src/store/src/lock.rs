@@ -5,14 +5,10 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::atomic::parent;
 use crate::error::at;
 use crate::{Result, StoreError};
-
-/// How long [`take_soon`] asks.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The lock, or `None` when another descriptor has it. Dropping the last copy of the descriptor frees it.
 pub(crate) fn try_take(path: &Path) -> Result<Option<File>> {
@@ -40,18 +36,6 @@ fn is_named(file: &File, path: &Path) -> Result<bool> {
 fn no_locks(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_path_buf();
     |source| StoreError::NoLocks { path, source }
-}
-
-/// As [`try_take`], but asks again for a while: a process that is just being started has our locks from fork to exec.
-pub(crate) fn take_soon(path: &Path) -> Result<Option<File>> {
-    let start = Instant::now();
-    loop {
-        let lock = try_take(path)?;
-        if lock.is_some() || start.elapsed() > PATIENCE {
-            return Ok(lock);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Waits for the lock. `None` where the disk has no locks: only for what may be lost.

@@ -2,15 +2,17 @@
 //! Unaware of what stages do, and of the order in which they run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use crate::ahead::Early;
+use crate::claims::{self, Claims, Holder};
 use crate::error::at;
 use crate::flush::Disk;
 use crate::hash::Hashed;
@@ -57,6 +59,9 @@ struct Inner {
     disk: OnceLock<Disk>,
     spares: Spares,
     trash: Trash,
+    claims: OnceLock<Claims>,
+    /// Whether what a killed program has started may outlive it here.
+    survivable: AtomicBool,
 }
 
 /// The stat of a record that this process wrote, and the outputs it names.
@@ -128,6 +133,8 @@ impl Store {
             disk: OnceLock::new(),
             spares: Spares::default(),
             trash: Trash::default(),
+            claims: OnceLock::new(),
+            survivable: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -155,6 +162,49 @@ impl Store {
 
     pub(crate) fn spares(&self) -> &Spares {
         &self.inner.spares
+    }
+
+    /// The file that says what this process has claimed; begun with the first claim.
+    pub(crate) fn claims(&self) -> Result<&Claims> {
+        if let Some(claims) = self.begun_claims() {
+            return Ok(claims);
+        }
+        let begun = Claims::begin(&self.layout().runs())?;
+        Ok(self.inner.claims.get_or_init(|| begun))
+    }
+
+    pub(crate) fn begun_claims(&self) -> Option<&Claims> {
+        self.inner.claims.get()
+    }
+
+    /// A copy of the lock of this run, for whoever ends what it starts: while a copy is open, no other process gets a
+    /// key that this one had when it died.
+    pub fn run_lock(&self) -> Result<File> {
+        self.check_writable()?;
+        self.claims()?.lock()
+    }
+
+    /// Who has a key, where it is another program that can be told.
+    pub fn holder(&self, key: &Key) -> Option<Holder> {
+        claims::holder(self, key)
+    }
+
+    /// From now on each ticket has a folder for outputs that no try had before: what an earlier one started may live
+    /// on and write into its own, which nobody reads.
+    pub fn separate_tries(&self) {
+        self.inner.survivable.store(true, Ordering::Relaxed);
+    }
+
+    /// The name of the folder for outputs in the making. It is the same each time where nothing outlives its program:
+    /// some programs write the path of their folder into what they make.
+    pub(crate) fn attempt(&self) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        if !self.inner.survivable.load(Ordering::Relaxed) {
+            return ticket::OUT.to_owned();
+        }
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let run = self.begun_claims().map_or("", Claims::name);
+        format!("{}-{run}-{n}", ticket::OUT)
     }
 
     pub(crate) fn trash(&self) -> &Trash {

@@ -1,21 +1,15 @@
 //! The right to compute one key: a kernel lock and a folder to write in; only `commit` makes it a result.
-//! Unaware of what is computed, and by whom.
+//! Unaware of what is computed, and by whom. The lock is of this process alone: no child ever has it.
 
-use std::fs::{self, File};
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-    sendmsg, socketpair,
-};
 
 use crate::atomic::{Flush, parent, remove_all, replace, sweep};
+use crate::claims::{self, Held};
 use crate::commit::Staged;
 use crate::error::at;
+use crate::tree::inside;
 use crate::{Digest, Facts, Key, Presence, Record, Result, Store, aside, lock, summed};
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
@@ -38,13 +32,20 @@ const OWN_INPUTS: &str = "inputs";
 /// More than such a note takes.
 const NOTE_BYTES: u64 = 4096;
 
+/// The folder of outputs in the making; each try has one of its own where what an earlier one started may outlive it.
+pub(crate) const OUT: &str = "out";
+
+/// The folder of temporary files of a try that has one of its own.
+const TEMPORARY: &str = "tmp";
+
 /// The answer to who may compute a key.
 #[derive(Debug)]
 pub enum Claim {
     /// You may.
     Ready(Ticket),
     /// Another process does, or what a killed one started still lives, or a [`crate::Committer`] has still to publish
-    /// it. Ask again: while this process starts a child, that child has all our locks for a moment.
+    /// it. [`Store::holder`] says who. Ask again: while this process starts a child, that child has all our locks for a
+    /// moment.
     Busy,
     /// It is done.
     Done(Record),
@@ -58,7 +59,7 @@ pub struct Ticket {
     pub(crate) partial: PathBuf,
     pub(crate) out: PathBuf,
     state: PathBuf,
-    lock: File,
+    _held: Held,
 }
 
 /// Looks, locks, and looks again: the key may have been committed between.
@@ -66,12 +67,12 @@ pub(crate) fn claim(store: &Store, key: &Key) -> Result<Claim> {
     if let Some(record) = done(store, key)? {
         return Ok(Claim::Done(record));
     }
-    let Some(lock) = lock::try_take(&store.layout().lock(key))? else {
+    let Some(held) = claims::try_take(store, key)? else {
         return Ok(Claim::Busy);
     };
     match done(store, key)? {
         Some(record) => Ok(Claim::Done(record)),
-        None => Ticket::new(store, key, lock).map(Claim::Ready),
+        None => Ticket::new(store, key, held).map(Claim::Ready),
     }
 }
 
@@ -112,31 +113,9 @@ fn remove_finished(store: &Store, key: &Key) -> Result<()> {
     }
 }
 
-/// A socket with these descriptors in it.
-fn enclosed(descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<OwnedFd> {
-    let (ours, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    let mut space =
-        vec![MaybeUninit::uninit(); SendAncillaryMessage::ScmRights(descriptors).size()];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(descriptors));
-    // A byte must go with them.
-    sendmsg(
-        &ours,
-        &[IoSlice::new(&[0])],
-        &mut control,
-        SendFlags::empty(),
-    )?;
-    Ok(theirs)
-}
-
 impl Ticket {
     /// Clears what was left by others, under the lock: a damaged entry moves aside, outputs without a record go.
-    fn new(store: &Store, key: &Key, lock: File) -> Result<Self> {
+    fn new(store: &Store, key: &Key, held: Held) -> Result<Self> {
         let layout = store.layout();
         if fs::symlink_metadata(layout.record(key)).is_ok() {
             aside::now(layout, key)?;
@@ -146,10 +125,10 @@ impl Ticket {
         let ticket = Self {
             store: store.clone(),
             key: *key,
-            out: partial.join("out"),
+            out: partial.join(store.attempt()),
             state: partial.join("state"),
             partial,
-            lock,
+            _held: held,
         };
         ticket.make_folders()?;
         let logs = layout.log(key);
@@ -161,14 +140,30 @@ impl Ticket {
     fn make_folders(&self) -> Result<()> {
         let is_new = self.store.spares().take(&self.partial)?;
         if !is_new {
-            remove_all(&self.out)?;
             remove_all(&self.partial.join(OWN_INPUTS))?;
+            self.remove_tries()?;
             match sweep(&self.state) {
                 Err(e) if !e.is_not_found() => return Err(e),
                 _ => {}
             }
         }
         fs::create_dir_all(&self.out).map_err(at("create", &self.out))
+    }
+
+    /// Removes what earlier tries left. One that something still writes into may stay: this try has a folder of its own
+    /// then, and the next one removes it.
+    fn remove_tries(&self) -> Result<()> {
+        let is_try = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            name.starts_with(OUT.as_bytes()) || name.starts_with(TEMPORARY.as_bytes())
+        };
+        for old in inside(&self.partial).into_iter().filter(is_try) {
+            match remove_all(&old) {
+                Err(_) if old != self.out => {}
+                done => done?,
+            }
+        }
+        Ok(())
     }
 
     /// The key to compute.
@@ -186,6 +181,18 @@ impl Ticket {
     pub fn state(&self) -> &Path {
         let _ = fs::create_dir(&self.state);
         &self.state
+    }
+
+    /// Where a program puts its temporary files, made when it is asked for: `state`, unless what an earlier try started may
+    /// still write there.
+    pub fn temporary(&self) -> PathBuf {
+        let name = self.out.file_name().unwrap_or_default().to_string_lossy();
+        let Some(this_try) = name.strip_prefix(OUT).filter(|rest| !rest.is_empty()) else {
+            return self.state().to_owned();
+        };
+        let folder = self.partial.join(format!("{TEMPORARY}{this_try}"));
+        let _ = fs::create_dir(&folder); // the first write to it says why
+        folder
     }
 
     /// Keeps the checkpoints for a stage that reads inputs with this fingerprint. Those that were made from other files,
@@ -232,27 +239,6 @@ impl Ticket {
     /// lies until then, for whoever can use it once more.
     pub fn discard(&self, path: &Path) -> Result<Option<PathBuf>> {
         self.store.discard(path)
-    }
-
-    /// The lock as standard input of a child (it reads as empty): the key is free when both of us are dead.
-    pub fn lock_stdin(&self) -> Result<Stdio> {
-        self.lock
-            .try_clone()
-            .map(Stdio::from)
-            .map_err(at("share the lock of", &self.partial))
-    }
-
-    /// The locks of all these tickets as standard input of one child: each key is free when both of us are dead.
-    ///
-    /// They travel in a socket that the child need not read: what lies in it stays open as long as the socket is.
-    pub fn locks_stdin(tickets: &[&Self]) -> Result<Stdio> {
-        let [first, ..] = tickets else {
-            return Ok(Stdio::null());
-        };
-        let locks: Vec<BorrowedFd<'_>> = tickets.iter().map(|t| t.lock.as_fd()).collect();
-        enclosed(&locks)
-            .map(Stdio::from)
-            .map_err(|e| at("share the lock of", &first.partial)(e.into()))
     }
 
     /// Makes `out` the result of the key: data first, record last. After an error the key is as before.

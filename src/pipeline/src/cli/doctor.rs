@@ -7,6 +7,7 @@ use store::Store;
 
 use super::args::DoctorArgs;
 use super::{Exit, Fatal, print, worker};
+use crate::run::Supervisor;
 
 /// Below this much free disk a run is likely to fail.
 const LITTLE: u64 = 2 << 30;
@@ -14,7 +15,7 @@ const LITTLE: u64 = 2 << 30;
 /// Checks the worker, libtorch, devices, the cache folder and free disk. Exit 1 when something is wrong.
 #[expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
 pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
-    let checks = [worker_check(), cache_check(&args.root)];
+    let checks = [worker_check(), vec![processes()], cache_check(&args.root)];
     let lines: Vec<Line> = checks.into_iter().flatten().collect();
     for line in &lines {
         let mark = if line.good { "ok  " } else { "BAD " };
@@ -105,6 +106,28 @@ fn readers(folder: &Path) -> Line {
         ),
     };
     good("readers", text)
+}
+
+/// What keeps processes of a run from outliving it. Neither way is wrong.
+fn processes() -> Line {
+    // No run, no lock: anything that can be written to.
+    let nothing = std::fs::File::options().write(true).open("/dev/null");
+    let started = nothing.and_then(Supervisor::start);
+    match started.as_ref().map(Supervisor::why_open) {
+        Ok(None) => good(
+            "processes",
+            "stages run in a PID namespace; nothing outlives a run".into(),
+        ),
+        Ok(Some(why)) => good(
+            "processes",
+            format!("no PID namespace ({why}); what a run leaves is ended by its supervisor"),
+        ),
+        Err(error) => bad(
+            "processes",
+            format!("cannot be started: {error}"),
+            "see `ulimit -u`".into(),
+        ),
+    }
 }
 
 fn cache_check(root: &Path) -> Vec<Line> {

@@ -49,7 +49,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use spec::shown;
 
-use crate::run::{GUARD_WORD, guard};
+use crate::run::{SUPERVISE_WORD, supervise};
 
 pub use args::{Cli, Command, DeviceChoice, PipelineArgs, PlanArgs, RunArgs};
 
@@ -109,10 +109,10 @@ impl From<store::StoreError> for Fatal {
 pub fn main() -> ExitCode {
     if std::env::args_os()
         .nth(1)
-        .is_some_and(|word| word == GUARD_WORD)
+        .is_some_and(|word| word == SUPERVISE_WORD)
     {
-        guard(std::io::stdin().lock());
-        return ExitCode::SUCCESS;
+        let arguments: Vec<String> = std::env::args().skip(2).collect();
+        return supervise(&arguments);
     }
     let cli = Cli::parse();
     let result = match &cli.command {

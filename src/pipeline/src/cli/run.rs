@@ -17,9 +17,9 @@ use super::{
     Exit, Fatal, check, data, display, hints, outside, place, publish, recording, say, secrets,
     signals, verify,
 };
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, Planned, Verdict};
 use crate::run::{
-    self, CommandExecutor, Display, Guard, LinkShelf, Outcome, ProcessExecutor, Run, Stop,
+    self, CommandExecutor, Display, LinkShelf, Outcome, ProcessExecutor, Run, Stop, Supervisor,
 };
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
@@ -38,9 +38,11 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let stop = signals::watch()?;
     let (_, to_run, _) = plan.counts();
     let begin = Instant::now();
+    let supervisor = supervisor(&session, &plan)?;
     let journal = recording::begin(&session, &plan, &machine(&session));
     let mut display = recording::Recording::new(display::choose(&args.pipeline, to_run), journal);
-    let outcome = execute(args, &session, &plan, &stop, &mut display);
+    let outcome = execute(args, &session, &plan, &stop, &supervisor, &mut display);
+    drop(supervisor); // nothing that was started lives on
     let result = conclude(args, &session, &plan, outcome).and_then(|()| match exit_of(outcome) {
         Exit::Done => check::check(&checks, args, &session, &plan),
         exit => Ok(exit),
@@ -79,6 +81,28 @@ fn say_fewer_threads(session: &Session, plan: &Plan) {
     }
 }
 
+/// Who starts processes, where any are going to be started.
+fn supervisor(session: &Session, plan: &Plan) -> Result<Supervisor, Fatal> {
+    let starts = |planned: &Planned| {
+        let is_report = session.pipeline.stages[planned.stage].kind.is_report();
+        matches!(planned.verdict, Verdict::Stale(_)) && !is_report
+    };
+    if !plan.stages.iter().any(starts) {
+        return Ok(Supervisor::idle());
+    }
+    let started = Supervisor::start(session.store.run_lock()?);
+    let supervisor = started.map_err(|e| {
+        Fatal::failed(
+            format!("cannot start what looks after the processes of stages: {e}"),
+            "the limits of processes and threads of this user may be used up: `ulimit -u`",
+        )
+    })?;
+    if supervisor.why_open().is_some() {
+        session.store.separate_tries();
+    }
+    Ok(supervisor)
+}
+
 const fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
         Outcome {
@@ -114,6 +138,7 @@ fn execute(
     session: &Session,
     plan: &Plan,
     stop: &Arc<Stop>,
+    supervisor: &Supervisor,
     display: &mut dyn Display,
 ) -> Outcome {
     let (_, to_run, _) = plan.counts();
@@ -131,17 +156,18 @@ fn execute(
         plan,
         store: &session.store,
     };
-    let process = session
-        .worker
-        .clone()
-        .map(|worker| ProcessExecutor { worker, stop });
+    let process = session.worker.clone().map(|worker| ProcessExecutor {
+        worker,
+        stop,
+        supervisor,
+    });
     let commands = CommandExecutor {
         shelf: LinkShelf::default(),
         pipeline: &session.pipeline,
         store: &session.store,
         root: &session.root,
         stop,
-        guard: Guard::new(std::env::current_exe().ok()),
+        supervisor,
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let run = Run {

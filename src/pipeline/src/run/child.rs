@@ -1,5 +1,5 @@
-//! Waits for a child process: wakes when it ends, stops it when its time or memory is used up, lets signals through.
-//! Unaware of what the child computes.
+//! Waits for a child process: wakes when it ends, stops it when its time or memory is used up, lets signals through, and
+//! has ended what it left. Unaware of what the child computes.
 
 use std::os::fd::AsFd;
 use std::process::{Child, ExitStatus};
@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
-use spec::Kind;
 use spec::kinds::Segmenter;
+use spec::{Event, Kind};
 
-use super::{Failure, Stop};
+use super::supervisor::{Tag, resident};
+use super::{Failure, OnEvent, Stop, Supervisor};
 
 /// What a stage may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
     /// Wall-clock time.
     pub timeout: Option<Duration>,
-    /// Bytes of resident memory, of the child and of its process group.
+    /// Bytes of resident memory, of the child and of all that it has started.
     pub memory: Option<u64>,
 }
 
@@ -124,15 +125,23 @@ impl Target {
     }
 }
 
+/// A child, and the tag of all that it starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched {
+    pub target: Target,
+    pub tag: Tag,
+}
+
 /// Waits until the child has ended. `stop` knows of it meanwhile and passes signals on.
 pub(super) fn wait(
     stop: &Stop,
     child: &mut Child,
-    target: Target,
+    watched: Watched,
     limits: Limits,
 ) -> std::io::Result<(ExitStatus, Option<Passed>)> {
+    let Watched { target, tag } = watched;
     // Without such a descriptor (old kernels) the child is asked for every few milliseconds.
-    let watched = pidfd_open(target.pid(), PidfdFlags::empty()).ok();
+    let handle = pidfd_open(target.pid(), PidfdFlags::empty()).ok();
     let begin = Instant::now();
     let mut passed: Option<(Passed, Instant)> = None;
     loop {
@@ -141,7 +150,7 @@ pub(super) fn wait(
         }
         match passed {
             None => {
-                passed = look(target, limits, begin).map(|what| (what, Instant::now()));
+                passed = look(tag, limits, begin).map(|what| (what, Instant::now()));
                 match passed {
                     Some((Passed::Time(_), _)) => target.tell(Signal::TERM),
                     Some((Passed::Memory { .. }, _)) => target.tell(Signal::KILL),
@@ -156,7 +165,7 @@ pub(super) fn wait(
             (Some(timeout), None, None) => Some(timeout.saturating_sub(begin.elapsed())),
             (None, None, None) => None,
         };
-        sleep(watched.as_ref(), pause);
+        sleep(handle.as_ref(), pause);
     }
 }
 
@@ -178,44 +187,47 @@ fn sleep(watched: Option<&std::os::fd::OwnedFd>, pause: Option<Duration>) {
     );
 }
 
-fn look(target: Target, limits: Limits, begin: Instant) -> Option<Passed> {
+fn look(tag: Tag, limits: Limits, begin: Instant) -> Option<Passed> {
     if let Some(timeout) = limits.timeout
         && begin.elapsed() >= timeout
     {
         return Some(Passed::Time(timeout));
     }
     let limit = limits.memory?;
-    let found = resident(target);
+    let found = resident(tag);
     (found > limit).then_some(Passed::Memory { limit, found })
 }
 
-/// Resident bytes now, of the process or of all in its group.
-fn resident(target: Target) -> u64 {
-    match target {
-        Target::Process(pid) => status_rss(&pid.as_raw_nonzero().to_string()),
-        Target::Group(leader) => {
-            let leader = leader.as_raw_nonzero().to_string();
-            let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-            let names = processes.filter_map(|e| e.file_name().into_string().ok());
-            let numbers = names.filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
-            numbers
-                .filter(|pid| group_of(pid).as_deref() == Some(leader.as_str()))
-                .map(|pid| status_rss(&pid))
-                .sum()
-        }
+/// Ends what a child that has ended left behind, and says so: nothing of it writes into outputs that are kept.
+pub(super) fn end_leftovers(
+    supervisor: &Supervisor,
+    tag: Tag,
+    on_event: &OnEvent<'_>,
+) -> Result<(), Failure> {
+    let left = supervisor.end_leftovers(tag);
+    if !left.living.is_empty() {
+        let message = format!(
+            "what it left running cannot be ended: {}",
+            left.living.join(", ")
+        );
+        return Err(Failure::new(
+            message,
+            "a process that waits for a disk or a driver ends when that answers; then run again",
+        ));
     }
+    if !left.ended.is_empty() {
+        let message = format!("ended what it left running: {}", shown(&left.ended));
+        on_event(Event::Note { message });
+    }
+    Ok(())
 }
 
-/// The process group: the third field behind the name in parentheses of `/proc/<pid>/stat`.
-fn group_of(pid: &str) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let behind = stat.rsplit(") ").next()?;
-    behind.split(' ').nth(2).map(str::to_owned)
-}
-
-fn status_rss(pid: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|l| l.trim().split(' ').next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
+/// The first few, and how many more.
+fn shown(names: &[String]) -> String {
+    const FEW: usize = 5;
+    let first = names[..names.len().min(FEW)].join(", ");
+    match names.len().saturating_sub(FEW) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }

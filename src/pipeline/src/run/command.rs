@@ -13,17 +13,17 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
 use spec::{Kind, Pipeline, kinds};
 use store::{Facts, Store};
 
-use super::child::{self, Target};
+use super::child::{self, Target, Watched};
 use super::links::{LinkFolder, LinkShelf, Links};
 use super::mask::Outlet;
 use super::process::{io_failure, open_log};
-use super::{Executor, Failure, Guard, OnEvent, Stop, Task};
+use super::{Executor, Failure, OnEvent, Stop, Supervisor, Task};
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];
@@ -43,16 +43,16 @@ pub struct CommandExecutor<'a> {
     pub shelf: LinkShelf,
     /// Whom to tell of children.
     pub stop: &'a Stop,
-    /// Who kills them should this process die.
-    pub guard: Guard,
+    /// Who starts them, and ends what they leave.
+    pub supervisor: &'a Supervisor,
 }
 
 impl Executor for CommandExecutor<'_> {
-    fn execute(&self, task: &Task<'_>, _on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
+    fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let Kind::Command(command) = &task.job.stage else {
             return Err(Failure::new("not a command", ""));
         };
-        let mut failure = match self.compute(task, command) {
+        let mut failure = match self.compute(task, command, on_event) {
             Ok(()) => return Ok(self.program_facts(command)),
             Err(failure) => failure,
         };
@@ -62,7 +62,12 @@ impl Executor for CommandExecutor<'_> {
 }
 
 impl CommandExecutor<'_> {
-    fn compute(&self, task: &Task<'_>, command: &kinds::Command) -> Result<(), Failure> {
+    fn compute(
+        &self,
+        task: &Task<'_>,
+        command: &kinds::Command,
+        on_event: &OnEvent<'_>,
+    ) -> Result<(), Failure> {
         let out = task.ticket.out();
         let places = &self.pipeline.stages[task.stage].places;
         let home = out.join(&places.home);
@@ -87,7 +92,7 @@ impl CommandExecutor<'_> {
         for output in &places.outputs {
             create(out.join(output).parent().unwrap_or(out))?;
         }
-        let status = self.run(task, command, &home)?;
+        let status = self.run(task, command, &home, on_event)?;
         let ended = conclude(status, self.stop.level() > 0, &task.log);
         ended.map_err(|failure| self.with_free_disk(failure))?;
         let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
@@ -164,6 +169,7 @@ impl CommandExecutor<'_> {
         task: &Task<'_>,
         command: &kinds::Command,
         home: &Path,
+        on_event: &OnEvent<'_>,
     ) -> Result<ExitStatus, Failure> {
         let handed = &self.pipeline.stages[task.stage].handed;
         if let Some(name) = handed.missing().next() {
@@ -186,22 +192,25 @@ impl CommandExecutor<'_> {
                     .iter()
                     .filter_map(|v| Some((v, std::env::var_os(v)?))),
             )
-            .env("TMPDIR", task.ticket.state())
+            .env("TMPDIR", task.ticket.temporary())
             .envs(task.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
             .envs(&handed.pass)
             .envs(secrets())
             .envs(&command.env)
-            .stdin(task.ticket.lock_stdin()?)
+            .stdin(Stdio::null())
             .stdout(outlet.stdout)
             .stderr(outlet.stderr)
             .process_group(0);
-        let mut child = program.spawn().map_err(|e| cannot_start(command, &e))?;
+        let spawned = self.supervisor.spawn(&mut program);
+        let (mut child, tag) = spawned.map_err(|e| cannot_start(command, &e))?;
         drop(program); // and with it this process's ends of the log's pipe
-        let group = Pid::from_child(&child);
-        self.guard.watch(group);
-        self.stop.add(Target::Group(group));
-        let ended = child::wait(self.stop, &mut child, Target::Group(group), task.limits);
-        self.guard.forget(group);
+        let watched = Watched {
+            target: Target::Group(Pid::from_child(&child)),
+            tag,
+        };
+        self.stop.add(watched.target);
+        let ended = child::wait(self.stop, &mut child, watched, task.limits);
+        child::end_leftovers(self.supervisor, tag, on_event)?;
         log_end.wait();
         let (status, passed) =
             ended.map_err(|e| Failure::new(format!("cannot wait for the command: {e}"), ""))?;

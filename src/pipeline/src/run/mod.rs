@@ -16,7 +16,6 @@ mod board;
 mod child;
 mod command;
 mod event;
-mod guard;
 mod inputs;
 mod links;
 mod mask;
@@ -24,10 +23,11 @@ mod process;
 mod slots;
 mod stage;
 mod stop;
+mod supervisor;
 mod trajectory;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use spec::Pipeline;
@@ -39,13 +39,13 @@ pub use board::{Board, Start, State, Then, most_threads};
 pub use child::{Limits, Target};
 pub use command::{CommandExecutor, find_program};
 pub use event::{Display, RunEvent};
-pub use guard::{Guard, WORD as GUARD_WORD, guard};
 pub use links::LinkShelf;
 pub(crate) use mask::Masker;
 pub use process::ProcessExecutor;
 pub use slots::{Grant, Machine, Slots, Wish};
 pub use stage::{Again, Clock, Executor, Failure, OnEvent, OnEventOf, Task, Watching};
 pub use stop::Stop;
+pub use supervisor::{Supervisor, WORD as SUPERVISE_WORD, supervise};
 
 /// Everything a run needs.
 pub struct Run<'a> {
@@ -125,8 +125,13 @@ impl Run<'_> {
                 if self.stop.level() == 0 {
                     for Start { stages, grant } in board.start(self.keep_going) {
                         let members = self.members(&stages, &board, &mut attempts, display);
-                        let sender = sender.clone();
-                        scope.spawn(move || self.work(&members, &grant, &sender));
+                        let work = Arc::new((members, grant, sender.clone()));
+                        let theirs = Arc::clone(&work);
+                        let started = std::thread::Builder::new()
+                            .spawn_scoped(scope, move || self.work(&theirs));
+                        if started.is_err() {
+                            self.work(&work); // no more threads for this user: one after the other then
+                        }
                     }
                 }
                 if !board.anything_running() {
@@ -222,7 +227,8 @@ impl Run<'_> {
         members
     }
 
-    fn work(&self, members: &[batch::Member], grant: &Grant, sender: &mpsc::Sender<Message>) {
+    fn work(&self, work: &(Vec<batch::Member>, Grant, mpsc::Sender<Message>)) {
+        let (members, grant, sender) = work;
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let begin = Instant::now();
         let tell = batch::Tell {

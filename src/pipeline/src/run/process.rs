@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
-use spec::{Event, Job, Kind, Said};
+use spec::{Device, Event, Job, Kind, Said};
 use store::Facts;
 
-use super::child::{self, Passed, Target};
-use super::{Executor, Failure, OnEvent, OnEventOf, Stop, Task};
+use super::child::{self, Passed, Target, Watched};
+use super::supervisor::Tag;
+use super::{Executor, Failure, OnEvent, OnEventOf, Stop, Supervisor, Task};
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
@@ -21,6 +22,8 @@ pub struct ProcessExecutor<'a> {
     pub worker: PathBuf,
     /// Whom to tell of children.
     pub stop: &'a Stop,
+    /// Who starts them, and ends what they leave.
+    pub supervisor: &'a Supervisor,
 }
 
 impl Executor for ProcessExecutor<'_> {
@@ -65,15 +68,25 @@ impl ProcessExecutor<'_> {
             let mut log = open_log(other)?;
             let _ = writeln!(log, "computed together; see {}", first.log.display());
         }
-        let mut child = self.spawn(tasks)?;
-        let target = Target::Process(Pid::from_child(&child));
-        self.stop.add(target);
+        let (mut child, tag) = self.spawn(tasks)?;
+        let watched = Watched {
+            target: Target::Process(Pid::from_child(&child)),
+            tag,
+        };
+        self.stop.add(watched.target);
         let stdout = child.stdout.take();
-        let (mut last, ended) = std::thread::scope(|scope| {
-            let reader = scope.spawn(|| read_events(stdout, &first.log, on_event));
-            let ended = child::wait(self.stop, &mut child, target, first.limits);
-            (reader.join().unwrap_or_default(), ended)
+        let (last, ended, left) = std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new()
+                .spawn_scoped(scope, || read_events(stdout, &first.log, on_event));
+            let ended = child::wait(self.stop, &mut child, watched, first.limits);
+            // First of all: what it left may hold its output open, and the reader waits for the end of that.
+            let left = child::end_leftovers(self.supervisor, tag, &|event| on_event(0, event));
+            let last = reader.map(|reader| reader.join().unwrap_or_default());
+            (last, ended, left)
         });
+        left?;
+        let mut last =
+            last.map_err(|e| Failure::new(format!("cannot listen to the worker: {e}"), ""))?;
         let (status, passed) =
             ended.map_err(|e| Failure::new(format!("cannot wait for the worker: {e}"), ""))?;
         let mut end = |(n, task): (usize, &Task<'_>)| {
@@ -88,7 +101,7 @@ impl ProcessExecutor<'_> {
         Ok(tasks.iter().enumerate().map(&mut end).collect())
     }
 
-    fn spawn(&self, tasks: &[Task<'_>]) -> Result<Child, Failure> {
+    fn spawn(&self, tasks: &[Task<'_>]) -> Result<(Child, Tag), Failure> {
         let first = &tasks[0];
         let log = open_log(first)?;
         let job_files = tasks.iter().map(write_job).collect::<Result<Vec<_>, _>>()?;
@@ -100,15 +113,24 @@ impl ProcessExecutor<'_> {
             // ten times as long. A short spin costs nothing where cores are free.
             command.env("GOMP_SPINCOUNT", "10000");
         }
-        let spawned = command
+        command
             .args(job_files)
             // Convolutions on CUDA would use TF32 by PyTorch's default; the numerics class says float32.
             .env("NVIDIA_TF32_OVERRIDE", "0")
             .envs(first.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
-            .stdin(locks(tasks)?)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn();
+            .stderr(log);
+        let spawned = self.supervisor.spawn(&mut command);
+        if let Ok((child, _)) = &spawned
+            && matches!(first.job.device, Device::Cuda(_))
+        {
+            // Without it the worker does not find itself in what the driver lists, and asks the card as a whole.
+            let _ = std::fs::write(
+                first.ticket.state().join(Job::PROCESS),
+                child.id().to_string(),
+            );
+        }
         spawned.map_err(|e| {
             let message = format!("cannot start `{}`: {e}", self.worker.display());
             Failure::new(
@@ -155,17 +177,6 @@ pub(super) fn io_failure(what: &str, path: &Path, error: &std::io::Error) -> Fai
         _ => "`pipeline doctor` says whether the cache folder can be written",
     };
     Failure::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
-}
-
-/// The locks that the process keeps while it lives.
-fn locks(tasks: &[Task<'_>]) -> Result<Stdio, Failure> {
-    Ok(match tasks {
-        [one] => one.ticket.lock_stdin()?,
-        many => {
-            let tickets: Vec<&store::Ticket> = many.iter().map(|t| t.ticket).collect();
-            store::Ticket::locks_stdin(&tickets)?
-        }
-    })
 }
 
 /// Writes the job file of a task.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use spec::{Device, Edge, Event, FailureReport, JOB_FORMAT, Job, Kind};
-use store::{Checkpoints, Claim, Digest, Facts, Key, Made, Record, StoreError, Ticket};
+use store::{Checkpoints, Claim, Digest, Facts, Holder, Key, Made, Record, StoreError, Ticket};
 
 use super::batch::Member;
 use super::child::Limits;
@@ -313,18 +313,30 @@ fn planned(run: &Run<'_>, at: usize) -> Result<(Key, String), Failure> {
     })
 }
 
-/// Moves a result out of the way that `--force` wants anew. Another run may be at it: then its result will do.
+/// Moves a result out of the way that `--force` wants anew. Another run may be at it: then its result will do. What a dead
+/// run has left may not: it ends in a moment.
 fn forget(run: &Run<'_>, key: &Key) -> Result<(), Failure> {
-    match run.store.set_aside(key) {
-        Ok(_) | Err(StoreError::Absent { .. } | StoreError::Busy { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
+    loop {
+        match run.store.set_aside(key) {
+            Err(StoreError::Busy { .. }) if run.store.holder(key).is_some_and(|h| h.is_gone) => {
+                if run.stop.level() > 0 {
+                    return Err(Failure::interrupted());
+                }
+                std::thread::sleep(ASK_EVERY);
+            }
+            Ok(_) | Err(StoreError::Absent { .. } | StoreError::Busy { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
+
+/// How often a busy key is asked for.
+const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// The right to compute, or why there is none; with patience, never [`Claim::Busy`]. A result that was made from other
 /// bytes of its inputs is moved aside.
 fn claim(run: &Run<'_>, at: usize, key: &Key, patience: &Patience<'_>) -> Result<Claim, Failure> {
-    let mut told = false;
+    let mut wait = Wait::default();
     loop {
         let claim = run.store.ticket(key)?;
         if let Claim::Done(record) = &claim
@@ -339,12 +351,10 @@ fn claim(run: &Run<'_>, at: usize, key: &Key, patience: &Patience<'_>) -> Result
         match claim {
             Claim::Busy if run.stop.level() > 0 => return Err(Failure::interrupted()),
             Claim::Busy => {
-                if !told {
-                    let message = "another run is at this stage; waiting for its result".into();
+                if let Some(message) = wait.news(run.store.holder(key)) {
                     on_event(Event::Note { message });
-                    told = true;
                 }
-                std::thread::sleep(Duration::from_millis(50));
+                std::thread::sleep(ASK_EVERY);
             }
             ready => return Ok(ready),
         }
@@ -374,6 +384,56 @@ pub(super) fn differing(run: &Run<'_>, at: usize, made: &Made) -> Vec<usize> {
     };
     let edges = run.pipeline.stages[at].inputs.iter().filter(differs);
     edges.map(|edge| edge.stage).collect()
+}
+
+/// A wait for a busy key: what was said of it.
+#[derive(Default)]
+struct Wait {
+    begin: Option<Instant>,
+    has_told: bool,
+    told: Option<Holder>,
+}
+
+/// A key is held for a moment by a child of ours that is being started, and by our own commits: not worth a word.
+const NAMELESS: Duration = Duration::from_secs(1);
+
+impl Wait {
+    /// What there is to say now.
+    fn news(&mut self, holder: Option<Holder>) -> Option<String> {
+        let begin = *self.begin.get_or_insert_with(Instant::now);
+        let is_news = match holder {
+            None => !self.has_told && begin.elapsed() > NAMELESS,
+            Some(_) => self.told != holder,
+        };
+        is_news.then(|| {
+            let text = waiting(holder.as_ref());
+            (self.has_told, self.told) = (true, holder);
+            text
+        })
+    }
+}
+
+fn waiting(holder: Option<&Holder>) -> String {
+    let Some(holder) = holder else {
+        return "another run is at this stage; waiting for its result".to_owned();
+    };
+    let Holder {
+        pid,
+        host,
+        command,
+        since,
+        is_gone,
+    } = holder;
+    if *is_gone {
+        return format!(
+            "waiting: pid {pid} on {host}, which ran it, is dead; what it had started is being ended ({command})"
+        );
+    }
+    let since = std::time::UNIX_EPOCH.checked_add(Duration::from_secs(*since));
+    let since = since.map_or_else(String::new, |at| {
+        format!(", begun {}", humantime::format_rfc3339_seconds(at))
+    });
+    format!("waiting for its result: pid {pid} on {host} runs it ({command}{since})")
 }
 
 fn job(run: &Run<'_>, at: usize, grant: &Grant, ticket: &Ticket) -> Job {

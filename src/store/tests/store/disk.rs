@@ -129,6 +129,7 @@ fn a_read_only_disk_is_told_when_opening_and_can_be_read() {
     let store = Store::open(&root).unwrap();
     let ticket = ready(&store, &key("m"));
     ticket.commit("test", "m", &[], Facts::new()).unwrap();
+    drop(store); // it has a file open for writing
     disk.make_read_only();
     let error = Store::open(&root).unwrap_err();
     assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! Who gets a ticket when several want it: threads, processes, and children that inherit the lock.
+//! Who gets a ticket when several want it: threads, processes, and those that come after a killed one.
 //! Unaware of what is committed.
 
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::time::Duration;
 
-use store::{Claim, Facts, StoreError, Ticket};
+use store::{Claim, Facts, Store, StoreError};
 
 use crate::room::{Room, fill, key, ready};
 
@@ -80,87 +80,64 @@ fn the_second_waits_and_then_finds_it_done() {
     assert!(matches!(second.ticket(&key("m")).unwrap(), Claim::Done(done) if done == record));
 }
 
-fn sleeper(stdin: Stdio) -> Child {
+fn sleeper(stdout: Stdio) -> Child {
     Command::new("sleep")
         .arg("60")
-        .stdin(stdin)
+        .stdin(Stdio::null())
+        .stdout(stdout)
         .spawn()
         .unwrap()
 }
 
+fn is_busy(store: &Store, name: &str) -> bool {
+    matches!(store.ticket(&key(name)).unwrap(), Claim::Busy)
+}
+
 #[test]
-fn the_lock_is_free_only_when_the_child_is_dead_too() {
+fn a_child_does_not_hold_the_lock_of_a_ticket() {
     let room = Room::new();
     let ticket = ready(&room.store, &key("m"));
-    let mut child = sleeper(ticket.lock_stdin().unwrap());
+    let mut child = sleeper(Stdio::null());
     drop(ticket);
-    std::thread::sleep(Duration::from_millis(50));
-    assert!(matches!(room.store.ticket(&key("m")).unwrap(), Claim::Busy));
+    drop(ready(&room.reopened(), &key("m")));
     child.kill().unwrap();
     child.wait().unwrap();
-    drop(ready(&room.store, &key("m")));
 }
 
 #[test]
-fn the_lock_stays_with_the_parent_when_the_child_dies() {
+fn the_run_lock_keeps_nothing_while_its_program_lives() {
     let room = Room::new();
-    let ticket = ready(&room.store, &key("m"));
-    let mut child = sleeper(ticket.lock_stdin().unwrap());
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(matches!(room.store.ticket(&key("m")).unwrap(), Claim::Busy));
-    drop(ticket);
-    drop(ready(&room.store, &key("m")));
+    let kept = ready(&room.store, &key("kept"));
+    drop(ready(&room.store, &key("given back")));
+    let _lock = room.store.run_lock().unwrap();
+    let other = room.reopened();
+    assert!(is_busy(&other, "kept") && !is_busy(&other, "given back"));
+    assert_eq!(other.holder(&key("given back")), None);
+    let holder = other.holder(&key("kept")).unwrap();
+    assert_eq!(holder.pid, std::process::id());
+    assert!(!holder.is_gone && !holder.command.is_empty() && !holder.host.is_empty());
+    drop(kept);
+    assert!(!is_busy(&other, "kept"));
 }
 
-#[test]
-fn one_child_holds_the_locks_of_many() {
-    let room = Room::new();
-    let tickets = ["a", "b", "c"].map(|name| ready(&room.store, &key(name)));
-    let [a, b, c] = &tickets;
-    let mut child = sleeper(Ticket::locks_stdin(&[a, b, c]).unwrap());
-    drop(tickets);
-    std::thread::sleep(Duration::from_millis(50));
-    for name in ["a", "b", "c"] {
-        assert!(matches!(
-            room.store.ticket(&key(name)).unwrap(),
-            Claim::Busy
-        ));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    for name in ["a", "b", "c"] {
-        drop(ready(&room.store, &key(name)));
-    }
-}
-
-#[test]
-fn the_lock_reads_as_an_empty_input() {
-    let room = Room::new();
-    let ticket = ready(&room.store, &key("m"));
-    let out = Command::new("cat")
-        .stdin(ticket.lock_stdin().unwrap())
-        .output()
-        .unwrap();
-    assert!(out.status.success() && out.stdout.is_empty());
-}
-
-/// Takes the ticket of `held`, gives its lock to a child, prints the child's number and stays.
+/// Takes the ticket of `held`, gives the lock of the run to a child, prints the child's number and stays.
 #[test]
 fn holds_a_ticket() {
     let Ok(root) = std::env::var(HELPER) else {
         return;
     };
-    let store = store::Store::open(root.as_ref()).unwrap();
-    let ticket = ready(&store, &key("held"));
+    let store = Store::open(root.as_ref()).unwrap();
+    let _ticket = ready(&store, &key("held"));
+    drop(ready(&store, &key("given back")));
     if std::env::var_os("STORE_TEST_CHILD").is_some() {
-        println!("\nchild {}", sleeper(ticket.lock_stdin().unwrap()).id());
+        let lock = Stdio::from(store.run_lock().unwrap());
+        println!("\nchild {}", sleeper(lock).id());
     }
     std::thread::sleep(Duration::from_mins(1));
 }
 
 #[test]
-fn an_orphan_keeps_the_lock_of_its_killed_parent() {
+fn what_a_killed_program_has_started_keeps_its_keys_until_it_ends() {
     let room = Room::new();
     let mut parent = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "locks::holds_a_ticket", "--nocapture"])
@@ -177,11 +154,35 @@ fn an_orphan_keeps_the_lock_of_its_killed_parent() {
         .unwrap();
     parent.kill().unwrap();
     parent.wait().unwrap();
+    assert!(is_busy(&room.store, "held"));
     assert!(matches!(
-        room.store.ticket(&key("held")).unwrap(),
-        Claim::Busy
+        room.store.set_aside(&key("held")).unwrap_err(),
+        StoreError::Busy { .. }
     ));
+    assert!(!is_busy(&room.store, "given back"));
+    let holder = room.store.holder(&key("held")).unwrap();
+    assert!(holder.is_gone && holder.pid == parent.id(), "{holder:?}");
     let orphan = rustix::process::Pid::from_raw(orphan.parse().unwrap()).unwrap();
     rustix::process::kill_process(orphan, rustix::process::Signal::KILL).unwrap();
     drop(ready(&room.store, &key("held")));
+    let left = std::fs::read_dir(room.store.root().join("locks/runs")).unwrap();
+    assert_eq!(left.count(), 2, "those of this process alone");
+}
+
+#[test]
+fn separate_tries_never_share_a_folder() {
+    let room = Room::new();
+    room.store.separate_tries();
+    let first = ready(&room.store, &key("m"));
+    let (old, state) = (first.out().to_owned(), first.state().to_owned());
+    drop(first);
+    let second = ready(&room.store, &key("m"));
+    assert!(second.out() != old && second.state() == state);
+    assert!(!old.exists());
+    std::fs::create_dir(&old).unwrap();
+    fill(&old, &[("a", "a survivor's")]);
+    fill(second.out(), &[("a", "a")]);
+    second.commit("test", "m", &["a"], Facts::new()).unwrap();
+    let kept = room.store.output_dir(&key("m")).join("a");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "a");
 }

@@ -100,7 +100,9 @@ pub(super) type FactMap = BTreeMap<String, serde_json::Value>;
 
 /// What became of each job. What was computed and cannot be recorded as ended has failed.
 fn run(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> {
-    let gpu = jobs.first().and_then(|job| GpuWatch::begin(job.device));
+    let gpu = jobs
+        .first()
+        .and_then(|job| GpuWatch::begin(job.device, &job.state));
     let results = match (jobs, reporters) {
         ([job], [reporter]) => vec![stage(job, reporter)],
         _ => batch(jobs, reporters),

@@ -1,13 +1,13 @@
 //! The most memory that a stage took on its GPU, asked of the driver's own program (`nvidia-smi`) while it runs.
 //! Unaware of stages. libtorch counts its own allocations, but tch binds none of the counts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use spec::Device;
+use spec::{Device, Job};
 
 use super::entry::FactMap;
 
@@ -31,18 +31,19 @@ struct Seen {
 
 impl GpuWatch {
     /// Begins to ask; nothing on the processor.
-    pub fn begin(device: Device) -> Option<Self> {
+    pub fn begin(device: Device, state: &Path) -> Option<Self> {
         match device {
             Device::Cuda(index) => {
                 let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
                 let card = card(visible.as_deref(), index);
-                Some(Self::ask(Path::new("nvidia-smi"), card, EVERY))
+                let own = state.join(Job::PROCESS);
+                Some(Self::ask(Path::new("nvidia-smi"), card, own, EVERY))
             }
             Device::Cpu => None,
         }
     }
 
-    fn ask(program: &Path, card: String, every: Duration) -> Self {
+    fn ask(program: &Path, card: String, own: PathBuf, every: Duration) -> Self {
         let watch = Self {
             seen: Arc::default(),
             stop: Arc::default(),
@@ -50,7 +51,7 @@ impl GpuWatch {
         let (seen, stop) = (Arc::clone(&watch.seen), Arc::clone(&watch.stop));
         let program = program.to_owned();
         std::thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) && sample(&program, &card, &seen).is_some() {
+            while !stop.load(Ordering::Relaxed) && sample(&program, &card, &own, &seen).is_some() {
                 std::thread::sleep(every);
             }
         });
@@ -95,9 +96,9 @@ fn card(visible: Option<&str>, index: usize) -> String {
 }
 
 /// Asks once. Nothing where the program cannot be asked.
-fn sample(program: &Path, card: &str, seen: &Mutex<Seen>) -> Option<()> {
+fn sample(program: &Path, card: &str, own: &Path, seen: &Mutex<Seen>) -> Option<()> {
     let processes = answer(program, &["--query-compute-apps=pid,used_memory"])?;
-    let own = of_process(&processes, std::process::id());
+    let own = of_process(&processes, number(own));
     let all = match own {
         Some(_) => None,
         None => answer(program, &["-i", card, "--query-gpu=memory.used"])?
@@ -113,6 +114,14 @@ fn sample(program: &Path, card: &str, seen: &Mutex<Seen>) -> Option<()> {
         seen.add_card(mib);
     }
     Some(())
+}
+
+/// This process as the driver's program may list it: by its number outside the run's PID namespace, which the
+/// orchestrator writes into a file as soon as it knows it.
+fn number(file: &Path) -> u32 {
+    let written = files::read_to_string(file, 32).ok();
+    let number = written.and_then(|text| text.trim().parse().ok());
+    number.unwrap_or_else(std::process::id)
 }
 
 fn answer(program: &Path, words: &[&str]) -> Option<String> {
@@ -169,7 +178,8 @@ mod tests {
         let runnable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(&program, runnable).unwrap();
         let seen = Mutex::default();
-        let asked = (0..3).map(|_| sample(&program, "0", &seen));
+        let own = folder.path().join("not written");
+        let asked = (0..3).map(|_| sample(&program, "0", &own, &seen));
         let _ = asked.collect::<Option<Vec<()>>>();
         let watch = GpuWatch {
             seen: Arc::new(seen),
@@ -199,11 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn this_process_goes_by_its_number_outside() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(Job::PROCESS);
+        assert_eq!(number(&file), std::process::id());
+        std::fs::write(&file, "4711").unwrap();
+        assert_eq!(number(&file), 4711);
+        std::fs::write(&file, "no number").unwrap();
+        assert_eq!(number(&file), std::process::id());
+    }
+
+    #[test]
     fn without_the_program_nothing_is_told() {
-        let watch = GpuWatch::ask(Path::new("/nowhere/smi"), "0".into(), EVERY);
+        let watch = GpuWatch::ask(Path::new("/nowhere/smi"), "0".into(), PathBuf::new(), EVERY);
         let mut facts = FactMap::new();
         watch.tell(&mut facts);
         assert!(facts.is_empty());
-        assert!(GpuWatch::begin(Device::Cpu).is_none());
+        assert!(GpuWatch::begin(Device::Cpu, Path::new("")).is_none());
     }
 }

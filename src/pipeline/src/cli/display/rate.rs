@@ -54,8 +54,9 @@ pub fn describe(event: &Event, start: Start) -> Option<String> {
 /// The time left at the speed so far; `None` before there is one.
 fn left(step: u64, total: u64, start: Start) -> Option<Duration> {
     let done = step.checked_sub(start.step).filter(|d| *d > 0)?;
-    let each = start.at.elapsed().div_f64(done as f64);
-    Some(each.mul_f64(total.saturating_sub(step) as f64))
+    let each = start.at.elapsed().as_secs_f64() / done as f64;
+    // None where it is longer than can be said.
+    Duration::try_from_secs_f64(each * total.saturating_sub(step) as f64).ok()
 }
 
 /// `1:05` or `2:01:05`.
