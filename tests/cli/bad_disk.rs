@@ -139,6 +139,104 @@ fn a_read_only_disk() {
     test.run("run p.yaml").exits(0).says("7 ran");
     disk.remount("ro");
     test.run("plan p.yaml").exits(0).says("0 to run, 7 fresh");
+    let table = test.read("reports/p/alpha.txt");
+    let title = table.lines().next().unwrap();
+    for reports in [true, false] {
+        if !reports {
+            std::fs::remove_dir_all(test.path("reports")).unwrap();
+        }
+        test.run("run p.yaml")
+            .exits(0)
+            .says("warning: no permission: cannot write in ")
+            .says("nothing has to run, and this run is not noted")
+            .says(title)
+            .says("0 ran, 7 fresh, 0 failed");
+    }
+    assert!(test.path("reports/p/alpha.txt").exists());
+    test.run("run p.yaml --force base")
+        .exits(1)
+        .says("Read-only file system");
+    test.run("cache pin base -f p.yaml")
+        .exits(1)
+        .says("Read-only file system");
+}
+
+#[test]
+fn a_project_that_may_only_be_read_shows_what_is_fresh() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let name = "a_project_that_may_only_be_read_shows_what_is_fresh";
+    let yaml = "stages:\n  s: {command: {shell: 'echo hello > s.txt', outputs: [s.txt]}}\n";
+    let test = Test::new().tiny().file("c.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    test.run("run c.yaml").exits(0);
+    std::fs::remove_dir_all(test.path("reports")).unwrap();
+    test.remove("s.txt");
+    let modes = |mode| {
+        for path in ["cache", ""] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(test.path(path), mode).unwrap();
+        }
+    };
+    modes(0o555);
+    let ran = test.run_bound(name, "run p.yaml");
+    let other = test.run_bound(name, "run c.yaml");
+    modes(0o755);
+    let (Some(ran), Some(other)) = (ran, other) else {
+        return;
+    };
+    ran.exits(0)
+        .says("warning: cannot write `")
+        .says("Tiny")
+        .says("0 ran, 7 fresh, 0 failed");
+    other
+        .exits(0)
+        .says("one output is not put in place (`s.txt`)")
+        .says("0 ran, 1 fresh");
+}
+
+#[test]
+fn a_cache_that_lost_its_name_is_known_by_its_records() {
+    let test = Test::new().tiny();
+    test.run("run p.yaml").exits(0);
+    for text in [
+        "",
+        "pipeline cache 1",
+        "\u{0}\u{1}garbage",
+        "pipeline cache 0\n",
+    ] {
+        test.write("cache/format", text);
+        test.run("plan p.yaml").exits(0).says("0 to run, 7 fresh");
+        test.run("run p.yaml")
+            .exits(0)
+            .says("note: cache/format was lost or damaged; it is written again")
+            .says("0 ran, 7 fresh");
+    }
+    test.remove("cache/format");
+    test.run("cache ls").exits(0);
+    test.run("run p.yaml").exits(0).says("0 ran, 7 fresh");
+    assert_eq!(test.read("cache/format"), "pipeline cache 1\n");
+    std::fs::remove_dir_all(test.path("cache")).unwrap();
+    std::fs::create_dir(test.path("cache")).unwrap();
+    test.run("run p.yaml")
+        .exits(0)
+        .says("7 ran")
+        .never_says("note: cache/format");
+}
+
+#[test]
+fn a_cache_that_is_removed_during_a_run_is_one_for_the_next() {
+    let yaml = "stages:\n  a: {command: {shell: 'echo > a.txt', outputs: [a.txt]}}\n  \
+                b: {command: {shell: 'rm -r $P/cache; echo > b.txt', stages: {in: a}, outputs: [b.txt], pass: [P]}}\n  \
+                c: {command: {shell: 'echo > c.txt', outputs: [c.txt], stages: {in: b}}}\n";
+    let test = Test::new().file("p.yaml", yaml);
+    let run = || {
+        let mut command = test.command("run p.yaml --keep-going");
+        crate::support::Ran::of(command.env("P", test.path("")).output().unwrap())
+    };
+    run().exits(1);
+    test.write("p.yaml", yaml.replace("rm -r $P/cache; ", ""));
+    run().exits(0);
+    run().exits(0).says("0 ran, 3 fresh");
 }
 
 #[test]

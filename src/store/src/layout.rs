@@ -7,10 +7,29 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::at;
-use crate::{Key, Result, StoreError, write_atomic};
+use crate::record::MAX_RECORD;
+use crate::store::names;
+use crate::{Key, Record, Result, StoreError, write_atomic};
 
 /// What the file `format` says. Raise the number when a file changes its place or meaning.
 const FORMAT: &str = "pipeline cache 1\n";
+
+/// What the file `format` of every version begins with; a number follows.
+const TITLE: &str = "pipeline cache ";
+
+/// Records that are tried where the file `format` is lost.
+const TRIES: usize = 1000;
+
+/// What lies at the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A cache.
+    Cache,
+    /// A cache that says so by its records alone: the file `format` is gone or damaged.
+    Unnamed,
+    /// No cache yet.
+    Nothing,
+}
 
 /// How the name of a record ends that is not committed yet.
 pub(crate) const NEW_RECORD: &str = ".new";
@@ -145,17 +164,20 @@ impl Layout {
         path.into()
     }
 
-    /// Makes the folders. The file `format` comes first: folders without it are not ours to write in.
-    pub(crate) fn create(&self) -> Result<()> {
+    /// Makes the folders, and says what lay there. The file `format` comes first; where it was lost and a record of ours
+    /// is there, or none at all, it is written again.
+    pub(crate) fn create(&self) -> Result<Found> {
         fs::create_dir_all(&self.root).map_err(at("create", &self.root))?;
-        if !self.exists()? {
+        let found = self.found()?;
+        if found != Found::Cache {
             write_atomic(&self.root.join("format"), FORMAT.as_bytes())?;
         }
         for folder in FOLDERS {
             let folder = self.root.join(folder);
             fs::create_dir_all(&folder).map_err(at("create", &folder))?;
         }
-        self.check_writable()
+        self.check_writable()?;
+        Ok(found)
     }
 
     /// A cache on a read-only disk is noticed here, not when the first stage ends.
@@ -167,25 +189,68 @@ impl Layout {
     }
 
     /// Whether there is a cache yet. One of another layout is an error.
-    pub(crate) fn exists(&self) -> Result<bool> {
+    pub(crate) fn found(&self) -> Result<Found> {
         let path = self.root.join("format");
-        let found = match fs::read(&path) {
-            Ok(bytes) if bytes == FORMAT.as_bytes() => return Ok(true),
+        let text = match files::read(&path, 4096) {
+            Ok(bytes) if bytes == FORMAT.as_bytes() => return Ok(Found::Cache),
             Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(80)])
                 .trim()
                 .to_owned(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound && !self.record_shards().exists() => {
-                return Ok(false);
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(at("read", &path)(e));
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => "none".to_owned(),
-            Err(e) => return Err(at("read", &path)(e)),
+            Err(_) => "none".to_owned(),
         };
-        Err(StoreError::Format {
-            path,
-            found,
-            expected: FORMAT.trim().to_owned(),
-        })
+        let records = if names_a_version(&text) {
+            Records::OfOthers
+        } else {
+            self.records()
+        };
+        match records {
+            Records::None => Ok(Found::Nothing),
+            Records::Ours => Ok(Found::Unnamed),
+            Records::OfOthers => Err(StoreError::Format {
+                path,
+                found: text,
+                expected: FORMAT.trim().to_owned(),
+            }),
+        }
     }
+
+    /// What the first records say.
+    fn records(&self) -> Records {
+        let mut found = Records::None;
+        let shards = names(&self.record_shards()).unwrap_or_default();
+        let keys = shards.iter().flat_map(|shard| {
+            let records = names(&self.record_shards().join(shard)).unwrap_or_default();
+            let key = |name: String| name.strip_suffix(".json")?.parse::<Key>().ok();
+            records.into_iter().filter_map(key).collect::<Vec<_>>()
+        });
+        for key in keys.take(TRIES) {
+            let bytes = files::read(&self.record(&key), MAX_RECORD).unwrap_or_default();
+            if Record::decode(&bytes, &key).is_ok() {
+                return Records::Ours;
+            }
+            found = Records::OfOthers;
+        }
+        found
+    }
+}
+
+/// Of whom a cache's records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Records {
+    None,
+    /// At least one is whole and of this program.
+    Ours,
+    /// There are some, and none that this program can read.
+    OfOthers,
+}
+
+/// Whether the text of a file `format` is that of another version: such a cache is left alone.
+fn names_a_version(text: &str) -> bool {
+    let number = text.strip_prefix(TITLE).and_then(|n| n.parse::<u32>().ok());
+    number.is_some_and(|number| number > 0 && text != FORMAT.trim())
 }
 
 /// Bytes that this user may still write on the disk that holds `path`, or will hold it.

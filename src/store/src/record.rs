@@ -15,6 +15,9 @@ use crate::{Amount, Digest, Key, summed};
 /// The version of the record's fields. Raise it when one changes its meaning.
 pub const RECORD_FORMAT: u32 = 1;
 
+/// The largest record that is read: a million outputs take a fifth of it.
+pub(crate) const MAX_RECORD: u64 = 1 << 30;
+
 /// What a committed stage was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -18,7 +18,7 @@ use crate::flush::Disk;
 use crate::hash::Hashed;
 use crate::index::Index;
 use crate::last::Noted;
-use crate::layout::Layout;
+use crate::layout::{Found, Layout};
 use crate::memo::Memo;
 use crate::spare::Spares;
 use crate::stat::{Stat, now};
@@ -32,6 +32,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    format_lost: bool,
 }
 
 #[derive(Debug)]
@@ -97,8 +98,9 @@ impl Store {
     }
 
     pub(crate) fn open_with(root: &Path, early: Option<Early>) -> Result<Self> {
-        let store = Self::new(root, true, early)?;
-        store.layout().create()?;
+        let mut store = Self::new(root, true, early)?;
+        let found = store.layout().create()?;
+        store.format_lost = found == Found::Unnamed;
         store.spares().find(&store.layout().spares());
         ticket::sweep_finished(&store);
         Ok(store)
@@ -106,7 +108,7 @@ impl Store {
 
     pub(crate) fn open_read_only_with(root: &Path, early: Option<Early>) -> Result<Self> {
         let store = Self::new(root, false, early)?;
-        store.layout().exists()?;
+        store.layout().found()?;
         Ok(store)
     }
 
@@ -138,6 +140,7 @@ impl Store {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            format_lost: false,
         })
     }
 
@@ -301,6 +304,11 @@ impl Store {
 
     pub(crate) fn take_young_records(&self) -> BTreeSet<Key> {
         std::mem::take(&mut *locked(&self.inner.young_records))
+    }
+
+    /// Whether the file that says what this folder is was lost or damaged, and was written again.
+    pub fn format_was_lost(&self) -> bool {
+        self.format_lost
     }
 
     /// The folder of the cache.

@@ -176,7 +176,9 @@ fn unpin_stages(root: &Path, args: &UnpinArgs) -> Result<Exit, Fatal> {
 }
 
 fn open(root: &Path, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
-    Session::open(&stages.pipeline(root)?, access)
+    let mut session = Session::open(&stages.pipeline(root)?, access)?;
+    session.check_writable()?;
+    Ok(session)
 }
 
 fn export_archive(root: &Path, stages: &FileStages, to: &Path) -> Result<Exit, Fatal> {

@@ -32,6 +32,17 @@ pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
     if missing.is_empty() {
         return Ok(0);
     }
+    if session.denied.is_some() {
+        let first = &missing[0].output.path;
+        let what = match missing.len() {
+            1 => format!("one output is not put in place (`{first}`)"),
+            n => format!("{n} outputs are not put in place (`{first}`, …)"),
+        };
+        say(&format!(
+            "warning: the cache can only be read, and so {what}"
+        ));
+        return Ok(0);
+    }
     let _alone = session.store.lock_places()?;
     missing.retain(|m| !session.store.is_copy(&m.full, &m.output));
     let earlier = session.store.last_keys(&session.pipeline_path());

@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use super::session::Session;
-use super::{Fatal, print};
+use super::{Fatal, print, say};
 use crate::plan::Plan;
 
 /// Copies finished tables and figures to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.
 pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
     let stem = session.pipeline.file.file_stem().unwrap_or_default();
     let folder = session.root.join("reports").join(stem);
-    let mut texts = Vec::new();
+    let (mut texts, mut told) = (Vec::new(), false);
     let mut reports: Vec<_> = plan
         .stages
         .iter()
@@ -25,15 +25,21 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
         };
         let name = &session.pipeline.stages[planned.stage].name;
         for output in &record.outputs {
-            let target = folder.join(report_name(name, &output.path));
-            copy_if_changed(&session.store.output_dir(&key).join(&output.path), &target).map_err(
-                |e| {
-                    Fatal::failed(
-                        format!("cannot write `{}`: {e}", target.display()),
-                        "the result is in the cache; free space or permissions are missing",
-                    )
-                },
-            )?;
+            let stored = session.store.output_dir(&key).join(&output.path);
+            let mut target = folder.join(report_name(name, &output.path));
+            if let Err(error) = copy_if_changed(&stored, &target) {
+                let message = format!("cannot write `{}`: {error}", target.display());
+                if session.denied.is_none() {
+                    let hint = "the result is in the cache; free space or permissions are missing";
+                    return Err(Fatal::failed(message, hint));
+                }
+                // Where the cache may only be read the project most often may not be written either.
+                if !told {
+                    say(&format!("warning: {message}"));
+                    told = true;
+                }
+                target = stored;
+            }
             if matches!(output.path.as_str(), "table.txt" | "figure.txt") {
                 texts.push(target);
             }
@@ -69,7 +75,9 @@ pub fn show_tables(session: &Session, texts: &[PathBuf], complete: bool) {
             std::fs::read_to_string(path).unwrap_or_default()
         ));
     }
-    if let Some(folder) = texts.first().and_then(|p| p.parent()) {
+    let reports = session.root.join("reports");
+    let published = texts.iter().find(|path| path.starts_with(&reports));
+    if let Some(folder) = published.and_then(|p| p.parent()) {
         let shown = std::env::current_dir()
             .ok()
             .and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));

@@ -25,7 +25,11 @@ use crate::run::{
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
 /// interrupted.
 pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&args.pipeline, Access::Write)?;
+    let mut session = Session::open(&args.pipeline, Access::Write)?;
+    if session.denied.is_some() {
+        check_nothing_to_do(&mut session)?;
+    }
+    let session = session;
     let (plan, _lease) = verify::verified_plan(&session)?;
     let checks = check::wanted(args, &session, &plan)?;
     secrets::check(&session.pipeline, &plan)?;
@@ -39,7 +43,10 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     let (_, to_run, _) = plan.counts();
     let begin = Instant::now();
     let supervisor = supervisor(&session, &plan)?;
-    let journal = recording::begin(&session, &plan, &machine(&session));
+    let journal = match session.denied {
+        Some(_) => None,
+        None => recording::begin(&session, &plan, &machine(&session)),
+    };
     let mut display = recording::Recording::new(display::choose(&args.pipeline, to_run), journal);
     let outcome = execute(args, &session, &plan, &stop, &supervisor, &mut display);
     drop(supervisor); // nothing that was started lives on
@@ -55,6 +62,20 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     // The process ends now; to free thousands of stages one by one would take a tenth of a run with nothing to do.
     std::mem::forget((session.pipeline, plan));
     result
+}
+
+/// A cache that may only be read will do for a run that has nothing to run.
+fn check_nothing_to_do(session: &mut Session) -> Result<(), Fatal> {
+    let (_, to_run, _) = session.plan().counts();
+    if to_run > 0 {
+        return session.check_writable();
+    }
+    if let Some(denied) = &session.denied {
+        say(&format!(
+            "warning: {denied}; nothing has to run, and this run is not noted"
+        ));
+    }
+    Ok(())
 }
 
 /// Stages that ask for more threads than this machine has any use for, said once.
@@ -120,7 +141,9 @@ const fn exit_of(outcome: Outcome) -> Exit {
 /// What comes after the stages.
 fn conclude(args: &RunArgs, session: &Session, plan: &Plan, outcome: Outcome) -> Result<(), Fatal> {
     let placed = place::place(session, plan);
-    remember(session, plan);
+    if session.denied.is_none() {
+        remember(session, plan);
+    }
     let placed = placed?;
     if placed > 0 && !args.pipeline.json && !args.pipeline.quiet {
         let s = if placed == 1 { "" } else { "s" };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use spec::kinds::KeyPart;
 use spec::{Device, Kind, Limits, Pipeline, Request};
-use store::{Ahead, Store};
+use store::{Ahead, Store, StoreError};
 
 use super::args::PipelineArgs;
 use super::gather::{self, Gathered};
@@ -21,6 +21,8 @@ pub struct Session {
     pub pipeline: Pipeline,
     /// The cache.
     pub store: Store,
+    /// Why the cache is open for reading only, where writing was asked for.
+    pub denied: Option<StoreError>,
     /// The folder that holds cache/ and reports/.
     pub root: PathBuf,
     /// Where torch stages compute.
@@ -68,10 +70,15 @@ impl Session {
         pipeline
             .anchor(&root, &here)
             .map_err(|e| Fatal::usage(e.to_string(), ""))?;
-        let store = match access {
-            Access::Write => ahead.open()?,
-            Access::Read => ahead.open_read_only()?,
+        let (store, denied) = match access {
+            Access::Write => writable(ahead, &root.join("cache"))?,
+            Access::Read => (ahead.open_read_only()?, None),
         };
+        if store.format_was_lost() {
+            say(
+                "note: cache/format was lost or damaged; it is written again, since the records are whole",
+            );
+        }
         programs(&mut pipeline, &store);
         let wanted = targets(&pipeline, &args.stages)?;
         let force = targets(&pipeline, &args.force)?;
@@ -92,6 +99,7 @@ impl Session {
         Ok(Self {
             pipeline,
             store,
+            denied,
             root,
             device,
             gpus,
@@ -104,6 +112,13 @@ impl Session {
             keep_consumers: args.keep_consumers,
             gathered,
         })
+    }
+
+    /// An error where the cache may only be read.
+    pub fn check_writable(&mut self) -> Result<(), Fatal> {
+        self.denied
+            .take()
+            .map_or(Ok(()), |denied| Err(denied.into()))
     }
 
     /// What the outside paths of all stages hold.
@@ -164,6 +179,18 @@ impl Session {
     /// The name under which the file's last keys are kept.
     pub fn pipeline_path(&self) -> PathBuf {
         std::fs::canonicalize(&self.pipeline.file).unwrap_or_else(|_| self.pipeline.file.clone())
+    }
+}
+
+/// The cache for writing; where that is not allowed, for reading, and why.
+fn writable(ahead: Ahead, cache: &Path) -> Result<(Store, Option<StoreError>), Fatal> {
+    match ahead.open() {
+        Ok(store) => Ok((store, None)),
+        Err(denied @ StoreError::Denied { .. }) => match Store::open_read_only(cache) {
+            Ok(store) => Ok((store, Some(denied))),
+            Err(_) => Err(denied.into()),
+        },
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -22,7 +22,7 @@ fn another_format_is_refused_by_both_doors_and_left_alone() {
     let room = Room::new();
     room.commit("m", &[("a", "a")]);
     let path = room.store.root().join("format");
-    for found in ["pipeline cache 2", "", "pipeline cache 1 and more"] {
+    for found in ["pipeline cache 2", "pipeline cache 10"] {
         fs::write(&path, found).unwrap();
         let expected = (found.to_owned(), "pipeline cache 1".to_owned());
         assert_eq!(format_error(Store::open(room.store.root())), expected);
@@ -32,9 +32,47 @@ fn another_format_is_refused_by_both_doors_and_left_alone() {
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), found);
     }
+}
+
+#[test]
+fn a_lost_or_garbled_format_is_written_again_where_a_record_is_whole() {
+    let room = Room::new();
+    room.commit("m", &[("a", "a")]);
+    let path = room.store.root().join("format");
+    let garbled: [Option<&[u8]>; 6] = [
+        None,
+        Some(b""),
+        Some(b"pipeline cache 1 and more"),
+        Some(b"pipeline c"),
+        Some(b"pipeline cache 0\n"),
+        Some(&[0xff; 17]),
+    ];
+    for bytes in garbled {
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let reader = Store::open_read_only(room.store.root()).unwrap();
+        assert!(is_fresh(&reader.presence(&key("m"))));
+        assert_eq!(
+            fs::read(&path).ok().as_deref(),
+            bytes,
+            "a reader writes nothing"
+        );
+        let store = Store::open(room.store.root()).unwrap();
+        assert!(store.format_was_lost() && is_fresh(&store.presence(&key("m"))));
+        assert_eq!(fs::read(&path).unwrap(), b"pipeline cache 1\n");
+        assert!(!Store::open(room.store.root()).unwrap().format_was_lost());
+    }
+    // Nothing here can be read: it may be of any program.
+    fs::write(room.record_path("m"), "{}").unwrap();
     fs::remove_file(&path).unwrap();
     assert_eq!(format_error(Store::open(room.store.root())).0, "none");
     assert!(!path.exists());
+    // What `rm -r` left, or what a run went on to make behind it.
+    fs::remove_file(room.record_path("m")).unwrap();
+    assert!(!Store::open(room.store.root()).unwrap().format_was_lost());
+    assert!(path.exists());
 }
 
 #[test]
