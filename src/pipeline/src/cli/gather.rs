@@ -3,6 +3,7 @@
 //! where its worker asks too (`pixels`).
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::DirEntry;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,18 @@ fn is_folder(entry: &DirEntry) -> std::io::Result<bool> {
     })
 }
 
+/// A name as text, another one for each: bytes that are not UTF-8 are marked by NUL, which no name holds.
+fn text(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\0{byte:02X}"));
+        }
+    }
+    text
+}
+
 /// More files and folders below one folder are not gone through: links can make any number of them.
 const MOST_ENTRIES: usize = 1 << 20;
 
@@ -137,7 +150,7 @@ impl Walk {
                     at.display()
                 )
             })?;
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let name = format!("{prefix}{}", text(&entry.file_name()));
             let path = at.join(entry.file_name());
             if is_folder(&entry).map_err(shown)? {
                 let real = match entry.file_type() {

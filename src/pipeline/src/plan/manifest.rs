@@ -122,7 +122,7 @@ pub(super) fn manifest(
             if at.0.decodes() && files.iter().any(|(file, _)| reads(file) && is_jpeg(file)) {
                 lines.put("decoder.jpeg", "libjpeg-turbo");
             }
-            lines.outside(&name, files, reads);
+            lines.outside(&name, files, reads, twin(&stage.kind));
         }
     }
     if stage.kind.uses_torch() {
@@ -132,6 +132,32 @@ pub(super) fn manifest(
     for (path, value) in lines.0 {
         for part in [path.as_str(), "\t", &value, "\n"] {
             text.push_str(part);
+        }
+    }
+    text
+}
+
+/// What is behind the second of two equal names. Images' names end as images do; a command's may be any, and none has a
+/// lone backslash in a line.
+const fn twin(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Command(_) => "\\+",
+        _ => "+",
+    }
+}
+
+/// A path with one spelling in one line, whatever a file is called: no two names give the same. NUL, which no name holds,
+/// marks a byte that is not UTF-8.
+fn escaped(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    for c in path.chars() {
+        match c {
+            '\\' => text.push_str("\\\\"),
+            '\t' => text.push_str("\\t"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\0' => text.push_str("\\x"),
+            other => text.push(other),
         }
     }
     text
@@ -194,7 +220,7 @@ impl Lines {
                 .replace('\t', "\\t")
                 .replace('\n', "\\n");
         }
-        self.0.insert(path.to_owned(), text);
+        self.0.insert(escaped(path), text);
     }
 
     fn option(&mut self, path: &str, value: Option<impl Display>) {
@@ -204,14 +230,21 @@ impl Lines {
     }
 
     /// `shown` is how lines name what the field names: a command reads its files under their paths.
-    fn outside(&mut self, shown: &str, files: &[(String, Digest)], reads: impl Fn(&str) -> bool) {
+    fn outside(
+        &mut self,
+        shown: &str,
+        files: &[(String, Digest)],
+        reads: impl Fn(&str) -> bool,
+        twin: &str,
+    ) {
         for (name, digest) in files.iter().filter(|(name, _)| reads(name)) {
-            let mut path = format!("outside.{shown}/{name}");
+            let path = format!("outside.{shown}/{name}");
             // Two of the folders that a stage joins may hold a file of one name.
-            while self.0.contains_key(&path) {
-                path.push('+');
+            let mut line = escaped(&path);
+            while self.0.contains_key(&line) {
+                line.push_str(twin);
             }
-            self.put(&path, digest);
+            self.0.insert(line, digest.to_string());
         }
     }
 
