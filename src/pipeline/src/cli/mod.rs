@@ -22,6 +22,7 @@ mod gc;
 mod graph;
 mod hints;
 mod init;
+mod inside;
 mod log;
 mod masks;
 mod outside;

@@ -11,7 +11,7 @@ use spec::Kind;
 use store::{Key, Output, Record};
 
 use super::session::Session;
-use super::{Fatal, say};
+use super::{Fatal, inside, say};
 use crate::plan::{Plan, Planned};
 
 /// Stages that one core looks at before another is asked.
@@ -45,6 +45,17 @@ pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
     }
     let _alone = session.store.lock_places()?;
     missing.retain(|m| !session.store.is_copy(&m.full, &m.output));
+    // A link may have been put there since the plan; nothing is moved before all places are known.
+    for m in &missing {
+        let path = Path::new(&m.output.path);
+        inside::place(&session.root, path).map_err(|why| {
+            let message = format!("the output `{}` is not put in place: {why}", path.display());
+            Fatal::failed(
+                message,
+                "remove the link, and run again: the result is in the cache",
+            )
+        })?;
+    }
     let earlier = session.store.last_keys(&session.pipeline_path());
     let mut before = Before::default();
     for m in &missing {

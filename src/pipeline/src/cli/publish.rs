@@ -4,13 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::session::Session;
-use super::{Fatal, print, say};
+use super::{Fatal, inside, print, say};
 use crate::plan::Plan;
+use spec::Pipeline;
 
 /// Copies finished tables and figures to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.
 pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
-    let stem = session.pipeline.file.file_stem().unwrap_or_default();
-    let folder = session.root.join("reports").join(stem);
     let (mut texts, mut told) = (Vec::new(), false);
     let mut reports: Vec<_> = plan
         .stages
@@ -26,8 +25,10 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
         let name = &session.pipeline.stages[planned.stage].name;
         for output in &record.outputs {
             let stored = session.store.output_dir(&key).join(&output.path);
-            let mut target = folder.join(report_name(name, &output.path));
-            if let Err(error) = copy_if_changed(&stored, &target) {
+            let report = report(&session.pipeline, name, &output.path);
+            let mut target = session.root.join(&report);
+            let place = inside::place(&session.root, &report).map_err(std::io::Error::other);
+            if let Err(error) = place.and_then(|_| copy_if_changed(&stored, &target)) {
                 let message = format!("cannot write `{}`: {error}", target.display());
                 if session.denied.is_none() {
                     let hint = "the result is in the cache; free space or permissions are missing";
@@ -46,6 +47,14 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
         }
     }
     Ok(texts)
+}
+
+/// Where an output of a report is put, below the project folder: `reports/<pipeline>/<stage>.*`.
+pub fn report(pipeline: &Pipeline, stage: &str, output: &str) -> PathBuf {
+    let stem = pipeline.file.file_stem().unwrap_or_default();
+    Path::new("reports")
+        .join(stem)
+        .join(report_name(stage, output))
 }
 
 /// `table.csv` of the stage `alpha` becomes `alpha.csv`, `cells.csv` becomes `alpha.cells.csv`.

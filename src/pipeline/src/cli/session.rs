@@ -11,7 +11,7 @@ use store::{Ahead, Store, StoreError};
 use super::args::PipelineArgs;
 use super::gather::{self, Gathered};
 use super::past::CachedPast;
-use super::{Fatal, say, worker};
+use super::{Fatal, inside, say, worker};
 use crate::plan::{self, Outside, Plan, World};
 use crate::run::find_program;
 
@@ -70,6 +70,7 @@ impl Session {
         pipeline
             .anchor(&root, &here)
             .map_err(|e| Fatal::usage(e.to_string(), ""))?;
+        inside::check(&pipeline, &root)?;
         let (store, denied) = match access {
             Access::Write => writable(ahead, &root.join("cache"))?,
             Access::Read => (ahead.open_read_only()?, None),

@@ -1,0 +1,186 @@
+//! Where a file that a pipeline file names will really lie: links on the way to it are followed before it is written.
+//! Unaware of what is written. Paths were compared by their text before (`spec::anchor`); here the file system is asked.
+//!
+//! ```text
+//!   <folder>/a/b/c ── the deepest part that is there ── resolved ──> within <folder>? ── b/c ──> where it will lie
+//! ```
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use spec::{Pipeline, Stage};
+
+use super::{Fatal, publish};
+
+/// Folders of the project that belong to the program.
+const OURS: [&str; 2] = ["cache", "reports"];
+
+/// Where `path` below `folder` will really lie, or why it must not be written: outside, or nobody knows where.
+pub fn place(folder: &Path, path: &Path) -> Result<PathBuf, String> {
+    let text = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
+    if !path.components().all(text) {
+        return Err("it leads out of its folder".into());
+    }
+    let wrong = |at: &Path, e: &io::Error| format!("`{}` leads nowhere: {e}", at.display());
+    let own = match folder.canonicalize() {
+        // What is not there yet has no links in it.
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !folder.is_symlink() => {
+            return Ok(folder.join(path));
+        }
+        other => other.map_err(|e| wrong(folder, &e))?,
+    };
+    // The last part is replaced, not followed.
+    let above = path.parent().unwrap_or(Path::new(""));
+    let there = above
+        .ancestors()
+        .find(|part| folder.join(part).symlink_metadata().is_ok())
+        .unwrap_or(Path::new(""));
+    let at = folder.join(there);
+    let real = at.canonicalize().map_err(|e| wrong(&at, &e))?;
+    let rest = path.strip_prefix(there).unwrap_or(path);
+    if real.starts_with(&own) {
+        Ok(real.join(rest))
+    } else {
+        Err(format!(
+            "`{}` is a link, or lies behind one, and it would lie in `{}`",
+            at.display(),
+            real.display()
+        ))
+    }
+}
+
+/// The outputs of all commands and the reports: within the project, no output in a folder of ours, none in another one's
+/// place.
+pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Fatal> {
+    for stage in pipeline.stages.iter().filter(|s| s.kind.is_report()) {
+        let report = publish::report(pipeline, &stage.name, "table.csv");
+        place(root, &report).map_err(|why| refused(&stage.base, &report, &why))?;
+    }
+    let own = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    // Asked once for each folder, and compared only where a link leads somewhere else.
+    let mut folders: BTreeMap<&Path, PathBuf> = BTreeMap::new();
+    let mut is_linked = false;
+    for (stage, output) in outputs(pipeline) {
+        let folder = output.parent().unwrap_or(Path::new(""));
+        if !folders.contains_key(folder) {
+            let real = place(root, &folder.join("x"));
+            let mut real = real.map_err(|why| refused(&stage.base, output, &why))?;
+            real.pop();
+            is_linked |= real != own.join(folder);
+            folders.insert(folder, real);
+        }
+    }
+    if !is_linked {
+        return Ok(());
+    }
+    let ours = OURS.map(|name| {
+        let folder = root.join(name);
+        folder.canonicalize().unwrap_or_else(|_| own.join(name))
+    });
+    let mut places: BTreeMap<PathBuf, (&str, &Path)> = BTreeMap::new();
+    for (stage, output) in outputs(pipeline) {
+        let folder = output.parent().unwrap_or(Path::new(""));
+        let place = folders[folder].join(output.file_name().unwrap_or_default());
+        if ours.iter().any(|ours| place.starts_with(ours)) {
+            let why = "behind links it lies in a folder of pipeline's own";
+            return Err(refused(&stage.base, output, why));
+        }
+        if let Some((name, path)) = places.insert(place, (&stage.name, output)) {
+            let why = format!(
+                "behind links it is the output `{}` of `{name}`",
+                path.display()
+            );
+            return Err(refused(&stage.base, output, &why));
+        }
+    }
+    nested(&places)
+}
+
+fn outputs(pipeline: &Pipeline) -> impl Iterator<Item = (&Stage, &Path)> {
+    let of = |stage: &'_ Stage| stage.places.outputs.len();
+    let some = pipeline.stages.iter().filter(move |stage| of(stage) > 0);
+    some.flat_map(|stage| {
+        stage
+            .places
+            .outputs
+            .iter()
+            .map(move |o| (stage, o.as_path()))
+    })
+}
+
+fn refused(stage: &str, output: &Path, why: &str) -> Fatal {
+    Fatal::usage(
+        format!(
+            "stages.{stage}: `{}` is not written: {why}",
+            output.display()
+        ),
+        "what a pipeline file names is written inside the project folder only; name another place, or remove the link",
+    )
+}
+
+/// One output within another is seen only behind links: texts were compared before.
+fn nested(places: &BTreeMap<PathBuf, (&str, &Path)>) -> Result<(), Fatal> {
+    for (place, (name, path)) in places {
+        let outer = place.ancestors().skip(1).find_map(|at| places.get(at));
+        if let Some((other, outer)) = outer {
+            return Err(Fatal::usage(
+                format!(
+                    "behind links the output `{}` of `{name}` lies in the output `{}` of `{other}`",
+                    path.display(),
+                    outer.display()
+                ),
+                "give each stage outputs of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_are_followed_before_and_the_last_part_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        for (to, at) in [
+            ("../outside", "out"),
+            ("a", "in"),
+            ("nowhere", "dangling"),
+            ("loop", "loop"),
+            ("../../outside", "a/up"),
+            ("../outside/x", "last"),
+        ] {
+            symlink(to, root.join(at)).unwrap();
+        }
+        let real = root.canonicalize().unwrap();
+        for (path, expected) in [
+            ("x", "x"),
+            ("new/deep/x", "new/deep/x"),
+            ("in/b/x", "a/b/x"),
+            ("in/new/x", "a/new/x"),
+            ("last", "last"),
+        ] {
+            assert_eq!(place(&root, Path::new(path)), Ok(real.join(expected)));
+        }
+        for path in [
+            "out/x",
+            "out/new/x",
+            "in/up/x",
+            "dangling/x",
+            "loop/x",
+            "../x",
+            "/x",
+        ] {
+            assert!(place(&root, Path::new(path)).is_err(), "{path}");
+        }
+        let new = folder.path().join("new");
+        assert_eq!(place(&new, Path::new("x")), Ok(new.join("x")));
+    }
+}
