@@ -55,9 +55,19 @@ pub fn describe(event: &Event, start: Start) -> Option<String> {
 fn left(step: u64, total: u64, start: Start) -> Option<Duration> {
     let done = step.checked_sub(start.step).filter(|d| *d > 0)?;
     let each = start.at.elapsed().as_secs_f64() / done as f64;
-    // None where it is longer than can be said.
-    Duration::try_from_secs_f64(each * total.saturating_sub(step) as f64).ok()
+    seconds(each * total.saturating_sub(step) as f64)
 }
+
+/// So many seconds, as far as a clock has a place for them: what a worker says, and what was measured while a clock was
+/// set, can be any number.
+pub fn seconds(seconds: f64) -> Option<Duration> {
+    (0.0..LONGEST)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
+}
+
+/// A thousand years; nobody waits for what takes longer.
+const LONGEST: f64 = 3.2e10;
 
 /// `1:05` or `2:01:05`.
 pub fn clock(duration: Duration) -> String {
@@ -67,5 +77,45 @@ pub fn clock(duration: Duration) -> String {
         format!("{hours}:{minutes:02}:{seconds:02}")
     } else {
         format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_steps_has_a_line() {
+        for (first, step, total) in [
+            (0, 1, u64::MAX),
+            (0, u64::MAX, 1),
+            (u64::MAX, 0, 0),
+            (u64::MAX - 1, u64::MAX, u64::MAX),
+            (0, 1, u64::MAX / 3),
+        ] {
+            let mut start = Start::new(first);
+            start.at = start
+                .at
+                .checked_sub(Duration::from_secs(100))
+                .unwrap_or(start.at);
+            let event = Event::Progress {
+                step,
+                total,
+                unit: "image".into(),
+                loss: Some(f64::MAX),
+                psnr: Some(-f64::MAX),
+                images_per_second: Some(f64::MIN_POSITIVE),
+            };
+            let text = describe(&event, start).unwrap_or_default();
+            assert!(text.starts_with(&format!("image {step}/{total}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_that_no_clock_has_are_none() {
+        assert_eq!(seconds(1.5), Some(Duration::from_millis(1500)));
+        for odd in [-1.0, f64::NAN, f64::INFINITY, 1e300, 1.9e19] {
+            assert_eq!(seconds(odd), None, "{odd}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spec::{Event, Pipeline, shown};
 
 use super::lines::{again, blocked, end, failed, retry, skipped};
-use super::rate::{Start, clock, describe};
+use super::rate::{Start, clock, describe, seconds as seconds_of};
 use crate::run::{Display, RunEvent};
 
 /// Bars and lines on standard error.
@@ -109,7 +109,7 @@ impl Display for Terminal {
                 let took = if *seconds < 60.0 {
                     format!("{seconds:.1} s")
                 } else {
-                    clock(Duration::from_secs_f64(*seconds))
+                    clock(seconds_of(*seconds).unwrap_or_default())
                 };
                 self.line(&format!("✓ {}  {took}{other}", name(*stage)));
             }

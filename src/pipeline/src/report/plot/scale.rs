@@ -27,7 +27,8 @@ impl Scale {
             .unwrap_or(rough);
         let first = (self.low / step - 1e-6).ceil() as i64;
         let last = (self.high / step + 1e-6).floor() as i64;
-        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        // Of what is nearly constant no more digits are written than a number has.
+        let decimals = (-step.log10().floor()).clamp(0.0, 17.0) as usize;
         ((first..=last).map(|n| n as f64 * step).collect(), decimals)
     }
 }
