@@ -81,3 +81,5 @@ mod tuning;
 mod values;
 #[cfg(test)]
 mod whole;
+#[cfg(test)]
+mod wrong_place;

@@ -19,7 +19,7 @@ use std::path::Path;
 pub fn open(path: &Path) -> io::Result<File> {
     // Asked before opening, because opening alone can have an effect on a device; asked again behind, because the name
     // may lead elsewhere by then.
-    check(&std::fs::metadata(path)?)?;
+    check(&std::fs::metadata(path).map_err(|e| absent(path, e))?)?;
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options()
         .read(true)
@@ -57,6 +57,67 @@ pub fn read_to_string(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.utf8_error()))
 }
 
+/// Whether a path that leads nowhere was meant as a pattern, which only a shell expands. A name such as
+/// `tuned[alpha=0.5].pth` was not.
+#[must_use]
+pub fn is_pattern(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let between = |open, close| {
+        let (_, behind) = text.split_once(open)?;
+        Some(behind.split_once(close)?.0)
+    };
+    text.contains(['*', '?'])
+        || between('[', ']').is_some_and(|class| !class.is_empty() && !class.contains('='))
+        || between('{', '}').is_some_and(|names| names.contains(','))
+}
+
+/// What is said of such a path behind its name, wherever one is taken.
+pub const NOT_EXPANDED: &str = "is a pattern, and none is expanded here";
+
+/// Whether reading failed because the path was meant as a pattern.
+#[must_use]
+pub fn was_pattern(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .and_then(|why| why.downcast_ref::<Pattern>())
+        .is_some()
+}
+
+/// What a parser says of a file without the words of the file: a text behind `"` or a backtick becomes `…`. Names that
+/// were expected stand behind the word and stay. A file may be another one than was meant, a list of passwords say, and an
+/// error is shown and kept in logs.
+#[must_use]
+pub fn reason(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let (about, expected) = match text.rfind(", expected ") {
+        Some(at) => text.split_at(at),
+        None => (text.as_str(), ""),
+    };
+    let mut out = String::new();
+    let mut rest = about;
+    while let Some(begin) = rest.find(['"', '`']) {
+        let (before, quoted) = rest.split_at(begin);
+        let quote = &quoted[..1];
+        // The last one of its kind closes it: the text itself may hold some.
+        let end = quoted.rfind(quote).filter(|end| *end > 0);
+        out += before;
+        out += quote;
+        out.push('…');
+        out += quote;
+        rest = end.map_or("", |end| &quoted[end + 1..]);
+    }
+    out + rest + expected
+}
+
+/// Why a path leads nowhere.
+fn absent(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound && is_pattern(path) {
+        io::Error::new(io::ErrorKind::NotFound, Pattern)
+    } else {
+        error
+    }
+}
+
 fn check(meta: &Metadata) -> io::Result<()> {
     if meta.is_file() {
         return Ok(());
@@ -80,6 +141,18 @@ fn check(meta: &Metadata) -> io::Result<()> {
 fn too_large(limit: u64) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, TooLarge { limit })
 }
+
+/// The path leads nowhere, and looks like a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern;
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it {NOT_EXPANDED}")
+    }
+}
+
+impl std::error::Error for Pattern {}
 
 /// The path leads to something that is not a regular file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +203,47 @@ mod tests {
             read_to_string(&path, 9).unwrap_err().kind(),
             io::ErrorKind::InvalidData
         );
+    }
+
+    #[test]
+    fn reasons_leave_out_what_the_file_says() {
+        for (said, shown) in [
+            (
+                "expected value at line 1 column 1",
+                "expected value at line 1 column 1",
+            ),
+            (
+                "invalid type: string \"hun\"ter, 2\", expected u32 at line 3 column 7",
+                "invalid type: string \"…\", expected u32 at line 3 column 7",
+            ),
+            (
+                "unknown field `to`ken`, expected one of `a`, `b`",
+                "unknown field `…`, expected one of `a`, `b`",
+            ),
+            ("integer `17", "integer `…`"),
+        ] {
+            assert_eq!(reason(&said), shown);
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_leads_nowhere_is_called_one() {
+        for pattern in ["a/*.png", "a?", "[ab].png", "x[0-9]", "{a,b}.png"] {
+            let error = open(Path::new(pattern)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+            assert_eq!(
+                error.to_string(),
+                "it is a pattern, and none is expanded here"
+            );
+        }
+        for name in ["a.png", "tuned[alpha=0.5].pth", "a[", "{a}", "[]"] {
+            assert!(!is_pattern(Path::new(name)), "{name}");
+        }
+        // A file may be called so.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a*");
+        std::fs::write(&path, "x").unwrap();
+        assert!(open(&path).is_ok());
     }
 
     #[test]

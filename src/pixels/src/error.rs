@@ -1,7 +1,7 @@
 //! The one error of this crate: what was read, what was expected of it, and what to do about it.
 //! Unaware of how errors are shown; a message is lowercase, ends in a hint, and has no final period.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What any fallible function of this crate returns.
 pub type Result<T> = std::result::Result<T, PixelError>;
@@ -123,7 +123,7 @@ pub enum PixelError {
         metric: &'static str,
     },
     /// A folder that is not there.
-    #[error("there is no folder `{}`\nhint: check the spelling, and that the data set was unpacked there", path.display())]
+    #[error("{}", no_folder(path))]
     MissingFolder {
         /// The folder.
         path: PathBuf,
@@ -253,6 +253,18 @@ fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
+/// A folder that is not there, or never could be.
+fn no_folder(path: &Path) -> String {
+    let shown = path.display();
+    if files::is_pattern(path) {
+        let expected = "name the folder: all files of its that end as images or masks do are read";
+        format!("`{shown}` {}\nhint: {expected}", files::NOT_EXPANDED)
+    } else {
+        let hint = "check the spelling, and that the data set was unpacked there";
+        format!("there is no folder `{shown}`\nhint: {hint}")
+    }
+}
+
 /// What a folder holds instead of images, behind a colon.
 fn listed(why: Option<&str>) -> String {
     why.map_or(String::new(), |why| format!(": {why}"))
@@ -270,6 +282,7 @@ fn endings() -> String {
 pub(crate) fn file_hint(source: &std::io::Error, otherwise: &'static str) -> &'static str {
     use std::io::ErrorKind::{InvalidFilename, IsADirectory, PermissionDenied, StorageFull};
     match source.kind() {
+        _ if files::was_pattern(source) => "name one file, or a folder",
         InvalidFilename => "the name is too long for the file system: shorten it",
         PermissionDenied => "check the permissions",
         StorageFull => "free some room",

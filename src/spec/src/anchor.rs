@@ -73,7 +73,11 @@ fn places(
             folder.display(),
             root.display()
         );
-        return Err(vec![problem(stage, "files", message, "give --root")]);
+        let hint = format!(
+            "`--root` names a folder above the pipeline file, such as `--root {}`",
+            folder.display()
+        );
+        return Err(vec![problem(stage, "files", message, &hint)]);
     };
     let mut files = Vec::new();
     for path in &command.files {

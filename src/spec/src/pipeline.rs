@@ -241,9 +241,13 @@ impl Loader<'_> {
             return Err(wrong(message));
         }
         let text = (self.request.read)(file).map_err(|e| {
+            let hint = if files::was_pattern(&e) {
+                "name each file"
+            } else {
+                "name a pipeline file, such as pipelines/quickstart.yaml"
+            };
             let message = format!("cannot read `{}`: {e}", file.display());
-            Problem::new(at, "", message)
-                .hint("name a pipeline file, such as pipelines/quickstart.yaml")
+            Problem::new(at, "", message).hint(hint)
         })?;
         self.count(What::Bytes, text.len() as u64, at)?;
         let source = self.sources.len();
@@ -475,9 +479,14 @@ fn check_top_level(root: &Node) -> Result<(), Problem> {
     for (key, _) in entries {
         if !TOP_LEVEL.contains(&key.text.as_str()) {
             let message = format!("unknown field `{}`", key.text);
-            return Err(
-                Problem::new(key.pos, "", message).hint(suggest(&key.text, TOP_LEVEL, "fields"))
-            );
+            let hint = match key.text.as_str() {
+                "cache" | "root" | "reports" => {
+                    "`--root DIR` on the command line names the folder that holds cache/ and reports/"
+                        .to_owned()
+                }
+                typed => suggest(typed, TOP_LEVEL, "fields"),
+            };
+            return Err(Problem::new(key.pos, "", message).hint(hint));
         }
     }
     Ok(())

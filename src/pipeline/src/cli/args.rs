@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::Fatal;
 pub use super::masks::MasksArgs;
+use super::{Fatal, root};
 use crate::history::History;
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
@@ -212,15 +212,19 @@ impl FileArgs {
 }
 
 /// The file of the last run in this folder, and the folder.
-fn last_file(root: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
-    let last = History::open(&root.join("cache")).last();
+fn last_file(folder: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
+    root::check(folder, Some(folder), root::Use::Look)?;
+    let last = History::open(&folder.join("cache")).last();
     let last = last.ok_or_else(|| {
         Fatal::usage(
-            format!("no run is on record in `{}`", root.join("cache").display()),
+            format!(
+                "no run is on record in `{}`",
+                folder.join("cache").display()
+            ),
             "name the pipeline file: -f pipelines/quickstart.yaml",
         )
     })?;
-    Ok((PathBuf::from(last.header.file), Some(root.to_owned())))
+    Ok((PathBuf::from(last.header.file), Some(folder.to_owned())))
 }
 
 /// `pipeline explain`.

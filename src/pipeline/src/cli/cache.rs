@@ -12,11 +12,22 @@ use store::{Broken, Key, Progress, Store};
 
 use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
 use super::session::{Access, Session};
-use super::{Exit, Fatal, gc, print, print_as, say, scrub, stored};
+use super::{Exit, Fatal, gc, print, print_as, root, say, scrub, stored};
 
 /// Runs a subcommand.
 pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
+    root::check(&args.root, Some(&args.root), root::Use::Look)?;
     let folder = args.root.join("cache");
+    let looks = matches!(
+        args.command,
+        CacheCommand::Ls(_) | CacheCommand::Du | CacheCommand::Verify | CacheCommand::Gc(_)
+    );
+    if looks && !folder.exists() {
+        say(&format!(
+            "note: there is no cache in `{}` (--root)",
+            args.root.display()
+        ));
+    }
     match &args.command {
         CacheCommand::Ls(ls) => list(&Store::open_read_only(&folder)?, ls.json),
         CacheCommand::Du => Ok(usage(&Store::open_read_only(&folder)?)),
@@ -214,7 +225,7 @@ fn export_archive(root: &Path, stages: &FileStages, to: &Path) -> Result<Exit, F
 }
 
 fn import_archive(store: &Store, from: &Path) -> Result<Exit, Fatal> {
-    let file = File::open(from).map_err(|e| {
+    let file = files::open(from).map_err(|e| {
         Fatal::usage(
             format!("cannot read `{}`: {e}", from.display()),
             "name an archive that `pipeline cache export` has written",

@@ -6,7 +6,7 @@ use std::path::Path;
 use store::Store;
 
 use super::args::DoctorArgs;
-use super::{Exit, Fatal, print, worker};
+use super::{Exit, Fatal, print, root, worker};
 use crate::run::Supervisor;
 
 /// Below this much free disk a run is likely to fail.
@@ -131,6 +131,9 @@ fn processes() -> Line {
 }
 
 fn cache_check(root: &Path) -> Vec<Line> {
+    if let Err(fatal) = root::check(root, Some(root), root::Use::Begin) {
+        return vec![bad("cache", fatal.message, fatal.hint)];
+    }
     let folder = root.join("cache");
     let store = match Store::open(&folder) {
         Ok(store) => store,

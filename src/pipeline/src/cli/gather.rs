@@ -68,9 +68,28 @@ pub fn files(listing: Listing, field: &str, path: &Path) -> Result<(Files, LeftO
         }
         Listing::All if path.is_dir() => all(all_files(path)?),
         Listing::File | Listing::All if path.is_file() => all(vec![(String::new(), path.into())]),
-        Listing::File | Listing::All => {
-            Err(format!("there is no file `{}` ({field})", path.display()))
-        }
+        Listing::File | Listing::All => Err(no_file(field, path)),
+    }
+}
+
+fn no_file(field: &str, path: &Path) -> String {
+    let shown = path.display();
+    if path.exists() {
+        let what = if path.is_dir() {
+            "a folder"
+        } else {
+            "no regular file"
+        };
+        format!("`{shown}` is {what}, and a file is expected ({field})")
+    } else if files::is_pattern(path) {
+        let whole = if field == "files" {
+            "name each file, or a folder for all files in it"
+        } else {
+            "name the file"
+        };
+        format!("`{shown}` {} ({field})\nhint: {whole}", files::NOT_EXPANDED)
+    } else {
+        format!("there is no file `{shown}` ({field})")
     }
 }
 

@@ -29,7 +29,11 @@ pub fn gc(store: &Store, root: &Path, args: &GcArgs) -> Result<Exit, Fatal> {
         if file.exists() {
             keep.extend(needed(store, root, file));
         } else if named.contains(file) {
-            let message = format!("there is no file `{}`", file.display());
+            let message = if files::is_pattern(file) {
+                format!("`{}` {}", file.display(), files::NOT_EXPANDED)
+            } else {
+                format!("there is no file `{}`", file.display())
+            };
             return Err(Fatal::usage(message, "nothing was removed"));
         } else {
             say(&format!(

@@ -27,7 +27,7 @@ fn hint(pipeline: &Pipeline, kind: &Kind) -> Option<String> {
     else {
         return None;
     };
-    if sam.weights.is_file() {
+    if sam.weights.exists() || files::is_pattern(&sam.weights) {
         return None;
     }
     let PublishedSam { file, size, url } = sam.model.published()?;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use store::{Key, Store};
 
 use super::args::LogArgs;
-use super::{Exit, Fatal, print, say};
+use super::{Exit, Fatal, print, root, say};
 use crate::history::{History, Past, Status};
 
 /// Prints a stage's log; with `--follow` until the run has ended or the stage has.
 pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
+    root::check(&args.root, Some(&args.root), root::Use::Look)?;
     let cache = args.root.join("cache");
     let store = Store::open_read_only(&cache)?;
     let history = History::open(&cache);

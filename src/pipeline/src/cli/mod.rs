@@ -31,6 +31,7 @@ mod place;
 mod plan;
 mod publish;
 mod recording;
+mod root;
 mod run;
 mod runs;
 mod schema;
@@ -120,7 +121,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Plan(args) => plan::plan(args),
         Command::Explain(args) => explain::explain(args),
-        Command::Runs(args) => Ok(runs::runs(args)),
+        Command::Runs(args) => runs::runs(args),
         Command::Show(args) => runs::show(args),
         Command::Diff(args) => diff::diff(args),
         Command::Log(args) => log::log(args),

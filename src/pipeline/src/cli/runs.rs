@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{RunsArgs, ShowArgs};
 use super::plan::duration;
-use super::{Exit, Fatal, print, print_as, say};
+use super::{Exit, Fatal, print, print_as, root, say};
 use crate::history::{End, Git, History, HistoryError, Past, StageEnd, Status};
 
 impl From<HistoryError> for Fatal {
@@ -17,7 +17,8 @@ impl From<HistoryError> for Fatal {
 }
 
 /// Lists runs, newest first.
-pub fn runs(args: &RunsArgs) -> Exit {
+pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
+    root::check(&args.root, Some(&args.root), root::Use::Look)?;
     let history = History::open(&args.root.join("cache"));
     let newest = history.ids().iter().rev();
     let known = newest.filter_map(|id| match history.read(id) {
@@ -41,7 +42,7 @@ pub fn runs(args: &RunsArgs) -> Exit {
             &if args.json { json_of(past) } else { line(past) },
         );
     }
-    Exit::Done
+    Ok(Exit::Done)
 }
 
 fn is_of(past: &Past, file: &Path) -> bool {
@@ -111,6 +112,7 @@ fn json_of(past: &Past) -> String {
 
 /// Shows one run in full.
 pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
+    root::check(&args.root, Some(&args.root), root::Use::Look)?;
     let history = History::open(&args.root.join("cache"));
     let past = history.read(history.find(&args.run)?)?;
     print_as(

@@ -11,7 +11,7 @@ use store::{Ahead, Store, StoreError};
 use super::args::PipelineArgs;
 use super::gather::{self, Gathered};
 use super::past::CachedPast;
-use super::{Fatal, inside, say, worker};
+use super::{Fatal, inside, root, say, worker};
 use crate::plan::{self, Outside, Plan, World};
 use crate::run::find_program;
 
@@ -60,6 +60,7 @@ impl Session {
         let here = std::env::current_dir()
             .map_err(|e| Fatal::failed(format!("the working folder is gone: {e}"), ""))?;
         let root = spec::normal(&here.join(root));
+        root::check(&root, args.root.as_deref(), root::Use::Begin)?;
         let ahead = Ahead::begin(&root.join("cache"), &args.file);
         let mut pipeline = load(args)?;
         if !args.quiet {

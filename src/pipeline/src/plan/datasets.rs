@@ -172,6 +172,11 @@ pub(super) fn trouble(owner: Owner, path: &Path, found: &Found) -> Option<String
         Err(why) if owner.is_lr => Some(format!("LR images of {title}: {why}")),
         Ok(_) if owner.is_lr => None,
         _ if own(owner.dataset, Some(found)).is_some() => None,
+        _ if files::is_pattern(&path) => Some(format!(
+            "`{}` {}\nhint: `root:` is the folder that holds the data sets",
+            path.display(),
+            files::NOT_EXPANDED
+        )),
         _ => Some(format!(
             "the data set {title} is missing (`{}`)",
             path.display()

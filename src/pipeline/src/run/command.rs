@@ -310,7 +310,11 @@ fn conclude(status: ExitStatus, stopping: bool, log: &Path) -> Result<(), Failur
 }
 
 fn check_output(full: &Path, shown: &Path) -> Result<(), Failure> {
-    let hint = "an output is a file or a folder that the command writes at this path";
+    let hint = if files::is_pattern(shown) {
+        "patterns are not expanded here: name each file, or a folder that the command writes all of them into"
+    } else {
+        "an output is a file or a folder that the command writes at this path"
+    };
     let wrong = |what: &str| {
         Err(Failure::new(
             format!("the output `{}` {what}", shown.display()),

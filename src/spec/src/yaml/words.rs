@@ -149,3 +149,144 @@ fn hint(kind: &ErrorKind) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of the parser, of the data model of YAML and of programming that say nothing to the writer of a file.
+    const FOREIGN: &[&str] = &[
+        "EOF",
+        "eof",
+        "flow ",
+        "block ",
+        "scalar",
+        "simple key",
+        "mapping value",
+        "sequence",
+        "node",
+        "directive",
+        "stream",
+        "token",
+        "parser",
+        "granit",
+        "::",
+        "from_str",
+        "Option<",
+        "UTF-8 octet",
+        "handle",
+        "resolver",
+    ];
+
+    /// Every kind of error of the parser that carries nothing else.
+    fn all() -> Vec<ErrorKind> {
+        use ErrorKind as E;
+        vec![
+            E::UnexpectedEofFlowSequence,
+            E::UnexpectedEofFlowMapping,
+            E::UnexpectedEofImplicitFlowMapping,
+            E::UnexpectedEofBlockSequence,
+            E::UnexpectedEofBlockMapping,
+            E::UnexpectedEof,
+            E::ExpectedStreamStart,
+            E::DuplicateVersionDirective,
+            E::UnsupportedYamlMajorVersion,
+            E::DuplicateTagDirective,
+            E::ExpectedDocumentStart,
+            E::MissingDocumentEndBeforeDirective,
+            E::AnchorCountOverflow,
+            E::UnknownAnchor,
+            E::ExpectedNodeContent,
+            E::ExpectedBlockMappingKey,
+            E::ExpectedFlowMappingSeparator,
+            E::ExpectedFlowSequenceSeparator,
+            E::ExpectedBlockSequenceEntry,
+            E::UndeclaredTagHandle,
+            E::MultipleDocumentsUnsupported,
+            E::ExpectedTagBang,
+            E::ExpectedTagDirectiveBang,
+            E::InvalidGlobalTagCharacter,
+            E::SimpleKeyExpected,
+            E::InvalidSimpleKey,
+            E::InvalidDocumentEnd,
+            E::InvalidIndentation,
+            E::BomInsideDocument,
+            E::TabNotAllowed,
+            E::TabInBlockIndentation,
+            E::CommentInterceptedScalar,
+            E::ExpectedWhitespace,
+            E::CommentNotSeparated,
+            E::InvalidDirectiveTerminator,
+            E::DirectiveDisallowed,
+            E::MissingYamlVersionSeparator,
+            E::MissingDirectiveName,
+            E::InvalidDirectiveName,
+            E::YamlVersionTooLong,
+            E::MissingYamlVersion,
+            E::InvalidTagDirectiveTerminator,
+            E::InvalidTagTerminator,
+            E::MissingTagUri,
+            E::UnclosedVerbatimTag,
+            E::InvalidTagEscape,
+            E::InvalidTagUtf8LeadingByte,
+            E::InvalidTagUtf8TrailingByte,
+            E::InvalidTagUtf8,
+            E::MissingAnchorOrAliasName,
+            E::MisplacedFlowCollectionEnd,
+            E::RecursionLimitExceeded,
+            E::BlockEntryInFlowCollection,
+            E::BlockSequenceEntryNotAllowed,
+            E::InvalidBlockEntryWhitespace,
+            E::ZeroBlockScalarIndent,
+            E::InvalidBlockScalarHeader,
+            E::TabAtBlockScalarStart,
+            E::InvalidBlockScalarIndent,
+            E::DocumentIndicatorInQuotedScalar,
+            E::UnclosedQuotedScalar,
+            E::TabInIndentation,
+            E::InvalidQuotedScalarIndent,
+            E::InvalidTrailingSingleQuotedScalar,
+            E::InvalidTrailingDoubleQuotedScalar,
+            E::UnknownQuotedScalarEscape,
+            E::InvalidQuotedScalarHexEscape,
+            E::InvalidLowSurrogateHexEscape,
+            E::InvalidLowSurrogate,
+            E::MissingLowSurrogate,
+            E::UnpairedLowSurrogate,
+            E::InvalidUnicodeEscape,
+            E::InvalidFlowScalarIndent,
+            E::PlainScalarStartsWithDashFlowIndicator,
+            E::TabInPlainScalar,
+            E::UnexpectedEndOfPlainScalar,
+            E::MappingKeyNotAllowed,
+            E::FlowMappingValueAdjacentCollection,
+            E::InvalidMappingValueWhitespace,
+            E::InvalidColonPlacement,
+            E::MappingValueNotAllowed,
+            E::UnexpectedCharacter { character: '@' },
+            E::RecursionLimitExceeded,
+            E::UnclosedFlowCollection { open: '[' },
+            E::MismatchedFlowCollectionEnd {
+                open: '[',
+                close: '}',
+            },
+            E::Custom("use from_str_multiple or Option<String>".to_owned()),
+            E::InputDecoding {
+                message: "from_reader".to_owned(),
+            },
+        ]
+    }
+
+    #[test]
+    fn no_words_of_the_parser_are_shown() {
+        for kind in all() {
+            let (message, hint) = explain(&kind);
+            let text = format!("{message} {hint}").replace("a block of text", "");
+            for word in FOREIGN {
+                assert!(!text.contains(word), "{kind:?}: {text}");
+            }
+            assert_ne!(message, kind.to_string(), "{kind:?}");
+            assert!(!message.is_empty() && !message.ends_with('.'));
+        }
+    }
+}

@@ -17,7 +17,7 @@ use store::Store;
 use self::compare::{Metric, Parameter, metrics, parameters};
 use self::schedule::{Schedules, schedules, trainings};
 use super::args::DiffArgs;
-use super::{Exit, Fatal, print, print_json};
+use super::{Exit, Fatal, print, print_json, root};
 use crate::history::{History, Keys};
 
 /// All that is said of two runs.
@@ -39,6 +39,7 @@ struct Comparison {
 
 /// Compares two runs.
 pub fn diff(args: &DiffArgs) -> Result<Exit, Fatal> {
+    root::check(&args.root, Some(&args.root), root::Use::Look)?;
     let cache = args.root.join("cache");
     let store = Store::open_read_only(&cache)?;
     let history = History::open(&cache);

@@ -176,6 +176,10 @@ fn check(mask: &Mask) -> Result<(), Fatal> {
     }
     match (sam.weights.is_file(), sam.model.published()) {
         (true, _) => Ok(()),
+        (false, _) if files::is_pattern(&sam.weights) => Err(Fatal::usage(
+            format!("`{}` {}", sam.weights.display(), files::NOT_EXPANDED),
+            "name the file",
+        )),
         (false, published) => Err(Fatal::failed(
             format!("there is no file `{}`", sam.weights.display()),
             published.map_or(String::new(), |p| {

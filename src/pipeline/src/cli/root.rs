@@ -1,0 +1,119 @@
+//! Whether the folder that `--root` names, or the pipeline file's own, can hold a cache: what is wrong is said of itself,
+//! before anything is looked for in it.
+//! Unaware of what is in a cache.
+//!
+//! ```text
+//!   --root DIR ── there? a folder? no cache itself? ──> DIR/cache ── a folder? ours or empty? ──> the store
+//! ```
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::Fatal;
+
+/// What a command does with the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It looks for what was made there: the folder must be there.
+    Look,
+    /// It may be the first: a folder that is missing is made, if the one around it is there.
+    Begin,
+}
+
+/// The root, looked at; `given` is what `--root` says.
+pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Fatal> {
+    let shown = given.unwrap_or(root).display();
+    let from = if given.is_some() { " (--root)" } else { "" };
+    let name = format!("`{shown}`{from}");
+    match fs::metadata(root) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => {
+            let message = format!("{name} is not a folder");
+            return Err(Fatal::usage(message, EXPECTED));
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return missing(root, &name, what_for);
+        }
+        Err(e) => return Err(unreachable(&name, &e)),
+    }
+    if given.is_some() && is_cache(root) {
+        let above = match given.and_then(|g| g.to_str()) {
+            Some("." | "./") | None => "..".to_owned(),
+            Some(text) => match text.trim_end_matches('/').rsplit_once('/') {
+                Some((above, _)) => format!("{above}/"),
+                None => ".".to_owned(),
+            },
+        };
+        let message = format!("{name} is a cache, not the folder that holds one");
+        let hint = format!("write `--root {above}`");
+        return Err(Fatal::usage(message, hint));
+    }
+    check_cache(&root.join("cache"))
+}
+
+const EXPECTED: &str = "`--root` is the folder that holds cache/ and reports/";
+
+fn missing(root: &Path, name: &str, what_for: Use) -> Result<(), Fatal> {
+    if fs::symlink_metadata(root).is_ok() {
+        let message = format!("{name} is a link that leads nowhere");
+        return Err(Fatal::usage(message, EXPECTED));
+    }
+    if files::is_pattern(root) {
+        let message = format!("{name} {}", files::NOT_EXPANDED);
+        return Err(Fatal::usage(message, EXPECTED));
+    }
+    let above = root.parent().unwrap_or(Path::new(""));
+    if what_for == Use::Begin && (above.as_os_str().is_empty() || above.is_dir()) {
+        return Ok(());
+    }
+    let message = format!("there is no folder {name}");
+    Err(Fatal::usage(
+        message,
+        format!("{EXPECTED}: check the spelling"),
+    ))
+}
+
+fn unreachable(name: &str, error: &std::io::Error) -> Fatal {
+    let hint = match error.kind() {
+        ErrorKind::PermissionDenied => "check the owner and mode of the folders above it",
+        ErrorKind::NotADirectory => "something in this path is a file, not a folder",
+        _ => EXPECTED,
+    };
+    Fatal::usage(format!("cannot look into {name}: {error}"), hint)
+}
+
+/// Whether this is the cache folder itself.
+fn is_cache(folder: &Path) -> bool {
+    let format = files::read_to_string(&folder.join("format"), 80);
+    format.is_ok_and(|text| text.starts_with("pipeline cache "))
+}
+
+fn check_cache(cache: &Path) -> Result<(), Fatal> {
+    let name = format!("`{}`", cache.display());
+    let instead = "move it away, or name another folder with `--root`";
+    match fs::metadata(cache) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => {
+            let message = format!("cannot create {name}: it is there and is not a folder");
+            return Err(Fatal::failed(message, instead));
+        }
+        Err(_) if fs::symlink_metadata(cache).is_ok_and(|m| m.is_symlink()) => {
+            let message = format!("{name} is a link that cannot be followed");
+            let hint = "make the folder that it leads to, or remove the link";
+            return Err(Fatal::usage(message, hint));
+        }
+        Err(_) => return Ok(()),
+    }
+    // A disk of its own was put there for it, whatever else that holds.
+    let device = |path: Option<&Path>| Some(fs::metadata(path?).ok()?.dev());
+    let is_mounted = device(Some(cache)) != device(cache.parent());
+    match store::foreign(cache) {
+        Some(found) if !is_mounted => Err(Fatal::usage(
+            format!("{name} is not a cache: it holds `{found}` and nothing of this program"),
+            instead,
+        )),
+        _ => Ok(()),
+    }
+}
