@@ -41,6 +41,8 @@ mod images;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod order;

@@ -35,8 +35,8 @@ pub fn decode_mask_json(
         reason,
     };
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let records: Records =
-        serde_json::from_slice(&standard(text)).map_err(|error| malformed(error.to_string()))?;
+    let records: Records = serde_json::from_slice(&standard(text))
+        .map_err(|error| malformed(files::reason(&error)))?;
     if records.images > 1 {
         let reason = format!(
             "it describes {} images, and one is expected",

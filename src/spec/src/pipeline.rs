@@ -107,13 +107,19 @@ impl Pipeline {
     ///
     /// Errors name all problems found in the step that failed, each with file, line and column.
     pub fn load(request: &Request<'_>) -> Result<Self, SpecError> {
-        Self::load_within(request, Limits::default())
+        Self::load_within(request, Limits::default(), &|_| true)
     }
 
-    /// The same within other limits.
-    pub fn load_within(request: &Request<'_>, limits: Limits) -> Result<Self, SpecError> {
+    /// The same within other limits. `own` says of a file whether it lies in the project: lines of others are not shown
+    /// in errors, since a name or a link may lead to any file of the machine.
+    pub fn load_within(
+        request: &Request<'_>,
+        limits: Limits,
+        own: &dyn Fn(&Path) -> bool,
+    ) -> Result<Self, SpecError> {
         let mut loader = Loader {
             request,
+            own,
             meter: Meter::new(limits),
             sources: Vec::new(),
             included: BTreeMap::new(),
@@ -150,6 +156,7 @@ fn index_of<'a>(stages: impl Iterator<Item = &'a Stage>) -> Index<'a> {
 
 struct Loader<'a> {
     request: &'a Request<'a>,
+    own: &'a dyn Fn(&Path) -> bool,
     meter: Meter,
     sources: Vec<(String, String)>,
     /// What each included file says, with what it includes itself: it is read once, however often it is named.
@@ -252,9 +259,12 @@ impl Loader<'_> {
         self.count(What::Bytes, text.len() as u64, at)?;
         let source = self.sources.len();
         let root = yaml::read(&text, source, &self.meter);
-        self.sources.push((file.display().to_string(), text));
-        let root = root.map_err(|e| Problem::new(e.pos, "", e.message).hint(e.hint))?;
-        check_top_level(&root)?;
+        let shows = is_pipeline_text(file, &text) && (self.own)(file);
+        let shown = if shows { text } else { String::new() };
+        self.sources.push((file.display().to_string(), shown));
+        let root = root.map_err(|e| Problem::new(e.pos, "", e.message).hint(e.hint));
+        let checked = root.and_then(|root| check_top_level(&root).map(|()| root));
+        let root = checked.map_err(|problem| if shows { problem } else { alone(&problem) })?;
         open.push(file.to_owned());
         let merged = self.include(root, file, open);
         open.pop();
@@ -467,6 +477,27 @@ fn check_labels(
 
 pub(crate) const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
 pub(crate) const STAGE_LEVEL: &[&str] = &["each", "resources"];
+
+/// Whether a text is one that a person may have written as a pipeline file, by its name or one of its lines.
+fn is_pipeline_text(file: &Path, text: &str) -> bool {
+    let is_named = file
+        .extension()
+        .is_some_and(|e| ["yaml", "yml"].iter().any(|y| e.eq_ignore_ascii_case(y)));
+    let begins = |line: &str| {
+        let key = line.split_once(':').map(|(key, _)| key);
+        key.is_some_and(|key| TOP_LEVEL.contains(&key))
+    };
+    let is_text = !text.contains('\0');
+    is_text && (is_named || text.lines().any(begins))
+}
+
+/// What is wrong with a file that is perhaps none of ours: the place and the reason, without its words.
+fn alone(problem: &Problem) -> Problem {
+    let message = files::reason(&problem.message);
+    Problem::new(problem.pos, "", message).hint(
+        "a pipeline file has `stages:`, `vars:` or `include:`; lines of files outside the project are not shown",
+    )
+}
 
 fn check_top_level(root: &Node) -> Result<(), Problem> {
     let Some(entries) = root.entries() else {

@@ -335,7 +335,13 @@ fn refuse<T>(what: String) -> Result<T> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(error: io::Error) -> StoreError {
-    StoreError::Archive {
-        what: error.to_string(),
-    }
+    // What `tar` says quotes the file, which may be any other one.
+    let what = match (error.raw_os_error(), error.kind()) {
+        (Some(_), _) => error.to_string(),
+        (None, io::ErrorKind::UnexpectedEof) => "it is cut short".to_owned(),
+        (None, _) => {
+            "it is no archive that `pipeline cache export` has written, or damaged".to_owned()
+        }
+    };
+    StoreError::Archive { what }
 }

@@ -142,7 +142,7 @@ fn unreadable(line: &[u8], error: &serde_json::Error) -> String {
     }
     match serde_json::from_slice(line) {
         Ok(Version { format }) if format != RECORD_FORMAT => other_format(format),
-        _ => format!("it cannot be read: {error}"),
+        _ => format!("it cannot be read: {}", files::reason(error)),
     }
 }
 

@@ -62,7 +62,7 @@ impl Session {
         let root = spec::normal(&here.join(root));
         root::check(&root, args.root.as_deref(), root::Use::Begin)?;
         let ahead = Ahead::begin(&root.join("cache"), &args.file);
-        let mut pipeline = load(args)?;
+        let mut pipeline = load(args, &root)?;
         if !args.quiet {
             for warning in &pipeline.warnings {
                 say(&format!("warning: {warning}"));
@@ -196,7 +196,17 @@ fn writable(ahead: Ahead, cache: &Path) -> Result<(Store, Option<StoreError>), F
     }
 }
 
-fn load(args: &PipelineArgs) -> Result<Pipeline, Fatal> {
+/// Whether a file lies in the project, wherever links lead.
+fn is_own(file: &Path, root: &Path, main: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let Some(file) = real(file) else { return false };
+    [real(root), real(&root_of(main))]
+        .into_iter()
+        .flatten()
+        .any(|folder| file.starts_with(folder))
+}
+
+fn load(args: &PipelineArgs, root: &Path) -> Result<Pipeline, Fatal> {
     let env = std::env::vars_os()
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .collect();
@@ -208,7 +218,8 @@ fn load(args: &PipelineArgs) -> Result<Pipeline, Fatal> {
         overrides: &args.overrides,
         read: &read,
     };
-    Pipeline::load_within(&request, limits).map_err(|e| Fatal::usage(e.to_string(), ""))
+    let own = |file: &Path| is_own(file, root, &args.file);
+    Pipeline::load_within(&request, limits, &own).map_err(|e| Fatal::usage(e.to_string(), ""))
 }
 
 /// How large a pipeline may be here.

@@ -123,7 +123,7 @@ fn ask(worker: &Path) -> Result<WorkerFacts, Fatal> {
         ));
     }
     serde_json::from_slice(&output.stdout)
-        .map_err(|e| wrong(format!("its facts cannot be read: {e}")))
+        .map_err(|e| wrong(format!("its facts cannot be read: {}", files::reason(&e))))
 }
 
 fn checked(facts: WorkerFacts, worker: &Path) -> Result<WorkerFacts, Fatal> {

@@ -26,7 +26,7 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Work
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, WorkError> {
     let text = std::fs::read_to_string(path).map_err(|e| WorkError::io("read", path, &e))?;
     serde_json::from_str(&text).map_err(|e| {
-        let message = format!("cannot read `{}`: {e}", path.display());
+        let message = format!("cannot read `{}`: {}", path.display(), ::files::reason(&e));
         WorkError::new(
             message,
             "it was written by another version: run its stage again with --force",

@@ -288,11 +288,12 @@ fn number_in(
 /// A file of published values.
 fn read(path: &Path) -> Result<Vec<Entry>, ReportError> {
     let (header, rows) = records(path)?;
-    let columns = header.iter().map(meaning).collect::<Result<Vec<_>, _>>();
-    let columns = columns.map_err(|why| wrong(path, 1, why))?;
+    // First what makes it such a file: nothing of another one is quoted.
     if !header.iter().any(|name| name == "psnr_db") {
         return Err(wrong(path, 1, "there is no column `psnr_db`".into()));
     }
+    let columns = header.iter().map(meaning).collect::<Result<Vec<_>, _>>();
+    let columns = columns.map_err(|why| wrong(path, 1, why))?;
     let entry = |row: &csv::StringRecord| {
         let value = number_in(path, &header, row, "psnr_db")?;
         let value = value.ok_or_else(|| wrong(path, line(row), "`psnr_db` is empty".into()))?;

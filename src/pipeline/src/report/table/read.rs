@@ -178,5 +178,5 @@ pub(in crate::report) fn read_json<T: serde::de::DeserializeOwned>(
         why,
     };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-    serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))
+    serde_json::from_str(&text).map_err(|e| wrong(files::reason(&e)))
 }
