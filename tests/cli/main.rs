@@ -35,6 +35,9 @@ mod digests;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+#[path = "../fuzz.rs"]
+mod fuzzer;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod images;
@@ -61,6 +64,8 @@ mod robustness;
 #[cfg(test)]
 #[path = "../rounds.rs"]
 mod rounds;
+#[cfg(test)]
+mod said;
 #[cfg(test)]
 mod sam;
 #[cfg(test)]

@@ -66,6 +66,45 @@ impl Job {
     pub const DONE: &'static str = "done.json";
     /// File name, within `state`, of the number that the worker's process has outside its PID namespace.
     pub const PROCESS: &'static str = "process";
+    /// The most bytes of a job file.
+    pub const LONGEST: u64 = 16 << 20;
+
+    /// The most threads: what a stage asks for is bounded below it, and no machine has as many cores.
+    const MOST_THREADS: usize = 8192;
+
+    /// The job in the text of a file, or why there is none that can be done.
+    pub fn decode(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let other = |found: u32| format!("its format is {found}, this worker reads {JOB_FORMAT}");
+        let job = serde_json::from_str::<Self>(text).map_err(|e| {
+            // The fields of another version may be others.
+            match serde_json::from_str(text) {
+                Ok(Version { format }) if format != JOB_FORMAT => other(format),
+                _ => files::reason(&e),
+            }
+        })?;
+        let most = Self::MOST_THREADS;
+        if job.format != JOB_FORMAT {
+            return Err(other(job.format));
+        }
+        if !(1..=most).contains(&job.threads) {
+            return Err(format!(
+                "`threads` is {}, expected 1 to {most}",
+                job.threads
+            ));
+        }
+        if !job.checkpoint_seconds.is_finite() || job.checkpoint_seconds < 0.0 {
+            return Err(format!(
+                "`checkpoint_seconds` is {}",
+                job.checkpoint_seconds
+            ));
+        }
+        Ok(job)
+    }
+
     /// Folder, within `state`, where a training leaves the state it ended with.
     pub const LAST: &'static str = "last";
 }

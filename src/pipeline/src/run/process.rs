@@ -2,17 +2,17 @@
 //! nothing else.
 //! Unaware of what the stage computes; it passes a job file and reads events.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
-use spec::{Device, Event, Job, Kind, Said};
+use spec::{Device, Event, Job, Kind};
 use store::Facts;
 
 use super::child::{self, Passed, Target, Watched};
+use super::said::read_events;
 use super::supervisor::Tag;
 use super::{Executor, Failure, OnEvent, OnEventOf, Stop, Supervisor, Task};
 
@@ -188,43 +188,6 @@ fn write_job(task: &Task<'_>) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// Reads events until the worker closes its output; returns the last one of each job. Notes and lines that
-/// are no events go to the log.
-fn read_events(
-    stdout: Option<ChildStdout>,
-    log: &Path,
-    on_event: &OnEventOf<'_>,
-) -> BTreeMap<usize, Event> {
-    let mut last = BTreeMap::new();
-    let lines = stdout
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines());
-    for line in lines.map_while(Result::ok) {
-        match serde_json::from_str::<Said>(&line) {
-            Ok(Said {
-                job,
-                event: event @ (Event::Failed(_) | Event::Done { .. }),
-            }) => drop(last.insert(job, event)),
-            Ok(Said { job, event }) => {
-                if let Event::Note { message } = &event {
-                    append(log, &format!("note: {message}"));
-                }
-                on_event(job, event);
-            }
-            Err(_) => append(log, &line),
-        }
-    }
-    last
-}
-
-fn append(log: &Path, line: &str) {
-    // The log is a convenience; a full disk shows up where results are written.
-    let _ = std::fs::OpenOptions::new()
-        .append(true)
-        .open(log)
-        .and_then(|mut f| writeln!(f, "{line}"));
-}
-
 /// What the last event and the exit status mean together.
 fn conclude(
     last: Option<Event>,
@@ -269,7 +232,7 @@ fn died(status: ExitStatus, kind: &Kind) -> Failure {
 /// Exit 0 is not success: the worker must have recorded that it ended as planned.
 fn check_done(task: &Task<'_>) -> Result<(), Failure> {
     let path = task.ticket.state().join(Job::DONE);
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let text = files::read_to_string(&path, 1 << 16).unwrap_or_default();
     let done: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     if done.get("key").and_then(|k| k.as_str()) == Some(task.job.key.as_str()) {
         return Ok(());

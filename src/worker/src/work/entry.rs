@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use spec::kinds::Segmenter;
-use spec::{Device, Event, JOB_FORMAT, Job, Kind};
+use spec::{Device, Event, Job, Kind};
 
 use super::gpu_memory::GpuWatch;
 use super::reporter::Reporter;
@@ -204,15 +204,8 @@ fn read_job(path: &Path) -> Result<Job, WorkError> {
             "jobs are written by `pipeline run` of the same version",
         )
     };
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-    let job: Job = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-    if job.format == JOB_FORMAT {
-        return Ok(job);
-    }
-    Err(wrong(format!(
-        "its format is {}, this worker reads {JOB_FORMAT}",
-        job.format
-    )))
+    let text = ::files::read_to_string(path, Job::LONGEST).map_err(|e| wrong(e.to_string()))?;
+    Job::decode(&text).map_err(wrong)
 }
 
 fn set_up(job: &Job) -> Result<(), WorkError> {

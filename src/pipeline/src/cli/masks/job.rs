@@ -2,7 +2,7 @@
 //! Unaware of what becomes of the masks.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
@@ -14,6 +14,7 @@ use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
 use super::{Picture, cannot};
 use crate::cli::args::DeviceChoice;
 use crate::cli::{Fatal, say, worker};
+use crate::run::next_line;
 
 /// A folder that is there while this lives.
 pub struct Folder(PathBuf);
@@ -80,7 +81,8 @@ pub fn run(
 /// Says what the worker says; its last event.
 fn follow(out: ChildStdout) -> Option<Event> {
     let mut last = None;
-    for line in BufReader::new(out).lines().map_while(Result::ok) {
+    let mut out = BufReader::new(out);
+    while let Some(line) = next_line(&mut out) {
         match serde_json::from_str::<Said>(&line).map(|said| said.event) {
             Ok(Event::Note { message }) => say(&message),
             Ok(Event::Progress { step, total, .. }) => say(&format!("picture {step} of {total}")),
