@@ -134,8 +134,13 @@ pub(crate) fn expand(
     expander.problems.or(())?;
     expander.unread.or(())?;
     let mut done = expander.done;
-    let all = names.iter().filter_map(|name| done.remove(name));
-    Ok(all.flatten().collect())
+    let mut lists = names.iter().filter_map(|name| done.remove(name));
+    // The first list, which may be all there is, is gone on with instead of being copied.
+    let mut all = lists.next().unwrap_or_default();
+    for mut list in lists {
+        all.append(&mut list);
+    }
+    Ok(all)
 }
 
 struct Expander<'a, 'r> {
@@ -615,7 +620,8 @@ const TOO_MANY: &str = "these exclusions are more than can be compared with so m
 /// All combinations but those left out, the last dimension fastest; one empty combination without dimensions.
 fn grid(dimensions: &[Vec<Row>], size: usize, excluded: &[bool]) -> Vec<Row> {
     let row = |mut at: usize| {
-        let mut row = Row::new();
+        let axes = dimensions.iter().filter_map(|rows| rows.first());
+        let mut row = Row::with_capacity(axes.map(Vec::len).sum());
         for dimension in dimensions.iter().rev() {
             row.extend(dimension[at % dimension.len()].iter().rev().cloned());
             at /= dimension.len();

@@ -17,12 +17,17 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
     if args.pipeline.json {
         print_json(&json_lines(&session, &plan));
     } else {
-        print(&text(&session, &plan, args));
+        show(&session, &plan, args);
     }
+    // The process ends here: to free a million stages one by one would take a while for nothing.
+    std::mem::forget((session, plan));
     Ok(Exit::Done)
 }
 
-fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
+/// Text is printed in pieces of about this size: all of a large plan's would take as much memory as its stages.
+const PIECE: usize = 1 << 20;
+
+fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
     let PipelineArgs { quiet, verbose, .. } = args.pipeline;
     let (fresh, stale, blocked) = plan.counts();
     let mut out = format!(
@@ -56,6 +61,10 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
         if !quiet || planned.verdict != Verdict::Fresh {
             let cause = cause(session, plan, planned, &causes);
             out += &line(session, planned, width, verbose, &estimates, cause);
+            if out.len() > PIECE {
+                print(&out);
+                out.clear();
+            }
         }
     }
     if stale > 0 {
@@ -70,7 +79,7 @@ fn text(session: &Session, plan: &Plan, args: &PlanArgs) -> String {
     for line in secrets::missing(&session.pipeline, plan) {
         out += &format!("warning: {line}\n");
     }
-    out
+    print(&out);
 }
 
 fn line(

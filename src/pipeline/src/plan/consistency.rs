@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use spec::{Edge, Pipeline};
 use store::Key;
 
-use super::{Made, Past, Planned, Stored, Verdict, World};
+use super::{Known, Made, Past, Stored, Verdict, World};
 
 /// What is known of the whole ones among these stages.
 pub(super) fn made(
@@ -50,7 +50,7 @@ pub(super) fn unsure(
     at: usize,
     verdict: &Verdict,
     made: &BTreeMap<usize, Made>,
-    planned: &BTreeMap<usize, Planned>,
+    planned: &Known,
     world: &World<'_>,
 ) -> Vec<usize> {
     let says = made.get(&at).is_some_and(|made| made.consumed.is_some());
@@ -58,7 +58,7 @@ pub(super) fn unsure(
         return Vec::new();
     }
     let is_open = |at: &usize| {
-        let input = planned.get(at);
+        let input = planned.get(*at);
         input.is_some_and(|p| p.verdict != Verdict::Fresh || !p.unsure.is_empty())
     };
     let inputs = pipeline.stages[at].inputs.iter().map(|edge| edge.stage);

@@ -128,7 +128,10 @@ pub(super) fn manifest(
     if stage.kind.uses_torch() {
         lines.put("numerics", numerics);
     }
-    let mut text = format!("stage {} {}\n", stage.kind.name(), version(&stage.kind));
+    let first = format!("stage {} {}\n", stage.kind.name(), version(&stage.kind));
+    let size = |(path, value): (&String, &String)| path.len() + value.len() + 2;
+    let mut text = String::with_capacity(first.len() + lines.0.iter().map(size).sum::<usize>());
+    text += &first;
     for (path, value) in lines.0 {
         for part in [path.as_str(), "\t", &value, "\n"] {
             text.push_str(part);

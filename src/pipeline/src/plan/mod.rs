@@ -153,6 +153,15 @@ pub struct Planned {
     pub kept: Vec<usize>,
 }
 
+/// What is planned so far, by stage.
+struct Known(Vec<Option<Planned>>);
+
+impl Known {
+    fn get(&self, at: usize) -> Option<&Planned> {
+        self.0.get(at)?.as_ref()
+    }
+}
+
 /// All stages in an order in which they can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -165,15 +174,15 @@ pub struct Plan {
 impl Plan {
     /// Plans the wanted stages and all they depend on.
     pub fn new(pipeline: &Pipeline, wanted: &BTreeSet<usize>, world: &World<'_>) -> Self {
-        let mut planned: BTreeMap<usize, Planned> = BTreeMap::new();
+        let mut planned = Known(vec![None; pipeline.stages.len()]);
         let order = order::order(pipeline, wanted);
         for &at in &order {
             let stage = with_key(pipeline, at, &planned, world);
-            planned.insert(at, stage);
+            planned.0[at] = Some(stage);
         }
         let known: Vec<(usize, Key)> = order
             .iter()
-            .filter_map(|at| Some((*at, planned.get(at)?.key?)))
+            .filter_map(|at| Some((*at, planned.get(*at)?.key?)))
             .collect();
         let keys: Vec<Key> = known.iter().map(|(_, key)| *key).collect();
         let all_stored = world.past.stored_all(&keys);
@@ -182,7 +191,7 @@ impl Plan {
             let differing = consistency::differing(pipeline, at, &made);
             let judged = verdict::judge(pipeline, at, stored, &differing, &planned, world);
             let unsure = consistency::unsure(pipeline, at, &judged, &made, &planned, world);
-            if let Some(stage) = planned.get_mut(&at) {
+            if let Some(stage) = planned.0.get_mut(at).and_then(Option::as_mut) {
                 stage.verdict = judged;
                 stage.unsure = unsure;
                 if world.keep_consumers && stage.verdict == Verdict::Fresh {
@@ -195,7 +204,10 @@ impl Plan {
             position[at] = Some(n);
         }
         Self {
-            stages: order.iter().filter_map(|at| planned.remove(at)).collect(),
+            stages: order
+                .iter()
+                .filter_map(|at| planned.0[*at].take())
+                .collect(),
             position,
         }
     }
@@ -218,12 +230,7 @@ impl Plan {
 }
 
 /// A stage that is blocked, or one whose key is known and whose verdict is still open: it stands as fresh until judged.
-fn with_key(
-    pipeline: &Pipeline,
-    at: usize,
-    planned: &BTreeMap<usize, Planned>,
-    world: &World<'_>,
-) -> Planned {
+fn with_key(pipeline: &Pipeline, at: usize, planned: &Known, world: &World<'_>) -> Planned {
     let stage = &pipeline.stages[at];
     let missing = verdict::missing(pipeline, stage, planned, world);
     if !missing.is_empty() {
@@ -248,8 +255,8 @@ fn with_key(
     }
 }
 
-fn input_keys(stage: &Stage, planned: &BTreeMap<usize, Planned>) -> Vec<(String, Key)> {
-    let key = |at: usize| planned.get(&at).and_then(|p| p.key);
+fn input_keys(stage: &Stage, planned: &Known) -> Vec<(String, Key)> {
+    let key = |at: usize| planned.get(at).and_then(|p| p.key);
     stage
         .inputs
         .iter()

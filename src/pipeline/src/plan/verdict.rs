@@ -9,7 +9,7 @@ use spec::names::Precision;
 use spec::{Edge, Kind, Pipeline, Stage};
 use store::Digest;
 
-use super::{Listing, Planned, Stored, World, datasets};
+use super::{Known, Listing, Stored, World, datasets};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ const MOST_INPUTS: usize = 6;
 pub(super) fn missing(
     pipeline: &Pipeline,
     stage: &Stage,
-    planned: &BTreeMap<usize, Planned>,
+    planned: &Known,
     world: &World<'_>,
 ) -> Vec<String> {
     let outside = world.outside;
@@ -109,7 +109,7 @@ pub(super) fn missing(
     });
     let blocked = |at: &usize| {
         matches!(
-            planned.get(at).map(|p| &p.verdict),
+            planned.get(*at).map(|p| &p.verdict),
             Some(Verdict::Blocked(_))
         )
     };
@@ -183,7 +183,7 @@ pub(super) fn judge(
     at: usize,
     stored: Stored,
     differing: &[&Edge],
-    planned: &BTreeMap<usize, Planned>,
+    planned: &Known,
     world: &World<'_>,
 ) -> Verdict {
     let stage = &pipeline.stages[at];
@@ -205,6 +205,7 @@ pub(super) fn judge(
         reasons.push(Reason::Forced);
     }
     reasons.extend(forced_input(pipeline, stage, planned));
+    reasons.shrink_to_fit(); // one in most cases, and there may be a million stages
     if reasons.is_empty() {
         Verdict::Fresh
     } else {
@@ -213,30 +214,21 @@ pub(super) fn judge(
 }
 
 /// What is made from a forced stage is made anew too: a number must come from the result that is stored.
-fn forced_input(
-    pipeline: &Pipeline,
-    stage: &Stage,
-    planned: &BTreeMap<usize, Planned>,
-) -> Option<Reason> {
-    let forced = |at: usize| planned.get(&at).is_some_and(|p| p.verdict.is_forced());
+fn forced_input(pipeline: &Pipeline, stage: &Stage, planned: &Known) -> Option<Reason> {
+    let forced = |at: usize| planned.get(at).is_some_and(|p| p.verdict.is_forced());
     let input = stage.inputs.iter().find(|e| forced(e.stage))?;
     Some(Reason::InputForced {
         stage: pipeline.stages[input.stage].name.clone(),
     })
 }
 
-fn absent(
-    pipeline: &Pipeline,
-    at: usize,
-    planned: &BTreeMap<usize, Planned>,
-    past: &dyn Past,
-) -> Vec<Reason> {
+fn absent(pipeline: &Pipeline, at: usize, planned: &Known, past: &dyn Past) -> Vec<Reason> {
     let stage = &pipeline.stages[at];
-    let manifest = planned.get(&at).map_or("", |p| p.manifest.as_str());
+    let manifest = planned.get(at).map_or("", |p| p.manifest.as_str());
     let Some(old) = past.last_manifest(&stage.name) else {
         return vec![Reason::NeverRan];
     };
-    let stale = |at: &usize| !matches!(planned.get(at).map(|p| &p.verdict), Some(Verdict::Fresh));
+    let stale = |at: &usize| !matches!(planned.get(*at).map(|p| &p.verdict), Some(Verdict::Fresh));
     let inputs = stage
         .inputs
         .iter()
