@@ -1,7 +1,7 @@
 //! What a stage asks of the machine: numbers that no machine has are refused with their place; large ones are bounded.
 //! Unaware of what stages compute.
 
-use crate::support::{TINY, Test};
+use crate::support::{LONG, Ran, TINY, Test, files_below, wait_for};
 
 /// `p.yaml` with one stage that has these resources.
 fn with(resources: &str) -> Test {
@@ -93,4 +93,31 @@ fn more_threads_than_the_machine_has_use_for_are_bounded_and_said_once() {
     test.run("run p.yaml --jobs 1000000000")
         .exits(2)
         .says("--jobs");
+}
+
+#[test]
+fn a_stage_that_asks_for_many_threads_stops_soon_when_it_is_asked_to() {
+    let name = "a_stage_that_asks_for_many_threads_stops_soon_when_it_is_asked_to";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let yaml = LONG.replace(
+        "{threads: 1, checkpoint: 0}",
+        "{threads: 1024, checkpoint: 0}",
+    );
+    assert_ne!(yaml, LONG);
+    let test = test.photos().file("p.yaml", yaml);
+    let child = test.command("run p.yaml").spawn().unwrap();
+    wait_for("a checkpoint", || {
+        let files = files_below(&test.path("cache/partial"));
+        files
+            .into_iter()
+            .find(|f| f.extension().is_some_and(|e| e == "safetensors"))
+    });
+    let begin = std::time::Instant::now();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap()).exits(130);
+    let seconds = begin.elapsed().as_secs_f64();
+    assert!(seconds < 20.0, "{seconds}\n{ran}");
 }
