@@ -101,6 +101,29 @@ fn the_committed_schema_is_up_to_date() {
 }
 
 #[test]
+fn the_committed_reference_is_up_to_date_and_has_every_field() {
+    let file = pipelines().join("../docs/reference.md");
+    let committed = std::fs::read_to_string(file).unwrap_or_default();
+    let now = spec::reference();
+    assert!(
+        committed == now,
+        "docs/reference.md is out of date; renew it: \
+         cargo run --release -p pipeline -- schema --reference -o docs/reference.md"
+    );
+    let schema = spec::schema();
+    let types = schema["$defs"].as_object().unwrap();
+    for (name, shape) in types.iter().filter(|(name, _)| *name != "Stage") {
+        for field in shape["properties"].as_object().into_iter().flatten() {
+            assert!(
+                now.contains(&format!("| `{}` |", field.0)),
+                "{name}.{}",
+                field.0
+            );
+        }
+    }
+}
+
+#[test]
 fn misspelt_names_are_refused_at_every_depth() {
     bad("{prepare: {image: x, degrade: {sr: 4}}}");
     bad("{prepare: {images: x, degrade: {st: 4}}}");

@@ -558,6 +558,9 @@ pub struct InitArgs {
     after_help = "Example: pipeline schema -o pipelines/schema.json\n\nA pipeline file names it in a comment, and editors with a YAML language server complete from it:\n  # yaml-language-server: $schema=schema.json"
 )]
 pub struct SchemaArgs {
+    /// The same for people: every field with its default, in Markdown.
+    #[arg(long)]
+    pub reference: bool,
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

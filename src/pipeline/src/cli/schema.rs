@@ -8,7 +8,11 @@ use super::{Exit, Fatal, print, say};
 
 /// Prints the schema, or writes it to a file.
 pub fn schema(args: &SchemaArgs) -> Result<Exit, Fatal> {
-    let text = format!("{:#}\n", spec::schema());
+    let text = if args.reference {
+        spec::reference()
+    } else {
+        format!("{:#}\n", spec::schema())
+    };
     deliver(args.output.as_deref(), &text)?;
     Ok(Exit::Done)
 }
