@@ -205,3 +205,59 @@ fn names_are_found_however_they_are_written() {
     assert_eq!(named(code, "spec"), set(&["Kind", "kinds", "labels"]));
     assert_eq!(named(code, "store"), set(&["Digest", "Key"]));
 }
+
+/// The documents at the top and in docs/.
+fn documents() -> Vec<PathBuf> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folders = [top.clone(), top.join("docs"), top.join("benches")];
+    let entries = folders.iter().flat_map(|f| std::fs::read_dir(f).unwrap());
+    let files = entries.map(|e| e.unwrap().path());
+    files
+        .filter(|p| p.extension().is_some_and(|e| e == "md"))
+        .collect()
+}
+
+#[test]
+fn documents_name_files_that_are_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let shown = document.display();
+        // Changes tell of what was there once.
+        if document.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        let links = text.split("](").skip(1).filter_map(|t| t.split_once(')'));
+        for (link, _) in links {
+            let path = link.split('#').next().unwrap_or_default();
+            if !link.contains("://") && !path.is_empty() {
+                let full = document.parent().unwrap().join(path);
+                assert!(full.exists(), "{shown}: the link `{link}` leads nowhere");
+            }
+        }
+        if document.ends_with("architecture.md") {
+            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "/_.".contains(c)));
+            let paths = words.filter(|w| w.starts_with("src/") || w.starts_with("tests/"));
+            for path in paths.map(|p| p.trim_end_matches(['.', '/'])) {
+                assert!(top.join(path).exists(), "{shown}: there is no `{path}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_is_linked() {
+    let documents = documents();
+    let texts: Vec<String> = documents
+        .iter()
+        .map(|d| std::fs::read_to_string(d).unwrap())
+        .collect();
+    for document in &documents {
+        let name = document.file_name().unwrap().to_string_lossy();
+        let linked = texts.iter().any(|text| text.contains(&format!("{name})")));
+        assert!(
+            linked || name == "README.md" || name == "CHANGELOG.md",
+            "{name} is linked from nowhere"
+        );
+    }
+}
