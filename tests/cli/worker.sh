@@ -23,17 +23,18 @@ if [ -e "fail-$kind" ]; then
     echo '{"event":"failed","message":"asked to fail","hint":"remove the file","interrupted":false}'
     exit 1
 fi
+model='{"architecture":{"imdn":{"scale":2}},"scheme":"train","parameters":1}'
 case $kind in
-prepare) echo '{}' >"$out/pairs.json" ;;
-mask) echo '{}' >"$out/masks.json" ;;
+prepare) echo '{"degrade":{"sr":2},"seed":0,"pairs":[]}' >"$out/pairs.json" ;;
+mask) echo '{"count":4,"images":[]}' >"$out/masks.json" ;;
 pretrained | train | tune)
     echo "weights of $key" >"$out/weights.safetensors"
-    echo '{}' >"$out/model.json"
-    echo 'iteration' >"$out/steps.csv"
+    echo "$model" >"$out/model.json"
+    echo 'iteration,loss,lr,psnr' >"$out/steps.csv"
     ;;
 evaluate)
     printf 'image,psnr,ssim\na,30,0.9\n' >"$out/metrics.csv"
-    echo '{"luma":"unrounded","shave":2,"model":{}}' >"$out/summary.json"
+    echo '{"images":1,"luma":"unrounded","shave":2,"tiling":"official","model":'"$model}" >"$out/summary.json"
     ;;
 esac
 [ -e lie ] || echo "{\"key\":\"$key\"}" >"$state/done.json"

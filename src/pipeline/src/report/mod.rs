@@ -3,7 +3,6 @@
 
 pub mod figure;
 pub mod graph;
-mod mask_list;
 mod plot;
 pub mod robustness;
 pub mod table;

@@ -151,6 +151,15 @@ impl From<CheckpointError> for WorkError {
     }
 }
 
+impl From<artifacts::ArtifactError> for WorkError {
+    fn from(error: artifacts::ArtifactError) -> Self {
+        match &error {
+            artifacts::ArtifactError::Io { what, path, source } => Self::io(what, path, source),
+            _ => Self::new(error.to_string(), error.hint()),
+        }
+    }
+}
+
 impl From<store::StoreError> for WorkError {
     fn from(error: store::StoreError) -> Self {
         Self::new(error.to_string(), error.hint())

@@ -4,28 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use artifacts::{Metrics, Summary};
 use pixels::{Channel, MaskStack, PixelError, Rgb8, score, write_png};
-use serde::Serialize;
 use spec::Job;
 use spec::kinds::{Evaluate, Tiling};
 use spec::names::{Luma, Metric};
 
 use super::entry::FactMap;
 use super::masks::Masks;
-use super::model::{self, Model, ModelCard};
+use super::model::{self, Model};
 use super::pairs::Pairs;
 use super::{Reporter, WorkError, files};
-
-/// `summary.json`.
-#[derive(Serialize)]
-struct Summary<'a> {
-    images: usize,
-    luma: Luma,
-    shave: u32,
-    tiling: Tiling,
-    masks_found: Option<f64>,
-    model: &'a ModelCard,
-}
 
 /// Writes `metrics.csv` (`image`, then the metrics in alphabetical order) and `summary.json`.
 pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
@@ -47,7 +36,7 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
             .then(|| files::make_folder(job.out.join("restored")))
             .transpose()?,
     };
-    let mut rows = Vec::new();
+    let mut measured = Metrics::default();
     let mut unusual = Unusual::default();
     for at in 0..pairs.list.pairs.len() {
         reporter.check_stop()?;
@@ -55,21 +44,24 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
         let values = protocol.values(&pairs, at, &model, stack.as_ref())?;
         let name = &pairs.list.pairs[at].name;
         unusual.look(name, &protocol.metrics, &values);
-        let texts = values.iter().map(|value| score::text(*value));
-        rows.push(std::iter::once(name.clone()).chain(texts).collect());
+        measured.images.push(name.clone());
+        for (metric, value) in protocol.metrics.iter().zip(values) {
+            let column = measured.values.entry(metric.as_str().into()).or_default();
+            column.push(value);
+        }
         reporter.images(at + 1, pairs.list.pairs.len());
     }
     unusual.tell(reporter);
-    write_csv(job, &protocol, &rows)?;
+    measured.write(&job.out)?;
     let summary = Summary {
-        images: rows.len(),
+        images: measured.images.len(),
         luma: protocol.luma,
         shave: protocol.shave,
         tiling: protocol.tiling,
         masks_found: masks.as_ref().map(|m| m.list.mean_found()),
-        model: &card,
+        model: card,
     };
-    files::write_json(&job.out.join("summary.json"), &summary)?;
+    summary.write(&job.out)?;
     Ok(FactMap::new())
 }
 
@@ -183,18 +175,4 @@ pub(super) const fn channel(luma: Luma) -> Channel {
         Luma::Unrounded => Channel::YUnrounded,
         Luma::Rgb => Channel::Rgb,
     }
-}
-
-fn write_csv(job: &Job, protocol: &Protocol, rows: &[Vec<String>]) -> Result<(), WorkError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = std::iter::once("image").chain(protocol.metrics.iter().map(|m| m.as_str()));
-    let wrong = |e: csv::Error| WorkError::new(format!("cannot put metrics.csv together: {e}"), "");
-    writer.write_record(header).map_err(wrong)?;
-    for row in rows {
-        writer.write_record(row).map_err(wrong)?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|e| WorkError::new(e.to_string(), ""))?;
-    files::write(&job.out.join("metrics.csv"), &bytes)
 }

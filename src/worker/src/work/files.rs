@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use spec::Job;
 
 use super::WorkError;
@@ -20,18 +19,6 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Work
         .map_err(|e| WorkError::new(format!("cannot write `{}`: {e}", path.display()), ""))?;
     bytes.push(b'\n');
     write(path, &bytes)
-}
-
-/// Reads a value from JSON that another stage wrote.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, WorkError> {
-    let text = std::fs::read_to_string(path).map_err(|e| WorkError::io("read", path, &e))?;
-    serde_json::from_str(&text).map_err(|e| {
-        let message = format!("cannot read `{}`: {}", path.display(), ::files::reason(&e));
-        WorkError::new(
-            message,
-            "it was written by another version: run its stage again with --force",
-        )
-    })
 }
 
 /// Makes a folder.

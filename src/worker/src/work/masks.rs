@@ -3,49 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use artifacts::MaskList;
 use pixels::MaskStack;
-use serde::{Deserialize, Serialize};
 
+use super::WorkError;
 use super::pairs::Pairs;
-use super::{WorkError, files};
-use crate::nn::sam::generator::Tally;
-
-/// `masks.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct MaskList {
-    /// `N_c`, masks an image after padding or truncation.
-    pub count: usize,
-    /// The images, in the order of their pairs.
-    pub images: Vec<MaskEntry>,
-}
-
-/// The masks of one image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct MaskEntry {
-    /// The image's name.
-    pub name: String,
-    /// Digest of the photograph that it comes from, as in `pairs.json`.
-    pub digest: String,
-    /// The file, relative to the folder.
-    pub file: String,
-    /// Distinct masks found.
-    pub found: usize,
-    /// Empty masks added.
-    pub padded: usize,
-    /// Masks left out.
-    pub truncated: usize,
-    /// How many masks each of SAM's filters left, before empty ones were left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tally: Option<Tally>,
-}
-
-impl MaskList {
-    /// Distinct masks found an image.
-    pub fn mean_found(&self) -> f64 {
-        let sum: usize = self.images.iter().map(|i| i.found).sum();
-        sum as f64 / self.images.len().max(1) as f64
-    }
-}
 
 /// The masks of a `mask` stage.
 #[derive(Clone, Debug)]
@@ -61,7 +23,7 @@ const SAME_STAGE: &str = "make masks of the same `prepare` stage";
 impl Masks {
     /// Opens the outputs of a `mask` stage and checks that they were made of the photographs of these pairs.
     pub fn open(folder: &Path, pairs: &Pairs) -> Result<Self, WorkError> {
-        let list: MaskList = files::read_json(&folder.join("masks.json"))?;
+        let list = MaskList::read(folder)?;
         let ours = list.images.iter().map(|i| &i.name);
         if !ours.eq(pairs.list.pairs.iter().map(|p| &p.name)) {
             let message = format!("the masks in `{}` belong to other images", folder.display());

@@ -33,7 +33,7 @@ mod training;
 
 pub use entry::main;
 pub use error::WorkError;
-pub use model::{Model, ModelCard};
+pub use model::Model;
 pub use pairs::LqImage;
 pub use reporter::Reporter;
 pub use training::{Batch, Batches};

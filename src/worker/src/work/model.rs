@@ -4,59 +4,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use artifacts::{ModelCard, SptCard};
 use pixels::{MaskStack, Rgb8};
-use serde::{Deserialize, Serialize};
 use spec::Device;
 use spec::backbones::Architecture;
 use spec::kinds::Tiling;
-use spec::names::{Share, Variant};
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
+use super::WorkError;
 use super::pairs::LqImage;
-use super::{WorkError, files};
 use crate::nn::tiling;
 use crate::nn::transformer::{to_map, to_tokens};
 use crate::nn::{Backbone, Spt, Tuned, checkpoint, params, spt};
 
 /// Stands before the names of SPT weights, whose backbone keeps the official names.
 const SPT: &str = "spt.";
-
-/// `model.json`: what a network is, and how it was trained last.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelCard {
-    /// The backbone.
-    pub architecture: Architecture,
-    /// Its SPT units, if it has any.
-    pub spt: Option<SptCard>,
-    /// What was trained last: `pretrained`, `train`, `spt` or `full`.
-    pub scheme: String,
-    /// Iterations up to these weights; none for weights of others.
-    pub iterations: Option<u64>,
-    /// Iterations that were run.
-    pub iterations_run: Option<u64>,
-    /// Trainable parameters of the last training.
-    pub trainable: Option<u64>,
-    /// All parameters.
-    pub parameters: u64,
-    /// PSNR of the validation at these weights, in dB.
-    pub validation_psnr: Option<f64>,
-}
-
-/// The SPT units of a network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SptCard {
-    /// `N_c`.
-    pub masks: u32,
-    /// Units after blocks 1 to this.
-    pub units: u32,
-    /// α of equation 8.
-    pub alpha: f64,
-    /// The unit.
-    pub variant: Variant,
-    /// Whether units share weights.
-    pub share: Share,
-}
 
 /// HR pixels from which on an image is large: those of DIV2K have 2.8 million, those of the benchmark sets about 1
 /// million at most.
@@ -125,7 +88,7 @@ impl Model {
 
     /// The network that a stage left in `folder`, and what it is.
     pub fn load(folder: &Path, device: tch::Device) -> Result<(Self, ModelCard), WorkError> {
-        let card: ModelCard = files::read_json(&folder.join("model.json"))?;
+        let card = ModelCard::read(folder)?;
         let model = Self::new(&card.architecture, card.spt.as_ref(), device);
         let path = folder.join("weights.safetensors");
         let tensors = checkpoint::open(&path)?.tensors()?;
@@ -297,5 +260,6 @@ pub(super) fn save(
     card: &ModelCard,
 ) -> Result<(), WorkError> {
     checkpoint::save_safetensors(&out.join("weights.safetensors"), weights, &BTreeMap::new())?;
-    files::write_json(&out.join("model.json"), card)
+    card.write(out)?;
+    Ok(())
 }

@@ -3,42 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use artifacts::PairList;
 use pixels::{Rgb8, noisy_chw_f32, read_rgb8};
-use serde::{Deserialize, Serialize};
 use spec::kinds::Degrade;
 
-use super::{WorkError, files};
-
-/// `pairs.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct PairList {
-    /// What was done to the images.
-    pub degrade: Degrade,
-    /// Seed of the noise; the same for every image.
-    pub seed: u32,
-    /// The pairs in the order of their names.
-    pub pairs: Vec<PairEntry>,
-}
-
-/// One pair.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct PairEntry {
-    /// The image's name without ending.
-    pub name: String,
-    /// The HR (clean) image, relative to the folder.
-    pub hr: String,
-    /// The LR image; none with noise, which is drawn on reading because it is not clipped to 8 bits.
-    pub lq: Option<String>,
-    /// Width of the LQ image in pixels.
-    pub width: usize,
-    /// Height of the LQ image in pixels.
-    pub height: usize,
-    /// Digest of the size and the RGB samples of the image before it was cropped: the same photograph has the same at
-    /// every scale and in every file format without loss.
-    pub digest: String,
-    /// How the file was converted to 8-bit RGB.
-    pub notes: Vec<String>,
-}
+use super::WorkError;
 
 /// The pairs of a `prepare` stage.
 #[derive(Clone, Debug)]
@@ -64,7 +33,7 @@ impl Pairs {
     pub fn open(folder: &Path) -> Result<Self, WorkError> {
         Ok(Self {
             folder: folder.to_owned(),
-            list: files::read_json(&folder.join("pairs.json"))?,
+            list: PairList::read(folder)?,
         })
     }
 

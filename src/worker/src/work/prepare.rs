@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use artifacts::{PairEntry, PairList};
 use pixels::{ImageFile, Loaded, Note, Rgb8, list_images, matlab_bicubic_u8, read_rgb8, write_png};
 use rayon::prelude::*;
 use spec::Job;
@@ -19,7 +20,6 @@ use spec::kinds::{Degrade, Prepare};
 use store::Digest;
 
 use super::entry::FactMap;
-use super::pairs::{PairEntry, PairList};
 use super::partners::LrImages;
 use super::{Reporter, WorkError, files};
 
@@ -55,7 +55,7 @@ pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<Fa
         seed: config.seed,
         pairs: pairs.into_iter().map(|(entry, _)| entry).collect(),
     };
-    files::write_json(&job.out.join("pairs.json"), &list)?;
+    list.write(&job.out)?;
     Ok(FactMap::from([("images".into(), list.pairs.len().into())]))
 }
 

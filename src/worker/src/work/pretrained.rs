@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use artifacts::ModelCard;
 use spec::Job;
 use spec::backbones::{Architecture, Cat};
 use spec::kinds::Pretrained;
 
 use super::entry::FactMap;
-use super::model::{self, Model, ModelCard};
+use super::model::{self, Model};
 use super::{Reporter, WorkError};
 use crate::nn::checkpoint::{Shapes, Wanted, cat_split};
 use crate::nn::{cat, checkpoint};

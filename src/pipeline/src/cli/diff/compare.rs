@@ -2,9 +2,8 @@
 //! Unaware of how it is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use pixels::score;
+use artifacts::Metrics;
 use serde::Serialize;
 use store::{Key, Record, Store};
 
@@ -126,21 +125,6 @@ fn means(store: &Store, keys: &Keys, name: &str) -> BTreeMap<String, f64> {
     let Some(record) = record(store, keys, name).filter(|r| r.kind == "evaluate") else {
         return BTreeMap::new();
     };
-    column_means(&store.output_dir(&record.key).join("metrics.csv")).unwrap_or_default()
-}
-
-fn column_means(path: &Path) -> Option<BTreeMap<String, f64>> {
-    let mut reader = csv::Reader::from_path(path).ok()?;
-    let names: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
-    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().ok()?;
-    let mean = |column: usize| {
-        let values: Option<Vec<f64>> = rows.iter().map(|r| score::parse(r.get(column)?)).collect();
-        score::mean(&names[column], values?)
-    };
-    let columns = names.iter().enumerate();
-    Some(
-        columns
-            .filter_map(|(n, name)| Some((name.clone(), mean(n)?)))
-            .collect(),
-    )
+    let metrics = Metrics::read(&store.output_dir(&record.key));
+    metrics.map_or_else(|_| BTreeMap::new(), |metrics| metrics.means())
 }

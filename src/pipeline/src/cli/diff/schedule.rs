@@ -1,9 +1,7 @@
 //! Two trainings side by side (Table 5 of the paper): iterations, seconds, parameters, memory, best PSNR.
 //! Unaware of how it is shown beyond a table of two columns.
 
-use std::path::Path;
-
-use pixels::score;
+use artifacts::{ModelCard, steps};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Record, Store};
@@ -84,16 +82,17 @@ impl Schedule {
 
     fn read(store: &Store, name: &str, record: &Record) -> Self {
         let folder = store.output_dir(&record.key);
-        let card = std::fs::read(folder.join("model.json")).unwrap_or_default();
-        let card: Value = serde_json::from_slice(&card).unwrap_or_default();
-        let count = |name: &str| card.get(name).and_then(Value::as_u64);
+        // What cannot be read is shown as not recorded.
+        let card = ModelCard::read(&folder).ok();
         let fact = |name: &str| record.facts.get(name).and_then(Value::as_f64);
-        let best = best_psnr(&folder.join("steps.csv"));
+        let best = steps::read(&folder)
+            .ok()
+            .and_then(|read| steps::best(&read));
         Self {
             stage: name.to_owned(),
-            iterations_to_converge: best.map(|(n, _)| n).or_else(|| count("iterations")),
-            iterations_run: count("iterations_run"),
-            trainable_parameters: count("trainable"),
+            iterations_to_converge: best.map(|(n, _)| n).or_else(|| card.as_ref()?.iterations),
+            iterations_run: card.as_ref().and_then(|card| card.iterations_run),
+            trainable_parameters: card.as_ref().and_then(|card| card.trainable),
             training_seconds: fact("training_seconds"),
             peak_memory_mib: fact("peak_memory_mib"),
             peak_gpu_memory_mib: fact("peak_gpu_memory_mib"),
@@ -122,15 +121,4 @@ impl Schedule {
             ),
         ]
     }
-}
-
-/// The iteration with the best validation, and its PSNR in dB.
-fn best_psnr(path: &Path) -> Option<(u64, f64)> {
-    let mut reader = csv::Reader::from_path(path).ok()?;
-    let rows = reader.records().flatten();
-    let values = rows.filter_map(|r| {
-        let psnr = score::parse(r.get(3)?).and_then(|psnr| score::counted("psnr", psnr));
-        Some((r.get(0)?.parse().ok()?, psnr?))
-    });
-    values.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }

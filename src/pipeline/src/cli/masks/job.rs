@@ -6,8 +6,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
-use serde_json::json;
-use spec::kinds::{Mask, Segmenter};
+use artifacts::{PairEntry, PairList};
+use spec::kinds::{Degrade, Mask, Segmenter};
 use spec::names::SamPrecision;
 use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
 
@@ -106,7 +106,7 @@ fn write_job(
         Ok(path)
     };
     let images = folder("images")?;
-    let pairs: Vec<_> = pictures
+    let pairs: Vec<PairEntry> = pictures
         .iter()
         .map(|picture| {
             let file = format!("{}.png", picture.number);
@@ -114,14 +114,24 @@ fn write_job(
             written.map_err(|e| Fatal::failed(e.to_string(), ""))?;
             let (width, height) = picture.image.size();
             let digest = store::Digest::of_image(width, height, &picture.image.data).to_string();
-            Ok(json!({
-                "name": picture.number, "hr": file, "lq": file, "width": width, "height": height, "digest": digest,
-                "notes": [],
-            }))
+            Ok(PairEntry {
+                name: picture.number.clone(),
+                hr: file.clone(),
+                lq: Some(file),
+                width,
+                height,
+                digest,
+                notes: Vec::new(),
+            })
         })
         .collect::<Result<_, Fatal>>()?;
-    let list = json!({"degrade": {"sr": 1}, "seed": 0, "pairs": pairs});
-    write(&images.join("pairs.json"), &list.to_string())?;
+    let list = PairList {
+        degrade: Degrade::Sr(1),
+        seed: 0,
+        pairs,
+    };
+    let written = list.write(&images);
+    written.map_err(|e| Fatal::failed(e.to_string(), e.hint()))?;
     let job = Job {
         format: JOB_FORMAT,
         key: "masks".into(),

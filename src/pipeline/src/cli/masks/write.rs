@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use artifacts::MaskList;
 use pixels::{MaskStack, Rle, largest_first, overlay, write_label_map, write_png};
 use serde_json::{Value, json};
 
@@ -46,15 +47,14 @@ pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fat
 fn read(picture: &Picture, work: &Path) -> Result<(MaskStack, Vec<Value>), Fatal> {
     let folder = work.join("out");
     let failed = |why: String| Fatal::failed(why, "this is a defect of pipeline");
-    let text = std::fs::read_to_string(folder.join("masks.json")).unwrap_or_default();
-    let list: Value = serde_json::from_str(&text).unwrap_or_default();
-    let entries = list["images"].as_array().cloned().unwrap_or_default();
+    let list = MaskList::read(&folder).map_err(|e| failed(e.to_string()))?;
     let size = picture.image.size();
-    let place = entries
+    let entry = list
+        .images
         .iter()
-        .position(|e| e["name"].as_str().is_some_and(|n| picture.number == n))
+        .find(|image| image.name == picture.number)
         .ok_or_else(|| failed(format!("there are no masks of `{}`", picture.name)))?;
-    let file = folder.join(entries[place]["file"].as_str().unwrap_or_default());
+    let file = folder.join(&entry.file);
     let stack = MaskStack::read(&file).map_err(|e| failed(e.to_string()))?;
     if (stack.width, stack.height) != size {
         return Err(failed(format!(

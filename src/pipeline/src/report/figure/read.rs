@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pixels::{MaskStack, PixelError, Rgb8, noisy_chw_f32, overlay, read_rgb8, score};
-use serde::Deserialize;
+use artifacts::{ArtifactError, MaskList, Metrics, PairEntry, PairList};
+use pixels::{MaskStack, PixelError, Rgb8, noisy_chw_f32, overlay, read_rgb8};
 use spec::kinds::Degrade;
-
-use crate::report::mask_list::MaskList;
 
 /// Output folders of the stages that a figure shows.
 #[derive(Clone, Debug)]
@@ -36,6 +34,9 @@ pub enum FigureError {
         /// Why.
         why: String,
     },
+    /// The same of a file that a stage wrote.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
     /// Something about images.
     #[error(transparent)]
     Pixels(#[from] PixelError),
@@ -57,25 +58,12 @@ impl FigureError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::File { what: "write", .. } => "free space if the disk is full, and run again",
-            Self::File { .. } | Self::Pixels(_) => "run the stages before it again with --force",
+            Self::File { .. } | Self::Artifact(_) | Self::Pixels(_) => {
+                "run the stages before it again with --force"
+            }
             Self::Crop(_) => "crops lie inside an image, in HR pixels from its top left",
         }
     }
-}
-
-/// `pairs.json`, as far as figures need it.
-#[derive(Deserialize)]
-struct PairList {
-    degrade: Degrade,
-    seed: u32,
-    pairs: Vec<Pair>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    name: String,
-    hr: String,
-    lq: Option<String>,
 }
 
 /// The images of a figure's evaluations.
@@ -100,9 +88,9 @@ pub(super) struct Image {
 impl Set {
     /// Opens all that is read once.
     pub fn open(sources: &Sources) -> Result<Self, FigureError> {
-        let list: PairList = json(&sources.pairs.join("pairs.json"))?;
+        let list = PairList::read(&sources.pairs)?;
         let masks = match &sources.masks {
-            Some(folder) => json::<MaskList>(&folder.join("masks.json"))?.images,
+            Some(folder) => MaskList::read(folder)?.images,
             None => Vec::new(),
         };
         Ok(Self {
@@ -181,14 +169,14 @@ impl Set {
                 let why = format!("`{name}` has no LR image");
                 Err(FigureError::file(
                     "read",
-                    &self.sources.pairs.join("pairs.json"),
+                    &PairList::path(&self.sources.pairs),
                     &why,
                 ))
             }
         }
     }
 
-    fn pair(&self, name: &str) -> Result<&Pair, FigureError> {
+    fn pair(&self, name: &str) -> Result<&PairEntry, FigureError> {
         let found = self.list.pairs.iter().find(|p| p.name == name);
         found.ok_or_else(|| {
             let names: Vec<&str> = self.names().take(8).collect();
@@ -200,29 +188,7 @@ impl Set {
     }
 }
 
-fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FigureError> {
-    let text = std::fs::read_to_string(path).map_err(|e| FigureError::file("read", path, &e))?;
-    serde_json::from_str(&text).map_err(|e| FigureError::file("read", path, &e))
-}
-
 /// PSNR of each image, as the evaluation measured it; nothing where it did not.
 fn psnr(folder: &Path) -> Result<BTreeMap<String, f64>, FigureError> {
-    let path = folder.join("metrics.csv");
-    let wrong = |e: csv::Error| FigureError::file("read", &path, &e);
-    let mut reader = csv::Reader::from_path(&path).map_err(wrong)?;
-    let at = reader
-        .headers()
-        .map_err(wrong)?
-        .iter()
-        .position(|h| h == "psnr");
-    let mut found = BTreeMap::new();
-    for row in reader.records() {
-        let row = row.map_err(wrong)?;
-        let value = at.and_then(|at| row.get(at)).and_then(score::parse);
-        let value = value.filter(|v| !v.is_nan());
-        if let (Some(name), Some(value)) = (row.get(0), value) {
-            found.insert(name.to_owned(), value);
-        }
-    }
-    Ok(found)
+    Ok(Metrics::read(folder)?.by_image("psnr"))
 }

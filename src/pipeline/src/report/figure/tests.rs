@@ -50,14 +50,19 @@ fn sources(folder: &Path) -> Sources {
         let stack = MaskStack::new(16, 12, 4, vec![mask]).unwrap();
         stack.write(&masks.join(format!("{name}.masks"))).unwrap();
     }
-    let pair = |n: &str| format!(r#"{{"name":"{n}","hr":"hr-{n}.png","lq":"lq-{n}.png"}}"#);
+    let pair = |n: &str| {
+        format!(
+            r#"{{"name":"{n}","hr":"hr-{n}.png","lq":"lq-{n}.png","width":16,"height":12,"digest":"{n}","notes":[]}}"#
+        )
+    };
     let list = format!(
         r#"{{"degrade":{{"sr":2}},"seed":0,"pairs":[{},{}]}}"#,
         pair("a"),
         pair("b")
     );
     std::fs::write(pairs.join("pairs.json"), list).unwrap();
-    let list = r#"{"images":[{"name":"a","digest":"1","file":"a.masks"},{"name":"b","digest":"2","file":"b.masks"}]}"#;
+    let list = r#"{"count":4,"images":[{"name":"a","digest":"1","file":"a.masks","found":1,"padded":3,"truncated":0},
+{"name":"b","digest":"2","file":"b.masks","found":1,"padded":3,"truncated":0}]}"#;
     std::fs::write(masks.join("masks.json"), list).unwrap();
     std::fs::write(
         baseline.join("metrics.csv"),

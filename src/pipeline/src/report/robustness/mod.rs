@@ -13,11 +13,11 @@ mod agreement;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use artifacts::{MaskEntry, MaskList};
 use rayon::prelude::*;
 use spec::kinds::Robustness;
 
-use super::mask_list::{MaskFile, MaskList};
-use super::table::{ReportError, Sheet, Text, latex, markdown, read_json, text};
+use super::table::{ReportError, Sheet, Text, latex, markdown, text};
 use agreement::{Agreement, agreement};
 
 /// The masks of one set of images, of LQ and of HQ.
@@ -77,14 +77,13 @@ pub fn write(robustness: &Robustness, pairs: &[Pair], out: &Path) -> Result<Stri
 
 /// The agreement of each image, in the order of the LQ masks.
 fn measure(pair: &Pair) -> Result<Vec<Row>, ReportError> {
-    let list = |folder: &Path| read_json::<MaskList>(&folder.join("masks.json"));
-    let hq: BTreeMap<String, (String, String)> = list(&pair.hq)?
+    let hq: BTreeMap<String, (String, String)> = MaskList::read(&pair.hq)?
         .images
         .into_iter()
         .map(|m| (m.name, (m.digest, m.file)))
         .collect();
-    let images = list(&pair.lq)?.images;
-    let one = |image: MaskFile| {
+    let images = MaskList::read(&pair.lq)?.images;
+    let one = |image: MaskEntry| {
         let path = pair.lq.join(&image.file);
         let wrong = |path: &Path, why: String| ReportError::Read {
             path: path.to_owned(),

@@ -114,7 +114,7 @@ fn sets(group: &Group<'_, '_>) -> Vec<String> {
 fn weighted(group: &Group<'_, '_>, metric: &str) -> Option<f64> {
     let (mut sum, mut images) = (0.0, 0_usize);
     for s in group {
-        let counted: Vec<f64> = s.scores.counted(metric)?.collect();
+        let counted: Vec<f64> = s.scores.metrics.counted(metric)?.collect();
         sum += counted.iter().sum::<f64>();
         images += counted.len();
     }
@@ -149,8 +149,13 @@ fn paired<'s>(
         return Ok(None);
     };
     let values = |scores: &'s Scores| {
-        let values = scores.values.get(metric)?;
-        let named = scores.names.iter().map(String::as_str).zip(values.iter());
+        let values = scores.metrics.values.get(metric)?;
+        let named = scores
+            .metrics
+            .images
+            .iter()
+            .map(String::as_str)
+            .zip(values.iter());
         Some(named.collect::<BTreeMap<&str, &f64>>())
     };
     let (Some(own), Some(base)) = (values(&scored.scores), values(baseline)) else {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pixels::score;
+use artifacts::steps;
 use spec::kinds::Table;
 
 use super::grid::label;
@@ -20,7 +20,7 @@ pub(super) fn svg(table: &Table, from: &[Evaluation]) -> Result<String, ReportEr
             continue;
         };
         seen.push(training);
-        let points = points(&training.join("steps.csv"))?;
+        let points = points(training)?;
         if points.is_empty() {
             continue;
         }
@@ -64,31 +64,10 @@ fn title(table: &Table) -> String {
 }
 
 /// Iteration and PSNR of each validation.
-fn points(path: &Path) -> Result<Vec<(f64, f64)>, ReportError> {
-    let wrong = |why: String| ReportError::Read {
-        path: path.to_owned(),
-        why,
-    };
-    let mut reader = csv::Reader::from_path(path).map_err(|e| wrong(e.to_string()))?;
-    let header = reader.headers().map_err(|e| wrong(e.to_string()))?.clone();
-    let at = |name: &str| header.iter().position(|h| h == name);
-    let (Some(iteration), Some(psnr)) = (at("iteration"), at("psnr")) else {
-        return Ok(Vec::new());
-    };
-    let mut points = Vec::new();
-    for row in reader.records() {
-        let row = row.map_err(|e| wrong(e.to_string()))?;
-        let text = |column: usize| row.get(column).unwrap_or_default();
-        if text(psnr).is_empty() {
-            continue;
-        }
-        let number = |column: usize| {
-            let number = text(column).parse::<f64>().ok().filter(|v| v.is_finite());
-            number.ok_or_else(|| wrong(format!("`{}` is not a number", text(column))))
-        };
-        let mean = score::parse(text(psnr)).and_then(|v| score::counted("psnr", v));
-        let mean = mean.ok_or_else(|| wrong(format!("`{}` is not a number", text(psnr))))?;
-        points.push((number(iteration)?, mean));
-    }
-    Ok(points)
+fn points(training: &Path) -> Result<Vec<(f64, f64)>, ReportError> {
+    let steps = steps::read(training)?;
+    let validated = steps
+        .iter()
+        .filter_map(|step| Some((step.iteration as f64, step.psnr?)));
+    Ok(validated.collect())
 }

@@ -41,7 +41,6 @@ use std::path::Path;
 pub use check::{Checked, check};
 pub use grid::{Cell, Column, Grid, Row, build};
 pub use published::Published;
-pub(super) use read::read_json;
 pub use read::{Evaluation, ReportError, Scores, read_scores};
 pub(super) use sheet::{Sheet, Text};
 pub(super) use write::{latex, markdown, text};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pixels::score;
 use spec::kinds::{Table, TableValue};
 use spec::labels::NONE;
-use spec::names::Metric;
+use spec::names::{Luma, Metric};
 
 use super::cell::Scored;
 use super::grid::{Row, label};
@@ -38,7 +38,7 @@ fn protocol(table: &Table, scored: &[Scored<'_>]) -> String {
     let mut ways: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     for s in scored {
         let summary = &s.scores.summary;
-        ways.entry(channel(&summary.luma))
+        ways.entry(channel(summary.luma))
             .or_default()
             .insert(summary.shave);
     }
@@ -92,8 +92,8 @@ fn images(scored: &[Scored<'_>], metric: &str, is: impl Fn(f64) -> bool) -> BTre
         let set = label(s.evaluation, "set");
         let baseline = s.baseline.as_ref().map(|(_, scores)| scores);
         for scores in std::iter::once(&s.scores).chain(baseline) {
-            let values = scores.values.get(metric).into_iter().flatten();
-            let named = scores.names.iter().zip(values);
+            let values = scores.metrics.values.get(metric).into_iter().flatten();
+            let named = scores.metrics.images.iter().zip(values);
             let named = named.filter(|(_, value)| is(**value));
             found.extend(named.map(|(name, _)| match set.as_str() {
                 NONE => name.clone(),
@@ -116,26 +116,18 @@ fn listed(names: &BTreeSet<String>) -> String {
     }
 }
 
-fn channel(luma: &str) -> &'static str {
+fn channel(luma: Luma) -> &'static str {
     match luma {
-        "rounded" => "Y of BT.601 rounded to 8 bits",
-        "unrounded" => "Y of BT.601, not rounded",
-        _ => "R, G and B",
+        Luma::Rounded => "Y of BT.601 rounded to 8 bits",
+        Luma::Unrounded => "Y of BT.601, not rounded",
+        Luma::Rgb => "R, G and B",
     }
 }
 
-/// How images were tiled, where evaluations say so.
+/// How images were tiled.
 fn tiling(scored: &[Scored<'_>]) -> String {
-    let said = scored
-        .iter()
-        .filter_map(|s| s.scores.summary.tiling.as_ref());
-    let ways: BTreeSet<String> = said
-        .map(|value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        })
-        .collect();
+    let ways = scored.iter().map(|s| s.scores.summary.tiling.to_string());
+    let ways: BTreeSet<String> = ways.collect();
     if ways.is_empty() {
         return String::new();
     }

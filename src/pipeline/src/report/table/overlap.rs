@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use artifacts::PairList;
 
-use super::read::{Evaluation, ReportError, read_json};
+use super::read::{Evaluation, ReportError};
 
 /// Images of an evaluation that its model has seen before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,19 +19,6 @@ pub(super) struct Overlap {
     pub trained: usize,
     /// Those that decided when to stop, or which weights to hand on.
     pub stopped: usize,
-}
-
-/// `pairs.json`, as far as it matters here.
-#[derive(Deserialize)]
-struct Pairs {
-    #[serde(default)]
-    pairs: Vec<Pair>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    /// Of the HR image's size and pixels before it was cropped.
-    digest: String,
 }
 
 /// The overlap of an evaluation with what its model was made from; `None` when there is none.
@@ -60,6 +47,6 @@ fn all(folders: &[PathBuf]) -> Result<BTreeSet<String>, ReportError> {
 }
 
 fn digests(folder: &Path) -> Result<Vec<String>, ReportError> {
-    let list: Pairs = read_json(&folder.join("pairs.json"))?;
+    let list = PairList::read(folder)?;
     Ok(list.pairs.into_iter().map(|p| p.digest).collect())
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use spec::kinds::{Interval, LabelText, Table, TableValue};
+use artifacts::{PairEntry, PairList};
+use spec::kinds::{Degrade, Interval, LabelText, Table, TableValue};
 use spec::names::Metric;
 use tempfile::TempDir;
 
@@ -34,7 +35,8 @@ impl Bench {
             metrics += &format!("{name},{psnr},0.9\n");
         }
         let metrics = self.file(&format!("{key}/metrics.csv"), &metrics);
-        let summary = r#"{"luma":"unrounded","shave":4,"model":{"iterations":200,"trainable":1626176},"tiling":"official"}"#;
+        let summary = r#"{"images":5,"luma":"unrounded","shave":4,"tiling":"official","masks_found":null,
+"model":{"architecture":{"imdn":{"scale":2}},"scheme":"spt","iterations":200,"trainable":1626176,"parameters":1}}"#;
         self.file(&format!("{key}/summary.json"), summary);
         let label = |(l, t): &(&str, &str)| ((*l).to_owned(), (*t).to_owned());
         let labels: BTreeMap<String, String> = labels.iter().map(label).collect();
@@ -50,11 +52,24 @@ impl Bench {
 
     /// The output folder of a `prepare` stage with images of these digests.
     fn pairs(&self, name: &str, digests: &[&str]) -> PathBuf {
-        let pair = |d: &&str| format!("{{\"digest\":\"{d}\"}}");
-        let pairs: Vec<String> = digests.iter().map(pair).collect();
-        let text = format!("{{\"pairs\":[{}]}}", pairs.join(","));
-        let path = self.file(&format!("{name}/pairs.json"), &text);
-        path.parent().unwrap().to_owned()
+        let pair = |digest: &&str| PairEntry {
+            name: (*digest).to_owned(),
+            hr: String::new(),
+            lq: None,
+            width: 1,
+            height: 1,
+            digest: (*digest).to_owned(),
+            notes: Vec::new(),
+        };
+        let list = PairList {
+            degrade: Degrade::Sr(2),
+            seed: 0,
+            pairs: digests.iter().map(pair).collect(),
+        };
+        let path = self.file(&format!("{name}/pairs.json"), "");
+        let folder = path.parent().unwrap().to_owned();
+        list.write(&folder).unwrap();
+        folder
     }
 }
 

@@ -1,9 +1,9 @@
 //! The automatic mask generator: a grid of points, and the good masks among what SAM answers
 //! (official `automatic_mask_generator.py`). Unaware of granularities and of what masks are for.
 
+use artifacts::Tally;
 use pixels::{PixelError, Rgb8, Rle};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::crops::{Box4, crop_boxes, is_cut_off};
@@ -32,19 +32,6 @@ pub struct MaskRecord {
     pub stability_score: f32,
     /// Left, top, width and height of the crop the mask was found in.
     pub crop_box: [i64; 4],
-}
-
-/// How many masks each filter left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Three masks for each point.
-    pub candidates: usize,
-    /// Those with a good predicted IoU.
-    pub after_iou: usize,
-    /// Those that are stable too.
-    pub after_stability: usize,
-    /// Those that are returned.
-    pub kept: usize,
 }
 
 /// The generator.

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
+use artifacts::PairEntry;
 use pixels::Rgb8;
 use spec::names::Of;
 
 use crate::work::WorkError;
-use crate::work::pairs::{PairEntry, Pairs};
+use crate::work::pairs::Pairs;
 
 /// The LQ or the HR images of a `prepare` stage.
 pub(super) struct Images {

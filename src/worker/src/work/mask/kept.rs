@@ -9,14 +9,13 @@
 
 use std::path::{Path, PathBuf};
 
+use artifacts::{MaskEntry, PairEntry};
 use pixels::MaskStack;
 use serde::{Deserialize, Serialize};
 use spec::Job;
 use store::{Digest, summed};
 
 use super::records::Records;
-use crate::work::masks::MaskEntry;
-use crate::work::pairs::PairEntry;
 use crate::work::{WorkError, files};
 
 /// The finished images of a stage.

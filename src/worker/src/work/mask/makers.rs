@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use artifacts::MaskEntry;
 use pixels::{
     GRAPH_BYTES, GraphConfig, MaskFolder, MaskRead, MaskStack, Reading, Rle, check_memory,
     graph_masks, memory_budget,
@@ -16,7 +17,7 @@ use spec::names::MaskReading;
 use super::images::Images;
 use super::output;
 use crate::work::entry::FactMap;
-use crate::work::masks::{MaskEntry, Masks};
+use crate::work::masks::Masks;
 use crate::work::{Reporter, WorkError, files};
 
 /// The masks of all images, an image a thread.

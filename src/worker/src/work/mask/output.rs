@@ -1,12 +1,11 @@
 //! What a mask stage leaves: a file of masks for each image, a list of all with counts, a summary in words.
 //! Unaware of who makes the masks.
 
+use artifacts::{MaskEntry, MaskList, PairEntry};
 use pixels::MaskStack;
 use spec::Job;
 
 use crate::work::entry::FactMap;
-use crate::work::masks::{MaskEntry, MaskList};
-use crate::work::pairs::PairEntry;
 use crate::work::{Reporter, WorkError, files};
 
 /// Makes the folder of masks.
@@ -47,7 +46,7 @@ pub(super) fn finish(
 ) -> Result<FactMap, WorkError> {
     let list = MaskList { count, images };
     reporter.note(summary(&list));
-    files::write_json(&job.out.join("masks.json"), &list)?;
+    list.write(&job.out)?;
     Ok(FactMap::from([(
         "masks_found_mean".into(),
         list.mean_found().into(),

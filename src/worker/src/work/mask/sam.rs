@@ -11,6 +11,7 @@
 //! What goes wrong with the model or with an image is every stage's failure; what goes wrong in a stage is its own. What a
 //! stage has finished it keeps, so that the next try after a kill goes on from there.
 
+use artifacts::{MaskEntry, PairEntry};
 use pixels::{MaskStack, Rgb8};
 use spec::Job;
 use spec::kinds::{Mask, Sam as Settings};
@@ -21,9 +22,7 @@ use super::output;
 use super::records::{Records, ordered};
 use crate::nn::sam::{Config, Embedding, Generator, Params, Sam, SamError};
 use crate::work::entry::FactMap;
-use crate::work::masks::MaskEntry;
 use crate::work::model::device;
-use crate::work::pairs::PairEntry;
 use crate::work::{Reporter, WorkError, files, memory};
 
 /// A stage of a batch.

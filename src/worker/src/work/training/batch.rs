@@ -250,7 +250,7 @@ fn check_sizes(pairs: &Pairs, side: usize) -> Result<(), WorkError> {
 /// A place in memory for each image until the memory set aside for them is used up.
 fn kept_slots(pairs: &Pairs, scale: usize) -> Vec<Option<OnceLock<Images>>> {
     let mut used = 0;
-    let place = |p: &crate::work::pairs::PairEntry| {
+    let place = |p: &artifacts::PairEntry| {
         used += 3 * p.width * p.height * (scale * scale + 1);
         (used <= KEEP_BYTES).then(OnceLock::new)
     };

@@ -30,7 +30,9 @@ use spec::names::Scheme;
 pub use batch::{Batch, Batches};
 
 use super::entry::FactMap;
-use super::model::{self, Model, SptCard};
+use artifacts::SptCard;
+
+use super::model::{self, Model};
 use super::{Reporter, WorkError, files};
 use crate::nn::{params, spt};
 
@@ -80,8 +82,7 @@ pub(super) fn tune(config: &Tune, job: &Job, reporter: &Reporter) -> Result<Fact
 }
 
 fn spt_card(config: &Tune, job: &Job, blocks: u32) -> Result<SptCard, WorkError> {
-    let masks: super::masks::MaskList =
-        files::read_json(&files::input(job, "masks")?.join("masks.json"))?;
+    let masks = artifacts::MaskList::read(files::input(job, "masks")?)?;
     Ok(SptCard {
         masks: masks.count as u32,
         units: config.locations.unwrap_or(blocks),

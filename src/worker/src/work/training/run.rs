@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use artifacts::{ModelCard, SptCard, steps};
 use spec::kinds::Schedule;
 use spec::names::{Precision, Weights};
 use spec::{Device, Event, Job};
@@ -15,7 +16,7 @@ use super::step::step;
 use super::validation::{Best, Validation};
 use crate::nn::{Adam, adam, params};
 use crate::work::entry::FactMap;
-use crate::work::model::{self, Model, ModelCard, SptCard};
+use crate::work::model::{self, Model};
 use crate::work::{Reporter, WorkError, files};
 
 /// A training, ready to begin.
@@ -61,11 +62,11 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
     let mut pace = Pace::new(&state, job.checkpoint_seconds);
 
     if state.iteration == 0 && state.log.is_empty() {
-        state.log.push_str("iteration,loss,lr,psnr\n");
+        state.log.push_str(steps::HEADER);
         if let Some(validation) = &validation {
             state
                 .log
-                .push_str(&format!("0,,,{}\n", validation.psnr(model)?));
+                .push_str(&steps::first_line(validation.psnr(model)?));
         }
     }
     while state.iteration < limit && !state.converged {
@@ -80,10 +81,9 @@ pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
             }
             _ => None,
         };
-        let shown = psnr.map_or(String::new(), |p| p.to_string());
         state
             .log
-            .push_str(&format!("{},{loss},{lr},{shown}\n", state.iteration));
+            .push_str(&steps::line(state.iteration, loss, lr, psnr));
         reporter.progress(&pace.event(&state, limit, loss, psnr, schedule.patches()));
 
         let ended = state.iteration == limit || state.converged;
@@ -267,7 +267,7 @@ fn finish(training: &Training<'_>, state: &State) -> Result<FactMap, WorkError> 
         validation_psnr: (best && validated).then_some(state.best.psnr),
     };
     model::save(&job.out, &model.snapshot(), &card)?;
-    files::write(&job.out.join("steps.csv"), state.log.as_bytes())?;
+    steps::write(&job.out, &state.log)?;
     Ok(FactMap::from([
         ("training_seconds".into(), state.seconds.into()),
         ("iterations_run".into(), state.iteration.into()),

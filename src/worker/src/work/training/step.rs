@@ -92,8 +92,8 @@ mod tests {
 
     use super::*;
     use crate::nn::{params, spt};
-    use crate::work::model::SptCard;
     use crate::work::training::run::begin;
+    use artifacts::SptCard;
 
     const MASKS: i64 = 3;
 

@@ -1,0 +1,36 @@
+//! The files that stages hand each other: for each its name, its type, and how it is written and read.
+//! Unaware of how what is in them was computed, of keys and of where a stage's folder lies.
+//!
+//! ```text
+//!   prepare ── pairs.json ──> mask, train, tune, evaluate, report
+//!   mask ───── masks.json ──> tune, evaluate, report
+//!   train ──┬─ model.json ──> tune, evaluate;  steps.csv ──> report
+//!   evaluate ─ metrics.csv, summary.json ──> report
+//! ```
+//!
+//! A file without a format number is of format 1. A number is written from format 2 on, so that files of today keep their
+//! bytes; one that is higher than [`FORMAT`] is refused, never guessed at. Fields and columns are found by name.
+
+mod error;
+mod json;
+pub mod masks;
+pub mod metrics;
+pub mod model;
+pub mod pairs;
+pub mod steps;
+pub mod summary;
+mod table;
+
+pub use error::ArtifactError;
+pub use masks::{MaskEntry, MaskList, Tally};
+pub use metrics::Metrics;
+pub use model::{ModelCard, SptCard};
+pub use pairs::{PairEntry, PairList};
+pub use steps::Step;
+pub use summary::Summary;
+
+/// The newest format of these files that is known here.
+pub const FORMAT: u32 = 1;
+
+/// What is done with a file of a stage, or why it cannot be.
+pub type Result<T> = std::result::Result<T, ArtifactError>;
