@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             &model(word(1, "vit-b"))?,
             device(word(2, "cpu"))?,
             precision(word(3, "fp32"))?,
+            None,
         )?,
         image: read_rgb8(Path::new(image))?.image,
         embedding: None,

@@ -251,6 +251,35 @@ fn bad_checkpoints_are_refused_by_name() {
         .says("hint: this looks like Segment Anything");
 }
 
+/// Two copies of the weights in one file, behind `a` and `b`.
+#[test]
+fn entry_chooses_one_of_several_copies() {
+    let Some(test) = tiny("entry_chooses_one_of_several_copies") else {
+        return;
+    };
+    let bytes = std::fs::read(weights()).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let behind = |entry: &str| {
+        let named = |(name, view)| (format!("{entry}.{name}"), view);
+        file.tensors().into_iter().map(named).collect::<Vec<_>>()
+    };
+    let both = safetensors::serialize([behind("a"), behind("b")].concat(), None).unwrap();
+    test.write("sam.safetensors", both);
+    test.run("run p.yaml masks[grid=3]")
+        .exits(1)
+        .says("holds several networks that fit: behind `a`, `b`");
+    test.write(
+        "p.yaml",
+        yaml().replace("sam.safetensors,", "sam.safetensors, entry: b,"),
+    );
+    test.run("run p.yaml masks[grid=3]")
+        .exits(0)
+        .says("the network stands behind `b`");
+    test.run("masks photos/a.png --out made --device cpu --weights sam.safetensors --grid 3 --set entry=none")
+        .exits(1)
+        .says("has no tensors in an entry `none`");
+}
+
 /// The tensors of the fixture, with one of them changed.
 fn with_nan() -> Vec<u8> {
     let bytes = std::fs::read(weights()).unwrap();

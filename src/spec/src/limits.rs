@@ -21,6 +21,8 @@ pub struct Limits {
     pub files: u64,
     /// Bytes of all files together.
     pub bytes: u64,
+    /// Bytes of memory that reading the pickle of a checkpoint may take. Not of the pipeline file; raised like the others.
+    pub pickle: u64,
 }
 
 impl Default for Limits {
@@ -32,6 +34,7 @@ impl Default for Limits {
             values: 10_000_000,
             files: 1000,
             bytes: 128 << 20,
+            pickle: 256 << 20,
         }
     }
 }
@@ -76,15 +79,18 @@ impl Limits {
             values,
             files,
             bytes,
+            pickle,
         } = self;
-        let all = [members, edges, text, values, files, bytes];
+        let all = [members, edges, text, values, files, bytes, pickle];
         let at = NAMES.iter().position(|n| *n == name)?;
         all.into_iter().nth(at)
     }
 }
 
 /// In the order of the fields.
-const NAMES: [&str; 6] = ["members", "edges", "text", "values", "files", "bytes"];
+const NAMES: [&str; 7] = [
+    "members", "edges", "text", "values", "files", "bytes", "pickle",
+];
 
 /// Decimal digits, with `K`, `M` or `G` behind them for powers of 1024.
 fn number(text: &str) -> Option<u64> {
@@ -200,6 +206,7 @@ impl Meter {
             values,
             files,
             bytes,
+            pickle: _,
         } = self.limits;
         match what {
             What::Members => members,

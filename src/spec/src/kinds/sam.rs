@@ -17,6 +17,9 @@ pub struct Sam {
     pub model: SamModel,
     /// The weights: Meta's `.pth`, or safetensors with Meta's or Hugging Face's names.
     pub weights: PathBuf,
+    /// The entry of the file behind which the model stands, where several copies of it are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
     /// Number format of the image encoder; half precision only on CUDA.
     #[serde(default = "fp32")]
     pub precision: SamPrecision,
@@ -64,6 +67,7 @@ impl Sam {
         Self {
             model,
             weights,
+            entry: None,
             precision: fp32(),
             order: official_order(),
             points_per_batch: points_per_batch(),

@@ -65,10 +65,12 @@ pub(super) fn run(
         check_splits(&config.file, &shapes.iter().filter_map(own).collect(), cat)?;
     }
     let mut facts = FactMap::new();
-    if let Some(note) = place.note() {
-        let note = format!("`{}`: {note}", config.file.display());
-        facts.insert("weights".into(), note.clone().into());
-        reporter.note(note);
+    for (fact, note) in [("weights", place.note()), ("pickle", weights.note())] {
+        if let Some(note) = note {
+            let note = format!("`{}`: {note}", config.file.display());
+            facts.insert(fact.into(), note.clone().into());
+            reporter.note(note);
+        }
     }
     let card = ModelCard {
         architecture: config.backbone.clone(),

@@ -27,6 +27,7 @@ pub fn start(kind: &Kind, manifest: &str) -> Option<Key> {
             "config.segmenter\t",
             "config.segmenter.model",
             "config.segmenter.precision\t",
+            "config.segmenter.entry\t",
             "outside.segmenter.sam.weights/",
             "numerics\t",
         ];
@@ -45,6 +46,7 @@ impl Lines {
         let Sam {
             model,
             weights: _,
+            entry,
             precision,
             order,
             points_per_batch,
@@ -86,6 +88,7 @@ impl Lines {
                 points.join(", "),
             );
         }
+        self.option("config.segmenter.entry", entry.as_ref());
         self.sam_model(model);
     }
 

@@ -39,6 +39,40 @@ pub enum CheckpointError {
         /// The global names, as module.name, sorted.
         names: Vec<String>,
     },
+    /// Reading the pickle would take too much memory.
+    #[error(
+        "`{}` asks for too much: reading its pickle takes more than {most} bytes of memory\n  hint: if you trust it, \
+         raise the limit: {}=pickle={}", path.display(), spec::Limits::VARIABLE, most.saturating_mul(4)
+    )]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        most: u64,
+    },
+    /// Two tensors have one name.
+    #[error(
+        "`{}` has `{}` twice, and which one is meant cannot be told\n  hint: save it again with one tensor of a name",
+        path.display(), name.escape_debug()
+    )]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A tensor is stored in a form that is not read.
+    #[error("`{}`: `{}` is {form}, which is not read\n  hint: {hint}", path.display(), name.escape_debug())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What it is, with its article.
+        form: String,
+        /// What helps.
+        hint: &'static str,
+    },
     /// The file declares far more numbers than it can hold.
     #[error("`{}` has {file} bytes and declares tensors of {declared} bytes", path.display())]
     TooLarge {

@@ -132,6 +132,7 @@ fn lazy(info: &TensorInfo, file: Rc<File>, data: u64) -> Entry {
         kind: kind(info.dtype),
         stored_as: format!("{:?}", info.dtype),
         size: info.shape.iter().map(|&n| n as i64).collect(),
+        width: info.dtype.bitsize().div_ceil(8) as u64,
         read: Box::new(move || {
             let mut bytes = vec![0; end - start];
             file.read_exact_at(&mut bytes, at)?;

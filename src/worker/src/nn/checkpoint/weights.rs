@@ -19,14 +19,15 @@ pub(super) struct Entry {
     /// The stored type's own name, for messages.
     pub stored_as: String,
     pub size: Vec<i64>,
+    /// Bytes of a number.
+    pub width: u64,
     pub read: Box<dyn Fn() -> io::Result<Vec<u8>>>,
 }
 
 impl Entry {
     /// Bytes its numbers take, without overflow.
     fn bytes(&self) -> u128 {
-        let width = self.kind.map_or(8, Kind::elt_size_in_bytes) as u128;
-        self.size.iter().fold(width, |bytes, &n| {
+        self.size.iter().fold(self.width.into(), |bytes: u128, &n| {
             bytes.saturating_mul(u128::try_from(n).unwrap_or(0))
         })
     }
@@ -37,13 +38,40 @@ pub struct Weights {
     path: PathBuf,
     /// What was taken off before all names.
     prefix: String,
-    entries: BTreeMap<String, Entry>,
+    /// Names of code in its pickle that no weights need.
+    pub(super) unused: Vec<String>,
+    pub(super) entries: BTreeMap<String, Entry>,
 }
 
 /// Opens `path`, of either format, by its content. Reads names, types and shapes; runs nothing.
 ///
 /// Names are those of the file: [`Weights::network`] takes off what stands before a network's own.
 pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
+    let (weights, origin) = look(path)?;
+    if !origin.foreign.is_empty() {
+        return Err(CheckpointError::Foreign {
+            path: path.to_path_buf(),
+            names: origin.foreign,
+        });
+    }
+    if weights.entries.is_empty() {
+        return Err(CheckpointError::Unreadable {
+            path: path.to_path_buf(),
+            reason: "it holds no tensors".to_owned(),
+        });
+    }
+    Ok(weights)
+}
+
+/// What a file says of itself beside its tensors.
+pub(super) struct Origin {
+    pub container: &'static str,
+    /// Names of code among its values, which no weights need.
+    pub foreign: Vec<String>,
+}
+
+/// As [`open`], for a file that nobody loads: names of code are listed and not refused.
+pub(super) fn look(path: &Path) -> Result<(Weights, Origin), CheckpointError> {
     let io = |source| CheckpointError::Io {
         path: path.to_path_buf(),
         source,
@@ -52,30 +80,43 @@ pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
     let length = file.metadata().map_err(io)?.len();
     let mut start = Vec::new();
     file.take(9).read_to_end(&mut start).map_err(io)?;
-    let entries = if safe::looks_like(&start) {
-        safe::entries(path)?
+    let (entries, unused, container, foreign) = if safe::looks_like(&start) {
+        (safe::entries(path)?, Vec::new(), "safetensors", Vec::new())
     } else {
-        pth::entries(path)?
+        let it = pth::open(path)?;
+        (
+            pth::entries(it.tensors),
+            it.unused,
+            it.container.name(),
+            it.foreign,
+        )
     };
     let declared = entries
         .values()
         .fold(0_u128, |sum, entry| sum.saturating_add(entry.bytes()));
-    if declared > u128::from(length) * MAX_EXPANSION {
+    if declared > u128::from(length) * MAX_EXPANSION + MAX_REPEATED {
         return Err(CheckpointError::TooLarge {
             path: path.to_path_buf(),
             declared,
             file: length,
         });
     }
-    Ok(Weights {
+    let weights = Weights {
         path: path.to_path_buf(),
         prefix: String::new(),
+        unused,
         entries,
-    })
+    };
+    Ok((weights, Origin { container, foreign }))
 }
 
 /// Most bytes of tensors for each byte of file. `PyTorch` stores numbers once and uncompressed; tied weights count twice.
-const MAX_EXPANSION: u128 = 16;
+const MAX_EXPANSION: u128 = 4;
+/// More bytes for tensors that repeat a few numbers (`expand`), or that are compressed in a small file.
+const MAX_REPEATED: u128 = 64 << 20;
+
+/// Names of code that a note lists.
+const NAMED: usize = 8;
 
 /// Fills all parameters of `store` from the file at `path`, strictly by name and shape, wherever in it they stand.
 pub fn load_into(path: &Path, store: &VarStore) -> Result<(), CheckpointError> {
@@ -99,6 +140,26 @@ impl Weights {
     /// The names in the file, sorted, after unwrapping.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
+    }
+
+    /// What a person should know of the file, wherever in it the network stands.
+    pub fn note(&self) -> Option<String> {
+        let mut shown: Vec<String> = self
+            .unused
+            .iter()
+            .map(|n| n.escape_debug().to_string())
+            .collect();
+        let rest = shown.len().saturating_sub(NAMED);
+        shown.truncate(NAMED);
+        let more = if rest > 0 {
+            format!(" and {rest} more")
+        } else {
+            String::new()
+        };
+        (!shown.is_empty()).then(|| {
+            let names = shown.join("`, `");
+            format!("its pickle names `{names}`{more}, which no weights need; nothing was run")
+        })
     }
 
     /// The tensors of one network by its own names, without what is stored and not loaded, and where they stood.

@@ -25,5 +25,6 @@ pub use config::Config;
 pub use error::SamError;
 pub use generator::{Generator, MaskRecord};
 pub use model::{Embedding, Sam};
+pub use names::{is_constant, official_name};
 pub use params::Params;
 pub use spec::names::SamPrecision as Precision;

@@ -40,8 +40,8 @@ pub struct Sam {
     pub mask_decoder: MaskDecoder,
     store: VarStore,
     precision: SamPrecision,
-    /// Where in their file the weights stood, if not simply by their names.
-    pub note: Option<String>,
+    /// Where in their file the weights stood, if not simply by their names, and what else was found there.
+    pub notes: Vec<String>,
 }
 
 /// What the encoder saw in an image: computed once, then used for any number of prompts and grids.
@@ -70,23 +70,24 @@ impl Sam {
             mask_decoder: MaskDecoder::new(&(&root / "mask_decoder"), config),
             store,
             precision: SamPrecision::Fp32,
-            note: None,
+            notes: Vec::new(),
         })
     }
 
     /// A model of `config` with the weights of the file at `path`: Meta's `.pth` or Hugging Face's safetensors.
     ///
-    /// Strict: a name too many or too few, another shape or a NaN is an error that names it.
+    /// `entry` chooses one of several copies in the file. Strict: a name too many or too few, another shape or a NaN is an error that names it.
     pub fn load(
         path: &FilePath,
         config: &Config,
         device: Device,
         precision: SamPrecision,
+        entry: Option<&str>,
     ) -> Result<Self, SamError> {
         let mut sam = Self::new(config, device)?;
-        let (weights, place) = names::official(checkpoint::open(path)?, &sam.store)?;
+        let (weights, place) = names::official(checkpoint::open(path)?, &sam.store, entry)?;
         weights.fill(&sam.store)?;
-        sam.note = place.note();
+        sam.notes = place.note().into_iter().chain(weights.note()).collect();
         sam.store.freeze();
         sam.set_precision(precision);
         Ok(sam)

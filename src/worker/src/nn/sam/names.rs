@@ -7,7 +7,11 @@ use crate::nn::checkpoint::{self, CheckpointError, Place, Wanted, Weights};
 
 /// The tensors of `weights` that are `store`'s, by their official names, whichever of the two naming schemes they came in
 /// and whatever stands before them; and where they stood.
-pub fn official(weights: Weights, store: &VarStore) -> Result<(Weights, Place), CheckpointError> {
+pub fn official(
+    weights: Weights,
+    store: &VarStore,
+    entry: Option<&str>,
+) -> Result<(Weights, Place), CheckpointError> {
     let is_hugging_face = weights
         .names()
         .any(|name| name.split('.').any(|part| part == "vision_encoder"));
@@ -20,7 +24,7 @@ pub fn official(weights: Weights, store: &VarStore) -> Result<(Weights, Place), 
         shapes: checkpoint::shapes(store),
         rename: &rename,
         ignored: &is_constant,
-        entry: None,
+        entry,
     })
 }
 
@@ -30,7 +34,7 @@ const TIED: &str = "prompt_encoder.shared_embedding.positional_embedding";
 const FREQUENCIES: &str = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix";
 
 /// Constants that some programs store with the weights; the official files do not hold them.
-fn is_constant(name: &str) -> bool {
+pub fn is_constant(name: &str) -> bool {
     matches!(name, "pixel_mean" | "pixel_std")
 }
 

@@ -32,7 +32,13 @@ fn every_wrapping_gives_the_same_weights() {
     let bare = loaded("bare.pth");
     assert_eq!(bare.keys().collect::<Vec<_>>(), ["bias", "weight"]);
     assert!(bare["weight"].abs().max().double_value(&[]) > 0.1);
-    for name in ["module_legacy.pth", "params_ema.pth", "state_dict.pth"] {
+    for name in [
+        "module_legacy.pth",
+        "params_ema.pth",
+        "state_dict.pth",
+        "legacy_protocol0.pth",
+        "legacy_protocol1.pth",
+    ] {
         assert!(equal(&loaded(name), &bare), "{name}");
     }
 }

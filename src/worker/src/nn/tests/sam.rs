@@ -38,6 +38,7 @@ pub(super) fn tiny_sam() -> Sam {
         &tiny(),
         Device::Cpu,
         Precision::Fp32,
+        None,
     )
     .unwrap()
 }
@@ -105,14 +106,11 @@ fn weights_are_found_behind_any_entry_and_prefix() {
                 .map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone()))
                 .collect();
             save_safetensors(&file, &named, &BTreeMap::new()).unwrap();
-            let sam = Sam::load(&file, &tiny(), Device::Cpu, Precision::Fp32);
+            let sam = Sam::load(&file, &tiny(), Device::Cpu, Precision::Fp32, None);
             let sam = sam.unwrap();
             assert_eq!(params::snapshot(sam.store()), own, "{prefix}");
             let place = prefix.trim_end_matches('.');
-            assert_eq!(
-                sam.note,
-                Some(format!("the network stands behind `{place}`"))
-            );
+            assert_eq!(sam.notes, [format!("the network stands behind `{place}`")]);
         }
     }
 }
@@ -156,7 +154,7 @@ fn refusal(weights: &BTreeMap<String, Tensor>, config: &Config) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     save_safetensors(&path, weights, &BTreeMap::new()).unwrap();
-    let error = Sam::load(&path, config, Device::Cpu, Precision::Fp32).unwrap_err();
+    let error = Sam::load(&path, config, Device::Cpu, Precision::Fp32, None).unwrap_err();
     error.to_string()
 }
 
@@ -170,7 +168,7 @@ fn official_names_load_with_and_without_stored_constants() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     save_safetensors(&path, &weights, &BTreeMap::new()).unwrap();
-    let sam = Sam::load(&path, &tiny(), Device::Cpu, Precision::Fp32).unwrap();
+    let sam = Sam::load(&path, &tiny(), Device::Cpu, Precision::Fp32, None).unwrap();
     assert_eq!(
         params::count(sam.store()),
         params::count(tiny_sam().store())

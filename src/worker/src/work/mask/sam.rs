@@ -72,7 +72,7 @@ fn all_images(stages: &mut [Stage<'_>]) -> Result<(), WorkError> {
         return Ok(());
     }
     let sam = load(sam, job)?;
-    if let Some(note) = &sam.note {
+    for note in &sam.notes {
         for stage in stages.iter() {
             stage.part.reporter.note(note.clone());
         }
@@ -128,6 +128,7 @@ fn load(settings: &Settings, job: &Job) -> Result<Sam, WorkError> {
         &config,
         device(job.device),
         settings.precision,
+        settings.entry.as_deref(),
     )?)
 }
 
