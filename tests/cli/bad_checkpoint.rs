@@ -105,6 +105,13 @@ fn weights_of_another_scale_and_of_another_shape() {
         .says("failed: official: `weights.pth` does not fit the model:")
         .says("2 misshapen: upsampler.0.bias is [12], not [27], upsampler.0.weight is [12, 16, 3, 3], not [27, 16, 3, 3]")
         .says("\nhint: this looks like IMDN ×2: `backbone: {imdn: {scale: 2, width: 16, blocks: 1}}`");
+    let mut other = test.command("run p.yaml");
+    other.args(["--set", "stages.official.pretrained.backbone={dncnn: {}}"]);
+    crate::support::Ran::of(other.output().unwrap())
+        .exits(1)
+        .says(
+            "\nhint: this looks like IMDN ×2: `backbone: {imdn: {scale: 2, width: 16, blocks: 1}}`",
+        );
     run("width", 32)
         .says("21 misshapen: ")
         .says("IMDB1.c1.weight is [16, 16, 3, 3], not [32, 32, 3, 3]")

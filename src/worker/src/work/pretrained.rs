@@ -149,6 +149,6 @@ mod tests {
         shapes.insert(index.into(), vec![256, 256]);
         let it = checkpoint::recognise(&shapes).unwrap();
         assert_eq!(it.title, "CAT-R ×2");
-        assert_eq!(it.backbone, None);
+        assert_eq!(it.fits, None);
     }
 }

@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{fixture, small_store};
 use crate::nn::checkpoint::{self, CheckpointError, Mismatch};
+use crate::nn::dncnn::{self, Dncnn};
 use crate::nn::imdn::{self, Imdn};
 use crate::nn::params;
 
@@ -180,6 +181,36 @@ fn a_wrong_scale_is_recognised() {
         "{text}"
     );
     assert!(!text.contains("missing"), "{text}");
+}
+
+#[test]
+fn a_denoiser_is_recognised() {
+    let size = dncnn::Config {
+        nc: 16,
+        nb: 8,
+        ..dncnn::Config::COLOR
+    };
+    let found = |config| {
+        let store = VarStore::new(Device::Cpu);
+        let _net = Dncnn::new(&store.root(), &config);
+        checkpoint::shapes(&store)
+    };
+    let text = |config| checkpoint::recognise(&found(config)).unwrap().text();
+    assert_eq!(
+        text(size),
+        "DnCNN for denoising: `backbone: {dncnn: {width: 16, depth: 8}}` has its names and shapes; its noise level \
+         shows in no weight"
+    );
+    assert!(text(dncnn::Config::COLOR).contains("`backbone: {dncnn: {}}`"));
+    let grey = dncnn::Config {
+        in_nc: 1,
+        out_nc: 1,
+        ..size
+    };
+    assert!(text(grey).contains("it takes 1 channel"), "{}", text(grey));
+    let mut other = found(size);
+    other.insert("model.1.running_mean".into(), vec![16]);
+    assert_eq!(checkpoint::recognise(&other), None);
 }
 
 #[test]
