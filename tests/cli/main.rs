@@ -44,6 +44,8 @@ mod hostile;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod leaks;

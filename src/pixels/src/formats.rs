@@ -28,6 +28,8 @@ pub(crate) struct Decoded {
     pub image: DynamicImage,
     /// Whether an orientation tag turned it.
     pub turned: bool,
+    /// What that tag says.
+    pub orientation: Orientation,
     /// Whether the file holds further pages or frames.
     pub first_of_many: bool,
     /// Whether samples are indices of colours.
@@ -146,6 +148,7 @@ fn turned(mut image: DynamicImage, orientation: Orientation) -> Decoded {
     Decoded {
         image,
         turned: orientation != Orientation::NoTransforms,
+        orientation,
         first_of_many: false,
         palette: false,
         lossy: false,

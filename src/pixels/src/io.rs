@@ -75,7 +75,7 @@ pub fn decode_rgb8(bytes: &[u8], path: &Path) -> Result<Loaded> {
 }
 
 /// What [`to_rgb8`] will do to an image, and what was done before.
-fn notes_of(decoded: &Decoded) -> Vec<Note> {
+pub(crate) fn notes_of(decoded: &Decoded) -> Vec<Note> {
     let color = decoded.image.color();
     let wide = color.bytes_per_pixel() / color.channel_count() > 1;
     [

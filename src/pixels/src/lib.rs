@@ -29,12 +29,13 @@ pub mod score;
 mod segment;
 mod ssim;
 mod stack;
+mod survey;
 mod taps;
 mod tiff;
 
 pub use crate::error::{PixelError, Result};
 pub use crate::folder::{ENDINGS, ImageFile, LeftOut, Listed, list_images};
-pub use crate::graph_masks::{GRAPH_BYTES, GraphConfig, GraphSegmenter, graph_masks};
+pub use crate::graph_masks::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, graph_masks};
 pub use crate::image::Rgb8;
 pub use crate::io::{Loaded, Note, decode_rgb8, encode_png, read_rgb8, write_png};
 pub use crate::labels::{label_map, largest_first, write_label_map};
@@ -52,3 +53,6 @@ pub use crate::resize_pil::{longest_side_size, pil_bilinear_u8};
 pub use crate::rle::Rle;
 pub use crate::segment::{Labels, SortedEdges};
 pub use crate::stack::MaskStack;
+pub use crate::survey::{
+    ImageFacts, MaskFacts, image_facts, is_image, mask_image_facts, mask_json_facts,
+};

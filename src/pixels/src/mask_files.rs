@@ -24,14 +24,14 @@ use crate::rle::Rle;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaskFolder {
     path: PathBuf,
-    images: BTreeMap<String, Vec<Source>>,
+    pub(crate) images: BTreeMap<String, Vec<Source>>,
     /// What is not read.
     pub left: LeftOut,
 }
 
 /// Where the masks of an image are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Source {
+pub(crate) enum Source {
     /// A folder with a file a mask.
     Folder(String, Vec<ImageFile>),
     /// A file of run lengths.

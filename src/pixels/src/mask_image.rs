@@ -60,10 +60,7 @@ impl Reading {
 pub(crate) fn read_mask_image(path: &Path, size: Size, how: MaskRead) -> Result<(Rle, Reading)> {
     let bytes = read_file(path)?;
     let decoded = formats::decode(&bytes, path)?;
-    let found = (
-        decoded.image.width() as usize,
-        decoded.image.height() as usize,
-    );
+    let found = size_of(&decoded);
     if found != size {
         return Err(PixelError::MaskSize {
             path: path.into(),
@@ -72,7 +69,28 @@ pub(crate) fn read_mask_image(path: &Path, size: Size, how: MaskRead) -> Result<
             found,
         });
     }
-    let readings = Readings::new(&bytes, &decoded, path)?;
+    inside(&bytes, &decoded, path, how)
+}
+
+/// The same of the bytes of a file, whatever its size.
+pub(crate) fn decode_mask_image(
+    bytes: &[u8],
+    path: &Path,
+    how: MaskRead,
+) -> Result<(Rle, Reading)> {
+    inside(bytes, &formats::decode(bytes, path)?, path, how)
+}
+
+fn size_of(decoded: &Decoded) -> Size {
+    (
+        decoded.image.width() as usize,
+        decoded.image.height() as usize,
+    )
+}
+
+fn inside(bytes: &[u8], decoded: &Decoded, path: &Path, how: MaskRead) -> Result<(Rle, Reading)> {
+    let size = size_of(decoded);
+    let readings = Readings::new(bytes, decoded, path)?;
     let refused = |reason: String, hint: &str| PixelError::MaskReading {
         path: path.into(),
         reason,

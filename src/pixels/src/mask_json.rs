@@ -9,7 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{PixelError, Result};
+use crate::error::{PixelError, Result, Size};
 use crate::rle::Rle;
 
 /// The largest file of run lengths: a hundred times what SAM finds in a photograph.
@@ -19,8 +19,12 @@ const MOST_BYTES: u64 = 1 << 28;
 /// `segmentation` of `size` [height, width] and `counts`, a string or a list.
 /// Errors: [`PixelError::Read`], [`PixelError::MaskFile`], [`PixelError::MaskSize`].
 pub(crate) fn read_mask_json(path: &Path, width: usize, height: usize) -> Result<Vec<Rle>> {
-    let bytes = files::read(path, MOST_BYTES).map_err(PixelError::read(path))?;
-    decode_mask_json(&bytes, path, width, height)
+    decode_mask_json(&read_bytes(path)?, path, width, height)
+}
+
+/// The bytes of a file of run lengths.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    files::read(path, MOST_BYTES).map_err(PixelError::read(path))
 }
 
 /// The same of the bytes of a file; `path` is for messages only.
@@ -30,6 +34,15 @@ pub fn decode_mask_json(
     width: usize,
     height: usize,
 ) -> Result<Vec<Rle>> {
+    masks(bytes, path, Some((width, height)))
+}
+
+/// The masks of a file, each of the size that it says.
+pub(crate) fn all_masks(bytes: &[u8], path: &Path) -> Result<Vec<Rle>> {
+    masks(bytes, path, None)
+}
+
+fn masks(bytes: &[u8], path: &Path, size: Option<Size>) -> Result<Vec<Rle>> {
     let malformed = |reason: String| PixelError::MaskFile {
         path: path.into(),
         reason,
@@ -46,12 +59,14 @@ pub fn decode_mask_json(
     }
     let mask = |(index, record): (usize, Record)| {
         let [h, w] = record.segmentation.size;
-        if (w, h) != (width, height) {
+        if let Some(expected) = size
+            && expected != (w, h)
+        {
             let what = format!("mask {index}");
             return Err(PixelError::MaskSize {
                 path: path.into(),
                 what,
-                expected: (width, height),
+                expected,
                 found: (w, h),
             });
         }

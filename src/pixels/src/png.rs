@@ -83,6 +83,24 @@ pub(crate) fn read(bytes: &[u8]) -> Result<PngFile<'_>, String> {
     Ok(file)
 }
 
+/// What says how colours are meant. A profile is not unpacked.
+pub(crate) fn profile(bytes: &[u8]) -> Option<&'static str> {
+    const NAMES: [(&[u8; 4], &str); 3] = [
+        (b"iCCP", "ICC profile"),
+        (b"sRGB", "sRGB"),
+        (b"gAMA", "gamma"),
+    ];
+    let (mut at, mut found) = (8, Vec::new());
+    while let Ok((name, _, end)) = chunk(bytes, at) {
+        found.push(name);
+        at = end;
+    }
+    NAMES
+        .iter()
+        .find(|(name, _)| found.contains(*name))
+        .map(|(_, shown)| *shown)
+}
+
 /// The name and the body of the chunk at `at`, and where the next one begins.
 fn chunk(bytes: &[u8], at: usize) -> Result<([u8; 4], &[u8], usize), String> {
     let cut = || format!("it breaks off at byte {at}, before its end chunk");

@@ -5,6 +5,8 @@
 pub(crate) struct TiffFile {
     /// Whether there is a second one.
     pub first_of_many: bool,
+    /// Whether there is a colour profile.
+    pub has_profile: bool,
     compression: u64,
     photometric: u64,
 }
@@ -57,6 +59,7 @@ pub(crate) fn read(all: &[u8]) -> Result<TiffFile, String> {
     let first = directory.saturating_add(count as u64);
     let mut file = TiffFile {
         first_of_many: false,
+        has_profile: false,
         compression: 1,
         photometric: 1,
     };
@@ -66,6 +69,7 @@ pub(crate) fn read(all: &[u8]) -> Result<TiffFile, String> {
         match bytes.number(at, 2)? {
             259 => file.compression = bytes.number(value, 2)?,
             262 => file.photometric = bytes.number(value, 2)?,
+            34675 => file.has_profile = true,
             _ => {}
         }
     }

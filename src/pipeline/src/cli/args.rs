@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use super::inspect::InspectArgs;
 pub use super::masks::MasksArgs;
 use super::{Fatal, root};
 use crate::history::History;
@@ -66,6 +67,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Segment pictures of your own: overlays, COCO JSON, label maps.
     Masks(MasksArgs),
+    /// Say what a checkpoint, an image or masks are as this program would read them.
+    Inspect(InspectArgs),
     /// Write a commented pipeline file for a folder of your own images.
     Init(InitArgs),
     /// Print the JSON Schema of pipeline files, for editors.

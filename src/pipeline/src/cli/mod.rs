@@ -23,6 +23,7 @@ mod graph;
 mod hints;
 mod init;
 mod inside;
+mod inspect;
 mod log;
 mod masks;
 mod outside;
@@ -133,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Graph(args) => graph::graph(args),
         Command::Init(args) => init::init(args),
         Command::Masks(args) => masks::masks(args),
+        Command::Inspect(args) => inspect::inspect(args),
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),

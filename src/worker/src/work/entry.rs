@@ -16,7 +16,7 @@ use spec::{Device, Event, Job, Kind};
 use super::gpu_memory::GpuWatch;
 use super::reporter::Reporter;
 use super::{WorkError, evaluate, files, mask, prepare, pretrained, training};
-use crate::nn::cuda;
+use crate::nn::{checkpoint, cuda};
 
 /// The whole of the worker's `main`.
 pub fn main() -> ExitCode {
@@ -29,9 +29,10 @@ pub fn main() -> ExitCode {
     {
         ["--facts"] => facts(),
         ["--version"] => print(&format!("pipeline-worker {}", env!("CARGO_PKG_VERSION"))),
+        ["--inspect", path] => inspect(Path::new(path)),
         [_, ..] if !arguments.iter().any(|a| a.starts_with('-')) => work(&arguments),
         _ => {
-            let usage = "usage: pipeline-worker JOB.json… | --facts | --version (it is started by `pipeline run`)";
+            let usage = "usage: pipeline-worker JOB.json… | --inspect FILE | --facts | --version (it is started by `pipeline run`)";
             let _ = writeln!(std::io::stderr(), "{usage}");
             ExitCode::from(2)
         }
@@ -64,6 +65,21 @@ fn facts() -> ExitCode {
         "version": env!("CARGO_PKG_VERSION"), "libtorch": facts.libtorch, "cuda_devices": devices,
     });
     print(&value.to_string())
+}
+
+/// What a file of weights holds, as JSON; an error is JSON too.
+fn inspect(path: &Path) -> ExitCode {
+    let surveyed = catch(|| checkpoint::survey(path).map_err(|e| WorkError::from_library(&e)));
+    let failed = surveyed.is_err();
+    let value = match surveyed {
+        Ok(survey) => serde_json::to_value(survey).unwrap_or_default(),
+        Err(error) => {
+            let report = error.report();
+            serde_json::json!({"error": report.message, "hint": report.hint})
+        }
+    };
+    let printed = print(&value.to_string());
+    if failed { ExitCode::FAILURE } else { printed }
 }
 
 /// Does the jobs of these files. The process has failed where none of them succeeded; what became of each, events say.

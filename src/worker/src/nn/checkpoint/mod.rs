@@ -6,10 +6,12 @@ mod guess;
 mod network;
 mod pth;
 mod safe;
+mod survey;
 mod weights;
 
 pub use error::{CheckpointError, Mismatch};
 pub use guess::{Recognised, cat_split, recognise};
 pub use network::{Place, Wanted};
 pub use safe::{safetensors_bytes, save_safetensors};
+pub use survey::{Survey, survey};
 pub use weights::{Shapes, Weights, assign, load_into, open, shapes};
