@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::image::Rgb8;
 use crate::prompt::point_grid;
 use crate::rle::Rle;
-use crate::segment::{Labels, SortedEdges};
+use crate::segment::{Labels, segment};
 use crate::stack::MaskStack;
 
 /// Two regions of different scales that overlap by more than this (intersection over union) are one.
@@ -40,39 +40,42 @@ impl Default for GraphConfig {
 /// The partitions of one image; they answer any number of point grids.
 pub struct GraphSegmenter {
     scales: Vec<Labels>,
-    regions: Vec<Region>,
-    /// Where each scale's regions start in `regions`.
+    /// Pixels of each region, scale after scale.
+    areas: Vec<u64>,
+    /// Where each scale's regions start in `areas`.
     starts: Vec<usize>,
     /// For each region those near-duplicates of it that win over it, as indices.
     better: BTreeMap<usize, Vec<usize>>,
 }
 
-/// One region of one scale.
-struct Region {
-    mask: Rle,
-    area: u64,
-}
-
 impl GraphSegmenter {
     /// Cuts `image` at the three scales.
     pub fn new(image: &Rgb8, config: &GraphConfig) -> Self {
-        let edges = SortedEdges::new(image, config.sigma);
-        let scales: Vec<Labels> = config
-            .k
-            .par_iter()
-            .map(|&k| edges.segment(k, config.min_size))
-            .collect();
-        let regions: Vec<Region> = scales.iter().flat_map(regions_of).collect();
+        let never = || false;
+        Self::until(image, config, &never).unwrap_or_else(|| Self::of(Vec::new()))
+    }
+
+    /// The same; nothing where `stop`, which is asked every few rows, says so.
+    pub fn until(
+        image: &Rgb8,
+        config: &GraphConfig,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Self> {
+        segment(image, config.sigma, &config.k, config.min_size, stop).map(Self::of)
+    }
+
+    fn of(scales: Vec<Labels>) -> Self {
+        let areas: Vec<u64> = scales.par_iter().flat_map_iter(areas_of).collect();
         let starts = scales.iter().scan(0, |next, labels| {
             let start = *next;
             *next += labels.count;
             Some(start)
         });
         let starts: Vec<usize> = starts.collect();
-        let better = near_duplicates(&scales, &starts, &regions);
+        let better = near_duplicates(&scales, &starts, &areas);
         Self {
             scales,
-            regions,
+            areas,
             starts,
             better,
         }
@@ -82,11 +85,7 @@ impl GraphSegmenter {
     /// near-duplicates, largest first (then coarser partition, then first in reading order), at most `slots`.
     pub fn masks(&self, grid: usize, slots: usize) -> MaskStack {
         let kept = self.prompted(grid);
-        let masks = kept
-            .iter()
-            .take(slots)
-            .map(|&region| self.regions[region].mask.clone())
-            .collect();
+        let masks = self.regions(&kept[..kept.len().min(slots)]);
         let (width, height) = self
             .scales
             .first()
@@ -100,9 +99,27 @@ impl GraphSegmenter {
         }
     }
 
+    /// The masks of these regions, in their order: one walk down the columns of each scale.
+    fn regions(&self, wanted: &[usize]) -> Vec<Rle> {
+        let of_scale = |(scale, (labels, &start)): (usize, (&Labels, &usize))| {
+            let mut slots = vec![None; labels.count];
+            for (slot, region) in wanted.iter().enumerate() {
+                if scale_of(&self.starts, *region) == scale {
+                    slots[region - start] = Some(slot);
+                }
+            }
+            masks_of(labels, &slots)
+        };
+        let scales: Vec<_> = self.scales.iter().zip(&self.starts).enumerate().collect();
+        let found: Vec<Vec<(usize, Rle)>> = scales.into_par_iter().map(of_scale).collect();
+        let mut found: Vec<(usize, Rle)> = found.into_iter().flatten().collect();
+        found.sort_by_key(|(slot, _)| *slot);
+        found.into_iter().map(|(_, mask)| mask).collect()
+    }
+
     /// The regions that stay, best first.
     fn prompted(&self, grid: usize) -> Vec<usize> {
-        let mut wanted = vec![false; self.regions.len()];
+        let mut wanted = vec![false; self.areas.len()];
         for (labels, &start) in self.scales.iter().zip(&self.starts) {
             for [x, y] in point_grid(grid, labels.width, labels.height) {
                 if let Some(&label) = labels.data.get(y as usize * labels.width + x as usize) {
@@ -125,13 +142,16 @@ impl GraphSegmenter {
 
     /// The order of masks: largest first, then the coarser partition, then reading order.
     fn rank(&self, region: usize) -> (std::cmp::Reverse<u64>, std::cmp::Reverse<usize>, usize) {
-        rank(&self.regions, &self.starts, region)
+        rank(&self.areas, &self.starts, region)
     }
 }
 
-/// Bytes that segmenting takes for each pixel at its peak: the smoothed image twice, the edges while they are sorted,
-/// three forests and three pictures of labels. `pipeline masks` on noise, which is the worst, took 92.
-pub const GRAPH_BYTES: u64 = 120;
+/// Bytes that segmenting takes for each pixel at its peak, besides [`GRAPH_EDGES`]: the image, three forests of four bytes
+/// a pixel, which become pictures of labels, and what is known of their regions.
+pub const GRAPH_BYTES: u64 = 32;
+
+/// Bytes of the edges that are held at once, whatever the image.
+pub const GRAPH_EDGES: u64 = 1 << 29;
 
 /// [`GraphSegmenter::masks`] of one grid of `image`.
 pub fn graph_masks(image: &Rgb8, grid: usize, slots: usize, config: &GraphConfig) -> MaskStack {
@@ -139,56 +159,72 @@ pub fn graph_masks(image: &Rgb8, grid: usize, slots: usize, config: &GraphConfig
 }
 
 fn rank(
-    regions: &[Region],
+    areas: &[u64],
     starts: &[usize],
     region: usize,
 ) -> (std::cmp::Reverse<u64>, std::cmp::Reverse<usize>, usize) {
-    let scale = starts.partition_point(|&start| start <= region);
     (
-        std::cmp::Reverse(regions[region].area),
-        std::cmp::Reverse(scale),
+        std::cmp::Reverse(areas[region]),
+        std::cmp::Reverse(scale_of(starts, region)),
         region,
     )
 }
 
-/// All regions of a partition as masks, in one walk down its columns.
-fn regions_of(labels: &Labels) -> Vec<Region> {
-    let mut runs: Vec<Vec<(u64, u64)>> = vec![vec![]; labels.count];
+fn scale_of(starts: &[usize], region: usize) -> usize {
+    starts.partition_point(|&start| start <= region) - 1
+}
+
+fn areas_of(labels: &Labels) -> Vec<u64> {
+    let mut areas = vec![0; labels.count];
+    labels
+        .data
+        .iter()
+        .for_each(|&label| areas[label as usize] += 1);
+    areas
+}
+
+/// The masks of the regions that have a slot, in one walk down the columns.
+fn masks_of(labels: &Labels, slots: &[Option<usize>]) -> Vec<(usize, Rle)> {
+    let mut runs: BTreeMap<usize, Vec<(u64, u64)>> = BTreeMap::new();
+    if slots.iter().all(Option::is_none) {
+        return Vec::new();
+    }
     let mut at = 0;
     for x in 0..labels.width {
         for y in 0..labels.height {
-            let runs = &mut runs[labels.data[y * labels.width + x] as usize];
-            match runs.last_mut() {
-                Some(last) if last.1 == at => last.1 += 1,
-                _ => runs.push((at, at + 1)),
+            if let Some(slot) = slots[labels.data[y * labels.width + x] as usize] {
+                let runs = runs.entry(slot).or_default();
+                match runs.last_mut() {
+                    Some(last) if last.1 == at => last.1 += 1,
+                    _ => runs.push((at, at + 1)),
+                }
             }
             at += 1;
         }
     }
-    let region = |runs: Vec<(u64, u64)>| {
-        let area = runs.iter().map(|(start, end)| end - start).sum();
-        Region {
-            mask: Rle::from_intervals(labels.width, labels.height, runs.into_iter()),
-            area,
-        }
+    let mask = |(slot, runs): (usize, Vec<(u64, u64)>)| {
+        let mask = Rle::from_intervals(labels.width, labels.height, runs.into_iter());
+        (slot, mask)
     };
-    runs.into_iter().map(region).collect()
+    runs.into_iter().map(mask).collect()
 }
 
-/// For each region the near-duplicates that rank before it. Regions of one scale are disjoint, so one walk over
-/// the pixels counts every overlap of two scales.
+/// For each region the near-duplicates that rank before it.
 fn near_duplicates(
     scales: &[Labels],
     starts: &[usize],
-    regions: &[Region],
+    areas: &[u64],
 ) -> BTreeMap<usize, Vec<usize>> {
     let mut better: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (fine, coarse) in [(0, 1), (0, 2), (1, 2)] {
-        for ((a, b), shared) in overlaps(&scales[fine], &scales[coarse]) {
-            let (a, b) = (starts[fine] + a as usize, starts[coarse] + b as usize);
-            let union = regions[a].area + regions[b].area - shared;
+        let (Some(a), Some(b)) = (scales.get(fine), scales.get(coarse)) else {
+            continue;
+        };
+        for (a, (b, shared)) in majorities(a, b).into_iter().enumerate() {
+            let (a, b) = (starts[fine] + a, starts[coarse] + b as usize);
+            let union = areas[a] + areas[b] - shared;
             if shared as f64 > NEAR_DUPLICATE * union as f64 {
-                let (winner, loser) = if rank(regions, starts, a) < rank(regions, starts, b) {
+                let (winner, loser) = if rank(areas, starts, a) < rank(areas, starts, b) {
                     (a, b)
                 } else {
                     (b, a)
@@ -200,28 +236,26 @@ fn near_duplicates(
     better
 }
 
-/// The number of pixels that each pair of labels shares.
-fn overlaps(a: &Labels, b: &Labels) -> Vec<((u32, u32), u64)> {
-    let mut pairs: Vec<(u32, u32)> = Vec::new();
-    let mut runs: Vec<u64> = Vec::new();
-    for pair in a.data.iter().copied().zip(b.data.iter().copied()) {
-        if pairs.last() == Some(&pair) {
-            if let Some(run) = runs.last_mut() {
-                *run += 1;
-            }
-        } else {
-            pairs.push(pair);
-            runs.push(1);
+/// For each region of `a` the one of `b` that has more than half of its pixels, and how many; where none has, any other.
+/// Only such a one can be its near-duplicate. (A majority vote, Boyer and Moore, then a count.)
+fn majorities(a: &Labels, b: &Labels) -> Vec<(u32, u64)> {
+    let mut votes: Vec<(u32, u64)> = vec![(0, 0); a.count];
+    for (&a, &b) in a.data.iter().zip(&b.data) {
+        let (candidate, lead) = &mut votes[a as usize];
+        match *lead {
+            0 => (*candidate, *lead) = (b, 1),
+            _ if *candidate == b => *lead += 1,
+            _ => *lead -= 1,
         }
     }
-    let mut counted: Vec<((u32, u32), u64)> = pairs.into_iter().zip(runs).collect();
-    counted.sort_unstable();
-    counted.dedup_by(|next, first| {
-        let same = next.0 == first.0;
-        first.1 += if same { next.1 } else { 0 };
-        same
-    });
-    counted
+    for (_, count) in &mut votes {
+        *count = 0;
+    }
+    for (&a, &b) in a.data.iter().zip(&b.data) {
+        let (candidate, count) = &mut votes[a as usize];
+        *count += u64::from(*candidate == b);
+    }
+    votes
 }
 
 #[cfg(test)]
@@ -263,13 +297,15 @@ mod tests {
         for [x, y] in point_grid(8, 70, 50) {
             let (x, y) = (x as usize, y as usize);
             for (labels, start) in segmenter.scales.iter().zip(&segmenter.starts) {
-                let region = &segmenter.regions[start + labels.data[y * 70 + x] as usize];
-                assert!(region.mask.to_bitmap()[y * 70 + x] == 1);
+                let region = start + labels.data[y * 70 + x] as usize;
+                let mask = &segmenter.regions(&[region])[0];
+                assert_eq!(mask.area(), segmenter.areas[region]);
+                assert!(mask.to_bitmap()[y * 70 + x] == 1);
                 assert!(
                     stack
                         .masks
                         .iter()
-                        .any(|mask| mask.iou(&region.mask) > NEAR_DUPLICATE)
+                        .any(|other| other.iou(mask) > NEAR_DUPLICATE)
                 );
             }
         }

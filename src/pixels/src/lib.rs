@@ -2,6 +2,7 @@
 //! Unaware of stages, caches, networks and of where an image's name comes from.
 
 mod compare;
+mod edges;
 mod error;
 mod folder;
 mod formats;
@@ -27,6 +28,9 @@ mod resize_pil;
 mod rle;
 pub mod score;
 mod segment;
+#[cfg(test)]
+mod segment_reference;
+mod smooth;
 mod ssim;
 mod stack;
 mod survey;
@@ -51,7 +55,7 @@ pub use crate::resize::{matlab_bicubic_u8, matlab_bicubic_u8_to};
 pub use crate::resize_float::{FloatImage, basicsr_bicubic_f32};
 pub use crate::resize_pil::{longest_side_size, pil_bilinear_u8};
 pub use crate::rle::Rle;
-pub use crate::segment::{Labels, SortedEdges};
+pub use crate::segment::Labels;
 pub use crate::stack::MaskStack;
 pub use crate::survey::{
     ImageFacts, MaskFacts, image_facts, is_image, mask_image_facts, mask_json_facts,

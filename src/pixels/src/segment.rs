@@ -3,20 +3,8 @@
 
 use rayon::prelude::*;
 
+use crate::edges::{Edges, Key};
 use crate::image::Rgb8;
-use crate::taps::mirror;
-
-/// Steps (dx, dy) to the four neighbours that make each of the eight-connected pairs once.
-const STEPS: [(isize, isize); 4] = [(1, 0), (0, 1), (1, 1), (-1, 1)];
-
-/// The pixel graph of a smoothed image: neighbouring pixels with the Euclidean distance of their colours (on the
-/// scale of 0 to 255), in ascending order. Sorted once, it serves every scale.
-pub struct SortedEdges {
-    width: usize,
-    height: usize,
-    /// Weight (bits of a non-negative float) above the pixel times 4 plus the step: a total order.
-    keys: Vec<u64>,
-}
 
 /// A partition of an image into connected regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,224 +19,236 @@ pub struct Labels {
     pub data: Vec<u32>,
 }
 
-impl SortedEdges {
-    /// The graph of `image`, smoothed by a Gaussian of `sigma` pixels first (0 for none).
-    pub fn new(image: &Rgb8, sigma: f64) -> Self {
-        let pixels = smooth(image, sigma);
-        let (width, height) = (image.width, image.height);
-        let mut keys: Vec<u64> = (0..height)
+/// The regions of `image`, smoothed by a Gaussian of `sigma` pixels first (0 for none), at each of the scales `k` (larger
+/// for larger regions; in units of colour distance times pixels), after regions under `min_size` pixels were merged into
+/// the neighbour nearest in colour. Nothing where `stop` says so.
+///
+/// Edges come in ascending order twice: first all of them, to join what is alike; then those that still separate a small
+/// region, to merge it.
+pub fn segment(
+    image: &Rgb8,
+    sigma: f64,
+    scales: &[f64],
+    min_size: usize,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Option<Vec<Labels>> {
+    let edges = Edges::new(image, sigma);
+    let (width, height) = image.size();
+    let forest = |k: &f64| Forest::new(width * height, *k as f32);
+    let mut forests: Vec<Forest> = scales.iter().map(forest).collect();
+    let least = u32::try_from(min_size).unwrap_or(u32::MAX);
+    let join = |forests: &mut Vec<Forest>, keys: &[Key]| {
+        forests.par_iter_mut().for_each(|forest| {
+            for &key in keys {
+                let (a, b) = edges.ends(key);
+                forest.join_alike(a, b, f32::from_bits((key >> 32) as u32));
+            }
+        });
+    };
+    edges.sweep(&mut forests, |_, _| true, join, stop)?;
+    let separates = |forests: &Vec<Forest>, key: Key| {
+        let (a, b) = edges.ends(key);
+        forests
+            .iter()
+            .any(|forest| forest.separates_small(a, b, least))
+    };
+    let merge = |forests: &mut Vec<Forest>, keys: &[Key]| {
+        forests.par_iter_mut().for_each(|forest| {
+            for &key in keys {
+                let (a, b) = edges.ends(key);
+                forest.join_small(a, b, least);
+            }
+        });
+    };
+    if least > 1 {
+        edges.sweep(&mut forests, separates, merge, stop)?;
+    }
+    Some(
+        forests
             .into_par_iter()
-            .flat_map_iter(|y| row_keys(&pixels, width, y))
-            .collect();
-        keys.par_sort_unstable();
-        Self {
-            width,
-            height,
-            keys,
-        }
-    }
-
-    /// The regions at scale `k` (larger for larger regions; in units of colour distance times pixels), after
-    /// regions under `min_size` pixels were merged into the neighbour nearest in colour.
-    pub fn segment(&self, k: f64, min_size: usize) -> Labels {
-        let mut forest = Forest::new(self.width * self.height, k as f32);
-        let mut between = Vec::new();
-        for &key in &self.keys {
-            let (a, b) = self.ends(key);
-            if !forest.join_alike(a, b, f32::from_bits((key >> 32) as u32)) {
-                between.push(key);
-            }
-        }
-        for key in between {
-            let (a, b) = self.ends(key);
-            forest.join_small(a, b, min_size as u32);
-        }
-        forest.labels(self.width, self.height)
-    }
-
-    /// The two pixels of an edge.
-    fn ends(&self, key: u64) -> (usize, usize) {
-        let (pixel, step) = ((key as u32 >> 2) as usize, STEPS[(key & 3) as usize]);
-        (
-            pixel,
-            (pixel as isize + step.1 * self.width as isize + step.0) as usize,
-        )
-    }
+            .map(|forest| forest.labels(width, height))
+            .collect(),
+    )
 }
 
-/// The keys of the edges that start in row `y`.
-fn row_keys(pixels: &[[f32; 3]], width: usize, y: usize) -> Vec<u64> {
-    let height = pixels.len() / width.max(1);
-    let mut keys = Vec::with_capacity(width * STEPS.len());
-    for x in 0..width {
-        for (step, (dx, dy)) in STEPS.into_iter().enumerate() {
-            let (to_x, to_y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
-            if to_x < width && to_y < height {
-                let pixel = y * width + x;
-                let distance = distance(pixels[pixel], pixels[to_y * width + to_x]);
-                keys.push(u64::from(distance.to_bits()) << 32 | (pixel * 4 + step) as u64);
-            }
-        }
-    }
-    keys
-}
-
-/// Euclidean distance of two colours.
-fn distance(a: [f32; 3], b: [f32; 3]) -> f32 {
-    let d = [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-    (d[0] * d[0] + d[1] * d[1] + d[2] * d[2]).sqrt()
-}
-
-/// The image smoothed by a Gaussian, cut off at four standard deviations, with mirrored borders.
-fn smooth(image: &Rgb8, sigma: f64) -> Vec<[f32; 3]> {
-    let pixels: Vec<[f32; 3]> = image
-        .data
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .map(|pixel| pixel.map(f32::from))
-        .collect();
-    if sigma <= 0.0 || pixels.is_empty() {
-        return pixels;
-    }
-    let radius = (4.0 * sigma).ceil().min(64.0) as isize;
-    let raw: Vec<f64> = (-radius..=radius)
-        .map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp())
-        .collect();
-    let sum: f64 = raw.iter().sum();
-    let weights: Vec<f32> = raw.iter().map(|weight| (weight / sum) as f32).collect();
-    let (width, height) = (image.width, image.height);
-    let folded = |length: usize| -> Vec<usize> {
-        (-radius..length as isize + radius)
-            .map(|at| mirror(at, length))
-            .collect()
-    };
-    let (columns, rows) = (folded(width), folded(height));
-    let across = weigh(&pixels, width, &weights, |x, y, k| {
-        y * width + columns[x + k]
-    });
-    weigh(&across, width, &weights, |x, y, k| rows[y + k] * width + x)
-}
-
-/// For each pixel the weighted sum of the pixels that `source(x, y, tap)` names.
-fn weigh(
-    pixels: &[[f32; 3]],
-    width: usize,
-    weights: &[f32],
-    source: impl Fn(usize, usize, usize) -> usize + Sync,
-) -> Vec<[f32; 3]> {
-    let pixel = |x: usize, y: usize| {
-        let mut sum = [0.0; 3];
-        for (k, weight) in weights.iter().enumerate() {
-            let sample = pixels[source(x, y, k)];
-            sum.iter_mut()
-                .zip(sample)
-                .for_each(|(sum, sample)| *sum += weight * sample);
-        }
-        sum
-    };
-    let mut out = vec![[0.0; 3]; pixels.len()];
-    out.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
-        row.iter_mut()
-            .enumerate()
-            .for_each(|(x, out)| *out = pixel(x, y));
-    });
-    out
-}
-
-/// Union-find over pixels.
+/// Union-find over pixels. Most pixels never are the root of more than themselves, so a pixel is four bytes: its parent,
+/// itself, or, for the root of a region of several pixels, the place of what is known of that region.
 struct Forest {
-    nodes: Vec<Node>,
+    parents: Vec<u32>,
+    regions: Vec<Region>,
+    /// Places of `regions` that nobody uses any more.
+    free: Vec<u32>,
     k: f32,
 }
 
-/// A pixel; `size` and `limit` are those of its region where it is the root.
+/// What is known of a region.
 #[derive(Clone, Copy)]
-struct Node {
-    parent: u32,
+struct Region {
     size: u32,
     /// The largest weight that may still join the region.
     limit: f32,
 }
 
+/// The mark of a root of several pixels; an image has at most 2^30.
+const ROOT: u32 = 1 << 31;
+
 impl Forest {
     fn new(pixels: usize, k: f32) -> Self {
-        let node = |parent| Node {
-            parent,
-            size: 1,
-            limit: k,
-        };
         Self {
-            nodes: (0..pixels as u32).map(node).collect(),
+            parents: (0..pixels as u32).collect(),
+            regions: Vec::new(),
+            free: Vec::new(),
             k,
         }
     }
 
+    fn is_root(&self, node: u32) -> bool {
+        let parent = self.parents[node as usize];
+        parent == node || parent & ROOT != 0
+    }
+
+    /// The root of a pixel's region; the way there becomes shorter.
     fn root(&mut self, mut node: u32) -> u32 {
-        loop {
-            let parent = self.nodes[node as usize].parent;
-            if parent == node {
-                return node;
+        while !self.is_root(node) {
+            let parent = self.parents[node as usize];
+            if self.is_root(parent) {
+                return parent;
             }
-            let above = self.nodes[parent as usize].parent;
-            self.nodes[node as usize].parent = above;
+            let above = self.parents[parent as usize];
+            self.parents[node as usize] = above;
             node = above;
         }
+        node
     }
 
-    /// Joins two regions where the edge between them is no heavier than either's own variation allows; whether
-    /// both ends are in one region then.
-    fn join_alike(&mut self, a: usize, b: usize, weight: f32) -> bool {
-        let (a, b) = (self.root(a as u32), self.root(b as u32));
+    /// The same, for those who may not change anything.
+    fn root_of(&self, mut node: u32) -> u32 {
+        while !self.is_root(node) {
+            node = self.parents[node as usize];
+        }
+        node
+    }
+
+    fn region(&self, root: u32) -> Region {
+        match self.parents[root as usize] {
+            place if place & ROOT != 0 => self.regions[(place & !ROOT) as usize],
+            _ => Region {
+                size: 1,
+                limit: self.k,
+            },
+        }
+    }
+
+    /// Joins two regions where the edge between them is no heavier than either's own variation allows.
+    fn join_alike(&mut self, a: u32, b: u32, weight: f32) {
+        let (a, b) = (self.root(a), self.root(b));
         if a == b {
-            return true;
+            return;
         }
-        let alike =
-            weight <= self.nodes[a as usize].limit && weight <= self.nodes[b as usize].limit;
-        if alike {
-            let k = self.k;
-            let root = self.join(a, b);
-            root.limit = weight + k / root.size as f32;
-        }
-        alike
-    }
-
-    /// Joins two regions where one of them is smaller than `min_size`.
-    fn join_small(&mut self, a: usize, b: usize, min_size: u32) {
-        let (a, b) = (self.root(a as u32), self.root(b as u32));
-        if a != b && self.nodes[a as usize].size.min(self.nodes[b as usize].size) < min_size {
-            self.join(a, b);
+        let (first, second) = (self.region(a), self.region(b));
+        if weight <= first.limit && weight <= second.limit {
+            let size = first.size + second.size;
+            self.join((a, first), (b, second), weight + self.k / size as f32);
         }
     }
 
-    /// Joins two roots under the larger, the first where they are equal; returns the new root.
-    fn join(&mut self, a: u32, b: u32) -> &mut Node {
-        let (first, second) = (self.nodes[a as usize].size, self.nodes[b as usize].size);
-        let (root, child) = if first >= second { (a, b) } else { (b, a) };
-        self.nodes[child as usize].parent = root;
-        let root = &mut self.nodes[root as usize];
-        root.size = first + second;
-        root
+    /// Joins two regions where one of them is smaller than `least`.
+    fn join_small(&mut self, a: u32, b: u32, least: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        if a == b {
+            return;
+        }
+        let (first, second) = (self.region(a), self.region(b));
+        if first.size.min(second.size) < least {
+            let limit = if first.size >= second.size {
+                first.limit
+            } else {
+                second.limit
+            };
+            self.join((a, first), (b, second), limit);
+        }
     }
 
-    /// Numbers the regions in the order in which rows meet them.
+    /// Whether an edge lies between two regions of which one is smaller than `least`.
+    fn separates_small(&self, a: u32, b: u32, least: u32) -> bool {
+        let (a, b) = (self.root_of(a), self.root_of(b));
+        a != b && self.region(a).size.min(self.region(b).size) < least
+    }
+
+    /// Joins two roots under the larger, the first where they are equal.
+    fn join(&mut self, a: (u32, Region), b: (u32, Region), limit: f32) {
+        let size = a.1.size + b.1.size;
+        let (root, child) = if a.1.size >= b.1.size {
+            (a.0, b.0)
+        } else {
+            (b.0, a.0)
+        };
+        if self.parents[child as usize] & ROOT != 0 {
+            self.free.push(self.parents[child as usize] & !ROOT);
+        }
+        self.parents[child as usize] = root;
+        let region = Region { size, limit };
+        match self.parents[root as usize] {
+            place if place & ROOT != 0 => self.regions[(place & !ROOT) as usize] = region,
+            _ => self.parents[root as usize] = ROOT | self.place(region),
+        }
+    }
+
+    fn place(&mut self, region: Region) -> u32 {
+        if let Some(place) = self.free.pop() {
+            self.regions[place as usize] = region;
+            return place;
+        }
+        self.regions.push(region);
+        self.regions.len() as u32 - 1
+    }
+
+    /// Numbers the regions in the order in which rows meet them. Parents become numbers in place.
     fn labels(mut self, width: usize, height: usize) -> Labels {
-        let mut number = vec![u32::MAX; self.nodes.len()];
+        for pixel in 0..self.parents.len() as u32 {
+            if self.parents[pixel as usize] == pixel {
+                let alone = self.region(pixel);
+                self.parents[pixel as usize] = ROOT | self.place(alone);
+            }
+        }
+        // Every root is marked now. Ways are made one step long first, so that a pixel's number can replace its parent.
+        for pixel in 0..self.parents.len() as u32 {
+            let root = self.root(pixel);
+            if root != pixel {
+                self.parents[pixel as usize] = root;
+            }
+        }
+        let mut numbers = vec![u32::MAX; self.regions.len()];
         let mut count = 0;
-        let mut data = Vec::with_capacity(number.len());
-        for pixel in 0..self.nodes.len() as u32 {
-            let root = self.root(pixel) as usize;
-            if number[root] == u32::MAX {
-                number[root] = count;
+        for pixel in 0..self.parents.len() {
+            let parent = self.parents[pixel];
+            let is_root = parent & ROOT != 0;
+            let mark = if is_root {
+                parent
+            } else {
+                self.parents[parent as usize]
+            };
+            let number = &mut numbers[(mark & !ROOT) as usize];
+            if *number == u32::MAX {
+                *number = count;
                 count += 1;
             }
-            data.push(number[root]);
+            if !is_root {
+                self.parents[pixel] = *number;
+            }
+        }
+        for parent in self
+            .parents
+            .iter_mut()
+            .filter(|parent| **parent & ROOT != 0)
+        {
+            *parent = numbers[(*parent & !ROOT) as usize];
         }
         Labels {
             width,
             height,
             count: count as usize,
-            data,
+            data: self.parents,
         }
     }
 }
@@ -256,6 +256,11 @@ impl Forest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn one(image: &Rgb8, sigma: f64, k: f64, min_size: usize) -> Labels {
+        let mut all = segment(image, sigma, &[k], min_size, &|| false).unwrap();
+        all.remove(0)
+    }
 
     /// An image of three flat parts: left, right top and right bottom.
     fn parts() -> Rgb8 {
@@ -269,7 +274,7 @@ mod tests {
 
     #[test]
     fn flat_parts_are_found() {
-        let labels = SortedEdges::new(&parts(), 0.0).segment(20.0, 1);
+        let labels = one(&parts(), 0.0, 20.0, 1);
         assert_eq!(labels.count, 3);
         assert_eq!(
             [labels.data[0], labels.data[19], labels.data[299]],
@@ -279,20 +284,49 @@ mod tests {
         assert_eq!(sizes.collect::<Vec<_>>(), [120, 72, 108]);
     }
 
+    /// Noise, a photograph's likeness, two tones and a flat picture, against the simple form of the algorithm.
+    #[test]
+    fn regions_are_those_of_one_sort_to_the_bit() {
+        let mut state = crate::noise::RandomState::new(9);
+        let mut picture = |value: &dyn Fn(usize, f64) -> f64| {
+            let data = (0..61 * 70 * 3).map(|i| value(i, state.random_sample()) as u8);
+            Rgb8::new(61, 70, data.collect()).unwrap()
+        };
+        for image in [
+            picture(&|_, random| random * 255.0),
+            picture(&|i, random| {
+                (i / 3 % 61 / 9 * 40 + i / 549 * 25) as f64 % 240.0 + random * 12.0
+            }),
+            picture(&|i, _| if i / 3 % 61 < 30 { 20.0 } else { 200.0 }),
+            picture(&|i, random| f64::from(u8::from(random > 0.98)) * (i % 250) as f64),
+            picture(&|_, _| 77.0),
+        ] {
+            for (sigma, min_size) in [(0.8, 10), (0.0, 1), (0.5, 50)] {
+                let scales = [5.0, 100.0, 1000.0];
+                let found = segment(&image, sigma, &scales, min_size, &|| false).unwrap();
+                let simple = crate::segment_reference::SortedEdges::new(&image, sigma);
+                for (found, k) in found.iter().zip(scales) {
+                    assert!(
+                        *found == simple.segment(k, min_size),
+                        "{sigma} {min_size} {k}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn larger_scales_give_fewer_regions() {
-        let edges = SortedEdges::new(&parts(), 0.0);
-        assert_eq!(edges.segment(10_000.0, 1).count, 2);
-        assert_eq!(edges.segment(1e6, 1).count, 1);
+        let scales = segment(&parts(), 0.0, &[10_000.0, 1e6], 1, &|| false).unwrap();
+        assert_eq!([scales[0].count, scales[1].count], [2, 1]);
     }
 
     #[test]
     fn small_regions_are_merged_into_the_nearest_colour() {
         let mut image = parts();
         image.data[(5 * 20 + 4) * 3] = 120;
-        let edges = SortedEdges::new(&image, 0.0);
-        assert_eq!(edges.segment(20.0, 1).count, 4);
-        assert_eq!(edges.segment(20.0, 2).count, 3);
+        assert_eq!(one(&image, 0.0, 20.0, 1).count, 4);
+        assert_eq!(one(&image, 0.0, 20.0, 2).count, 3);
     }
 
     #[test]
@@ -307,21 +341,15 @@ mod tests {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| SortedEdges::new(&image, 0.8).segment(30.0, 5))
+            pool.install(|| one(&image, 0.8, 30.0, 5))
         };
         assert_eq!(with(1), with(4));
     }
 
     #[test]
-    fn smoothing_keeps_flat_images_and_empty_ones() {
-        let flat = Rgb8::new(3, 2, vec![9; 18]).unwrap();
-        assert!(
-            smooth(&flat, 2.0)
-                .iter()
-                .flatten()
-                .all(|v| (v - 9.0).abs() < 1e-4)
-        );
+    fn nothing_comes_of_an_empty_image_and_of_a_request_to_stop() {
         let empty = Rgb8::new(0, 0, vec![]).unwrap();
-        assert_eq!(SortedEdges::new(&empty, 1.0).segment(10.0, 2).count, 0);
+        assert_eq!(one(&empty, 1.0, 10.0, 2).count, 0);
+        assert_eq!(segment(&parts(), 0.8, &[20.0], 2, &|| true), None);
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifacts::MaskEntry;
 use pixels::{
-    GRAPH_BYTES, GraphConfig, MaskFolder, MaskRead, MaskStack, Reading, Rle, check_memory,
-    graph_masks, memory_budget,
+    GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, MaskFolder, MaskRead, MaskStack,
+    Reading, Rle, check_memory, memory_budget,
 };
 use rayon::prelude::*;
 use spec::Job;
@@ -29,7 +29,7 @@ pub(super) fn run(config: &Mask, job: &Job, reporter: &Reporter) -> Result<FactM
     let done = AtomicUsize::new(0);
     let one = |at: usize| -> Result<MaskEntry, WorkError> {
         reporter.check_stop()?;
-        let entry = output::write(job, images.entry(at), &maker.stack(at)?)?;
+        let entry = output::write(job, images.entry(at), &maker.stack(at, reporter)?)?;
         reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, total);
         Ok(entry)
     };
@@ -104,16 +104,18 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn stack(&self, at: usize) -> Result<MaskStack, WorkError> {
+    fn stack(&self, at: usize, reporter: &Reporter) -> Result<MaskStack, WorkError> {
         let (grid, count) = (self.config.grid(), self.config.count());
         let (width, height) = self.images.size(at);
         match (&self.config.segmenter, &self.other) {
-            (Segmenter::Graph(graph), _) => Ok(graph_masks(
-                &self.images.image(at)?,
-                grid,
-                count,
-                &graph_config(graph),
-            )),
+            (Segmenter::Graph(graph), _) => {
+                let image = self.images.image(at)?;
+                let stop = || reporter.stopping();
+                match GraphSegmenter::until(&image, &graph_config(graph), &stop) {
+                    Some(segmenter) => Ok(segmenter.masks(grid, count)),
+                    None => Err(reporter.check_stop().err().unwrap_or_else(unknown_stop)),
+                }
+            }
             (Segmenter::Files { read, .. }, _) => {
                 let Some(files) = &self.files else {
                     return Ok(MaskStack::new(width, height, count, Vec::new())?);
@@ -141,16 +143,18 @@ impl<'a> Maker<'a> {
 
 /// Consecutive images that may be worked on at once. Errors: where one alone takes too much memory.
 fn groups(images: &Images, segmenter: &Segmenter) -> Result<Vec<Range<usize>>, WorkError> {
-    let bytes = match segmenter {
-        Segmenter::Graph(_) => GRAPH_BYTES,
-        _ => 2,
+    let (bytes, edges) = match segmenter {
+        Segmenter::Graph(_) => (GRAPH_BYTES, GRAPH_EDGES),
+        _ => (2, 0),
     };
     let (mut groups, mut begin, mut held) = (Vec::new(), 0, 0_u64);
     for at in 0..images.len() {
         let (width, height) = images.size(at);
         let what = format!("segmenting `{}`", images.name(at));
         check_memory(&what, (width, height), bytes)?;
-        let need = (width as u64) * (height as u64) * bytes;
+        let pixels = (width as u64) * (height as u64);
+        // There are four edges of eight bytes a pixel, and no more of them are held than for a large image.
+        let need = pixels * bytes + edges.min(pixels * 4 * 8);
         if held + need > memory_budget() {
             groups.push(begin..at);
             (begin, held) = (at, 0);
@@ -159,6 +163,11 @@ fn groups(images: &Images, segmenter: &Segmenter) -> Result<Vec<Range<usize>>, W
     }
     groups.push(begin..images.len());
     Ok(groups)
+}
+
+/// A stop that nobody asked for any more.
+fn unknown_stop() -> WorkError {
+    WorkError::interrupted("asked to stop")
 }
 
 /// The same choice in the words of the crate that reads.

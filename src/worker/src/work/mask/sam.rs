@@ -12,7 +12,7 @@
 //! stage has finished it keeps, so that the next try after a kill goes on from there.
 
 use artifacts::{MaskEntry, PairEntry};
-use pixels::{MaskStack, Rgb8};
+use pixels::{MaskStack, Rgb8, check_memory};
 use spec::Job;
 use spec::kinds::{Mask, Sam as Settings};
 
@@ -78,6 +78,10 @@ fn all_images(stages: &mut [Stage<'_>]) -> Result<(), WorkError> {
         }
     }
     for some in wanted.chunks(images_at_once(sam.device())) {
+        for &at in some {
+            let what = format!("segmenting `{}`", images.name(at));
+            check_memory(&what, images.size(at), IMAGE_BYTES * some.len() as u64)?;
+        }
         let pictures = some
             .iter()
             .map(|&at| images.image(at))
@@ -97,6 +101,10 @@ fn all_images(stages: &mut [Stage<'_>]) -> Result<(), WorkError> {
     }
     Ok(())
 }
+
+/// Bytes for each pixel of an image besides its masks: the picture, a crop of it, its scaled copies, and a mask as a
+/// picture while its small regions are removed.
+const IMAGE_BYTES: u64 = 16;
 
 /// Images that go through the encoder at once: a GPU computes several faster than one after the other.
 fn images_at_once(device: tch::Device) -> usize {
