@@ -184,3 +184,40 @@ fn an_include_that_is_not_there() {
         ],
     );
 }
+
+#[test]
+fn another_encoding_is_named_with_the_place() {
+    let test = Test::new();
+    let refused = |bytes: &[u8], text: &str| {
+        test.write("p.yaml", bytes);
+        test.run("plan p.yaml")
+            .exits(2)
+            .says(&format!("cannot read `p.yaml`: {text}"))
+            .says("hint: save it as UTF-8, with the editor that wrote it or `iconv -f ENCODING -t UTF-8`")
+            .never_says("name a pipeline file");
+    };
+    refused(
+        b"# first\n# caf\xe9\nstages: {}\n",
+        "it is not in UTF-8: byte 0xe9 in line 2, which is `é` in Latin-1",
+    );
+    let wide: Vec<u8> = "\u{feff}stages: {}\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    refused(&wide, "it is in UTF-16 (little-endian), and UTF-8 is read");
+    refused(
+        &wide[2..],
+        "it is in UTF-16 (little-endian), and UTF-8 is read",
+    );
+}
+
+#[test]
+fn a_number_in_quotes_is_a_text() {
+    refused(
+        &with("degrade: {sr: 2}", "degrade: {sr: \"2\"}"),
+        &[
+            "expected a whole number, not below 0, found the text `\"2\"`",
+            "hint: quotes make it a text: write `2` without them",
+        ],
+    );
+}

@@ -51,10 +51,34 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// As [`read`], for UTF-8.
 ///
 /// # Errors
-/// As [`read`], and [`io::ErrorKind::InvalidData`] for other bytes.
+/// As [`read`], and [`io::ErrorKind::InvalidData`] with [`NotUtf8`] inside for other bytes.
 pub fn read_to_string(path: &Path, limit: u64) -> io::Result<String> {
     let bytes = read(path, limit)?;
-    String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.utf8_error()))
+    let other = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    if let Some(encoding) = wide_encoding(&bytes) {
+        return Err(other(NotUtf8::Wide { encoding }));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let (valid, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let line = bytes[..valid].split(|byte| *byte == b'\n').count();
+        other(NotUtf8::Byte {
+            byte: bytes[valid],
+            line,
+        })
+    })
+}
+
+/// The encoding of two or four bytes a character that bytes are in, by their mark or by the zeros of a first character
+/// of ASCII.
+fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
+    let (first, second) = (bytes.first_chunk::<4>(), bytes.first_chunk::<2>());
+    match (first, second) {
+        (Some([0xff, 0xfe, 0, 0] | [1..=255, 0, 0, 0]), _) => Some("UTF-32 (little-endian)"),
+        (Some([0, 0, 0xfe, 0xff] | [0, 0, 0, 1..=255]), _) => Some("UTF-32 (big-endian)"),
+        (_, Some([0xff, 0xfe] | [1..=255, 0])) => Some("UTF-16 (little-endian)"),
+        (_, Some([0xfe, 0xff] | [0, 1..=255])) => Some("UTF-16 (big-endian)"),
+        _ => None,
+    }
 }
 
 /// Whether a path that leads nowhere was meant as a pattern, which only a shell expands. A name such as
@@ -169,6 +193,42 @@ impl fmt::Display for NotRegular {
 
 impl std::error::Error for NotRegular {}
 
+/// The file is no UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotUtf8 {
+    /// It is in an encoding of wider characters.
+    Wide {
+        /// Which.
+        encoding: &'static str,
+    },
+    /// A byte has no place in UTF-8.
+    Byte {
+        /// The byte.
+        byte: u8,
+        /// Its line, from 1.
+        line: usize,
+    },
+}
+
+impl fmt::Display for NotUtf8 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wide { encoding } => write!(f, "it is in {encoding}, and UTF-8 is read"),
+            Self::Byte { byte, line } => {
+                write!(f, "it is not in UTF-8: byte 0x{byte:02x} in line {line}")?;
+                // A letter there says which encoding it was, and helps to find the place.
+                let letter = char::from(*byte);
+                if letter.is_alphabetic() {
+                    write!(f, ", which is `{letter}` in Latin-1")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for NotUtf8 {}
+
 /// The file is larger than its reader can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
@@ -244,6 +304,36 @@ mod tests {
         let path = folder.path().join("a*");
         std::fs::write(&path, "x").unwrap();
         assert!(open(&path).is_ok());
+    }
+
+    #[test]
+    fn other_encodings_are_named_with_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let told = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            read_to_string(&path, 99).map_err(|error| error.to_string())
+        };
+        let latin = "it is not in UTF-8: byte 0xe9 in line 2, which is `é` in Latin-1";
+        assert_eq!(told(b"a: 1\n# caf\xe9\n").unwrap_err(), latin);
+        assert_eq!(
+            told(b"\x80").unwrap_err(),
+            "it is not in UTF-8: byte 0x80 in line 1"
+        );
+        for (bytes, encoding) in [
+            (&b"\xff\xfea\0"[..], "UTF-16 (little-endian)"),
+            (b"\xfe\xff\0a", "UTF-16 (big-endian)"),
+            (b"a\0:\0", "UTF-16 (little-endian)"),
+            (b"\0a\0:", "UTF-16 (big-endian)"),
+            (b"\xff\xfe\0\0a\0\0\0", "UTF-32 (little-endian)"),
+            (b"\0\0\xfe\xff\0\0\0a", "UTF-32 (big-endian)"),
+        ] {
+            let error = told(bytes).unwrap_err();
+            assert_eq!(error, format!("it is in {encoding}, and UTF-8 is read"));
+        }
+        for text in ["", "a", "\u{feff}a: 1", "é: 1"] {
+            assert_eq!(told(text.as_bytes()).as_deref(), Ok(text));
+        }
     }
 
     #[test]

@@ -53,6 +53,26 @@ impl DeError {
         }
         self
     }
+
+    /// The same about a text in quotes that would be what is expected without them: YAML reads `"4"` as a text.
+    fn quoted(mut self, text: &str) -> Self {
+        let is_typed = !matches!(meaning(text), Meaning::Text | Meaning::Null);
+        let message = &self.0.message;
+        let expects = ["number", "`true` or `false`"]
+            .iter()
+            .any(|word| message.contains(word));
+        if let Some(before) = message.strip_suffix(&format!("found `{text}`"))
+            && is_typed
+            && expects
+        {
+            let message = format!("{before}found the text `\"{text}\"`");
+            self.0.message = message;
+            return Self(self.0.hint(format!(
+                "quotes make it a text: write `{text}` without them"
+            )));
+        }
+        self
+    }
 }
 
 impl std::fmt::Display for DeError {
@@ -159,7 +179,9 @@ impl<'n> NodeDe<'n> {
         let result = match &self.0.value {
             Value::Null(_) | Value::Gone => visitor.visit_unit(),
             Value::Plain(text) => return self.plain(text, visitor),
-            Value::Str(s) => visitor.visit_borrowed_str(s),
+            Value::Str(s) => visitor
+                .visit_borrowed_str(s)
+                .map_err(|e: DeError| e.quoted(s)),
             Value::Seq(items) => visitor.visit_seq(Items { items, next: 0 }),
             Value::Map(entries) => visitor.visit_map(Entries { entries, next: 0 }),
         };

@@ -248,10 +248,13 @@ impl Loader<'_> {
             return Err(wrong(message));
         }
         let text = (self.request.read)(file).map_err(|e| {
-            let hint = if files::was_pattern(&e) {
-                "name each file"
-            } else {
-                "name a pipeline file, such as pipelines/quickstart.yaml"
+            let hint = match e.kind() {
+                _ if files::was_pattern(&e) => "name each file",
+                // The only thing that is wrong with the bytes themselves is their encoding.
+                std::io::ErrorKind::InvalidData => {
+                    "save it as UTF-8, with the editor that wrote it or `iconv -f ENCODING -t UTF-8`"
+                }
+                _ => "name a pipeline file, such as pipelines/quickstart.yaml",
             };
             let message = format!("cannot read `{}`: {e}", file.display());
             Problem::new(at, "", message).hint(hint)

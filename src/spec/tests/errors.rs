@@ -169,6 +169,14 @@ fn wrong_types_in_plain_words() {
             "70: stages.t.train.iterations: expected a whole number, not below 0, found `many`",
         ),
         (
+            "iterations: \"4\"",
+            "70: stages.t.train.iterations: expected a whole number, not below 0, found the text `\"4\"`",
+        ),
+        (
+            "iterations: '4x'",
+            "70: stages.t.train.iterations: expected a whole number, not below 0, found `4x`",
+        ),
+        (
             "iterations: -3",
             "70: stages.t.train.iterations: expected a whole number, not below 0, found the number `-3`",
         ),
