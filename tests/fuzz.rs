@@ -11,6 +11,9 @@ use crate::dice::Dice;
 /// The longest that one file may take.
 const MOST_SECONDS: f64 = 5.0;
 
+/// The most memory that the process may have had when a target is done, in bytes.
+const MOST_MEMORY: u64 = 2 << 30;
+
 /// Runs `reader` over every file of the corpus and then over mutations of them until the time is up. Prints the count.
 pub fn fuzz(target: &str, seconds: f64, corpus: &[Vec<u8>], reader: impl Fn(&[u8])) {
     assert!(!corpus.is_empty(), "{target} has no corpus");
@@ -28,7 +31,17 @@ pub fn fuzz(target: &str, seconds: f64, corpus: &[Vec<u8>], reader: impl Fn(&[u8
         timed(target, &file, &reader);
         cases += 1;
     }
-    println!("figures: fuzz {target}: {cases} cases");
+    let peak = peak_memory();
+    println!("figures: fuzz {target}: {cases} cases, {} MiB", peak >> 20);
+    assert!(peak < MOST_MEMORY, "{target}: {peak} bytes of memory");
+}
+
+/// The most memory that this process had, as the kernel counts; 0 where it does not say.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 fn timed(target: &str, file: &[u8], reader: &impl Fn(&[u8])) {

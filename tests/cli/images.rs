@@ -395,3 +395,38 @@ fn half_a_jpeg_with_an_end_marker_is_damaged() {
             .says("`photos/a.jpg` is damaged");
     }
 }
+
+/// Edges of the pixel graph alone would take more.
+#[test]
+fn masks_of_a_large_picture_take_little_memory() {
+    let name = "masks_of_a_large_picture_take_little_memory";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let side = 3072;
+    let row = vec![90; 3 * side];
+    let large = crate::support::png((side as u32, side as u32), 2, 8, |_| row.clone());
+    let yaml = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {denoise: 5}}
+  masks:
+    mask: {images: pairs, of: hr}
+    resources: {threads: 1}
+";
+    let test = test.file("photos/a.png", large).file("p.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    let records = crate::support::files_below(&test.path("cache/records"));
+    let peaks: Vec<f64> = records
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .filter(|record| record.contains("config.segmenter"))
+        .map(|record| {
+            let text = record.split("\"peak_memory_mib\":").nth(1).unwrap();
+            let end = text.find([',', '}']).unwrap();
+            text[..end].trim().parse().unwrap()
+        })
+        .collect();
+    assert_eq!(peaks.len(), 1);
+    assert!(peaks[0] < 480.0, "{peaks:?} MiB");
+}

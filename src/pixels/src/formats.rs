@@ -15,7 +15,7 @@ use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits};
 
-use crate::error::{PixelError, Result};
+use crate::error::{PixelError, Result, Size};
 use crate::{jpeg, limits, png, tiff};
 
 /// An image as its file has it.
@@ -84,6 +84,34 @@ pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Decoded> {
                 .map(|format| format!("it seems to be {format:?}")),
         }),
     }
+}
+
+/// Width and height as a file's header has them.
+pub(crate) fn size(bytes: &[u8], path: &Path) -> Result<Size> {
+    let broken = |error: ImageError| failed(&error, path);
+    let of = |(width, height): (u32, u32)| (width as usize, height as usize);
+    let cursor = Cursor::new(bytes);
+    let size = match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => {
+            png::read(bytes)
+                .map_err(|reason| damaged(path, reason))?
+                .size
+        }
+        Ok(ImageFormat::Bmp) => of(BmpDecoder::new(cursor).map_err(broken)?.dimensions()),
+        Ok(ImageFormat::Tiff) => of(TiffDecoder::new(cursor).map_err(broken)?.dimensions()),
+        Ok(ImageFormat::WebP) => of(WebPDecoder::new(cursor).map_err(broken)?.dimensions()),
+        Ok(ImageFormat::Jpeg) => jpeg::size(bytes, path)?,
+        other => {
+            return Err(PixelError::NotAnImage {
+                path: path.into(),
+                found: other
+                    .ok()
+                    .map(|format| format!("it seems to be {format:?}")),
+            });
+        }
+    };
+    limits::check_pixels(path, size)?;
+    Ok(size)
 }
 
 /// The palette indices of a PNG file as grey values. The errors are those of [`decode`].

@@ -7,7 +7,7 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ImageEncoder};
 
-use crate::error::{PixelError, Result};
+use crate::error::{PixelError, Result, Size};
 use crate::formats::{self, Decoded};
 use crate::image::Rgb8;
 use crate::limits;
@@ -56,6 +56,12 @@ pub struct Loaded {
 /// Errors: [`PixelError::Read`], and those of [`decode_rgb8`].
 pub fn read_rgb8(path: &Path) -> Result<Loaded> {
     decode_rgb8(&read_file(path)?, path)
+}
+
+/// Width and height of an image file as they are stored, by its header; what is damaged behind it is not looked at.
+/// Errors: [`PixelError::Read`], and those of [`decode_rgb8`] that a header can cause.
+pub fn image_size(path: &Path) -> Result<Size> {
+    formats::size(&read_file(path)?, path)
 }
 
 /// The bytes of a regular file that is not larger than its samples could be.

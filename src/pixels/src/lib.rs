@@ -41,7 +41,7 @@ pub use crate::error::{PixelError, Result};
 pub use crate::folder::{ENDINGS, ImageFile, LeftOut, Listed, list_images};
 pub use crate::graph_masks::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, graph_masks};
 pub use crate::image::Rgb8;
-pub use crate::io::{Loaded, Note, decode_rgb8, encode_png, read_rgb8, write_png};
+pub use crate::io::{Loaded, Note, decode_rgb8, encode_png, image_size, read_rgb8, write_png};
 pub use crate::labels::{label_map, largest_first, write_label_map};
 pub use crate::limits::{MAX_PIXELS_SETTING, check_memory, max_pixels, memory_budget};
 pub use crate::mask_files::{MaskFolder, MasksRead};

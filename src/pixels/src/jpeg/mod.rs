@@ -51,6 +51,15 @@ pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orienta
     Ok((image, orientation.unwrap_or(Orientation::NoTransforms)))
 }
 
+/// Width and height. Errors: [`PixelError::Damaged`].
+pub(crate) fn size(bytes: &[u8], path: &Path) -> Result<(usize, usize)> {
+    let header = markers::read(bytes).map_err(|reason| PixelError::Damaged {
+        path: path.into(),
+        reason: reason.into(),
+    })?;
+    Ok((header.width, header.height))
+}
+
 /// Samples, and with several scans all coefficients in 16 bits; a turn needs both pictures.
 fn bytes_a_pixel(header: &Header) -> u64 {
     let components = header.components as u64;

@@ -1,7 +1,25 @@
 //! Whether there is room in memory for what a stage is about to load.
 //! Unaware of stages.
 
+use std::ops::Range;
+
 use super::WorkError;
+
+/// Consecutive pieces of work that may be done at once: what each needs, added up, stays within `budget`. One that needs
+/// more by itself is a group of its own.
+pub(super) fn groups(needs: impl Iterator<Item = u64>, budget: u64) -> Vec<Range<usize>> {
+    let (mut groups, mut begin, mut end, mut held) = (Vec::new(), 0, 0, 0_u64);
+    for (at, need) in needs.enumerate() {
+        if at > begin && held.saturating_add(need) > budget {
+            groups.push(begin..at);
+            (begin, held) = (at, 0);
+        }
+        held = held.saturating_add(need);
+        end = at + 1;
+    }
+    groups.push(begin..end);
+    groups
+}
 
 /// An error where `bytes` for `what` are more than the machine has left.
 pub(super) fn enough_for(bytes: u64, what: &str) -> Result<(), WorkError> {
@@ -39,6 +57,14 @@ fn gib(bytes: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_stay_within_the_budget() {
+        let of = |needs: &[u64]| groups(needs.iter().copied(), 10);
+        assert_eq!(of(&[4, 6, 1, 20, 3, 3]), [0..2, 2..3, 3..4, 4..6]);
+        assert_eq!(of(&[11, 11]), [0..1, 1..2]);
+        assert!(of(&[]).iter().all(Range::is_empty));
+    }
 
     #[test]
     fn what_is_larger_than_free_memory_is_refused_with_both_numbers() {

@@ -12,7 +12,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifacts::{PairEntry, PairList};
-use pixels::{ImageFile, Loaded, Note, Rgb8, list_images, matlab_bicubic_u8, read_rgb8, write_png};
+use pixels::{
+    ImageFile, Loaded, Note, Rgb8, list_images, matlab_bicubic_u8, memory_budget, read_rgb8,
+    write_png,
+};
 use rayon::prelude::*;
 use spec::Job;
 use spec::datasets::Source;
@@ -21,7 +24,7 @@ use store::Digest;
 
 use super::entry::FactMap;
 use super::partners::LrImages;
-use super::{Reporter, WorkError, files};
+use super::{Reporter, WorkError, files, memory};
 
 /// Writes `pairs.json`, `hr/` and, for SR, `lq/`.
 pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
@@ -32,15 +35,22 @@ pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<Fa
         files::make_folder(job.out.join("lq"))?;
     }
     let done = AtomicUsize::new(0);
-    let pairs: Vec<(PairEntry, Vec<Note>)> = images
-        .par_iter()
-        .map(|image| {
-            reporter.check_stop()?;
-            let entry = pair(config, image, &job.out)?;
-            reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, images.len());
-            Ok(entry)
-        })
-        .collect::<Result<_, WorkError>>()?;
+    let one = |image: &Wanted<'_>| {
+        reporter.check_stop()?;
+        let entry = pair(config, image, &job.out)?;
+        reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, images.len());
+        Ok(entry)
+    };
+    let mut pairs: Vec<(PairEntry, Vec<Note>)> = Vec::new();
+    // Images that would not fit into memory side by side are read in smaller groups.
+    let needs: Vec<u64> = images.par_iter().map(need).collect();
+    for group in memory::groups(needs.into_iter(), memory_budget()) {
+        let group: Vec<_> = images[group]
+            .par_iter()
+            .map(one)
+            .collect::<Result<_, WorkError>>()?;
+        pairs.extend(group);
+    }
     for ((entry, of_lr), wanted) in pairs.iter().zip(&images) {
         if !entry.notes.is_empty() {
             reporter.note(format!("{}: {}", entry.name, entry.notes.join(", ")));
@@ -130,6 +140,18 @@ fn chosen(folders: &[Folder]) -> Result<Vec<Wanted<'_>>, WorkError> {
         }
     }
     Ok(images)
+}
+
+/// Bytes for each pixel of an image: the samples as they are stored, 8-bit RGB, a crop of it, the LR image, a PNG.
+const PIXEL_BYTES: u64 = 24;
+
+/// The memory that a pair takes, by the headers of its files. What is wrong with them is told when they are read.
+fn need(wanted: &Wanted<'_>) -> u64 {
+    let bytes = |file: &ImageFile| {
+        let (width, height) = pixels::image_size(&file.path).unwrap_or((0, 0));
+        (width as u64) * (height as u64) * PIXEL_BYTES
+    };
+    bytes(wanted.hr) + wanted.lr.map_or(0, bytes)
 }
 
 fn pair(

@@ -18,7 +18,7 @@ use super::images::Images;
 use super::output;
 use crate::work::entry::FactMap;
 use crate::work::masks::Masks;
-use crate::work::{Reporter, WorkError, files};
+use crate::work::{Reporter, WorkError, files, memory};
 
 /// The masks of all images, an image a thread.
 pub(super) fn run(config: &Mask, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
@@ -147,22 +147,17 @@ fn groups(images: &Images, segmenter: &Segmenter) -> Result<Vec<Range<usize>>, W
         Segmenter::Graph(_) => (GRAPH_BYTES, GRAPH_EDGES),
         _ => (2, 0),
     };
-    let (mut groups, mut begin, mut held) = (Vec::new(), 0, 0_u64);
     for at in 0..images.len() {
-        let (width, height) = images.size(at);
         let what = format!("segmenting `{}`", images.name(at));
-        check_memory(&what, (width, height), bytes)?;
+        check_memory(&what, images.size(at), bytes)?;
+    }
+    let need = |at: usize| {
+        let (width, height) = images.size(at);
         let pixels = (width as u64) * (height as u64);
         // There are four edges of eight bytes a pixel, and no more of them are held than for a large image.
-        let need = pixels * bytes + edges.min(pixels * 4 * 8);
-        if held + need > memory_budget() {
-            groups.push(begin..at);
-            (begin, held) = (at, 0);
-        }
-        held += need;
-    }
-    groups.push(begin..images.len());
-    Ok(groups)
+        pixels * bytes + edges.min(pixels * 4 * 8)
+    };
+    Ok(memory::groups((0..images.len()).map(need), memory_budget()))
 }
 
 /// A stop that nobody asked for any more.
