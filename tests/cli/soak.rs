@@ -230,8 +230,7 @@ fn a_disk_that_fills_up_under_commands_is_told_and_more_room_is_enough() {
         let ran = test.run(&words(point));
         if !ran.succeeded() {
             failed += 1;
-            let is_told = ran.stderr.starts_with("failed: ") || ran.stderr.starts_with("error: ");
-            assert!(is_told && ran.stderr.contains("hint: "), "{ran}");
+            assert!(ran.tells_a_failure(), "{ran}");
         }
         disk.remount("size=8m");
         finish(&test, point, &wanted);

@@ -227,6 +227,14 @@ impl Ran {
         }
     }
 
+    /// Whether what it says, warnings aside, begins with what went wrong, and says what to do.
+    pub fn tells_a_failure(&self) -> bool {
+        let mut lines = self.stderr.lines();
+        let first = lines.find(|line| !line.starts_with("warning: "));
+        first.is_some_and(|line| line.starts_with("failed: ") || line.starts_with("error: "))
+            && self.stderr.contains("hint: ")
+    }
+
     pub fn succeeded(&self) -> bool {
         self.status.success()
     }
