@@ -47,6 +47,24 @@ fn a_chain_of_a_hundred_thousand_stages_is_planned_in_either_order() {
 }
 
 #[test]
+fn a_long_chain_is_drawn_and_kept_like_a_short_one() {
+    const COUNT: usize = 20_000;
+    let chain = stages(COUNT, |at| (at + 1 < COUNT).then_some(at + 1));
+    let test = Test::new().file("p.yaml", chain);
+    for words in [
+        "graph p.yaml -o g.dot",
+        "graph p.yaml -o g.md",
+        "graph p.yaml -o g.svg",
+        "cache gc --dry-run p.yaml",
+    ] {
+        let begin = Instant::now();
+        test.run(words).exits(0).never_says("panicked");
+        assert!(begin.elapsed() < SOON, "{words}: {:?}", begin.elapsed());
+    }
+    assert!(test.read("g.dot").contains("s19999"));
+}
+
+#[test]
 fn a_ring_is_refused_in_a_message_that_can_be_read() {
     const COUNT: usize = 50_000;
     refused(

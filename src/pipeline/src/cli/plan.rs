@@ -165,6 +165,9 @@ impl Estimates {
             return Self { found: Vec::new() };
         }
         let seconds = Seconds::read(session.store.root());
+        if seconds == Seconds::default() {
+            return Self { found: Vec::new() };
+        }
         let class = recording::device_class(session.device);
         let estimate = |at: usize| {
             let stage = &session.pipeline.stages[at];

@@ -186,6 +186,7 @@ impl Plan {
             .collect();
         let keys: Vec<Key> = known.iter().map(|(_, key)| *key).collect();
         let all_stored = world.past.stored_all(&keys);
+        drop(keys);
         let made = consistency::made(&known, &all_stored, world.past);
         for ((at, _), stored) in known.into_iter().zip(all_stored) {
             let differing = consistency::differing(pipeline, at, &made);
@@ -203,13 +204,9 @@ impl Plan {
         for (n, &at) in order.iter().enumerate() {
             position[at] = Some(n);
         }
-        Self {
-            stages: order
-                .iter()
-                .filter_map(|at| planned.0[*at].take())
-                .collect(),
-            position,
-        }
+        let mut stages = Vec::with_capacity(order.len());
+        stages.extend(order.iter().filter_map(|at| planned.0[*at].take()));
+        Self { stages, position }
     }
 
     /// The planned form of stage `at`.
