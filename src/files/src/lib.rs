@@ -115,6 +115,8 @@ pub fn reason(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let (about, expected) = match text.rfind(", expected ") {
         Some(at) => text.split_at(at),
+        // A name that is missing is one that was expected.
+        None if text.starts_with("missing field ") => ("", text.as_str()),
         None => (text.as_str(), ""),
     };
     let mut out = String::new();
@@ -281,6 +283,10 @@ mod tests {
                 "unknown field `…`, expected one of `a`, `b`",
             ),
             ("integer `17", "integer `…`"),
+            (
+                "missing field `annotations` at line 1 column 13",
+                "missing field `annotations` at line 1 column 13",
+            ),
         ] {
             assert_eq!(reason(&said), shown);
         }
