@@ -112,3 +112,34 @@ fn tables_stay_tables_whatever_their_texts_are() {
     let words = format!("run p.yaml --check {} --tolerance 0", expected.display());
     test.run(&words).exits(0);
 }
+
+#[test]
+fn a_line_end_in_a_name_forges_no_line() {
+    let test = crate::support::Test::new().file(
+        "p.yaml",
+        "stages:\n  s: {command: {run: [ls, d], files: [d], outputs: [o]}}\n",
+    );
+    let name = "x\nerror: forged\u{1b}[2J";
+    std::fs::create_dir(test.path("d")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(test.path("d").join(name))
+        .status();
+    assert!(made.unwrap().success());
+    for words in [
+        "plan p.yaml",
+        "plan p.yaml -v",
+        "run p.yaml",
+        "explain s -f p.yaml",
+    ] {
+        test.run(words)
+            .says("forged")
+            .never_says("\nerror: forged")
+            .never_says("\u{1b}");
+    }
+    std::fs::remove_file(test.path("d").join(name)).unwrap();
+    std::fs::create_dir(test.path("d").join(name)).unwrap();
+    std::os::unix::fs::symlink(".", test.path("d").join(name).join("l")).unwrap();
+    test.run("plan p.yaml")
+        .says("forged")
+        .never_says("\nerror: forged");
+}

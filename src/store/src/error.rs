@@ -1,6 +1,7 @@
 //! What can go wrong in the cache, with the path and what to do about it.
 //! Unaware of who asks, of stages, and of how a message is shown.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk or the quota is full; what was committed before stays whole.
-    #[error("the disk is full: cannot {doing} `{}`{}", path.display(), Amounts(*needed, *free))]
+    #[error("the disk is full: cannot {doing} `{}`{}", Name(path), Amounts(*needed, *free))]
     Full {
         /// What was tried, as a verb.
         doing: &'static str,
@@ -27,7 +28,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A folder or file may not be read or written by this user, or its disk is mounted read-only.
-    #[error("no permission: cannot {doing} `{}`: {source}", path.display())]
+    #[error("no permission: cannot {doing} `{}`: {source}", Name(path))]
     Denied {
         /// What was tried, as a verb.
         doing: &'static str,
@@ -37,7 +38,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Any other failure of the file system.
-    #[error("cannot {doing} `{}`: {source}", path.display())]
+    #[error("cannot {doing} `{}`: {source}", Name(path))]
     Io {
         /// What was tried, as a verb.
         doing: &'static str,
@@ -47,13 +48,16 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Something that writes was asked of a cache that was opened for reading.
-    #[error("the cache `{}` was opened for reading only", root.display())]
+    #[error("the cache `{}` was opened for reading only", Name(root))]
     ReadOnly {
         /// The folder of the cache.
         root: PathBuf,
     },
     /// The cache was written by a program with another layout.
-    #[error("the cache `{}` has format `{found}`, this program reads `{expected}`", path.display())]
+    #[error(
+        "the cache `{}` has format `{found}`, this program reads `{expected}`",
+        Name(path)
+    )]
     Format {
         /// The file that says so.
         path: PathBuf,
@@ -63,7 +67,7 @@ pub enum StoreError {
         expected: String,
     },
     /// A record whose bytes are not what was written.
-    #[error("the record `{}` is damaged: {what}", path.display())]
+    #[error("the record `{}` is damaged: {what}", Name(path))]
     DamagedRecord {
         /// The record.
         path: PathBuf,
@@ -71,7 +75,10 @@ pub enum StoreError {
         what: String,
     },
     /// An output whose bytes are not what was committed.
-    #[error("the output `{}` is damaged: its bytes are not those of its record", path.display())]
+    #[error(
+        "the output `{}` is damaged: its bytes are not those of its record",
+        Name(path)
+    )]
     DamagedOutput {
         /// The file in the cache.
         path: PathBuf,
@@ -83,7 +90,7 @@ pub enum StoreError {
         what: String,
     },
     /// A stage ended without all of the outputs it promised.
-    #[error("missing output: {} in `{}`", Quoted(outputs), folder.display())]
+    #[error("missing output: {} in `{}`", Quoted(outputs), Name(folder))]
     MissingOutput {
         /// Where they should be.
         folder: PathBuf,
@@ -91,7 +98,7 @@ pub enum StoreError {
         outputs: Vec<String>,
     },
     /// Something that the cache cannot hold: a link, a socket, a name that is not UTF-8.
-    #[error("`{}` is {what}, the cache holds only regular files", path.display())]
+    #[error("`{}` is {what}, the cache holds only regular files", Name(path))]
     NotRegular {
         /// The offender.
         path: PathBuf,
@@ -119,13 +126,13 @@ pub enum StoreError {
         key: Key,
     },
     /// A file kept changing while it was read.
-    #[error("`{}` changes while it is read", path.display())]
+    #[error("`{}` changes while it is read", Name(path))]
     Unstable {
         /// The file.
         path: PathBuf,
     },
     /// The disk of the cache has no kernel locks.
-    #[error("cannot lock `{}`: {source}", path.display())]
+    #[error("cannot lock `{}`: {source}", Name(path))]
     NoLocks {
         /// The lock file.
         path: PathBuf,
@@ -269,19 +276,37 @@ impl std::fmt::Display for Bytes {
     }
 }
 
+/// A path in one line: a name may hold line ends and control characters.
+struct Name<'a>(&'a Path);
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write_line(f, &self.0.to_string_lossy())
+    }
+}
+
+fn write_line(f: &mut std::fmt::Formatter<'_>, text: &str) -> std::fmt::Result {
+    for c in text.chars() {
+        if c.is_control() {
+            write!(f, "{}", c.escape_default())?;
+        } else {
+            f.write_char(c)?;
+        }
+    }
+    Ok(())
+}
+
 /// Names in backticks, the first few of them.
 struct Quoted<'a>(&'a [String]);
 
 impl std::fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const SHOWN: usize = 5;
-        let names: Vec<String> = self
-            .0
-            .iter()
-            .take(SHOWN)
-            .map(|name| format!("`{name}`"))
-            .collect();
-        f.write_str(&names.join(", "))?;
+        for (n, name) in self.0.iter().take(SHOWN).enumerate() {
+            f.write_str(if n == 0 { "`" } else { ", `" })?;
+            write_line(f, name)?;
+            f.write_char('`')?;
+        }
         match self.0.len().saturating_sub(SHOWN) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
@@ -303,6 +328,20 @@ mod tests {
             "{text}"
         );
         assert!(error.hint().contains("nothing was lost"));
+    }
+
+    #[test]
+    fn a_name_stays_in_its_line() {
+        let error =
+            at("read", Path::new("a\nerror: forged\u{1b}[2J"))(io::ErrorKind::NotFound.into());
+        let text = error.to_string();
+        assert!(!text.contains(char::is_control), "{text}");
+        assert!(text.contains(r"`a\nerror: forged\u{1b}[2J`"), "{text}");
+        let error = StoreError::MissingOutput {
+            folder: "o\nut".into(),
+            outputs: vec!["a\r".into()],
+        };
+        assert_eq!(error.to_string(), r"missing output: `a\r` in `o\nut`");
     }
 
     #[test]
