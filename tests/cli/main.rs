@@ -52,6 +52,8 @@ mod leaks;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod odd_cache;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod perfect;

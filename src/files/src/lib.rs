@@ -6,8 +6,8 @@
 //! through [`open`] or one of its two short forms.
 
 use std::fmt;
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -27,6 +27,33 @@ pub fn open(path: &Path) -> io::Result<File> {
         .open(path)?;
     check(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Opens a file for writing too, or makes it, as `options` say; what is there must be a regular file.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    if let Ok(meta) = std::fs::metadata(path) {
+        check(&meta)?;
+    }
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = options.custom_flags(nonblocking).open(path)?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// The end of a regular file: at most its last `limit` bytes.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_end(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut file = open(path)?;
+    let begin = file.metadata()?.len().saturating_sub(limit);
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The bytes of a regular file of at most `limit` bytes.
@@ -260,6 +287,8 @@ mod tests {
         let error = read(&path, 2).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(error.to_string(), "it is larger than 2 bytes");
+        assert_eq!(read_end(&path, 2).unwrap(), b"bc");
+        assert_eq!(read_end(&path, 9).unwrap(), b"abc");
         std::fs::write(&path, [0xff]).unwrap();
         assert_eq!(
             read_to_string(&path, 9).unwrap_err().kind(),
@@ -354,6 +383,8 @@ mod tests {
             let error = open(path).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{path:?}");
             assert!(error.to_string().contains("not a regular file"));
+            assert!(open_with(File::options().write(true), path).is_err());
+            assert!(open_with(File::options().append(true), path).is_err());
         }
         let error = open(folder.path()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);

@@ -85,7 +85,7 @@ impl Store {
         archive: &mut Builder<&mut dyn Write>,
     ) -> Result<()> {
         let path = self.output_dir(key).join(&output.path);
-        let file = File::open(&path).map_err(at("read", &path))?;
+        let file = files::open(&path).map_err(at("read", &path))?;
         let mut hashing = Hashing {
             from: file.take(output.size),
             hasher: blake3::Hasher::new(),

@@ -298,7 +298,7 @@ fn others(store: &Store) -> Vec<PathBuf> {
 
 /// Whether somebody holds the lock of a file; nobody holds that of one that is not there.
 fn is_held(path: &Path) -> Result<bool> {
-    let file = match File::options().read(true).write(true).open(path) {
+    let file = match files::open_with(File::options().read(true).write(true), path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other.map_err(at("open", path))?,
     };

@@ -72,7 +72,7 @@ pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<V
 /// Copies one file beside its destination and renames it, unless its bytes are not those of its digest.
 fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
     let from = folder.join(&output.path);
-    let source = File::open(&from).map_err(at("read", &from))?;
+    let source = files::open(&from).map_err(at("read", &from))?;
     let to = parent(dest);
     let created = match create_beside(to) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -15,7 +15,6 @@
 //! byte for byte as it was written is an empty index.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -25,6 +24,9 @@ use crate::{Digest, Key, Made, Output, Result};
 
 /// The first bytes of the file; other bytes are another version.
 const MAGIC: &[u8; 16] = b"pipeline index2\n";
+
+/// The largest index that is read: ten million records take half of it.
+const MAX_BYTES: u64 = 8 << 30;
 
 /// Bytes before the slots.
 const HEAD: usize = 24;
@@ -95,7 +97,7 @@ impl<'a> From<&'a Output> for Listed<'a> {
 impl Index {
     /// Reads the index of an earlier run.
     pub(crate) fn load(path: &Path) -> Self {
-        let bytes = fs::read(path).unwrap_or_default();
+        let bytes = files::read(path, MAX_BYTES).unwrap_or_default();
         let count = check(&bytes).unwrap_or(0);
         Self {
             bytes,
@@ -336,6 +338,8 @@ fn check(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn stat(n: i64) -> Stat {

@@ -80,7 +80,7 @@ pub(crate) fn pipelines(layout: &Layout) -> Vec<PathBuf> {
     let logs = logs.map(|entry| entry.path());
     let logs = logs.filter(|path| path.extension().is_some_and(|e| e == "log"));
     let title = |path: PathBuf| {
-        let text = fs::read_to_string(path).ok()?;
+        let text = files::read_to_string(&path, MAX_BYTES).ok()?;
         let name = text.lines().next()?.strip_prefix("# ")?.to_owned();
         Some(project.join(unescaped(&name)?))
     };
@@ -114,11 +114,8 @@ pub(crate) fn append(layout: &Layout, pipeline: &Path, keys: &[(String, Key)]) -
 
 /// Writes at the end, after a line end of its own where the last line is torn. The sizes before and after.
 fn write_lines(log: &Log, keys: &[(String, Key)]) -> io::Result<(u64, u64)> {
-    let mut file = File::options()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(&log.path)?;
+    let mut options = File::options();
+    let mut file = files::open_with(options.read(true).append(true).create(true), &log.path)?;
     let before = file.metadata()?.len();
     let mut text = if before == 0 {
         log.title()

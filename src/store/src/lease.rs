@@ -94,7 +94,7 @@ pub(crate) fn leased(store: &Store) -> Result<BTreeSet<Key>> {
 
 /// None for a lease that ended meanwhile. One that lives but cannot be read is an error: it may name any key.
 fn read(path: &Path) -> io::Result<Vec<Key>> {
-    let file = match File::options().read(true).write(true).open(path) {
+    let file = match files::open_with(File::options().read(true).write(true), path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };

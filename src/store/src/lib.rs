@@ -40,11 +40,16 @@ mod claims;
 mod commit;
 mod committer;
 mod copy;
+#[cfg(test)]
+#[path = "../../../tests/dice.rs"]
+mod dice;
 mod digest;
 mod entries;
 mod error;
 mod flush;
 mod foreign;
+#[cfg(test)]
+mod fuzz;
 mod gc;
 mod hash;
 mod index;

@@ -63,7 +63,7 @@ fn open(path: &Path) -> Result<File> {
     let open = || {
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(false);
-        options.open(path)
+        files::open_with(options, path)
     };
     match open() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -4,7 +4,6 @@
 //! The memo can be lost at any time: a damaged, foreign or missing one is an empty one.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use crate::atomic::{Flush, replace};
@@ -14,6 +13,9 @@ use crate::{Digest, Result};
 
 /// The first bytes of the file; other bytes are another version.
 const MAGIC: &[u8; 16] = b"pipeline memo 1\n";
+
+/// The largest memo that is read: fifty million files.
+const MAX_BYTES: u64 = 4 << 30;
 
 /// Bytes of one entry: device, inode, size, mtime, ctime, day, digest.
 const ENTRY: usize = 6 * 8 + 32;
@@ -47,7 +49,7 @@ pub(crate) struct Memo {
 impl Memo {
     /// Reads the memo of an earlier run.
     pub(crate) fn load(path: &Path) -> Self {
-        let base = fs::read(path)
+        let base = files::read(path, MAX_BYTES)
             .ok()
             .and_then(|bytes| decode(&bytes))
             .unwrap_or_default();
@@ -175,6 +177,8 @@ fn entry_of(bytes: &[u8; ENTRY]) -> Option<Entry> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const NOW: i64 = 20_000 * DAY;

@@ -9,6 +9,9 @@ use crate::error::at;
 use crate::store::names;
 use crate::{Key, Result, Store, lock, write_atomic};
 
+/// More than a note takes.
+const MAX_NOTE: u64 = 1 << 20;
+
 impl Store {
     /// Keeps a key from every clean-up from now on. Replaces the note of one that is pinned.
     pub fn pin(&self, key: &Key, note: &str) -> Result<()> {
@@ -42,7 +45,7 @@ impl Store {
             let Ok(key) = name.parse::<Key>() else {
                 continue;
             };
-            let note = fs::read(folder.join(name)).unwrap_or_default(); // the name is the pin
+            let note = files::read(&folder.join(name), MAX_NOTE).unwrap_or_default(); // the name is the pin
             pins.insert(key, String::from_utf8_lossy(&note).into_owned());
         }
         Ok(pins)

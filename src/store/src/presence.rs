@@ -1,7 +1,7 @@
 //! Whether the outputs of a key are there as its record says.
 //! Unaware of why anyone asks, and of how to repair it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::error::at;
 use crate::index::Listed;
+use crate::record::MAX_RECORD;
 use crate::stat::{Stat, now};
 use crate::{Key, Made, Output, Record, Result, Store, StoreError};
 
@@ -165,13 +166,14 @@ impl Store {
 
 /// Reads a record, and tells the index where its file is old enough.
 fn read(store: &Store, key: &Key, path: &Path) -> Result<Option<Record>> {
-    let (bytes, stat, began) = match read_with_stat(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(at("read", path))?,
-    };
     let damaged = |what| StoreError::DamagedRecord {
         path: path.to_path_buf(),
         what,
+    };
+    let (bytes, stat, began) = match read_with_stat(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if is_no_record(&e) => return Err(damaged(e.to_string())),
+        other => other.map_err(at("read", path))?,
     };
     let record = Record::decode(&bytes, key).map_err(damaged)?;
     match stat {
@@ -187,13 +189,22 @@ fn read(store: &Store, key: &Key, path: &Path) -> Result<Option<Record>> {
     Ok(Some(record))
 }
 
+/// Whether what lies in a record's place is a FIFO or a device, which is none, whoever reads it.
+fn is_no_record(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput
+}
+
 /// The bytes of a file, its stat unless it changed meanwhile, and when reading began.
 fn read_with_stat(path: &Path) -> io::Result<(Vec<u8>, Option<Stat>, i64)> {
     let began = now();
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     let before = file.metadata()?;
-    let mut bytes = Vec::with_capacity(before.len() as usize + 1);
-    file.read_to_end(&mut bytes)?;
+    let size = before.len().min(MAX_RECORD);
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    // One that is cut off here is not whole, and its checksum says so.
+    Read::by_ref(&mut file)
+        .take(MAX_RECORD)
+        .read_to_end(&mut bytes)?;
     let (before, after) = (Stat::of(&before), Stat::of(&file.metadata()?));
     Ok((bytes, (before == after).then_some(before), began))
 }

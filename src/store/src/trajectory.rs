@@ -19,6 +19,9 @@ use crate::presence::{Look, judge_outputs};
 use crate::record::is_inside;
 use crate::{Key, Output, Presence, Result, Store, StoreError, outputs, summed};
 
+/// More than `state.json` takes.
+const MAX_STATE: u64 = 16 << 20;
+
 /// The version of the fields of `state.json`.
 const STATE_FORMAT: u32 = 1;
 
@@ -132,7 +135,7 @@ impl Store {
 
 /// `None` unless every byte of the manifest is as it was written, for this trajectory and iteration.
 fn read(folder: &Path, trajectory: &Key, iteration: u64) -> Option<State> {
-    let bytes = fs::read(folder.join("state.json")).ok()?;
+    let bytes = files::read(&folder.join("state.json"), MAX_STATE).ok()?;
     let state: State = summed::decode(&bytes).ok()?;
     let is_ours = state.format == STATE_FORMAT
         && (state.trajectory, state.iteration) == (*trajectory, iteration)

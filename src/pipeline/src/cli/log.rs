@@ -24,16 +24,35 @@ pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
     let mut file = wait_for(&path, args.follow, || goes_on(&history, &id, &stage))?;
     loop {
         let over = !args.follow || !goes_on(&history, &id, &stage);
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)
-            .map_err(|e| Fatal::failed(format!("cannot read `{}`: {e}", path.display()), ""))?;
-        print(&String::from_utf8_lossy(&text));
+        while let text = next(&mut file, &path)?
+            && !text.is_empty()
+        {
+            print(&String::from_utf8_lossy(&text));
+        }
         if over {
             return Ok(Exit::Done);
         }
         std::thread::sleep(Duration::from_millis(200));
         start_anew_if_cut(&mut file);
     }
+}
+
+/// Bytes that are read at once.
+const PIECE: u64 = 1 << 20;
+
+/// What comes next in a log: whole lines, as long as they are not longer than a piece.
+fn next(file: &mut File, path: &std::path::Path) -> Result<Vec<u8>, Fatal> {
+    let mut text = Vec::new();
+    let read = file.take(PIECE).read_to_end(&mut text);
+    read.map_err(|e| Fatal::failed(format!("cannot read `{}`: {e}", path.display()), ""))?;
+    if text.len() as u64 == PIECE
+        && let Some(end) = text.iter().rposition(|&byte| byte == b'\n')
+    {
+        let rest = text.len() - end - 1;
+        text.truncate(end + 1);
+        let _ = file.seek(SeekFrom::Current(-(rest as i64))); // at worst a line is cut in two
+    }
+    Ok(text)
 }
 
 /// The one stage of the run that `target` means, and its key.
@@ -75,7 +94,7 @@ fn wait_for(
 ) -> Result<File, Fatal> {
     let mut told = false;
     loop {
-        match File::open(path) {
+        match files::open(path) {
             Ok(file) => return Ok(file),
             Err(_) if follow && goes_on() => {
                 if !told {
@@ -83,6 +102,13 @@ fn wait_for(
                     told = true;
                 }
                 std::thread::sleep(Duration::from_millis(200));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidInput => {
+                let message = format!("cannot read `{}`: {e}", path.display());
+                return Err(Fatal::failed(
+                    message,
+                    "remove it; the next run writes a log",
+                ));
             }
             Err(_) => {
                 let message = "the stage has no log: it has not run on this machine";

@@ -66,10 +66,15 @@ fn report_name(stage: &str, output: &str) -> String {
     }
 }
 
+/// More than a report takes.
+const MAX_BYTES: u64 = 1 << 30;
+
 fn copy_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
-    let bytes = std::fs::read(from)?;
-    if std::fs::read(to).is_ok_and(|old| old == bytes) {
-        return Ok(());
+    let bytes = files::read(from, MAX_BYTES)?;
+    match files::read(to, bytes.len() as u64) {
+        Ok(old) if old == bytes => return Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidInput => return Err(e),
+        _ => {}
     }
     if let Some(folder) = to.parent() {
         std::fs::create_dir_all(folder)?;
@@ -81,7 +86,7 @@ pub fn show_tables(session: &Session, texts: &[PathBuf], complete: bool) {
     for path in texts {
         print(&format!(
             "\n{}",
-            std::fs::read_to_string(path).unwrap_or_default()
+            files::read_to_string(path, MAX_BYTES).unwrap_or_default()
         ));
     }
     let reports = session.root.join("reports");

@@ -75,6 +75,9 @@ pub fn scrub(store: &Store, args: &ScrubArgs) -> Result<Exit, Fatal> {
     ))
 }
 
+/// The largest file that is looked through.
+const MAX_BYTES: u64 = 8 << 30;
+
 /// Shorter values are looked for under their names alone: elsewhere they may be any text.
 const SHORTEST: usize = 4;
 
@@ -235,7 +238,7 @@ impl Files<'_> {
         path: &Path,
         scrubbed: impl Fn(&RefCell<&mut Masker>, &[u8]) -> Vec<u8>,
     ) -> Result<(), Fatal> {
-        let Ok(before) = std::fs::read(path) else {
+        let Ok(before) = files::read(path, MAX_BYTES) else {
             return Ok(()); // gone meanwhile
         };
         let after = scrubbed(&RefCell::new(self.masker), &before);

@@ -96,7 +96,7 @@ fn stamp(worker: &Path) -> Option<(u64, u128, bool)> {
 }
 
 fn recall(memo: &Path, stamp: (u64, u128, bool)) -> Option<WorkerFacts> {
-    let memo: Memo = serde_json::from_slice(&std::fs::read(memo).ok()?).ok()?;
+    let memo: Memo = serde_json::from_slice(&files::read(memo, 1 << 20).ok()?).ok()?;
     (stamp == (memo.size, memo.modified, memo.driver)).then_some(memo.facts)
 }
 

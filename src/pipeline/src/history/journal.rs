@@ -76,7 +76,7 @@ fn write_keys(folder: &Path, keys: &Keys) -> io::Result<String> {
     let text = serde_json::to_vec(keys)?;
     let name = name_of(&text);
     let path = folder.join("keys").join(&name);
-    let is_there = || fs::read(&path).is_ok_and(|found| found == text);
+    let is_there = || files::read(&path, text.len() as u64).is_ok_and(|found| found == text);
     if !is_there() {
         let beside = folder.join(format!("keys/.{name}-{}", std::process::id()));
         fs::write(&beside, &text)?;

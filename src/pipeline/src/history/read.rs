@@ -1,7 +1,7 @@
 //! Reads the journals of runs.
 //! Unaware of how they are shown.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::folder;
@@ -156,7 +156,7 @@ impl History {
     }
 
     fn is_alive(&self, id: &str) -> bool {
-        let lock = File::open(self.folder.join(format!("{id}.lock")));
+        let lock = files::open(&self.folder.join(format!("{id}.lock")));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 

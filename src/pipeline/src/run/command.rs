@@ -297,7 +297,7 @@ fn conclude(status: ExitStatus, stopping: bool, log: &Path) -> Result<(), Failur
     if status.success() {
         return Ok(());
     }
-    let text = fs::read(log).unwrap_or_default();
+    let text = files::read_end(log, 64 << 10).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     let tail = lines[lines.len().saturating_sub(SHOWN)..].join("\n  ");

@@ -160,7 +160,7 @@ pub(super) fn open_log(task: &Task<'_>) -> Result<File, Failure> {
     } else {
         options.truncate(true);
     }
-    let opened = options.open(&task.log).and_then(|mut file| {
+    let opened = files::open_with(&mut options, &task.log).and_then(|mut file| {
         if task.attempt > 1 {
             writeln!(file, "-- try {} --", task.attempt)?;
         }
