@@ -75,6 +75,10 @@ struct Noting {
     failures: Option<u32>,
     /// Whether it fails because GPU memory ran out.
     out_of_memory: bool,
+    /// Stages of this kind write into their input, so many tries long.
+    touches: (&'static str, u32),
+    /// What is behind each result.
+    result: &'static str,
     /// How long a stage waits for a second one, until two have met.
     patience: Duration,
     state: Mutex<Notes>,
@@ -135,6 +139,7 @@ impl Executor for Noting {
 
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let kind = task.job.stage.name().to_owned();
+        let named_kind = kind.clone();
         {
             let mut state = self.state.lock().unwrap();
             state.stages.push(task.stage);
@@ -144,7 +149,12 @@ impl Executor for Noting {
         let message = "at work".into();
         on_event(Event::Note { message });
         for output in plan::outputs(&task.job.stage) {
-            std::fs::write(task.job.out.join(output), "result").unwrap();
+            let result = format!("result{}", self.result);
+            std::fs::write(task.job.out.join(output), result).unwrap();
+        }
+        if named_kind == self.touches.0 && task.attempt <= self.touches.1 {
+            let input = task.job.inputs["images"].join("pairs.json");
+            std::fs::write(input, "touched").unwrap();
         }
         self.state.lock().unwrap().now -= 1;
         let fails = self.failures.is_none_or(|n| task.attempt <= n);
@@ -591,4 +601,78 @@ fn two_runs_of_one_batch_both_end() {
         let ran: usize = executors.iter().map(|e| e.names(&room).len()).sum();
         assert_eq!(ran, 6, "each stage is computed once");
     }
+}
+
+/// The result of `pairs` is lost, and those that were made from it are there.
+fn without_pairs() -> Room {
+    let mut room = Room::new();
+    room.keep_going = true;
+    room.run(&room.now(&[]), &Noting::default());
+    let key = room.now(&[]).get(0).unwrap().key.unwrap();
+    std::fs::remove_dir_all(room.store.output_dir(&key)).unwrap();
+    room
+}
+
+#[test]
+fn a_result_stays_while_its_input_is_made_again_with_the_same_bytes() {
+    let room = without_pairs();
+    let executor = Noting::default();
+    let (outcome, words) = room.run(&room.now(&[]), &executor);
+    assert_eq!(counts(outcome), (1, 4, 0));
+    assert_eq!(executor.names(&room), ["pairs"]);
+    assert!(words.of("anew").is_empty());
+}
+
+#[test]
+fn what_was_made_from_other_bytes_runs_and_so_does_what_is_made_from_that() {
+    let room = without_pairs();
+    let executor = Noting {
+        result: " anew",
+        ..Noting::default()
+    };
+    let (outcome, words) = room.run(&room.now(&[]), &executor);
+    assert_eq!(counts(outcome), (5, 0, 0));
+    assert!(words.of("anew").is_superset(&["masks", "base"].into()));
+}
+
+#[test]
+fn results_whose_input_does_not_come_are_taken_as_they_are() {
+    let room = without_pairs();
+    let (outcome, words) = room.run(&room.now(&[]), &Noting::failing("prepare"));
+    assert_eq!(counts(outcome), (0, 4, 1));
+    assert_eq!(words.of("failed"), BTreeSet::from(["pairs"]));
+}
+
+#[test]
+fn a_stage_whose_input_was_touched_reads_again_and_then_copies_of_its_own() {
+    let mut room = Room::new();
+    room.keep_going = true;
+    let executor = Noting {
+        touches: ("mask", 1),
+        ..Noting::default()
+    };
+    let (outcome, words) = room.run(&room.now(&[]), &executor);
+    assert_eq!(counts(outcome), (5, 0, 0));
+    assert!(words.of("anew").is_superset(&["masks", "pairs"].into()));
+    let names = executor.names(&room);
+    let times = |name: &str| names.iter().filter(|n| *n == name).count();
+    assert_eq!((times("pairs"), times("masks")), (2, 2));
+}
+
+#[test]
+fn a_stage_that_touches_its_own_copies_is_the_one_that_fails() {
+    let mut room = Room::new();
+    room.keep_going = true;
+    let executor = Noting {
+        touches: ("mask", 9),
+        ..Noting::default()
+    };
+    let (outcome, words) = room.run(&room.now(&[]), &executor);
+    assert_eq!(words.of("failed"), BTreeSet::from(["masks"]));
+    assert_eq!(words.of("skipped"), BTreeSet::from(["tuned"]));
+    assert_eq!(
+        counts(outcome),
+        (3, 0, 2),
+        "pairs, base and score are whole"
+    );
 }
