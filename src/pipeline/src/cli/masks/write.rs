@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::{Picture, cannot};
 use crate::cli::Fatal;
 
+/// More than SAM says of the masks of a picture.
+const RECORDS_BYTES: u64 = 1 << 30;
+
 /// Writes the three files of `picture` and says how many masks there are.
 pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fatal> {
     let (stack, records) = read(picture, work)?;
@@ -62,7 +65,8 @@ fn read(picture: &Picture, work: &Path) -> Result<(MaskStack, Vec<Value>), Fatal
             picture.name
         )));
     }
-    let records = std::fs::read_to_string(file.with_extension("json")).unwrap_or_default();
+    let records = files::read_to_string(&file.with_extension("json"), RECORDS_BYTES);
+    let records = records.unwrap_or_default();
     let records: Value = serde_json::from_str(&records).unwrap_or_default();
     let records = records["masks"].as_array().cloned().unwrap_or_default();
     Ok((stack, records))
