@@ -1,11 +1,11 @@
 //! Checkpoints that ask for more than they hold, name code, or store tensors in forms that are not read; and the old forms
 //! that are read. Unaware of how: the crate `pth` has the finer cases.
 
-use std::io::Write;
 use std::path::Path;
 
 use crate::pth::{archive, tensors_of, zip};
 use crate::support::{Ran, Test};
+use crate::zip::{deflated, stored};
 
 const YAML: &str = "\
 stages:
@@ -25,20 +25,11 @@ fn refused(test: &Test, bytes: &[u8], text: &str) -> Ran {
 
 /// An archive whose pickle is compressed.
 fn compressed(pickle: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(pickle).unwrap();
-    let packed = encoder.finish().unwrap();
-    let mut file = zip(&[("archive/data.pkl", &packed), ("archive/version", b"3\n")]);
-    let mut crc = flate2::Crc::new();
-    crc.update(pickle);
-    // In its own header and in the directory: the method, the checksum and the size.
-    for (header, at) in [(&b"PK\x03\x04"[..], 8), (b"PK\x01\x02", 10)] {
-        let begin = file.windows(4).position(|w| w == header).unwrap() + at;
-        file[begin] = 8;
-        file[begin + 6..begin + 10].copy_from_slice(&crc.sum().to_le_bytes());
-        file[begin + 14..begin + 18].copy_from_slice(&(pickle.len() as u32).to_le_bytes());
-    }
-    file
+    let entries = [
+        deflated("archive/data.pkl", pickle),
+        stored("archive/version", b"3\n"),
+    ];
+    crate::zip::zip(&entries)
 }
 
 #[test]

@@ -96,3 +96,6 @@ mod values;
 mod whole;
 #[cfg(test)]
 mod wrong_place;
+#[cfg(test)]
+#[path = "../zip.rs"]
+mod zip;

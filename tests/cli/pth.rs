@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use crate::zip::stored;
+
 /// A Python object.
 #[derive(Clone, Debug)]
 pub enum Py {
@@ -121,31 +123,9 @@ fn tensor(key: usize, shape: &[u32], numbers: u32, out: &mut Vec<u8>) {
 
 /// A ZIP archive without compression.
 pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    for (name, content) in files {
-        let at = bytes.len() as u32;
-        let mut crc = flate2::Crc::new();
-        crc.update(content);
-        let size = (content.len() as u32).to_le_bytes();
-        let mut fields = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        fields.extend(crc.sum().to_le_bytes());
-        fields.extend([size, size].concat());
-        fields.extend((name.len() as u16).to_le_bytes());
-        fields.extend([0, 0]);
-        bytes.extend([b"PK\x03\x04", fields.as_slice(), name.as_bytes(), content].concat());
-        directory.extend([b"PK\x01\x02\x14\x00", fields.as_slice(), &[0; 10]].concat());
-        directory.extend(at.to_le_bytes());
-        directory.extend(name.as_bytes());
-    }
-    let (count, start) = ([files.len() as u8, 0], (bytes.len() as u32).to_le_bytes());
-    let length = (directory.len() as u32).to_le_bytes();
-    let end = [
-        b"PK\x05\x06\0\0\0\0".as_slice(),
-        &count,
-        &count,
-        &length,
-        &start,
-        &[0, 0],
-    ];
-    [bytes, directory, end.concat()].concat()
+    let entries: Vec<_> = files
+        .iter()
+        .map(|(name, content)| stored(name, content))
+        .collect();
+    crate::zip::zip(&entries)
 }

@@ -11,3 +11,5 @@ mod fuzz;
 #[path = "../../../../tests/fuzz.rs"]
 mod fuzzer;
 mod write;
+#[path = "../../../../tests/zip.rs"]
+mod zip;
