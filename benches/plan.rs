@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use divan::{Bencher, black_box};
-use pipeline::plan::{Listing, Outside, Past, Plan, Stored, World};
+use plan::{Listing, Outside, Past, Plan, Stored, World};
 use spec::{Pipeline, Request};
 use store::{Digest, Key};
 

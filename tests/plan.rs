@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use pipeline::plan::{Listing, Outside, Past, Plan, Planned, Reason, Stored, Verdict, World};
+use plan::{Listing, Outside, Past, Plan, Planned, Reason, Stored, Verdict, World};
 use serde_json::Value;
 use spec::{Kind, Pipeline, Request};
 use store::{Digest, Key};
@@ -701,7 +701,7 @@ fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
             "images": "pairs", "segmenter": {"sam": {"weights": "photos.pth"}},
         }}))
         .unwrap();
-        pipeline::plan::start(&mask, &planned.manifest).unwrap()
+        plan::start(&mask, &planned.manifest).unwrap()
     };
     let first = start("grid=8");
     for shared in [
@@ -724,7 +724,7 @@ fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
         assert!(seen.insert(start(other)), "{other}");
     }
     assert_eq!(
-        pipeline::plan::start(
+        plan::start(
             &Kind::Pretrained(spec::kinds::Pretrained {
                 backbone: serde_json::from_value(serde_json::json!({"imdn": {"scale": 4}}))
                     .unwrap(),

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use pipeline::plan::{self, Listing, Outside, Past, Plan, Stored, World};
-use pipeline::run::{
+use engine::run::{
     Display, Executor, Failure, OnEvent, OnEventOf, Outcome, Run, RunEvent, Stop, Task,
 };
+use plan::{self, Listing, Outside, Past, Plan, Stored, World};
 use spec::{Device, Event, Kind, Pipeline, Request};
 use store::{Digest, Facts, Key, Presence, Store};
 use tempfile::TempDir;
@@ -289,7 +289,7 @@ impl Room {
 /// Nothing outside, or nothing that changes.
 struct Still;
 
-impl pipeline::run::Watching for Still {
+impl engine::run::Watching for Still {
     fn fingerprint(&self) -> Option<store::Digest> {
         None
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use pipeline::run::last_words;
+use engine::run::last_words;
 
 use crate::fuzzer::fuzz;
 use crate::support::Test;

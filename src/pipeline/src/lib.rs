@@ -1,8 +1,4 @@
-//! The orchestrator: plan, run, report and the command line around them; does not link libtorch.
-//! Unaware of tensors. Data goes one way: spec → plan → run → report; `cli` wires the rooms.
+//! The door: the command line around planning, running and reporting; does not link libtorch.
+//! Unaware of tensors.
 
 pub mod cli;
-pub mod history;
-pub mod plan;
-pub mod report;
-pub mod run;

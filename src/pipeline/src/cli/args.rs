@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use super::inspect::InspectArgs;
 pub use super::masks::MasksArgs;
 use super::{Fatal, root};
-use crate::history::History;
+use engine::history::History;
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
 #[derive(Debug, Parser)]

@@ -10,8 +10,8 @@ use super::args::RunArgs;
 use super::executor::ReportExecutor;
 use super::session::Session;
 use super::{Exit, Fatal, print, print_json};
-use crate::plan::Plan;
-use crate::report::table::{self, Checked, Published};
+use plan::Plan;
+use report::table::{self, Checked, Published};
 
 /// A table and the file it is compared with.
 pub struct Check {

@@ -9,7 +9,7 @@ use spec::Kind;
 use super::args::{DataArgs, DataCommand};
 use super::session::{Access, Session};
 use super::{Exit, Fatal, print};
-use crate::plan::{DatasetState, Listing, Plan, states, tidy};
+use plan::{DatasetState, Listing, Plan, states, tidy};
 
 /// Does what `pipeline data` is asked for.
 pub fn data(args: &DataArgs) -> Result<Exit, Fatal> {

@@ -7,7 +7,7 @@ use store::Store;
 
 use super::args::DoctorArgs;
 use super::{Exit, Fatal, print, root, worker};
-use crate::run::Supervisor;
+use engine::run::Supervisor;
 
 /// Below this much free disk a run is likely to fail.
 const LITTLE: u64 = 2 << 30;

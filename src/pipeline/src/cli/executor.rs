@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use spec::{Kind, Pipeline, labels};
 use store::{Facts, Store};
 
-use crate::plan::Plan;
-use crate::report::figure::{self, Sources};
-use crate::report::robustness::{self, Pair};
-use crate::report::table::{self, Evaluation};
-use crate::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
+use engine::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
+use plan::Plan;
+use report::figure::{self, Sources};
+use report::robustness::{self, Pair};
+use report::table::{self, Evaluation};
 
 /// Both executors behind the one that `run` knows.
 pub struct Executors<'a> {

@@ -11,9 +11,9 @@ use super::args::ExplainArgs;
 use super::plan::duration;
 use super::session::{Access, Session};
 use super::{Exit, Fatal, print, print_json, why};
-use crate::history::{History, StageEnd};
-use crate::plan::{self, Causes, Plan, Planned, Verdict};
-use crate::run::find_program;
+use engine::history::{History, StageEnd};
+use engine::run::find_program;
+use plan::{self, Causes, Plan, Planned, Verdict};
 
 /// Explains each stage that the arguments name.
 pub fn explain(args: &ExplainArgs) -> Result<Exit, Fatal> {

@@ -12,7 +12,7 @@ use pixels::{ImageFile, LeftOut};
 use spec::Kind;
 use store::{Digest, Store};
 
-use crate::plan::{Listing, Outside};
+use plan::{Listing, Outside};
 
 /// What was found outside.
 pub struct Gathered {
@@ -37,7 +37,7 @@ pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Gathe
             }
             match files(at.0, field, &at.1) {
                 Ok((files, others)) => {
-                    let said = others.said(&crate::plan::tidy(&at.1));
+                    let said = others.said(&plan::tidy(&at.1));
                     left.extend(said.map(|said| (at.clone(), said)));
                     wanted.insert(at, files);
                 }

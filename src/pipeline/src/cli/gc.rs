@@ -17,7 +17,6 @@ use super::args::{GcArgs, PipelineArgs};
 use super::cache::{bytes, now};
 use super::session::{Access, Session};
 use super::{Exit, Fatal, print, say};
-use crate::plan;
 
 /// Cleans up, or shows what would go.
 pub fn gc(store: &Store, root: &Path, args: &GcArgs) -> Result<Exit, Fatal> {

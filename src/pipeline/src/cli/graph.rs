@@ -8,8 +8,8 @@ use super::args::{GraphArgs, GraphFormat, PipelineArgs};
 use super::schema::deliver;
 use super::session::{Access, Session};
 use super::{Exit, Fatal};
-use crate::plan::{Plan, Verdict};
-use crate::report::graph::{self, State};
+use plan::{Plan, Verdict};
+use report::graph::{self, State};
 
 /// Prints the graph, or writes it to a file.
 pub fn graph(args: &GraphArgs) -> Result<Exit, Fatal> {

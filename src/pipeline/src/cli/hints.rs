@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use spec::kinds::{Mask, PublishedSam, Segmenter};
 use spec::{Kind, Pipeline};
 
-use crate::plan::{Plan, Verdict};
+use plan::{Plan, Verdict};
 
 /// A text for each file that blocks stages of the plan and that somebody publishes, once.
 pub fn hints(pipeline: &Pipeline, plan: &Plan) -> BTreeSet<String> {

@@ -9,7 +9,7 @@ use store::{Key, Store};
 
 use super::args::LogArgs;
 use super::{Exit, Fatal, print, root, say};
-use crate::history::{History, Past, Status};
+use engine::history::{History, Past, Status};
 
 /// Prints a stage's log; with `--follow` until the run has ended or the stage has.
 pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {

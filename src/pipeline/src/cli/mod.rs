@@ -52,7 +52,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use spec::shown;
 
-use crate::run::{SUPERVISE_WORD, supervise};
+use engine::run::{SUPERVISE_WORD, supervise};
 
 pub use args::{Cli, Command, DeviceChoice, PipelineArgs, PlanArgs, RunArgs};
 

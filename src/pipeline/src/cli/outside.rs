@@ -12,8 +12,8 @@ use store::{Digest, Store, Watch};
 
 use super::gather::{self, Files};
 use super::session::Session;
-use crate::plan::{self, Listing};
-use crate::run::Watching;
+use engine::run::Watching;
+use plan::{self, Listing};
 
 /// The outside inputs of one stage.
 struct Outsiders {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use store::{Key, Presence, Store};
 
-use crate::plan::{Made, Past, Stored};
+use plan::{Made, Past, Stored};
 
 /// The cache, and the last keys of one pipeline file.
 pub struct CachedPast<'a> {

@@ -12,7 +12,7 @@ use store::{Key, Output, Record};
 
 use super::session::Session;
 use super::{Fatal, inside, say};
-use crate::plan::{Plan, Planned};
+use plan::{Plan, Planned};
 
 /// Stages that one core looks at before another is asked.
 const FEW: usize = 64;

@@ -7,8 +7,8 @@ use spec::shown;
 use super::args::{PipelineArgs, PlanArgs};
 use super::session::{Access, Session};
 use super::{Exit, Fatal, data, hints, print, print_json, recording, secrets, why};
-use crate::history::{Estimate, Seconds};
-use crate::plan::{self, Causes, Plan, Planned, Reason, Verdict};
+use engine::history::{Estimate, Seconds};
+use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {

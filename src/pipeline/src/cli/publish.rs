@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::session::Session;
 use super::{Fatal, inside, print, say};
-use crate::plan::Plan;
+use plan::Plan;
 use spec::Pipeline;
 
 /// Copies finished tables and figures to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.

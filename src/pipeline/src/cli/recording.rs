@@ -10,9 +10,9 @@ use store::Facts;
 
 use super::say;
 use super::session::Session;
-use crate::history::{End, Git, Header, Journal, Seconds, StageEnd, StageLine, new_id};
-use crate::plan::Plan;
-use crate::run::{Display, Outcome, RunEvent};
+use engine::history::{End, Git, Header, Journal, Seconds, StageEnd, StageLine, new_id};
+use engine::run::{Display, Outcome, RunEvent};
+use plan::Plan;
 
 /// A display whose events are noted too.
 pub struct Recording {
@@ -26,9 +26,9 @@ pub fn begin(session: &Session, plan: &Plan, machine: &Facts) -> Option<Journal>
     let now = SystemTime::now();
     let (fresh, stale, blocked) = plan.counts();
     let stages = &session.pipeline.stages;
-    let key = |p: &crate::plan::Planned| Some((stages[p.stage].name.clone(), p.key?.to_string()));
+    let key = |p: &plan::Planned| Some((stages[p.stage].name.clone(), p.key?.to_string()));
     let header = Header {
-        format: crate::history::FORMAT,
+        format: engine::history::FORMAT,
         id: new_id(now),
         started: humantime::format_rfc3339_seconds(now).to_string(),
         command: std::env::args().collect(),

@@ -17,10 +17,10 @@ use super::{
     Exit, Fatal, check, data, display, hints, outside, place, publish, recording, say, secrets,
     signals, verify,
 };
-use crate::plan::{Plan, Planned, Verdict};
-use crate::run::{
+use engine::run::{
     self, CommandExecutor, Display, LinkShelf, Outcome, ProcessExecutor, Run, Stop, Supervisor,
 };
+use plan::{Plan, Planned, Verdict};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
 /// interrupted.

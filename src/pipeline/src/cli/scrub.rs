@@ -15,8 +15,8 @@ use store::{Key, Store};
 
 use super::args::ScrubArgs;
 use super::{Exit, Fatal, print};
-use crate::history::{History, Status, changed};
-use crate::run::Masker;
+use engine::history::{History, Status, changed};
+use engine::run::Masker;
 
 /// Removes them, and says what was removed.
 pub fn scrub(store: &Store, args: &ScrubArgs) -> Result<Exit, Fatal> {

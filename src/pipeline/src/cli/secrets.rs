@@ -4,7 +4,7 @@
 use spec::Pipeline;
 
 use super::Fatal;
-use crate::plan::{Plan, Verdict};
+use plan::{Plan, Verdict};
 
 /// A line for each secret of a stage to run that is not set.
 pub fn missing(pipeline: &Pipeline, plan: &Plan) -> Vec<String> {

@@ -12,8 +12,8 @@ use super::args::PipelineArgs;
 use super::gather::{self, Gathered};
 use super::past::CachedPast;
 use super::{Fatal, inside, root, say, worker};
-use crate::plan::{self, Outside, Plan, World};
-use crate::run::find_program;
+use engine::run::find_program;
+use plan::{self, Outside, Plan, World};
 
 /// A pipeline on this machine, ready to be planned again and again.
 pub struct Session {

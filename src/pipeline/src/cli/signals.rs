@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Fatal, say};
-use crate::run::Stop;
+use engine::run::Stop;
 
 /// Signals that come this close together are one wish: `timeout` and job managers tell the process and its group.
 const TOGETHER: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use super::args::{ExportArgs, PathArgs};
 use super::session::{Access, Session};
 use super::why;
 use super::{Exit, Fatal, print, print_raw, say};
-use crate::plan::{Plan, Verdict};
+use plan::{Plan, Verdict};
 
 /// Prints the folder of each stage's outputs.
 pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {

@@ -7,7 +7,7 @@ use store::{Key, Lease, StoreError};
 
 use super::session::Session;
 use super::{Fatal, say};
-use crate::plan::{Plan, Reason, Verdict};
+use plan::{Plan, Reason, Verdict};
 
 /// The plan, with every stored result that a stale stage is going to read verified by its bytes. A damaged one is moved
 /// aside, said, and planned anew. The lease keeps clean-ups away from all of it; there is none when nothing is stale.

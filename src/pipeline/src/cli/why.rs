@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use spec::Pipeline;
 
-use crate::plan::{Change, Planned, Reason, Verdict};
+use plan::{Change, Planned, Reason, Verdict};
 
 /// A reason in words.
 pub fn reason(reason: &Reason) -> String {

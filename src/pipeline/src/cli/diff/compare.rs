@@ -8,8 +8,8 @@ use serde::Serialize;
 use store::{Key, Record, Store};
 
 use crate::cli::why;
-use crate::history::Keys;
-use crate::plan::{self, Change};
+use engine::history::Keys;
+use plan::{self, Change};
 
 /// Something that differs.
 #[derive(Serialize)]

@@ -18,7 +18,7 @@ use self::compare::{Metric, Parameter, metrics, parameters};
 use self::schedule::{Schedules, schedules, trainings};
 use super::args::DiffArgs;
 use super::{Exit, Fatal, print, print_json, root};
-use crate::history::{History, Keys};
+use engine::history::{History, Keys};
 
 /// All that is said of two runs.
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use store::{Record, Store};
 use super::compare::record;
 use crate::cli::Fatal;
 use crate::cli::plan::duration;
-use crate::history::Keys;
+use engine::history::Keys;
 
 /// Two trainings.
 #[derive(Serialize)]

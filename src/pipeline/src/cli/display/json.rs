@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spec::Pipeline;
 
 use crate::cli::print_json;
-use crate::run::{Display, RunEvent};
+use engine::run::{Display, RunEvent};
 
 /// Prints events on standard output.
 pub struct Json;

@@ -8,7 +8,7 @@ use spec::{Event, Pipeline, shown};
 
 use super::rate::{Start, clock, describe};
 use crate::cli::say;
-use crate::run::{Display, Failure, Outcome, RunEvent};
+use engine::run::{Display, Failure, Outcome, RunEvent};
 
 /// Progress of a stage is said this often.
 const EVERY: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ mod terminal;
 
 use std::io::IsTerminal;
 
-use crate::run::Display;
+use engine::run::Display;
 
 use super::args::PipelineArgs;
 

@@ -9,7 +9,7 @@ use spec::{Event, Pipeline, shown};
 
 use super::lines::{again, blocked, end, failed, retry, skipped};
 use super::rate::{Start, clock, describe, seconds as seconds_of};
-use crate::run::{Display, RunEvent};
+use engine::run::{Display, RunEvent};
 
 /// Bars and lines on standard error.
 pub struct Terminal {

@@ -14,7 +14,7 @@ use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
 use super::{Picture, cannot};
 use crate::cli::args::DeviceChoice;
 use crate::cli::{Fatal, say, worker};
-use crate::run::next_line;
+use engine::run::next_line;
 
 /// A folder that is there while this lives.
 pub struct Folder(PathBuf);

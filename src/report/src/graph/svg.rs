@@ -5,7 +5,7 @@ use super::build::{Graph, Node, State};
 use super::layers::{Tips, layers};
 use super::order::order;
 use super::place::{Sizes, place};
-use crate::report::xml::escaped;
+use crate::xml::escaped;
 
 /// Height of a node.
 const NODE: f64 = 44.0;

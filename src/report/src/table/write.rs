@@ -11,7 +11,7 @@ use super::escape::{self, tex};
 use super::sheet::{Sheet, Text};
 
 /// For the terminal: the best value of a group carries a star.
-pub(in crate::report) fn text(sheet: &Sheet) -> String {
+pub(crate) fn text(sheet: &Sheet) -> String {
     let mut builder = Builder::default();
     builder.push_record(sheet.headings.iter().map(|h| line(h)));
     let star = |c: &Text| format!("{}{}", line(&c.text), if c.best { "*" } else { "" });
@@ -34,7 +34,7 @@ pub(in crate::report) fn text(sheet: &Sheet) -> String {
 }
 
 /// GitHub's Markdown; best values bold.
-pub(in crate::report) fn markdown(sheet: &Sheet) -> String {
+pub(crate) fn markdown(sheet: &Sheet) -> String {
     let bold = |c: &Text| {
         let mark = if c.best { "**" } else { "" };
         format!("{mark}{}{mark}", escape::markdown(&c.text))
@@ -58,7 +58,7 @@ pub(in crate::report) fn markdown(sheet: &Sheet) -> String {
 }
 
 /// A booktabs table; best values bold.
-pub(in crate::report) fn latex(sheet: &Sheet) -> String {
+pub(crate) fn latex(sheet: &Sheet) -> String {
     let bold = |c: &Text| {
         let text = tex(&c.text);
         if c.best {

@@ -8,7 +8,7 @@ use spec::kinds::Table;
 
 use super::grid::label;
 use super::read::{Evaluation, ReportError, read_scores};
-use crate::report::plot::{Curve, Plot};
+use crate::plot::{Curve, Plot};
 
 /// The picture for `curves: true`: a curve for each training with a validation, named by the table's row labels. Seeds of
 /// one row share its name and colour.

@@ -34,14 +34,14 @@ use std::time::Instant;
 use spec::Pipeline;
 use store::Store;
 
-use crate::plan::{Plan, Planned, Verdict};
+use plan::{Plan, Planned, Verdict};
 
 pub use board::{Board, Start, State, Then, most_threads};
 pub use child::{Limits, Target};
 pub use command::{CommandExecutor, find_program};
 pub use event::{Display, RunEvent};
 pub use links::LinkShelf;
-pub(crate) use mask::Masker;
+pub use mask::Masker;
 pub use process::ProcessExecutor;
 pub use said::{last_words, next_line};
 pub use slots::{Grant, Machine, Slots, Wish};

@@ -70,8 +70,8 @@ fn cells(grid: &Grid) -> impl Iterator<Item = (&Row, &Cell, &Column)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::report::table::tests::{Bench, table};
-    use crate::report::table::{csv, grid};
+    use crate::table::tests::{Bench, table};
+    use crate::table::{csv, grid};
 
     use super::{Checked, Evaluation, check};
 

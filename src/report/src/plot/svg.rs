@@ -3,7 +3,7 @@
 
 use super::scale::{Scale, shown};
 use super::{Curve, Plot};
-use crate::report::xml::escaped;
+use crate::xml::escaped;
 
 const WIDTH: f64 = 760.0;
 /// Height of the frame that the curves are in.

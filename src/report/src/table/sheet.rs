@@ -18,7 +18,7 @@ const UNPUBLISHED: &str = "not published";
 
 /// A table as text.
 #[derive(Clone, Debug)]
-pub(in crate::report) struct Sheet {
+pub(crate) struct Sheet {
     pub caption: String,
     /// How many columns from the left are labels.
     pub labels: usize,
@@ -29,7 +29,7 @@ pub(in crate::report) struct Sheet {
 
 /// A cell of it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::report) struct Text {
+pub(crate) struct Text {
     pub text: String,
     /// Whether it is the best of its group.
     pub best: bool,

@@ -12,7 +12,6 @@ use super::child::Limits;
 use super::inputs::Inputs;
 use super::slots::Grant;
 use super::{Run, trajectory};
-use crate::plan;
 
 /// The time as it is recorded: RFC 3339.
 pub type Clock = dyn Fn() -> String + Sync;

@@ -26,7 +26,7 @@ use store::Key;
 
 use super::slots::{Grant, Machine, Slots, Wish};
 use super::{Failure, Outcome};
-use crate::plan::{self, Plan, Verdict};
+use plan::{Plan, Verdict};
 
 /// Where a stage stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Board {
         for (n, planned) in plan.stages.iter().enumerate() {
             position[planned.stage] = Some(n);
         }
-        let entry = |planned: &crate::plan::Planned| {
+        let entry = |planned: &plan::Planned| {
             let stage = &pipeline.stages[planned.stage];
             Entry {
                 stage: planned.stage,

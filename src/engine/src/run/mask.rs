@@ -89,7 +89,7 @@ fn copy(mut from: PipeReader, mut to: File, masker: &mut Masker) -> io::Result<(
 }
 
 /// Replaces texts in a stream.
-pub(crate) struct Masker {
+pub struct Masker {
     /// The longest first: of two that begin alike it is the whole one that goes.
     patterns: Vec<Vec<u8>>,
     /// What may be the beginning of a secret.
@@ -98,7 +98,7 @@ pub(crate) struct Masker {
 
 impl Masker {
     /// A secret of several lines is known by each of them too, and as JSON spells it.
-    pub(crate) fn new<'s>(secrets: impl Iterator<Item = &'s str>) -> Self {
+    pub fn new<'s>(secrets: impl Iterator<Item = &'s str>) -> Self {
         let mut patterns = Vec::new();
         for secret in secrets {
             let json = serde_json::to_string(secret).unwrap_or_default();
@@ -129,7 +129,7 @@ impl Masker {
     }
 
     /// A whole text without secrets.
-    pub(crate) fn whole(&mut self, text: &[u8]) -> Vec<u8> {
+    pub fn whole(&mut self, text: &[u8]) -> Vec<u8> {
         self.masked(text, true)
     }
 
