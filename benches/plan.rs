@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use divan::{Bencher, black_box};
-use plan::{Listing, Outside, Past, Plan, Stored, World};
-use spec::{Pipeline, Request};
+use plan::{Outside, Past, Plan, Stored, World};
+use spec::{Listing, Pipeline, Request};
 use store::{Digest, Key};
 
 fn main() {

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use plan::{Listing, Outside, Past, Plan, Planned, Reason, Stored, Verdict, World};
+use plan::{Outside, Past, Plan, Planned, Reason, Stored, Verdict, World};
 use serde_json::Value;
-use spec::{Kind, Pipeline, Request};
+use spec::{Kind, Listing, Pipeline, Request};
 use store::{Digest, Key};
 
 const NUMERICS: &str = "cpu float32 libtorch 2.11.0";
@@ -62,14 +62,9 @@ const OTHERS: &str = "
 /// The files of every folder that a stage may name; `copy` holds what `photos` does.
 fn outside(pipeline: &Pipeline) -> Outside {
     let mut outside = Outside::new();
-    let all = pipeline.stages.iter().flat_map(|s| {
-        let listing = |field| Listing::of(&s.kind, field);
-        s.kind
-            .outside()
-            .into_iter()
-            .map(move |(f, p)| (listing(f), p))
-    });
-    for (listing, path) in all {
+    let all = pipeline.stages.iter().flat_map(|s| &s.external);
+    for external in all {
+        let (listing, path) = (external.listing, &external.path);
         let folder = path.to_str().unwrap();
         let content = folder.replace("copy", "photos");
         let file = |name: &str| {
@@ -83,7 +78,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
         } else {
             vec![file("a.png"), file("b.png")]
         };
-        outside.insert((listing, path.to_path_buf()), Ok(files));
+        outside.insert((listing, path.clone()), Ok(files));
     }
     outside
 }
@@ -695,14 +690,7 @@ fn half_precision_is_a_key_of_its_own_and_only_for_cuda() {
 
 #[test]
 fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
-    let start = |config: &str| {
-        let planned = sam_on(NUMERICS, config);
-        let mask: Kind = serde_json::from_value(serde_json::json!({"mask": {
-            "images": "pairs", "segmenter": {"sam": {"weights": "photos.pth"}},
-        }}))
-        .unwrap();
-        plan::start(&mask, &planned.manifest).unwrap()
-    };
+    let start = |config: &str| sam_on(CUDA, config).start().unwrap();
     let first = start("grid=8");
     for shared in [
         "grid=24",
@@ -710,6 +698,7 @@ fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
         "segmenter.sam.order=area",
         "segmenter.sam.crop_n_layers=1",
         "segmenter.sam.pred_iou_thresh=0.5",
+        "segmenter.sam.point_grids=[[[0.5, 0.25]]]",
     ] {
         assert_eq!(start(shared), first, "{shared}");
     }
@@ -717,24 +706,47 @@ fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
         "images=others",
         "of=hr",
         "segmenter.sam.model=vit-b",
+        "segmenter.sam.model={custom: {depth: 3}}",
         "segmenter.sam.weights=more.pth",
+        "segmenter.sam.precision=bf16",
+        "segmenter.sam.entry=params",
     ];
     let mut seen = BTreeSet::from([first]);
     for other in others {
         assert!(seen.insert(start(other)), "{other}");
     }
-    assert_eq!(
-        plan::start(
-            &Kind::Pretrained(spec::kinds::Pretrained {
-                backbone: serde_json::from_value(serde_json::json!({"imdn": {"scale": 4}}))
-                    .unwrap(),
-                file: "x".into(),
-                entry: None,
-            }),
-            "stage pretrained 1\n"
-        ),
-        None
-    );
+    assert!(seen.insert(sam_on(NUMERICS, "grid=8").start().unwrap()));
+    assert_eq!(sam_on(CUDA, "segmenter=graph").start(), None);
+}
+
+/// Keys of states that are on disks.
+#[test]
+fn what_a_longer_training_has_in_common_with_a_shorter_one() {
+    let way = |change: &str| {
+        let yaml = format!(
+            "stages:{OTHERS}  it:\n    train: {{backbone: {{imdn: {{scale: 4}}}}, images: pairs, iterations: 9, \
+             validate: {{images: others}}}}\n"
+        );
+        let change = format!("stages.it.train.{change}");
+        let pipeline = load(&yaml, &[&change]);
+        let plan = plan(&pipeline, &Scripted::default(), &[]);
+        of(&pipeline, &plan, "it").trajectory().unwrap()
+    };
+    let first = way("seed=0");
+    for same in ["iterations=99", "weights=last"] {
+        assert_eq!(way(same), first, "{same}");
+    }
+    for other in [
+        "seed=1",
+        "lr=2e-4",
+        "validate=null",
+        "backbone.imdn.blocks=5",
+    ] {
+        assert_ne!(way(other), first, "{other}");
+    }
+    let pipeline = load(CHAIN, &[]);
+    let plan = plan(&pipeline, &Scripted::default(), &[]);
+    assert_eq!(of(&pipeline, &plan, "masks").trajectory(), None);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use engine::run::{
     Display, Executor, Failure, OnEvent, OnEventOf, Outcome, Run, RunEvent, Stop, Task,
 };
-use plan::{self, Listing, Outside, Past, Plan, Stored, World};
-use spec::{Device, Event, Kind, Pipeline, Request};
+use plan::{Outside, Past, Plan, Stored, World};
+use spec::{Device, Event, Kind, Listing, Pipeline, Request};
 use store::{Digest, Facts, Key, Presence, Store};
 use tempfile::TempDir;
 
@@ -148,7 +148,7 @@ impl Executor for Noting {
         self.meet(task.stage == 0);
         let message = "at work".into();
         on_event(Event::Note { message });
-        for output in plan::outputs(&task.job.stage) {
+        for output in task.job.stage.outputs() {
             let result = format!("result{}", self.result);
             std::fs::write(task.job.out.join(output), result).unwrap();
         }

@@ -18,63 +18,15 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use spec::{Kind, Pipeline, Stage};
+use spec::{Listing, Pipeline, Stage, Tag};
 use store::{Digest, Key};
 
 pub use causes::{Causes, stale_inputs};
 pub use datasets::{DatasetState, states, tidy};
-pub use manifest::{outputs, reads, start, trajectory, version};
 pub use verdict::{Change, Reason, Verdict, changes};
 
 /// What is outside, by how it is read and where it is: the same folder may be images to one stage and files to another.
 pub type Outside = BTreeMap<(Listing, PathBuf), Found>;
-
-/// Which files of an outside path a stage reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Listing {
-    /// The images of a folder.
-    Images {
-        /// Those of its sub-folders too.
-        recursive: bool,
-        /// Only if the folder is there.
-        optional: bool,
-    },
-    /// The masks of a folder and of those in it.
-    Masks,
-    /// The file itself; its name is empty.
-    File,
-    /// The file itself, or every file below the folder.
-    All,
-}
-
-impl Listing {
-    /// The images directly in a folder that must be there.
-    pub const IMAGES: Self = Self::Images {
-        recursive: false,
-        optional: false,
-    };
-
-    /// How a stage of this kind reads what `field` names.
-    pub fn of(kind: &Kind, field: &str) -> Self {
-        match kind {
-            Kind::Prepare(prepare) => Self::Images {
-                recursive: prepare.recursive,
-                optional: field == "lr_if_present",
-            },
-            Kind::Mask(_) if field == Kind::SAM_WEIGHTS => Self::File,
-            Kind::Mask(_) => Self::Masks,
-            Kind::Command(_) => Self::All,
-            _ => Self::File,
-        }
-    }
-}
-
-impl Listing {
-    /// Whether the files are images whose samples the stage reads.
-    const fn decodes(self) -> bool {
-        matches!(self, Self::Images { .. } | Self::Masks)
-    }
-}
 
 /// The files of one outside path, relative names and digests, or why it cannot be read.
 pub type Found = Result<Vec<(String, Digest)>, String>;
@@ -143,6 +95,8 @@ pub struct Planned {
     pub stage: usize,
     /// What determines the result, one line a fact; empty when blocked.
     pub manifest: String,
+    /// What each line of the manifest determines besides.
+    tags: Box<[Tag]>,
     /// The hash of the manifest; `None` when something is missing that it depends on.
     pub key: Option<Key>,
     /// Fresh or not, and why.
@@ -151,6 +105,22 @@ pub struct Planned {
     pub unsure: Vec<usize>,
     /// Inputs that differ from what the result was made from, which `--keep-consumers` keeps.
     pub kept: Vec<usize>,
+}
+
+impl Planned {
+    /// What trainings have in common that differ only in when they stop and which weights they hand on: a finished one is
+    /// the beginning of a longer one. `None` for stages that do not train.
+    pub fn trajectory(&self) -> Option<Key> {
+        let way = |tag| tag != Tag::Stop;
+        manifest::shared("trajectory", Tag::Stop, &self.manifest, &self.tags, way)
+    }
+
+    /// What stages have in common that can share an expensive start: masks of several grids, over the same images with
+    /// the same SAM, need the model and each image's embedding once. `None` for stages that have no such start.
+    pub fn start(&self) -> Option<Key> {
+        let start = |tag| tag == Tag::StartUp;
+        manifest::shared("start", Tag::StartUp, &self.manifest, &self.tags, start)
+    }
 }
 
 /// What is planned so far, by stage.
@@ -234,6 +204,7 @@ fn with_key(pipeline: &Pipeline, at: usize, planned: &Known, world: &World<'_>) 
         return Planned {
             stage: at,
             manifest: String::new(),
+            tags: Box::default(),
             key: None,
             verdict: Verdict::Blocked(missing),
             unsure: Vec::new(),
@@ -241,22 +212,23 @@ fn with_key(pipeline: &Pipeline, at: usize, planned: &Known, world: &World<'_>) 
         };
     }
     let keys = input_keys(stage, planned);
-    let manifest = manifest::manifest(pipeline, at, &keys, world.outside, world.numerics);
+    let (manifest, tags) = manifest::manifest(pipeline, at, &keys, world.outside, world.numerics);
     Planned {
         stage: at,
         key: Some(Key::of_manifest(&manifest)),
         manifest,
+        tags,
         verdict: Verdict::Fresh,
         unsure: Vec::new(),
         kept: Vec::new(),
     }
 }
 
-fn input_keys(stage: &Stage, planned: &Known) -> Vec<(String, Key)> {
+fn input_keys<'s>(stage: &'s Stage, planned: &Known) -> Vec<(&'s str, Tag, Key)> {
     let key = |at: usize| planned.get(at).and_then(|p| p.key);
     stage
         .inputs
         .iter()
-        .filter_map(|e| key(e.stage).map(|k| (e.role.clone(), k)))
+        .filter_map(|e| key(e.stage).map(|k| (e.role.as_str(), e.tag, k)))
         .collect()
 }

@@ -9,7 +9,7 @@ use spec::names::Precision;
 use spec::{Edge, Kind, Pipeline, Stage};
 use store::Digest;
 
-use super::{Known, Listing, Stored, World, datasets};
+use super::{Known, Stored, World, datasets};
 
 /// Whether a stage has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,11 +89,9 @@ pub(super) fn missing(
 ) -> Vec<String> {
     let outside = world.outside;
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
-    let files = stage.kind.outside().into_iter().zip(&stage.outside_places);
-    let files = files.filter_map(|((field, path), place)| {
-        let at = (Listing::of(&stage.kind, field), path.into_owned());
-        let path = &at.1;
-        let found = outside.get(&at);
+    let files = stage.external.iter().filter_map(|external| {
+        let (field, path, place) = (external.role, &external.path, &external.place);
+        let found = outside.get(&(external.listing, path.clone()));
         let owner = datasets::owner(&stage.kind, path);
         let (field, why) = match (found, owner) {
             (Some(found), Some(owner)) => ("dataset", datasets::trouble(owner, path, found)?),

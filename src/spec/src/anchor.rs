@@ -161,8 +161,8 @@ fn collisions(stages: &[Stage], root: &Path, here: &Path) -> Found {
         }
     }
     for stage in stages {
-        for (_, input) in stage.kind.outside() {
-            let full = normal(&here.join(&input));
+        for input in &stage.external {
+            let full = normal(&here.join(&input.path));
             let Ok(input) = full.strip_prefix(root) else {
                 continue;
             };

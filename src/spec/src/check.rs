@@ -5,12 +5,12 @@ mod report;
 
 use std::collections::BTreeSet;
 
+use crate::around::Around;
 use crate::backbones::Architecture;
 use crate::error::{Problem, Problems};
 use crate::kinds::{
     Command, Degrade, Evaluate, Kind, Mask, Prepare, Resources, Schedule, Segmenter, Train, Tune,
 };
-use crate::labels;
 use crate::names::{Of, Scheme, Weights};
 use crate::pipeline::Typed;
 
@@ -25,8 +25,9 @@ pub(crate) fn check(stages: &[Typed]) -> Problems {
     }
     if problems.is_empty() {
         let networks = networks(stages);
-        for stage in stages {
+        for (at, stage) in stages.iter().enumerate() {
             let checker = Checker {
+                at,
                 stage,
                 all: stages,
                 networks: &networks,
@@ -41,7 +42,7 @@ pub(crate) fn check(stages: &[Typed]) -> Problems {
 fn references(stage: &Typed, all: &[Typed], problems: &mut Problems) {
     // Edges stand in the order of the references that they come from.
     let mut edges = stage.stage.inputs.iter().peekable();
-    for input in stage.stage.kind.inputs() {
+    for input in &stage.refs {
         while let Some(edge) = edges.next_if(|e| input.fills(&e.role)) {
             let target = &all[edge.stage].stage;
             if input.accepts.takes(&target.kind) {
@@ -145,15 +146,21 @@ fn networks(stages: &[Typed]) -> Vec<Option<usize>> {
 }
 
 struct Checker<'a> {
+    at: usize,
     stage: &'a Typed,
     all: &'a [Typed],
     networks: &'a [Option<usize>],
 }
 
 impl Checker<'_> {
+    /// The stage among the others.
+    fn around(&self) -> Around<'_> {
+        Around::new(&self.all, self.at)
+    }
+
     /// The network of a stage that has one.
     fn network(&self, at: usize) -> Option<&Architecture> {
-        labels::own_architecture(&self.all[self.networks[at]?].stage.kind)
+        self.all[self.networks[at]?].stage.kind.architecture()
     }
 
     fn check(&self, problems: &mut Problems) {

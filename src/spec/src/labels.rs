@@ -4,28 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::around::Around;
 use crate::backbones::Architecture;
 use crate::kinds::{Degrade, Evaluate, Kind, Prepare, Tune};
 use crate::names::Scheme;
-use crate::pipeline::{Pipeline, Stage, Typed};
-
-/// A list of stages, whether checked already or not.
-pub trait Stages {
-    /// The stage of this index.
-    fn stage(&self, at: usize) -> &Stage;
-}
-
-impl Stages for Pipeline {
-    fn stage(&self, at: usize) -> &Stage {
-        &self.stages[at]
-    }
-}
-
-impl Stages for [Typed] {
-    fn stage(&self, at: usize) -> &Stage {
-        &self[at].stage
-    }
-}
 
 /// Shown where a label does not apply, such as α of a baseline.
 pub const NONE: &str = "–";
@@ -33,33 +15,33 @@ pub const NONE: &str = "–";
 /// The labels of the evaluation `at`: `set`, `degrade`, `scale`, `sigma`, `backbone`, `scheme`, `alpha`, `variant`,
 /// `locations`, `init`, `share`, `seed`, `precision`, `granularity`, `grid`, `masks`, `segmenter`, `luma`, `tiling`, and
 /// the axes of the sweeps it comes from.
-pub fn of<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String> {
-    let stage = stages.stage(at);
+pub fn of(around: &Around<'_>) -> BTreeMap<String, String> {
+    let stage = around.stage();
     let mut labels = BTreeMap::new();
     let Kind::Evaluate(evaluate) = &stage.kind else {
         return labels;
     };
     for role in ["images", "model"] {
-        if let Some(input) = stage.input(role) {
-            labels.extend(stages.stage(input).axes.iter().cloned());
+        if let Some(input) = around.input(role) {
+            labels.extend(input.stage().axes.iter().cloned());
         }
     }
     labels.extend(stage.axes.iter().cloned());
-    if let Some(Kind::Prepare(prepare)) = stage.input("images").map(|i| &stages.stage(i).kind) {
+    if let Some(Kind::Prepare(prepare)) = around.input("images").map(|i| &i.stage().kind) {
         image_labels(prepare, evaluate, &mut labels);
     }
-    if let Some(model) = stage.input("model") {
-        model_labels(stages, model, &mut labels);
+    if let Some(model) = around.input("model") {
+        model_labels(&model, &mut labels);
     }
-    mask_labels(stages, stage, &mut labels);
+    mask_labels(around, &mut labels);
     labels
 }
 
 /// The labels of the mask stage `at`: `set`, `degrade`, `segmenter`, `granularity`, `grid`, `masks`.
-pub fn of_masks<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, String> {
+pub fn of_masks(around: &Around<'_>) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
-    let stage = stages.stage(at);
-    if let Some(Kind::Prepare(prepare)) = stage.input("images").map(|i| &stages.stage(i).kind) {
+    let stage = around.stage();
+    if let Some(Kind::Prepare(prepare)) = around.input("images").map(|i| &i.stage().kind) {
         labels.insert("set".into(), set_name(prepare));
         labels.insert("degrade".into(), degrade_label(prepare.degrade));
     }
@@ -74,9 +56,9 @@ pub fn of_masks<S: Stages + ?Sized>(stages: &S, at: usize) -> BTreeMap<String, S
 
 /// For each of a `robustness` stage's LQ mask stages, its partners: HQ mask stages of the same images with the same
 /// settings.
-pub fn mask_pairs<S: Stages + ?Sized>(stages: &S, robustness: &Stage) -> Vec<(usize, Vec<usize>)> {
+pub fn mask_pairs(robustness: &Around<'_>) -> Vec<(usize, Vec<usize>)> {
     let is_partner = |lq: usize, hq: usize| {
-        let (a, b) = (stages.stage(lq), stages.stage(hq));
+        let (a, b) = (robustness.of(lq).stage(), robustness.of(hq).stage());
         match (&a.kind, &b.kind) {
             (Kind::Mask(x), Kind::Mask(y)) => {
                 a.input("images") == b.input("images") && x.same_but_of(y)
@@ -85,10 +67,10 @@ pub fn mask_pairs<S: Stages + ?Sized>(stages: &S, robustness: &Stage) -> Vec<(us
         }
     };
     let partners = |lq: usize| {
-        let hq = robustness.inputs_of("hq");
+        let hq = robustness.stage().inputs_of("hq");
         hq.filter(|&hq| is_partner(lq, hq)).collect()
     };
-    let all = robustness.inputs_of("lq");
+    let all = robustness.stage().inputs_of("lq");
     all.map(|lq| (lq, partners(lq))).collect()
 }
 
@@ -100,32 +82,11 @@ fn degrade_label(degrade: Degrade) -> String {
 }
 
 /// The labels that at least one of the evaluations has.
-pub(crate) fn known(stages: &[Typed], evaluations: &[usize]) -> BTreeSet<String> {
+pub(crate) fn known(around: &Around<'_>, evaluations: &[usize]) -> BTreeSet<String> {
     evaluations
         .iter()
-        .flat_map(|&at| of(stages, at).into_keys())
+        .flat_map(|&at| of(&around.of(at)).into_keys())
         .collect()
-}
-
-/// The network of a `pretrained`, `train` or `tune` stage. What a tuned stage was tuned from may itself be tuned, and so
-/// on; there is no circle.
-pub fn architecture<S: Stages + ?Sized>(stages: &S, mut at: usize) -> Option<&Architecture> {
-    loop {
-        let stage = stages.stage(at);
-        if !matches!(stage.kind, Kind::Tune(_)) {
-            return own_architecture(&stage.kind);
-        }
-        at = stage.input("backbone")?;
-    }
-}
-
-/// The network that the stage itself names.
-pub(crate) const fn own_architecture(kind: &Kind) -> Option<&Architecture> {
-    match kind {
-        Kind::Pretrained(pretrained) => Some(&pretrained.backbone),
-        Kind::Train(train) => Some(&train.backbone),
-        _ => None,
-    }
 }
 
 /// The name of a set of images in tables: `name`, else the data sets', else the folder's, else (for `HR` and the like)
@@ -165,22 +126,18 @@ fn image_labels(prepare: &Prepare, evaluate: &Evaluate, labels: &mut BTreeMap<St
     }
 }
 
-fn model_labels<S: Stages + ?Sized>(
-    stages: &S,
-    model: usize,
-    labels: &mut BTreeMap<String, String>,
-) {
-    if let Some(backbone) = architecture(stages, model) {
+fn model_labels(model: &Around<'_>, labels: &mut BTreeMap<String, String>) {
+    if let Some(backbone) = model.architecture() {
         labels.insert("backbone".into(), backbone.title().into());
     }
-    let kind = &stages.stage(model).kind;
+    let kind = &model.stage().kind;
     let schedule = kind.schedule();
     let seed = schedule.map_or(NONE.into(), |s| s.seed.to_string());
     labels.insert("seed".into(), seed);
     let precision = schedule.map_or(NONE.into(), |s| s.precision.to_string());
     labels.insert("precision".into(), precision);
     if let Kind::Tune(tune) = kind {
-        tune_labels(tune, stages, model, labels);
+        tune_labels(tune, model, labels);
         return;
     }
     labels.insert("scheme".into(), "baseline".into());
@@ -189,18 +146,13 @@ fn model_labels<S: Stages + ?Sized>(
     }
 }
 
-fn tune_labels<S: Stages + ?Sized>(
-    tune: &Tune,
-    stages: &S,
-    model: usize,
-    labels: &mut BTreeMap<String, String>,
-) {
+fn tune_labels(tune: &Tune, model: &Around<'_>, labels: &mut BTreeMap<String, String>) {
     let spt = tune.scheme == Scheme::Spt;
     labels.insert(
         "scheme".into(),
         if spt { "SPT" } else { "full fine-tuning" }.into(),
     );
-    let blocks = architecture(stages, model).map_or(0, Architecture::blocks);
+    let blocks = model.architecture().map_or(0, Architecture::blocks);
     let values = [
         ("alpha", tune.alpha.to_string()),
         ("variant", tune.variant.to_string()),
@@ -216,12 +168,8 @@ fn tune_labels<S: Stages + ?Sized>(
     }
 }
 
-fn mask_labels<S: Stages + ?Sized>(
-    stages: &S,
-    stage: &Stage,
-    labels: &mut BTreeMap<String, String>,
-) {
-    let mask = match stage.input("masks").map(|m| &stages.stage(m).kind) {
+fn mask_labels(around: &Around<'_>, labels: &mut BTreeMap<String, String>) {
+    let mask = match around.input("masks").map(|m| &m.stage().kind) {
         Some(Kind::Mask(mask)) => Some(mask),
         _ => None,
     };

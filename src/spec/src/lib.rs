@@ -18,9 +18,10 @@
 //!                                               Pipeline ──> plan, and (as `Job`) the worker
 //! ```
 //!
-//! To add a stage kind: a struct in [`kinds`], a variant of [`Kind`], its inputs in [`Kind::inputs`].
+//! To add a stage kind: a file in [`kinds`] and a line in its list.
 
 mod anchor;
+mod around;
 pub mod backbones;
 mod check;
 pub mod datasets;
@@ -32,6 +33,7 @@ mod job;
 pub mod kinds;
 pub mod labels;
 mod limits;
+mod lines;
 mod manual;
 pub mod names;
 mod node;
@@ -46,11 +48,13 @@ mod warn;
 mod yaml;
 
 pub use anchor::{Places, normal};
+pub use around::{Around, Stages};
 pub use error::{Place, Problem, SpecError};
 pub use handed::Handed;
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};
-pub use kinds::{Kind, Resources};
+pub use kinds::{External, Kind, Listing, Resources};
 pub use limits::Limits;
+pub use lines::{Lines, Tag};
 pub use manual::reference;
 pub use pipeline::{Edge, Pipeline, Request, Stage};
 pub use reference::find;

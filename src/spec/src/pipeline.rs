@@ -10,8 +10,9 @@ use crate::de::{self, fields_of, from_node};
 use crate::error::{Place, Problem, Problems, SpecError, spot, suggest};
 use crate::expand::{Draft, expand};
 use crate::handed::Handed;
-use crate::kinds::{self, InputRef, Kind, Resources, Schedule};
+use crate::kinds::{self, External, InputRef, Kind, Reads, Resources, Schedule};
 use crate::limits::{Limits, Meter, What};
+use crate::lines::Tag;
 use crate::node::{Key, Node, Pos, Value};
 use crate::overrides;
 use crate::reference::Index;
@@ -57,7 +58,7 @@ pub struct Stage {
     pub axes: Vec<(String, String)>,
     /// What it does.
     pub kind: Kind,
-    /// The stages it reads, in the order of [`Kind::inputs`].
+    /// The stages it reads, in the order in which its kind tells them.
     pub inputs: Vec<Edge>,
     /// What it asks of the machine.
     pub resources: Resources,
@@ -71,8 +72,8 @@ pub struct Stage {
     pub program: Option<String>,
     /// Where its name stands.
     pub place: Place,
-    /// Where each outside path stands, in the order of [`Kind::outside`].
-    pub outside_places: Vec<Place>,
+    /// The files and folders outside the cache that it reads.
+    pub external: Vec<External>,
 }
 
 /// An input: a role and the stage that fills it.
@@ -83,6 +84,8 @@ pub struct Edge {
     pub role: String,
     /// Index into [`Pipeline::stages`].
     pub stage: usize,
+    /// What it determines besides the result.
+    pub tag: Tag,
 }
 
 impl Stage {
@@ -166,6 +169,8 @@ struct Loader<'a> {
 /// A stage with its own positions, between typing and checking.
 pub(crate) struct Typed {
     pub stage: Stage,
+    /// The stages that it names.
+    pub refs: Vec<InputRef>,
     pub draft: Draft,
 }
 
@@ -361,12 +366,16 @@ impl Loader<'_> {
         let within = |p: Problem| p.under(&format!("stages.{}", draft.base()));
         let (mut kind, resources) = read_stage(body, draft.pos()).map_err(within)?;
         let config = body.get(kind.name()).unwrap_or(body);
-        for (field, path) in kind.paths_mut() {
-            *path = self.folder(config.nearest(field).pos).join(&*path);
-        }
-        let place = |role| spot(config.nearest(kind.field_of(role)).pos, &self.sources);
-        let outside = kind.outside();
-        let outside_places = outside.iter().map(|(role, _)| place(role)).collect();
+        let folder = |field: &str| self.folder(config.nearest(field).pos);
+        let mut reads = Reads::new(&folder);
+        kind.reads(&mut reads);
+        let external = reads.files.into_iter().map(|file| External {
+            role: file.role,
+            path: file.path,
+            listing: file.listing,
+            tag: file.tag,
+            place: spot(config.nearest(file.field).pos, &self.sources),
+        });
         let stage = Stage {
             name: draft.name(),
             base: draft.base().to_owned(),
@@ -379,9 +388,10 @@ impl Loader<'_> {
             folder: self.folder(draft.pos()),
             places: Places::default(),
             place: spot(draft.pos(), &self.sources),
-            outside_places,
+            external: external.collect(),
         };
-        Ok(Typed { stage, draft })
+        let refs = reads.stages;
+        Ok(Typed { stage, refs, draft })
     }
 }
 
@@ -392,8 +402,8 @@ fn resolve_all(all: &[Typed], meter: &Meter) -> Result<Vec<Vec<Edge>>, Problems>
     let mut problems = Problems::default();
     for typed in all {
         let mut own = Vec::new();
-        for input in typed.stage.kind.inputs() {
-            match resolve_one(typed, &index, &input, &problems) {
+        for input in &typed.refs {
+            match resolve_one(typed, &index, input, &problems) {
                 Ok(found) => {
                     if let Err(exceeded) = meter.take(What::Edges, found.len() as u64) {
                         let problem = typed.problem(&input.path, exceeded.message());
@@ -437,14 +447,15 @@ fn resolve_one(
         check_labels(typed, index, input, &found)?;
     }
     let role = |n: usize, stage: usize| match (input.many, is_command) {
-        (false, _) => input.path.clone(),
-        (true, true) if found.len() == 1 => input.path.clone(),
+        (false, _) => input.path.to_string(),
+        (true, true) if found.len() == 1 => input.path.to_string(),
         (true, true) => format!("{}.{}", input.path, folder_of(index, stage)),
         (true, false) => format!("{}.{n}", input.path),
     };
     let edges = found.iter().enumerate().map(|(n, &stage)| Edge {
         role: role(n, stage),
         stage,
+        tag: input.tag,
     });
     Ok(edges.collect())
 }

@@ -401,10 +401,8 @@ hint: export DATA=…, or write `${DATA:-default}`
         assert_eq!(load(&[("p.yaml", yaml)], env, &[]).unwrap_err(), expected);
     }
     let loaded = load(&[("p.yaml", yaml)], &[("DATA", "/data")], &[]).unwrap();
-    assert_eq!(
-        loaded.stages[0].kind.outside()[0].1,
-        Path::new("/data/photos")
-    );
+    let external = &loaded.stages[0].external[0];
+    assert_eq!(external.path, Path::new("/data/photos"));
     assert_eq!(loaded.env_used["DATA"], "/data");
 }
 
@@ -498,11 +496,8 @@ fn data_sets_are_named_and_lie_below_a_root() {
         |body: &str| format!("stages:\n  p:\n    prepare: {{{body}, degrade: {{sr: 4}}}}\n");
     let yaml = named("dataset: [div2k, flickr2k], root: data");
     let loaded = load(&[("p.yaml", &yaml)], &[], &[]).unwrap();
-    let outside = loaded.stages[0].kind.outside();
-    let paths: Vec<String> = outside
-        .iter()
-        .map(|(_, p)| p.display().to_string())
-        .collect();
+    let external = loaded.stages[0].external.iter();
+    let paths: Vec<String> = external.map(|e| e.path.display().to_string()).collect();
     assert_eq!(
         paths,
         [

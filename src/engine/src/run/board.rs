@@ -1,7 +1,7 @@
 //! The states of all stages and the one place where they change; says what can start, and with what.
 //! Unaware of threads, processes and time: a pure state machine.
 //!
-//! Ready stages with one expensive start (`plan::start`) start together, on what the first of them asks for; each then
+//! Ready stages with one expensive start (`Planned::start`) start together, on what the first of them asks for; each then
 //! ends by itself, and what they hold is free when the last has ended. A stage that is tried again starts alone.
 //!
 //! ```text
@@ -26,7 +26,7 @@ use store::Key;
 
 use super::slots::{Grant, Machine, Slots, Wish};
 use super::{Failure, Outcome};
-use plan::{Plan, Verdict};
+use plan::{Plan, Planned, Verdict};
 
 /// Where a stage stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +139,7 @@ impl Board {
                 missing: 0,
                 readers: Vec::new(),
                 wish: wish(stage, machine, on_cuda),
-                start: start(stage, &planned.manifest),
+                start: start(stage, planned),
                 holder: planned.stage,
                 tries_left: stage.resources.retries.unwrap_or(0),
                 ran_alone: false,
@@ -432,14 +432,14 @@ pub const fn most_threads(cores: usize) -> usize {
 }
 
 /// What a stage can share. Limits are of a process, so a stage that has some is alone in its own.
-fn start(stage: &Stage, manifest: &str) -> Option<Key> {
+fn start(stage: &Stage, planned: &Planned) -> Option<Key> {
     let Resources {
         timeout, memory, ..
     } = &stage.resources;
     if timeout.is_some() || memory.is_some() {
         return None;
     }
-    plan::start(&stage.kind, manifest)
+    planned.start()
 }
 
 /// What a stage asks for. One on the processor without a wish for threads takes all cores, so that its result does not
@@ -449,7 +449,9 @@ fn wish(stage: &Stage, machine: Machine, on_cuda: bool) -> Wish {
     let (threads, gpus) = match &stage.kind {
         Kind::Command(_) => (1, 0),
         kind if kind.is_report() => (0, 0),
-        kind if on_cuda && kind.uses_torch() => ((machine.cores / machine.gpus.max(1)).max(1), 1),
+        kind if on_cuda && kind.numerics().is_some() => {
+            ((machine.cores / machine.gpus.max(1)).max(1), 1)
+        }
         _ => (machine.cores, 0),
     };
     let may_use_gpus = gpus > 0 || matches!(stage.kind, Kind::Command(_));

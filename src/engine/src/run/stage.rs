@@ -12,6 +12,7 @@ use super::child::Limits;
 use super::inputs::Inputs;
 use super::slots::Grant;
 use super::{Run, trajectory};
+use plan::Planned;
 
 /// The time as it is recorded: RFC 3339.
 pub type Clock = dyn Fn() -> String + Sync;
@@ -45,7 +46,7 @@ pub trait Executor: Sync {
     /// Computes one stage and returns facts for its record.
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure>;
 
-    /// Computes stages that share an expensive start (`plan::start`), a result for each. One after the other, unless an
+    /// Computes stages that share an expensive start (`Planned::start`), a result for each. One after the other, unless an
     /// executor knows better.
     fn execute_together(
         &self,
@@ -164,7 +165,7 @@ pub(super) fn claimed(
         attempt,
         own_copies,
     } = member;
-    let (key, manifest) = planned(run, at)?;
+    let (key, planned) = planned(run, at)?;
     if run.is_forced(at) && attempt == 1 {
         forget(run, &key)?;
     }
@@ -185,7 +186,7 @@ pub(super) fn claimed(
     if !matches!(kind, Kind::Command(_)) && !kind.is_report() {
         guard_state(&ticket, &fingerprint(&inputs, &*outside), on_event)?;
     }
-    let trajectory = plan::trajectory(kind, &manifest);
+    let trajectory = planned.trajectory();
     let job = Job {
         trajectory: trajectory.map(|key| key.to_string()),
         start: trajectory
@@ -197,7 +198,7 @@ pub(super) fn claimed(
     Ok(Claiming::Ready(Box::new(Claimed {
         at,
         attempt,
-        manifest,
+        manifest: planned.manifest.clone(),
         ticket,
         inputs,
         outside,
@@ -255,7 +256,7 @@ impl Claimed {
             self.ticket,
             kind.name(),
             &self.manifest,
-            plan::outputs(kind),
+            kind.outputs(),
             facts,
         )?;
         Ok(Finish {
@@ -301,9 +302,9 @@ fn guard_state(ticket: &Ticket, inputs: &Digest, on_event: &OnEvent<'_>) -> Resu
     Ok(())
 }
 
-fn planned(run: &Run<'_>, at: usize) -> Result<(Key, String), Failure> {
+fn planned<'r>(run: &Run<'r>, at: usize) -> Result<(Key, &'r Planned), Failure> {
     let planned = run.plan.get(at);
-    let key = planned.and_then(|p| p.key.map(|k| (k, p.manifest.clone())));
+    let key = planned.and_then(|p| p.key.map(|k| (k, p)));
     key.ok_or_else(|| {
         Failure::new(
             "the stage has no key",

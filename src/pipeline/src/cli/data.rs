@@ -9,7 +9,7 @@ use spec::Kind;
 use super::args::{DataArgs, DataCommand};
 use super::session::{Access, Session};
 use super::{Exit, Fatal, print};
-use plan::{DatasetState, Listing, Plan, states, tidy};
+use plan::{DatasetState, Plan, states, tidy};
 
 /// Does what `pipeline data` is asked for.
 pub fn data(args: &DataArgs) -> Result<Exit, Fatal> {
@@ -66,12 +66,13 @@ fn line(state: &DatasetState) -> String {
 /// What is read beside data sets: the path, and why it cannot be read.
 fn others(session: &Session, plan: &Plan) -> BTreeMap<PathBuf, Result<usize, String>> {
     let mut found = BTreeMap::new();
-    for kind in kinds(session, plan) {
-        if matches!(kind, Kind::Prepare(prepare) if !prepare.dataset.0.is_empty()) {
+    for planned in &plan.stages {
+        let stage = &session.pipeline.stages[planned.stage];
+        if matches!(&stage.kind, Kind::Prepare(prepare) if !prepare.dataset.0.is_empty()) {
             continue;
         }
-        for (role, path) in kind.outside() {
-            let at = (Listing::of(kind, role), path.into_owned());
+        for external in &stage.external {
+            let at = (external.listing, external.path.clone());
             if let Some(files) = session.outside().get(&at) {
                 found.insert(at.1, files.as_ref().map(Vec::len).map_err(Clone::clone));
             }

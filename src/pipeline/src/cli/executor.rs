@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use spec::{Kind, Pipeline, labels};
+use spec::{Around, Kind, Pipeline, labels};
 use store::{Facts, Store};
 
 use engine::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
@@ -86,6 +86,10 @@ impl Executor for ReportExecutor<'_> {
 }
 
 impl ReportExecutor<'_> {
+    fn around(&self, at: usize) -> Around<'_> {
+        Around::new(self.pipeline, at)
+    }
+
     /// What the table `at` shows, and what its Δ is taken to.
     pub fn evaluations(&self, at: usize) -> (Vec<Evaluation>, Vec<Evaluation>) {
         let stage = &self.pipeline.stages[at];
@@ -98,11 +102,10 @@ impl ReportExecutor<'_> {
 
     /// What the robustness table `at` compares; `spec` has made sure that each has one partner.
     fn mask_pairs(&self, at: usize) -> Vec<Pair> {
-        let stage = &self.pipeline.stages[at];
-        let pairs = labels::mask_pairs(self.pipeline, stage).into_iter();
+        let pairs = labels::mask_pairs(&self.around(at)).into_iter();
         let pair = |(lq, hq): (usize, Vec<usize>)| {
             Some(Pair {
-                labels: labels::of_masks(self.pipeline, lq),
+                labels: labels::of_masks(&self.around(lq)),
                 lq: self.folder(lq)?,
                 hq: self.folder(*hq.first()?)?,
             })
@@ -133,11 +136,11 @@ impl ReportExecutor<'_> {
         seen.by(self.pipeline, model);
         let folders = |stages: BTreeSet<usize>| stages.into_iter().filter_map(|s| self.folder(s));
         Some(Evaluation {
-            labels: labels::of(self.pipeline, at),
+            labels: labels::of(&self.around(at)),
             folder: self.store.output_dir(&own),
             key: own.to_string(),
             images: key(images)?.to_string(),
-            backbone: format!("{:?}", labels::architecture(self.pipeline, model)?),
+            backbone: format!("{:?}", self.around(model).architecture()?),
             facts: key(model).map(|k| self.numbers(&k)).unwrap_or_default(),
             training: self.training(model),
             pairs: self.folder(images)?,

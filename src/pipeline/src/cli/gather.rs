@@ -9,10 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pixels::{ImageFile, LeftOut};
-use spec::Kind;
+use spec::{Listing, Stage};
 use store::{Digest, Store};
 
-use plan::{Listing, Outside};
+use plan::Outside;
 
 /// What was found outside.
 pub struct Gathered {
@@ -26,23 +26,21 @@ pub struct Gathered {
 pub type Files = Vec<(String, PathBuf)>;
 
 /// What each outside path of the stages holds.
-pub fn gather<'a>(kinds: impl Iterator<Item = &'a Kind>, store: &Store) -> Gathered {
+pub fn gather(stages: &[Stage], store: &Store) -> Gathered {
     let mut wanted: BTreeMap<(Listing, PathBuf), Files> = BTreeMap::new();
     let (mut outside, mut left) = (Outside::new(), BTreeMap::new());
-    for kind in kinds {
-        for (field, path) in kind.outside() {
-            let at = (Listing::of(kind, field), path.into_owned());
-            if wanted.contains_key(&at) || outside.contains_key(&at) {
-                continue;
+    for external in stages.iter().flat_map(|stage| &stage.external) {
+        let at = (external.listing, external.path.clone());
+        if wanted.contains_key(&at) || outside.contains_key(&at) {
+            continue;
+        }
+        match files(at.0, external.role, &at.1) {
+            Ok((files, others)) => {
+                let said = others.said(&plan::tidy(&at.1));
+                left.extend(said.map(|said| (at.clone(), said)));
+                wanted.insert(at, files);
             }
-            match files(at.0, field, &at.1) {
-                Ok((files, others)) => {
-                    let said = others.said(&plan::tidy(&at.1));
-                    left.extend(said.map(|said| (at.clone(), said)));
-                    wanted.insert(at, files);
-                }
-                Err(why) => drop(outside.insert(at, Err(why))),
-            }
+            Err(why) => drop(outside.insert(at, Err(why))),
         }
     }
     let found = wanted.into_iter().map(|(at, files)| {

@@ -82,9 +82,8 @@ impl Session {
         let mut keys = Vec::new();
         for numerics in self.all_numerics() {
             for planned in &self.plan_as(&numerics).stages {
-                let kind = &self.pipeline.stages[planned.stage].kind;
                 keys.extend(planned.key);
-                keys.extend(plan::trajectory(kind, &planned.manifest));
+                keys.extend(planned.trajectory());
             }
         }
         keys

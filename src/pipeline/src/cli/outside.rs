@@ -7,18 +7,18 @@
 
 use std::path::{Path, PathBuf};
 
-use spec::Kind;
+use spec::{External, Kind, Listing};
 use store::{Digest, Store, Watch};
 
 use super::gather::{self, Files};
 use super::session::Session;
 use engine::run::Watching;
-use plan::{self, Listing};
 
 /// The outside inputs of one stage.
 struct Outsiders {
     store: Store,
     kind: Kind,
+    external: Vec<External>,
     lists: Vec<List>,
     watch: Watch,
 }
@@ -33,14 +33,14 @@ struct List {
 
 /// Begins to watch what stage `at` reads outside; an error in words where that is not what was planned with.
 pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> {
-    let kind = &session.pipeline.stages[at].kind;
-    let lists = lists(kind);
+    let stage = &session.pipeline.stages[at];
+    let lists = lists(&stage.kind, &stage.external);
     let listed: Vec<PathBuf> = lists.iter().flat_map(folders).collect();
     let all = lists.iter().flat_map(|list| list.files.iter().flatten());
     let files: Vec<PathBuf> = all.map(|(_, path)| path.clone()).collect();
     let (watch, digests) = session.store.watch(&listed, &files);
     let mut digests = digests.into_iter();
-    for (list, (field, _)) in lists.iter().zip(kind.outside()) {
+    for (list, external) in lists.iter().zip(&stage.external) {
         let path = &list.at.1;
         let now = list.files.as_ref().map(|files| {
             let digested = files.iter().zip(digests.by_ref());
@@ -51,7 +51,7 @@ pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> 
         let planned = found.and_then(|found| found.as_ref().ok()).map(|files| {
             let read = files
                 .iter()
-                .filter(|(name, _)| plan::reads(kind, field, path, name));
+                .filter(|(name, _)| stage.kind.wants(external.role, path, name));
             let read = read.map(|(name, digest)| (name.as_str(), *digest));
             Some(read.collect())
         });
@@ -64,7 +64,8 @@ pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> 
     }
     Ok(Box::new(Outsiders {
         store: session.store.clone(),
-        kind: kind.clone(),
+        kind: stage.kind.clone(),
+        external: stage.external.clone(),
         lists,
         watch,
     }))
@@ -77,7 +78,7 @@ impl Watching for Outsiders {
 
     fn unchanged(&self) -> Result<(), String> {
         let changed = |path: &Path| format!("`{}` changed while the stage ran", path.display());
-        let now = lists(&self.kind);
+        let now = lists(&self.kind, &self.external);
         let mut pairs = self.lists.iter().zip(&now);
         if let Some((list, _)) = pairs.find(|(then, now)| then != now) {
             return Err(changed(&list.at.1));
@@ -97,18 +98,18 @@ fn near(path: PathBuf) -> PathBuf {
 }
 
 /// The files that a stage reads now of each of its outside paths.
-fn lists(kind: &Kind) -> Vec<List> {
-    let list = |(field, path): (&str, std::borrow::Cow<'_, Path>)| {
-        let at = (Listing::of(kind, field), path.into_owned());
-        let files = gather::files(at.0, field, &at.1)
-            .ok()
-            .map(|(mut files, _)| {
-                files.retain(|(name, _)| plan::reads(kind, field, &at.1, name));
-                files
-            });
+fn lists(kind: &Kind, external: &[External]) -> Vec<List> {
+    let list = |external: &External| {
+        let (role, path) = (external.role, &external.path);
+        let found = gather::files(external.listing, role, path).ok();
+        let files = found.map(|(mut files, _)| {
+            files.retain(|(name, _)| kind.wants(role, path, name));
+            files
+        });
+        let at = (external.listing, path.clone());
         List { at, files }
     };
-    kind.outside().into_iter().map(list).collect()
+    external.iter().map(list).collect()
 }
 
 /// The folders whose names decided which files there are: the outside path, where it is one, and those below it.

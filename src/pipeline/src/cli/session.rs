@@ -13,7 +13,7 @@ use super::gather::{self, Gathered};
 use super::past::CachedPast;
 use super::{Fatal, inside, root, say, worker};
 use engine::run::find_program;
-use plan::{self, Outside, Plan, World};
+use plan::{Outside, Plan, World};
 
 /// A pipeline on this machine, ready to be planned again and again.
 pub struct Session {
@@ -97,7 +97,7 @@ impl Session {
             None => Vec::new(),
         };
         let visible = worker::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok(), facts.as_ref());
-        let gathered = gather::gather(pipeline.stages.iter().map(|s| &s.kind), &store);
+        let gathered = gather::gather(&pipeline.stages, &store);
         Ok(Self {
             pipeline,
             store,
@@ -130,9 +130,9 @@ impl Session {
 
     /// What stage `at` does not read of its folders, in words.
     pub fn left(&self, at: usize) -> Vec<&str> {
-        let kind = &self.pipeline.stages[at].kind;
-        let left = kind.outside().into_iter().filter_map(|(field, path)| {
-            let at = (plan::Listing::of(kind, field), path.into_owned());
+        let external = self.pipeline.stages[at].external.iter();
+        let left = external.filter_map(|external| {
+            let at = (external.listing, external.path.clone());
             self.gathered.left.get(&at).map(String::as_str)
         });
         left.collect()

@@ -12,6 +12,8 @@ mod transformer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::lines::{Lines, Tag};
+
 pub use art::Art;
 pub use cat::Cat;
 pub use dncnn::Dncnn;
@@ -79,9 +81,13 @@ macro_rules! backbones {
                 match self { $(Self::$name(size) => size.wrong(),)* }
             }
 
-            /// What determines its results besides its name.
-            pub fn lines(&self) -> Vec<Line> {
-                match self { $(Self::$name(size) => size.lines(),)* }
+            /// Its name and what else determines its results.
+            pub(crate) fn put(&self, lines: &mut Lines) {
+                lines.put(Tag::Result, "config.backbone", self.name());
+                let own = match self { $(Self::$name(size) => size.lines(),)* };
+                for (field, value) in own {
+                    lines.put(Tag::Result, &format!("config.backbone.{field}"), value);
+                }
             }
         }
     };

@@ -31,7 +31,7 @@ impl Checker<'_> {
             .enumerate()
             .map(|(i, r)| (format!("rows.{i}"), r));
         let all = rows.chain(table.columns.iter().map(|c| ("columns".to_owned(), c)));
-        let known = labels::known(self.all, &evaluations);
+        let known = labels::known(&self.around(), &evaluations);
         for (path, label) in all.filter(|(_, l)| !known.contains(*l)) {
             let names: Vec<&str> = known.iter().map(String::as_str).collect();
             let hint = crate::error::suggest(label, &names, "labels");
@@ -99,7 +99,7 @@ impl Checker<'_> {
         for label in ["luma", "tiling"] {
             let protocols: BTreeSet<String> = evaluations
                 .iter()
-                .filter_map(|&e| labels::of(self.all, e).remove(label))
+                .filter_map(|&e| labels::of(&self.around().of(e)).remove(label))
                 .collect();
             let said = table.rows.iter().chain(&table.columns).any(|l| l == label);
             let message = || {
@@ -114,7 +114,7 @@ impl Checker<'_> {
     fn distinct_cells(&self, table: &Table, evaluations: &[usize], problems: &mut Problems) {
         let mut seen = std::collections::BTreeMap::new();
         for &at in evaluations {
-            let labels = labels::of(self.all, at);
+            let labels = labels::of(&self.around().of(at));
             let cell: Vec<String> = table
                 .rows
                 .iter()
@@ -135,7 +135,8 @@ impl Checker<'_> {
             if let Some(other) = seen.insert(cell, at) {
                 let (a, b) = (&self.all[other].stage.name, &self.all[at].stage.name);
                 let message = format!("`{a}` and `{b}` fall into the same cell");
-                let hint = if labels.get("seed") == labels::of(self.all, other).get("seed") {
+                let hint = if labels.get("seed") == labels::of(&self.around().of(other)).get("seed")
+                {
                     "add a label to `rows` in which they differ"
                 } else {
                     "add a label to `rows` in which they differ, or join seeds by `seeds: true`"
@@ -164,7 +165,7 @@ impl Checker<'_> {
                 problems.push(self.stage.problem(field, message));
             }
         }
-        for (lq, hq) in labels::mask_pairs(self.all, stage) {
+        for (lq, hq) in labels::mask_pairs(&self.around()) {
             let name = &self.all[lq].stage.name;
             let hint = "its partner has the same images and settings, and `of: hr`";
             let message = match hq.len() {

@@ -11,6 +11,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::reads::{Accepts, Listing, Reads};
+use super::stage_kind::StageKind;
+use crate::around::Around;
+use crate::lines::{Lines, Tag};
+
 /// A program with declared inputs, outputs and environment.
 ///
 /// It runs in a folder of its own in which the declared inputs stand at their paths, so `run: [python3, stats.py]`
@@ -153,5 +158,77 @@ impl JsonSchema for Shell {
                 },
             ],
         })
+    }
+}
+
+impl StageKind for Command {
+    const NAME: &'static str = "command";
+
+    /// 1: first.
+    const VERSION: u32 = 1;
+
+    fn reads(&mut self, reads: &mut Reads<'_>) {
+        for (name, text) in &self.stages {
+            reads.entry("stages", name, text, Accepts::Any);
+        }
+        for path in &mut self.files {
+            reads.file("files", path, Listing::All);
+        }
+    }
+
+    fn serves_as(&self) -> &'static [Accepts] {
+        &[]
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Where the command runs and where its outputs go are part of what it sees, so they are in the key.
+    fn lines(&self, around: &Around<'_>, lines: &mut Lines) {
+        let Self {
+            run,
+            shell,
+            files: _,
+            stages: _,
+            outputs: _,
+            env,
+            pass: _,
+            secrets: _,
+            key,
+        } = self;
+        let stage = around.stage();
+        for (n, word) in run.iter().enumerate() {
+            lines.put(Tag::Result, &format!("config.run.{n:03}"), word);
+        }
+        if let Some(shell) = shell {
+            let Shell { program, script } = shell;
+            lines.put(Tag::Result, "config.shell", script);
+            // A text for `sh` was there before there was a choice.
+            let named = || format!("{program} {}", shell.options().join(" "));
+            let other = (program != "sh").then(named);
+            lines.option(Tag::Result, "config.shell.program", other);
+        }
+        lines.put(Tag::Result, "config.folder", stage.places.home.display());
+        for (n, path) in stage.places.outputs.iter().enumerate() {
+            let line = format!("config.outputs.{n:03}");
+            lines.put(Tag::Result, &line, path.display());
+        }
+        for (name, value) in env {
+            lines.put(Tag::Result, &format!("config.env.{name}"), value);
+        }
+        for (name, value) in &stage.handed.pass {
+            lines.digest(Tag::Result, &format!("config.pass.{name}"), value);
+        }
+        match key {
+            Some(KeyPart::Program) => {
+                lines.option(Tag::Result, "config.program", stage.program.as_ref());
+            }
+            None => {}
+        }
+    }
+
+    fn numerics(&self) -> Option<Tag> {
+        None
     }
 }

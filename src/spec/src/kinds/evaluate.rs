@@ -4,7 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reads::{Accepts, Reads};
+use super::stage_kind::StageKind;
+use crate::around::Around;
 use crate::kinds::{Degrade, Tiling};
+use crate::lines::{Lines, Tag};
 use crate::names::{Luma, Metric};
 
 /// `evaluate`: a model on a set of images.
@@ -55,4 +59,51 @@ impl Evaluate {
 
 fn both() -> Vec<Metric> {
     Metric::ALL.to_vec()
+}
+
+impl StageKind for Evaluate {
+    const NAME: &'static str = "evaluate";
+
+    /// 1: first; 2: `summary.json` says the tiling; 3: large images with channels innermost on the CPU.
+    const VERSION: u32 = 3;
+
+    fn reads(&mut self, reads: &mut Reads<'_>) {
+        reads.stage("model", &self.model, Accepts::Model);
+        reads.stage("images", &self.images, Accepts::Images);
+        reads.option("masks", self.masks.as_ref(), Accepts::Masks);
+    }
+
+    fn serves_as(&self) -> &'static [Accepts] {
+        &[Accepts::Evaluation]
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        &["metrics.csv", "summary.json"]
+    }
+
+    fn lines(&self, around: &Around<'_>, lines: &mut Lines) {
+        let Self {
+            model: _,
+            images: _,
+            masks: _,
+            metrics,
+            luma: _,
+            shave: _,
+            tiling,
+            save,
+        } = self;
+        let degrade = around.degrade();
+        let mut metrics: Vec<&str> = metrics.iter().map(|m| m.as_str()).collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        lines.put(Tag::Result, "config.metrics", metrics.join(" "));
+        lines.put(Tag::Result, "config.luma", self.luma(degrade));
+        lines.put(Tag::Result, "config.shave", self.shave(degrade));
+        lines.put(Tag::Result, "config.tiling", tiling);
+        lines.put(Tag::Result, "config.save", save);
+    }
+
+    fn numerics(&self) -> Option<Tag> {
+        Some(Tag::Result)
+    }
 }

@@ -4,6 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reads::{Accepts, Reads};
+use super::stage_kind::StageKind;
+use crate::around::Around;
+use crate::lines::{Lines, Tag};
+
 /// `figure`: crops of two evaluations side by side: masks, LQ, GT, baseline, tuned and the difference of the two, as in
 /// the paper's Figures 4 to 6.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,4 +70,63 @@ const fn zoom() -> u32 {
 
 const fn gain() -> u32 {
     8
+}
+
+impl StageKind for Figure {
+    const NAME: &'static str = "figure";
+
+    /// 1: first.
+    const VERSION: u32 = 1;
+
+    fn reads(&mut self, reads: &mut Reads<'_>) {
+        reads.stage("baseline", &self.baseline, Accepts::Evaluation);
+        reads.stage("tuned", &self.tuned, Accepts::Evaluation);
+    }
+
+    fn serves_as(&self) -> &'static [Accepts] {
+        &[]
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        &["figure.png", "figure.csv", "figure.txt"]
+    }
+
+    fn lines(&self, _: &Around<'_>, lines: &mut Lines) {
+        let Self {
+            baseline: _,
+            tuned: _,
+            crops,
+            better,
+            worse,
+            window,
+            images,
+            zoom,
+            gain,
+            caption,
+        } = self;
+        for (n, crop) in crops.iter().enumerate() {
+            let Crop {
+                image,
+                x,
+                y,
+                width,
+                height,
+            } = crop;
+            let place = format!("{x} {y} {width} {height} {image}");
+            lines.put(Tag::Result, &format!("config.crops.{n:03}"), place);
+        }
+        for (n, image) in images.iter().enumerate() {
+            lines.put(Tag::Result, &format!("config.images.{n:03}"), image);
+        }
+        lines.put(Tag::Result, "config.better", better);
+        lines.put(Tag::Result, "config.worse", worse);
+        lines.put(Tag::Result, "config.window", window);
+        lines.put(Tag::Result, "config.zoom", zoom);
+        lines.put(Tag::Result, "config.gain", gain);
+        lines.put(Tag::Result, "config.caption", caption);
+    }
+
+    fn numerics(&self) -> Option<Tag> {
+        None
+    }
 }

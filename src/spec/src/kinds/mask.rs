@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reads::{Accepts, Listing, Reads};
 use super::sam::Sam;
+use super::stage_kind::StageKind;
+use crate::around::Around;
+use crate::lines::{Lines, Tag};
 use crate::names::{Granularity, MaskReading, Of};
 
 /// `mask`: `N_c` binary masks for each image.
@@ -106,6 +110,36 @@ impl Segmenter {
         }
     }
 
+    /// What its own lines determine that all of its stages have in common: those of SAM share a model and an embedding an
+    /// image.
+    const fn start_up(&self) -> Tag {
+        match self {
+            Self::Sam(_) => Tag::StartUp,
+            Self::Graph(_) | Self::Files { .. } | Self::Zero | Self::Other { .. } => Tag::Result,
+        }
+    }
+
+    /// Whether the masks depend on the regular grid of points.
+    const fn has_grid(&self) -> bool {
+        match self {
+            Self::Graph(_) => true,
+            Self::Sam(sam) => sam.point_grids.is_none(),
+            Self::Files { .. } | Self::Zero | Self::Other { .. } => false,
+        }
+    }
+
+    fn put(&self, lines: &mut Lines) {
+        match self {
+            Self::Graph(graph) => graph.put(lines),
+            Self::Sam(sam) => sam.put(lines),
+            // Without a choice a file is read in the one way that its form allows, as before there was one.
+            Self::Files { path: _, read } => {
+                lines.option(Tag::Result, "config.segmenter.read", *read);
+            }
+            Self::Zero | Self::Other { masks: _ } => {}
+        }
+    }
+
     /// The name in tables, which tells SAM's models apart.
     pub fn label(&self) -> String {
         match self {
@@ -125,4 +159,79 @@ pub struct Graph {
     pub k: Option<[f64; 3]>,
     /// The smallest region, in pixels.
     pub min_size: Option<u32>,
+}
+
+impl Graph {
+    fn put(&self, lines: &mut Lines) {
+        let Self { sigma, k, min_size } = self;
+        let k = k.map(|[a, b, c]| format!("{a} {b} {c}"));
+        lines.option(Tag::Result, "config.segmenter.sigma", *sigma);
+        lines.option(Tag::Result, "config.segmenter.k", k);
+        lines.option(Tag::Result, "config.segmenter.min_size", *min_size);
+    }
+}
+
+impl StageKind for Mask {
+    const NAME: &'static str = "mask";
+
+    /// 1: first; 2: digests of images in `masks.json`.
+    const VERSION: u32 = 2;
+
+    fn reads(&mut self, reads: &mut Reads<'_>) {
+        let start = self.segmenter.start_up();
+        reads.tagged(start, |reads| {
+            reads.stage("images", &self.images, Accepts::Images);
+        });
+        match &mut self.segmenter {
+            Segmenter::Other { masks } => {
+                reads.stage("segmenter.other.masks", masks, Accepts::Masks);
+            }
+            Segmenter::Files { path, .. } => {
+                reads.file("segmenter.files.path", path, Listing::Masks);
+            }
+            Segmenter::Sam(Sam { weights, .. }) => reads.tagged(start, |reads| {
+                reads.file("segmenter.sam.weights", weights, Listing::File);
+            }),
+            Segmenter::Graph(_) | Segmenter::Zero => {}
+        }
+    }
+
+    fn serves_as(&self) -> &'static [Accepts] {
+        &[Accepts::Masks]
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        &["masks.json"]
+    }
+
+    fn lines(&self, _: &Around<'_>, lines: &mut Lines) {
+        // The granularity is its grid and its number of masks.
+        let Self {
+            images: _,
+            of,
+            granularity: _,
+            grid: _,
+            count: _,
+            segmenter,
+        } = self;
+        let start = segmenter.start_up();
+        // Masks of LQ images were there before there was a choice.
+        lines.option(start, "config.of", (*of != Of::Lq).then_some(of));
+        lines.put(Tag::Result, "config.count", self.count());
+        lines.put(start, "config.segmenter", segmenter.name());
+        if segmenter.has_grid() {
+            lines.put(Tag::Result, "config.grid", self.grid());
+        }
+        segmenter.put(lines);
+    }
+
+    fn numerics(&self) -> Option<Tag> {
+        match &self.segmenter {
+            Segmenter::Sam(_) => Some(Tag::StartUp),
+            Segmenter::Graph(_)
+            | Segmenter::Files { .. }
+            | Segmenter::Zero
+            | Segmenter::Other { .. } => None,
+        }
+    }
 }

@@ -1,13 +1,17 @@
 //! `prepare`: images of folders become HR/LR pairs.
 //! Unaware of how an image is read or degraded.
 
-use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reads::{Accepts, Listing, Reads};
+use super::stage_kind::StageKind;
+use crate::around::Around;
 use crate::datasets::{Datasets, Source};
+use crate::lines::{Lines, Tag};
 
 /// `prepare`: images of a folder become HR/LR pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,36 +72,8 @@ impl Prepare {
         own.chain(named).collect()
     }
 
-    /// The outside folders, each with its role in the key.
-    pub(crate) fn outside(&self) -> Vec<(&'static str, Cow<'_, Path>)> {
-        let own = [
-            ("images", &self.images),
-            ("lr", &self.lr),
-            ("lr_if_present", &self.lr_if_present),
-        ];
-        let own = own.into_iter().filter_map(|(role, path)| {
-            let path = path.as_deref()?;
-            Some((role, Cow::Borrowed(path)))
-        });
-        let named = self.sources().into_iter().filter(|s| s.dataset.is_some());
-        let named = named.flat_map(|source| {
-            let lr = source.lr.map(|lr| ("lr_if_present", Cow::Owned(lr)));
-            std::iter::once(("images", Cow::Owned(source.hr))).chain(lr)
-        });
-        own.chain(named).collect()
-    }
-
-    /// The field of the YAML that names an outside folder of this role.
-    pub(crate) fn field_of(&self, role: &'static str) -> &'static str {
-        if self.dataset.0.is_empty() {
-            role
-        } else {
-            "dataset"
-        }
-    }
-
     /// Whether the file `name` of an outside folder is read: a data set or `only` may narrow a folder.
-    pub fn reads(&self, role: &str, folder: &Path, name: &str) -> bool {
+    pub fn is_wanted(&self, role: &str, folder: &Path, name: &str) -> bool {
         if self.dataset.0.is_empty() {
             return role != "images" || self.only.is_empty() || self.only.iter().any(|o| o == name);
         }
@@ -125,4 +101,103 @@ impl Degrade {
             Self::Denoise(_) => 1,
         }
     }
+}
+
+impl StageKind for Prepare {
+    const NAME: &'static str = "prepare";
+
+    /// 1: first; 2: digests of images in `pairs.json`.
+    const VERSION: u32 = 2;
+
+    fn reads(&mut self, reads: &mut Reads<'_>) {
+        let own = Listing::Images {
+            recursive: self.recursive,
+            optional: false,
+        };
+        let optional = Listing::Images {
+            recursive: self.recursive,
+            optional: true,
+        };
+        for (field, path, listing) in [
+            ("images", &mut self.images, own),
+            ("lr", &mut self.lr, own),
+            ("lr_if_present", &mut self.lr_if_present, optional),
+        ] {
+            if let Some(path) = path {
+                reads.file(field, path, listing);
+            }
+        }
+        if let Some(root) = &mut self.root {
+            reads.anchor("root", root);
+        }
+        for source in self.sources() {
+            if source.dataset.is_some() {
+                reads.derived("dataset", "images", &source.hr, own);
+                if let Some(lr) = &source.lr {
+                    reads.derived("dataset", "lr_if_present", lr, optional);
+                }
+            }
+        }
+    }
+
+    fn serves_as(&self) -> &'static [Accepts] {
+        &[Accepts::Images]
+    }
+
+    fn wants(&self, role: &str, path: &Path, name: &str) -> bool {
+        self.is_wanted(role, path, name)
+    }
+
+    fn found(&self, role: &str, names: &mut dyn Iterator<Item = &str>, lines: &mut Lines) {
+        if role.starts_with("lr") && has_twins(names, self.degrade.scale()) {
+            lines.put(Tag::Result, "lr_names", "exact first");
+        }
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        &["pairs.json"]
+    }
+
+    fn lines(&self, _: &Around<'_>, lines: &mut Lines) {
+        // Folders' paths, data sets' names and the name in tables do not change the pairs; what `only` and a data set
+        // leave out shows in the list of files, and so does what `recursive` adds.
+        let Self {
+            images: _,
+            dataset: _,
+            root: _,
+            lr: _,
+            lr_if_present: _,
+            names,
+            recursive: _,
+            degrade,
+            only: _,
+            seed,
+            name: _,
+        } = self;
+        // The usual names were tried before there was a template.
+        lines.option(Tag::Result, "config.names", names.as_ref());
+        match degrade {
+            Degrade::Sr(scale) => lines.put(Tag::Result, "config.degrade.sr", scale),
+            Degrade::Denoise(sigma) => {
+                lines.put(Tag::Result, "config.degrade.denoise", sigma);
+                lines.put(Tag::Result, "config.seed", seed);
+            }
+        }
+    }
+
+    fn numerics(&self) -> Option<Tag> {
+        None
+    }
+}
+
+/// Whether a folder holds both `house` and `housex4`: there the second was taken for the first's LR image before.
+fn has_twins(names: &mut dyn Iterator<Item = &str>, scale: u32) -> bool {
+    let stem = |name: &str| name[..name.rfind('.').unwrap_or(name.len())].to_owned();
+    let stems: BTreeSet<String> = names.map(stem).collect();
+    let ending = format!("x{scale}");
+    let plain = |stem: &String| {
+        stem.strip_suffix(&ending)
+            .is_some_and(|plain| stems.contains(plain))
+    };
+    stems.iter().any(plain)
 }

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reads::{Accepts, Listing, Reads};
+use super::stage_kind::StageKind;
+use crate::around::Around;
 use crate::backbones::Architecture;
+use crate::lines::{Lines, Tag};
 
 /// `pretrained`: weights that others trained, by the official key names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,4 +24,37 @@ pub struct Pretrained {
     /// are there. Without it an averaged one (EMA) is taken before the others, and the worker says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
+}
+
+impl StageKind for Pretrained {
+    const NAME: &'static str = "pretrained";
+
+    /// 1: first.
+    const VERSION: u32 = 1;
+
+    fn reads(&mut self, reads: &mut Reads<'_>) {
+        reads.file("file", &mut self.file, Listing::File);
+    }
+
+    fn serves_as(&self) -> &'static [Accepts] {
+        &[Accepts::Backbone, Accepts::Model]
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        &["weights.safetensors", "model.json"]
+    }
+
+    fn lines(&self, _: &Around<'_>, lines: &mut Lines) {
+        let Self {
+            backbone,
+            file: _,
+            entry,
+        } = self;
+        backbone.put(lines);
+        lines.option(Tag::Result, "config.entry", entry.as_ref());
+    }
+
+    fn numerics(&self) -> Option<Tag> {
+        None
+    }
 }

@@ -1,11 +1,14 @@
 //! `segmenter: {sam: …}`: the model, its weights, and the settings of the automatic mask generator.
 //! Unaware of how masks are computed. Defaults are the official ones (`automatic_mask_generator.py`).
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::backbones::spaced;
+use crate::lines::{Lines, Tag};
 use crate::names::{MaskOrder, SamPrecision};
 
 /// Segment Anything, prompted with a grid of points.
@@ -152,6 +155,124 @@ impl Sam {
         broken
             .map(|(field, _, expected)| (field, expected))
             .collect()
+    }
+}
+
+impl Sam {
+    /// Its lines. The number of points worked on at once only moves last bits, but a last bit can move a mask's edge.
+    pub(super) fn put(&self, lines: &mut Lines) {
+        let Self {
+            model,
+            weights: _,
+            entry,
+            precision,
+            order,
+            points_per_batch,
+            pred_iou_thresh,
+            stability_score_thresh,
+            stability_score_offset,
+            box_nms_thresh,
+            crop_n_layers,
+            crop_nms_thresh,
+            crop_overlap_ratio,
+            crop_n_points_downscale_factor,
+            point_grids,
+            min_mask_region_area,
+        } = self;
+        let numbers: [(Tag, &str, &dyn Display); 12] = [
+            (Tag::StartUp, "precision", precision),
+            (Tag::Result, "order", order),
+            (Tag::Result, "points_per_batch", points_per_batch),
+            (Tag::Result, "pred_iou_thresh", pred_iou_thresh),
+            (
+                Tag::Result,
+                "stability_score_thresh",
+                stability_score_thresh,
+            ),
+            (
+                Tag::Result,
+                "stability_score_offset",
+                stability_score_offset,
+            ),
+            (Tag::Result, "box_nms_thresh", box_nms_thresh),
+            (Tag::Result, "crop_n_layers", crop_n_layers),
+            (Tag::Result, "crop_nms_thresh", crop_nms_thresh),
+            (Tag::Result, "crop_overlap_ratio", crop_overlap_ratio),
+            (
+                Tag::Result,
+                "crop_n_points_downscale_factor",
+                crop_n_points_downscale_factor,
+            ),
+            (Tag::Result, "min_mask_region_area", min_mask_region_area),
+        ];
+        for (tag, name, value) in numbers {
+            lines.put(tag, &format!("config.segmenter.{name}"), value);
+        }
+        for (layer, points) in point_grids.iter().flatten().enumerate() {
+            let points: Vec<String> = points.iter().map(|[x, y]| format!("{x} {y}")).collect();
+            let path = format!("config.segmenter.point_grids.{layer}");
+            lines.put(Tag::Result, &path, points.join(", "));
+        }
+        lines.option(Tag::StartUp, "config.segmenter.entry", entry.as_ref());
+        model.put(lines);
+    }
+}
+
+impl SamModel {
+    fn put(&self, lines: &mut Lines) {
+        lines.put(Tag::StartUp, "config.segmenter.model", self.name());
+        if let Self::Custom(shape) = self {
+            shape.put(lines);
+        }
+    }
+}
+
+impl SamShape {
+    fn put(&self, lines: &mut Lines) {
+        let Self {
+            img_size,
+            patch_size,
+            embed_dim,
+            depth,
+            num_heads,
+            mlp_ratio,
+            window_size,
+            global_attn_indexes,
+            prompt_dim,
+            mask_in_chans,
+            dec_depth,
+            dec_mlp_dim,
+            dec_heads,
+            iou_hidden,
+        } = self;
+        let numbers = [
+            ("img_size", img_size),
+            ("patch_size", patch_size),
+            ("embed_dim", embed_dim),
+            ("depth", depth),
+            ("num_heads", num_heads),
+            ("mlp_ratio", mlp_ratio),
+            ("window_size", window_size),
+            ("prompt_dim", prompt_dim),
+            ("mask_in_chans", mask_in_chans),
+            ("dec_depth", dec_depth),
+            ("dec_mlp_dim", dec_mlp_dim),
+            ("dec_heads", dec_heads),
+            ("iou_hidden", iou_hidden),
+        ];
+        for (name, value) in numbers {
+            lines.put(
+                Tag::StartUp,
+                &format!("config.segmenter.model.{name}"),
+                value,
+            );
+        }
+        let global = spaced(global_attn_indexes);
+        lines.put(
+            Tag::StartUp,
+            "config.segmenter.model.global_attn_indexes",
+            global,
+        );
     }
 }
 

@@ -7,6 +7,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::reads::{Accepts, Listing, Reads};
+use super::stage_kind::StageKind;
+use crate::around::Around;
+use crate::labels;
+use crate::lines::{Lines, Tag};
 use crate::names::Metric;
 
 /// `table`: evaluations side by side.
@@ -149,4 +154,104 @@ impl TableValue {
         Self::Seconds,
         Self::PeakMemory,
     ];
+
+    /// The name in YAML and in keys.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ssim => "ssim",
+            Self::Iterations => "iterations",
+            Self::Trainable => "trainable",
+            Self::Masks => "masks",
+            Self::Seconds => "seconds",
+            Self::PeakMemory => "peak_memory",
+        }
+    }
+}
+
+impl StageKind for Table {
+    const NAME: &'static str = "table";
+
+    /// 1: first; 2: intervals, published values, seeds, warnings.
+    const VERSION: u32 = 2;
+
+    fn reads(&mut self, reads: &mut Reads<'_>) {
+        reads.list("from", &self.from, Accepts::Evaluation);
+        reads.list("baseline", &self.baseline, Accepts::Evaluation);
+        for (field, path) in [
+            ("published", &mut self.published),
+            ("published_baseline", &mut self.published_baseline),
+        ] {
+            if let Some(path) = path {
+                reads.file(field, path, Listing::File);
+            }
+        }
+    }
+
+    fn serves_as(&self) -> &'static [Accepts] {
+        &[]
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        let all = &[
+            "table.txt",
+            "table.csv",
+            "table.md",
+            "table.tex",
+            "cells.csv",
+            "curves.svg",
+        ];
+        if self.curves { all } else { &all[..5] }
+    }
+
+    fn lines(&self, around: &Around<'_>, lines: &mut Lines) {
+        let Self {
+            from: _,
+            rows,
+            columns,
+            metric,
+            values,
+            baseline: _,
+            average,
+            seeds,
+            interval: Interval { resamples, seed },
+            published: _,
+            published_for,
+            published_baseline: _,
+            curves,
+            caption,
+            note,
+        } = self;
+        lines.put(Tag::Result, "config.rows", rows.join(" "));
+        lines.option(Tag::Result, "config.columns", columns.as_ref());
+        lines.put(Tag::Result, "config.metric", metric);
+        let values: Vec<&str> = values.iter().map(|v| v.name()).collect();
+        lines.put(Tag::Result, "config.values", values.join(" "));
+        lines.put(Tag::Result, "config.average", average);
+        lines.put(Tag::Result, "config.seeds", seeds);
+        lines.put(Tag::Result, "config.curves", curves);
+        lines.put(Tag::Result, "config.interval.resamples", resamples);
+        if *resamples > 0 {
+            lines.put(Tag::Result, "config.interval.seed", seed);
+        }
+        for (label, LabelText(value)) in published_for {
+            let path = format!("config.published_for.{label}");
+            lines.put(Tag::Result, &path, value);
+        }
+        lines.put(Tag::Result, "config.caption", caption);
+        lines.put(Tag::Result, "config.note", note);
+        // Labels stand in the table, so they belong to its key, though not to that of what they describe.
+        for edge in &around.stage().inputs {
+            for (label, value) in labels::of(&around.of(edge.stage)) {
+                let shown = rows.contains(&label) || columns.as_ref() == Some(&label);
+                if shown || matches!(label.as_str(), "set" | "luma" | "degrade") {
+                    let path = format!("label.{}.{label}", edge.role);
+                    lines.put(Tag::Result, &path, value);
+                }
+            }
+        }
+    }
+
+    fn numerics(&self) -> Option<Tag> {
+        None
+    }
 }

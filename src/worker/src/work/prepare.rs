@@ -114,7 +114,8 @@ fn opened(config: &Prepare, reporter: &Reporter) -> Result<Vec<Folder>, WorkErro
 /// Several data sets may share a folder: each image comes once, from the one that has it.
 fn is_wanted(config: &Prepare, source: &Source, image: &ImageFile) -> bool {
     let name = &image.name;
-    source.dataset.is_none_or(|d| d.facts().has(name)) && config.reads("images", &source.hr, name)
+    source.dataset.is_none_or(|d| d.facts().has(name))
+        && config.is_wanted("images", &source.hr, name)
 }
 
 /// The images that are wanted, in the order of their names; no two of them with one name.

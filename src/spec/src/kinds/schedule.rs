@@ -1,84 +1,13 @@
-//! `train` and `tune`: what is trained, and the schedule that both share.
-//! Unaware of how a step is computed.
+//! The schedule that `train` and `tune` share: how long a training runs, and by which rule.
+//! Unaware of what is trained and of how a step is computed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::backbones::Architecture;
-use crate::kinds::Degrade;
-use crate::names::{Init, Loss, Precision, Scheme, Share, Variant, Weights};
-
-/// `train`: a backbone from scratch, or from the weights of another stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Train {
-    /// The network.
-    pub backbone: Architecture,
-    /// Where it starts; random weights when absent.
-    #[serde(default)]
-    pub from: Option<String>,
-    /// The training pairs.
-    pub images: String,
-    /// How long and how; its fields stand beside these in YAML.
-    #[serde(default)]
-    #[schemars(flatten)]
-    pub schedule: Schedule,
-}
-
-/// `tune`: SPT units on a frozen backbone, or full fine-tuning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tune {
-    /// What is trained.
-    #[serde(default = "spt")]
-    pub scheme: Scheme,
-    /// The network tuned.
-    pub backbone: String,
-    /// The training pairs.
-    pub images: String,
-    /// Their masks; needed by `scheme: spt`.
-    #[serde(default)]
-    pub masks: Option<String>,
-    /// α of equation 8: the weight of the unit's output.
-    #[serde(default = "one")]
-    pub alpha: f64,
-    /// Units after blocks 1 to this; after all when absent.
-    #[serde(default)]
-    pub locations: Option<u32>,
-    /// The unit.
-    #[serde(default = "variant")]
-    pub variant: Variant,
-    /// How units start.
-    #[serde(default = "init")]
-    pub init: Init,
-    /// Whether units share weights.
-    #[serde(default = "share")]
-    pub share: Share,
-    /// How long and how; its fields stand beside these in YAML.
-    #[serde(default)]
-    #[schemars(flatten)]
-    pub schedule: Schedule,
-}
-
-const fn spt() -> Scheme {
-    Scheme::Spt
-}
-
-const fn one() -> f64 {
-    1.0
-}
-
-const fn variant() -> Variant {
-    Variant::Spt
-}
-
-const fn init() -> Init {
-    Init::Default
-}
-
-const fn share() -> Share {
-    Share::None
-}
+use super::Degrade;
+use super::reads::{Accepts, Reads};
+use crate::lines::{Lines, Tag};
+use crate::names::{Loss, Precision, Weights};
 
 /// How long a training runs and by which rule; the defaults are the paper's (METHOD: tuning).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -163,6 +92,63 @@ impl Schedule {
         }
     }
 
+    /// Tells what it reads.
+    pub(super) fn reads(&self, reads: &mut Reads<'_>) {
+        if let Some(validate) = &self.validate {
+            reads.stage("validate.images", &validate.images, Accepts::Images);
+            let masks = validate.masks.as_ref();
+            reads.option("validate.masks", masks, Accepts::Masks);
+        }
+    }
+
+    /// Its lines, for images of this degradation.
+    pub(super) fn put(&self, degrade: Degrade, lines: &mut Lines) {
+        let Self {
+            iterations,
+            until,
+            batch,
+            accumulate,
+            patch: _,
+            lr,
+            halve_every,
+            betas: [beta1, beta2],
+            loss,
+            precision,
+            channels_last,
+            augment,
+            seed,
+            validate,
+            weights: _,
+        } = self;
+        lines.option(Tag::Stop, "config.iterations", *iterations);
+        if let Some(until) = until {
+            until.put(lines);
+        }
+        lines.put(Tag::Stop, "config.weights", self.weights());
+        lines.put(Tag::Result, "config.batch", batch);
+        let many = (*accumulate != 1).then_some(accumulate);
+        lines.option(Tag::Result, "config.accumulate", many);
+        let low = (*precision != Precision::Fp32).then_some(precision);
+        lines.option(Tag::Result, "config.precision", low);
+        let layout = channels_last.then_some(channels_last);
+        lines.option(Tag::Result, "config.channels_last", layout);
+        lines.put(Tag::Result, "config.patch", self.patch(degrade));
+        lines.put(Tag::Result, "config.lr", lr);
+        lines.put(Tag::Result, "config.halve_every", halve_every);
+        lines.put(Tag::Result, "config.betas", format!("{beta1} {beta2}"));
+        lines.put(Tag::Result, "config.loss", loss);
+        lines.put(Tag::Result, "config.augment", augment);
+        lines.put(Tag::Result, "config.seed", seed);
+        if let Some(validate) = validate {
+            let Validate {
+                images: _,
+                masks: _,
+                every,
+            } = validate;
+            lines.put(Tag::Result, "config.validate.every", every);
+        }
+    }
+
     /// Side of a patch in LQ pixels for images of this degradation (paper §4.1).
     pub fn patch(&self, degrade: Degrade) -> u32 {
         self.patch.unwrap_or(match degrade {
@@ -188,6 +174,19 @@ pub enum Until {
         #[serde(default = "at_most")]
         at_most: u64,
     },
+}
+
+impl Until {
+    fn put(&self, lines: &mut Lines) {
+        let Self::Converged {
+            patience,
+            min_gain,
+            at_most,
+        } = self;
+        lines.put(Tag::Stop, "config.until.patience", patience);
+        lines.put(Tag::Stop, "config.until.min_gain", min_gain);
+        lines.put(Tag::Stop, "config.until.at_most", at_most);
+    }
 }
 
 const fn patience() -> u32 {
