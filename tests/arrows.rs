@@ -102,6 +102,20 @@ fn the_plan_knows_no_files_no_clock_and_no_threads() {
     }
 }
 
+/// The loop takes what it runs and who computes from outside: it may serve another front end, and another executor.
+#[test]
+fn the_loop_and_the_journals_know_nothing_of_sessions_and_reports() {
+    let engine = crates().join("engine/src");
+    for room in ["run", "history"] {
+        for file in sources(&engine.join(room)) {
+            let others = named(&code(&file), "crate");
+            let strange = others.iter().find(|n| *n != "run" && *n != "history");
+            assert_eq!(strange, None, "{}", file.display());
+            assert!(named(&code(&file), "report").is_empty());
+        }
+    }
+}
+
 /// The worker knows neither the graph nor the orchestrator, nothing below the door knows the command line or the terminal,
 /// and the torch-free crates know no torch.
 #[test]

@@ -1,5 +1,30 @@
-//! Runs plans and remembers what happened: `run` is the loop and who computes, `history` the journals of earlier runs.
-//! Unaware of terminals and of the command line.
+//! Runs pipelines: all that a front end needs and that is not its looks. `session` understands a file on this machine,
+//! `verify`, `execute`, `materialize` and `publish` make and deliver results, `run` is the loop and who computes, `history`
+//! the journals of earlier runs. Unaware of terminals and of the command line.
+//!
+//! ```text
+//!   Options ── session ──> Plan ── verify ── execute (run: loop, executors) ── materialize ── publish
+//!                 |                              |
+//!      root, inside, worker,                 recording ──> history
+//!      gather (external files), past
+//! ```
 
+pub mod error;
+pub mod execute;
+pub mod executors;
+pub mod external;
+pub mod gather;
 pub mod history;
+pub mod inside;
+pub mod materialize;
+pub mod notice;
+pub mod past;
+pub mod paths;
+pub mod publish;
+pub mod recording;
+pub mod root;
 pub mod run;
+pub mod secrets;
+pub mod session;
+pub mod verify;
+pub mod worker;

@@ -7,8 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::inspect::InspectArgs;
 pub use super::masks::MasksArgs;
-use super::{Fatal, root};
 use engine::history::History;
+use engine::root;
+use engine::session::Options;
+use engine::worker::DeviceChoice;
+
+use super::Fatal;
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
 #[derive(Debug, Parser)]
@@ -115,6 +119,22 @@ pub struct PipelineArgs {
     /// Say more: notes of stages, keys.
     #[arg(short, long, display_order = 103, conflicts_with = "quiet")]
     pub verbose: bool,
+}
+
+impl PipelineArgs {
+    /// What the engine is asked for.
+    pub fn options(&self) -> Options {
+        Options {
+            file: self.file.clone(),
+            root: self.root.clone(),
+            stages: self.stages.clone(),
+            force: self.force.clone(),
+            overrides: self.overrides.clone(),
+            device: self.device,
+            keep_consumers: self.keep_consumers,
+            quiet: self.quiet,
+        }
+    }
 }
 
 /// `pipeline run`.
@@ -586,36 +606,6 @@ pub struct ManArgs {
     /// Write a page for each command into this folder instead.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-}
-
-/// `--device`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// CUDA where there is a usable device, else the processor.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// CUDA: this device, or all there are.
-    Cuda(Option<usize>),
-}
-
-impl std::str::FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(None)),
-            _ => {
-                let index = text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
-                index
-                    .map(|n| Self::Cuda(Some(n)))
-                    .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
-            }
-        }
-    }
 }
 
 /// Two names of stages with a comma between; commas in brackets belong to a name.

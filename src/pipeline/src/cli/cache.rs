@@ -11,8 +11,10 @@ use serde_json::json;
 use store::{Broken, Key, Progress, Store};
 
 use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
-use super::session::{Access, Session};
-use super::{Exit, Fatal, gc, print, print_as, root, say, scrub, stored};
+use engine::root;
+
+use super::{Exit, Fatal, gc, open as open_session, print, print_as, say, scrub, stored};
+use engine::session::{Access, Session};
 
 /// Runs a subcommand.
 pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
@@ -187,7 +189,7 @@ fn unpin_stages(root: &Path, args: &UnpinArgs) -> Result<Exit, Fatal> {
 }
 
 fn open(root: &Path, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
-    let mut session = Session::open(&stages.pipeline(root)?, access)?;
+    let mut session = open_session(&stages.pipeline(root)?, access)?;
     session.check_writable()?;
     Ok(session)
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 use spec::Kind;
 
 use super::args::RunArgs;
-use super::executor::ReportExecutor;
-use super::session::Session;
 use super::{Exit, Fatal, print, print_json};
+use engine::executors::ReportExecutor;
+use engine::session::Session;
 use plan::Plan;
 use report::table::{self, Checked, Published};
 

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use spec::Kind;
 
 use super::args::{DataArgs, DataCommand};
-use super::session::{Access, Session};
-use super::{Exit, Fatal, print};
+use super::{Exit, Fatal, open, print};
+use engine::session::{Access, Session};
 use plan::{DatasetState, Plan, states, tidy};
 
 /// Does what `pipeline data` is asked for.
 pub fn data(args: &DataArgs) -> Result<Exit, Fatal> {
     let DataCommand::Check(args) = &args.command;
-    let session = Session::open(args, Access::Read)?;
+    let session = open(args, Access::Read)?;
     let plan = session.plan();
     let states = states_of(&session, &plan);
     let others = others(&session, &plan);

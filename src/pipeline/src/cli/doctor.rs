@@ -6,8 +6,9 @@ use std::path::Path;
 use store::Store;
 
 use super::args::DoctorArgs;
-use super::{Exit, Fatal, print, root, worker};
+use super::{Exit, Fatal, print};
 use engine::run::Supervisor;
+use engine::{root, worker};
 
 /// Below this much free disk a run is likely to fail.
 const LITTLE: u64 = 2 << 30;

@@ -9,15 +9,15 @@ use store::Record;
 
 use super::args::ExplainArgs;
 use super::plan::duration;
-use super::session::{Access, Session};
-use super::{Exit, Fatal, print, print_json, why};
+use super::{Exit, Fatal, open, print, print_json, why};
 use engine::history::{History, StageEnd};
 use engine::run::find_program;
+use engine::session::{Access, Session};
 use plan::{self, Causes, Plan, Planned, Verdict};
 
 /// Explains each stage that the arguments name.
 pub fn explain(args: &ExplainArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&args.common.pipeline(&args.stages)?, Access::Read)?;
+    let session = open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     let plan = session.plan();
     let causes = Causes::new(&session.pipeline, &plan);
     for planned in session.wanted.iter().filter_map(|&at| plan.get(at)) {

@@ -15,8 +15,8 @@ use store::{GcReport, GcRequest, Key, Store};
 
 use super::args::{GcArgs, PipelineArgs};
 use super::cache::{bytes, now};
-use super::session::{Access, Session};
-use super::{Exit, Fatal, print, say};
+use super::{Exit, Fatal, open, print, say};
+use engine::session::Access;
 
 /// Cleans up, or shows what would go.
 pub fn gc(store: &Store, root: &Path, args: &GcArgs) -> Result<Exit, Fatal> {
@@ -63,7 +63,7 @@ fn needed(store: &Store, root: &Path, file: &Path) -> Vec<Key> {
         root: Some(root.to_owned()),
         ..PipelineArgs::default()
     };
-    match Session::open(&arguments, Access::Read) {
+    match open(&arguments, Access::Read) {
         Ok(session) => session.all_keys(),
         Err(fatal) => {
             let first = fatal.message.lines().next().unwrap_or_default().to_owned();
@@ -73,20 +73,6 @@ fn needed(store: &Store, root: &Path, file: &Path) -> Vec<Key> {
             ));
             store.last_keys(file).into_values().collect()
         }
-    }
-}
-
-impl Session {
-    /// Keys of all stages, on the processor and on CUDA, and of the trajectories of trainings.
-    fn all_keys(&self) -> Vec<Key> {
-        let mut keys = Vec::new();
-        for numerics in self.all_numerics() {
-            for planned in &self.plan_as(&numerics).stages {
-                keys.extend(planned.key);
-                keys.extend(planned.trajectory());
-            }
-        }
-        keys
     }
 }
 

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::args::{GraphArgs, GraphFormat, PipelineArgs};
 use super::schema::deliver;
-use super::session::{Access, Session};
-use super::{Exit, Fatal};
+use super::{Exit, Fatal, open};
+use engine::session::Access;
 use plan::{Plan, Verdict};
 use report::graph::{self, State};
 
 /// Prints the graph, or writes it to a file.
 pub fn graph(args: &GraphArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&pipeline_args(args), Access::Read)?;
+    let session = open(&pipeline_args(args), Access::Read)?;
     let title = args.file.file_name().unwrap_or(args.file.as_os_str());
     let graph = graph::build(
         &title.to_string_lossy(),

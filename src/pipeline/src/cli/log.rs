@@ -8,8 +8,9 @@ use std::time::Duration;
 use store::{Key, Store};
 
 use super::args::LogArgs;
-use super::{Exit, Fatal, print, root, say};
+use super::{Exit, Fatal, print, say};
 use engine::history::{History, Past, Status};
+use engine::root;
 
 /// Prints a stage's log; with `--follow` until the run has ended or the stage has.
 pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {

@@ -15,36 +15,23 @@ mod data;
 mod diff;
 mod display;
 mod doctor;
-mod executor;
 mod explain;
-mod gather;
 mod gc;
 mod graph;
 mod hints;
 mod init;
-mod inside;
 mod inspect;
 mod log;
 mod masks;
-mod outside;
-mod past;
-mod place;
 mod plan;
-mod publish;
-mod recording;
-mod root;
 mod run;
 mod runs;
 mod schema;
 mod scrub;
-mod secrets;
-mod session;
 mod shell;
 mod signals;
 mod stored;
-mod verify;
 mod why;
-mod worker;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -52,9 +39,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use spec::shown;
 
+use engine::error::Fault;
+use engine::notice::Level;
 use engine::run::{SUPERVISE_WORD, supervise};
+use engine::session::{Access, Session};
 
-pub use args::{Cli, Command, DeviceChoice, PipelineArgs, PlanArgs, RunArgs};
+pub use args::{Cli, Command, PipelineArgs, PlanArgs, RunArgs};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +92,35 @@ impl Fatal {
     }
 }
 
+impl From<engine::error::Error> for Fatal {
+    fn from(error: engine::error::Error) -> Self {
+        let engine::error::Error {
+            fault,
+            message,
+            hint,
+        } = error;
+        let exit = match fault {
+            Fault::Usage => Exit::Usage,
+            Fault::Failed => Exit::Failed,
+        };
+        Self {
+            message,
+            hint,
+            exit,
+        }
+    }
+}
+
 impl From<store::StoreError> for Fatal {
     fn from(error: store::StoreError) -> Self {
         Self::failed(error.to_string(), error.hint())
     }
+}
+
+/// Opens a session that says what it has to say on standard error.
+pub(crate) fn open(args: &PipelineArgs, access: Access) -> Result<Session, Fatal> {
+    let tell = |level: Level, text: &str| say(&format!("{}: {text}", level.word()));
+    Ok(Session::open(&args.options(), access, Box::new(tell))?)
 }
 
 /// Runs the program; the whole of `main`.

@@ -5,14 +5,15 @@ use serde_json::json;
 use spec::shown;
 
 use super::args::{PipelineArgs, PlanArgs};
-use super::session::{Access, Session};
-use super::{Exit, Fatal, data, hints, print, print_json, recording, secrets, why};
+use super::{Exit, Fatal, data, hints, open, print, print_json, why};
 use engine::history::{Estimate, Seconds};
+use engine::session::{Access, Session};
+use engine::{recording, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&args.pipeline, Access::Read)?;
+    let session = open(&args.pipeline, Access::Read)?;
     let plan = session.plan();
     if args.pipeline.json {
         print_json(&json_lines(&session, &plan));

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::args::{RunsArgs, ShowArgs};
 use super::plan::duration;
-use super::{Exit, Fatal, print, print_as, root, say};
+use super::{Exit, Fatal, print, print_as, say};
 use engine::history::{End, Git, History, HistoryError, Past, StageEnd, Status};
+use engine::root;
 
 impl From<HistoryError> for Fatal {
     fn from(error: HistoryError) -> Self {

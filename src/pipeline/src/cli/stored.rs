@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use store::Key;
 
 use super::args::{ExportArgs, PathArgs};
-use super::session::{Access, Session};
 use super::why;
-use super::{Exit, Fatal, print, print_raw, say};
+use super::{Exit, Fatal, open, print, print_raw, say};
+use engine::session::{Access, Session};
 use plan::{Plan, Verdict};
 
 /// Prints the folder of each stage's outputs.
 pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&args.common.pipeline(&args.stages)?, Access::Read)?;
+    let session = open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     for (_, key) in finished(&session)? {
         let line = format!("{}\n", session.store.output_dir(&key).display());
         if std::io::stdout().is_terminal() {
@@ -28,7 +28,7 @@ pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {
 
 /// Copies outputs to a folder: several stages into a folder each.
 pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
-    let session = Session::open(&args.pipeline()?, Access::Read)?;
+    let session = open(&args.pipeline()?, Access::Read)?;
     let stages = finished(&session)?;
     let alone = stages.len() == 1;
     for (name, key) in &stages {

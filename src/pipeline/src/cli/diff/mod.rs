@@ -17,8 +17,9 @@ use store::Store;
 use self::compare::{Metric, Parameter, metrics, parameters};
 use self::schedule::{Schedules, schedules, trainings};
 use super::args::DiffArgs;
-use super::{Exit, Fatal, print, print_json, root};
+use super::{Exit, Fatal, print, print_json};
 use engine::history::{History, Keys};
+use engine::root;
 
 /// All that is said of two runs.
 #[derive(Serialize)]

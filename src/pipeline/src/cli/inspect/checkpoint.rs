@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{Lines, counted, line};
-use crate::cli::{Fatal, worker};
+use crate::cli::Fatal;
+use engine::worker;
 
 /// Tensors that are listed in lines; JSON has all.
 const LISTED: usize = 24;

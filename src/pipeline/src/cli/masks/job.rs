@@ -12,9 +12,10 @@ use spec::names::SamPrecision;
 use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
 
 use super::{Picture, cannot};
-use crate::cli::args::DeviceChoice;
-use crate::cli::{Fatal, say, worker};
+use crate::cli::{Fatal, say};
 use engine::run::next_line;
+use engine::worker;
+use engine::worker::DeviceChoice;
 
 /// A folder that is there while this lives.
 pub struct Folder(PathBuf);

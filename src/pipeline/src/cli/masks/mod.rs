@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use spec::kinds::{Mask, Segmenter};
 use spec::names::Granularity;
 
-use super::args::DeviceChoice;
 use super::{Exit, Fatal, say};
+use engine::worker::DeviceChoice;
 
 /// `pipeline masks`.
 #[derive(Debug, Args)]

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use spec::{External, Kind, Listing};
 use store::{Digest, Store, Watch};
 
-use super::gather::{self, Files};
-use super::session::Session;
-use engine::run::Watching;
+use crate::gather::{self, Files};
+use crate::run::Watching;
+use crate::session::Session;
 
 /// The outside inputs of one stage.
 struct Outsiders {

@@ -5,14 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use plan::{Plan, Planned};
 use spec::{Device, Pipeline};
 use store::Facts;
 
-use super::say;
-use super::session::Session;
-use engine::history::{End, Git, Header, Journal, Seconds, StageEnd, StageLine, new_id};
-use engine::run::{Display, Outcome, RunEvent};
-use plan::Plan;
+use crate::history::{End, Git, Header, Journal, Seconds, StageEnd, StageLine, new_id};
+use crate::run::{Display, Outcome, RunEvent};
+use crate::session::Session;
 
 /// A display whose events are noted too.
 pub struct Recording {
@@ -26,9 +25,9 @@ pub fn begin(session: &Session, plan: &Plan, machine: &Facts) -> Option<Journal>
     let now = SystemTime::now();
     let (fresh, stale, blocked) = plan.counts();
     let stages = &session.pipeline.stages;
-    let key = |p: &plan::Planned| Some((stages[p.stage].name.clone(), p.key?.to_string()));
+    let key = |p: &Planned| Some((stages[p.stage].name.clone(), p.key?.to_string()));
     let header = Header {
-        format: engine::history::FORMAT,
+        format: crate::history::FORMAT,
         id: new_id(now),
         started: humantime::format_rfc3339_seconds(now).to_string(),
         command: std::env::args().collect(),
@@ -44,9 +43,7 @@ pub fn begin(session: &Session, plan: &Plan, machine: &Facts) -> Option<Journal>
     let keys = plan.stages.iter().filter_map(key).collect();
     Journal::begin(session.store.root(), header, &keys)
         .map_err(|e| {
-            say(&format!(
-                "warning: this run will not be in the history: {e}"
-            ));
+            session.warn(&format!("this run will not be in the history: {e}"));
         })
         .ok()
 }

@@ -11,7 +11,8 @@ use std::path::{Component, Path, PathBuf};
 
 use spec::{Pipeline, Stage};
 
-use super::{Fatal, publish};
+use crate::error::Error;
+use crate::paths;
 
 /// Folders of the project that belong to the program.
 const OURS: [&str; 2] = ["cache", "reports"];
@@ -52,9 +53,9 @@ pub fn place(folder: &Path, path: &Path) -> Result<PathBuf, String> {
 
 /// The outputs of all commands and the reports: within the project, no output in a folder of ours, none in another one's
 /// place.
-pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Fatal> {
+pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
     for stage in pipeline.stages.iter().filter(|s| s.kind.is_report()) {
-        let report = publish::report(pipeline, &stage.name, "table.csv");
+        let report = paths::report(pipeline, &stage.name, "table.csv");
         place(root, &report).map_err(|why| refused(&stage.base, &report, &why))?;
     }
     let own = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
@@ -109,8 +110,8 @@ fn outputs(pipeline: &Pipeline) -> impl Iterator<Item = (&Stage, &Path)> {
     })
 }
 
-fn refused(stage: &str, output: &Path, why: &str) -> Fatal {
-    Fatal::usage(
+fn refused(stage: &str, output: &Path, why: &str) -> Error {
+    Error::usage(
         format!(
             "stages.{stage}: `{}` is not written: {why}",
             output.display()
@@ -120,11 +121,11 @@ fn refused(stage: &str, output: &Path, why: &str) -> Fatal {
 }
 
 /// One output within another is seen only behind links: texts were compared before.
-fn nested(places: &BTreeMap<PathBuf, (&str, &Path)>) -> Result<(), Fatal> {
+fn nested(places: &BTreeMap<PathBuf, (&str, &Path)>) -> Result<(), Error> {
     for (place, (name, path)) in places {
         let outer = place.ancestors().skip(1).find_map(|at| places.get(at));
         if let Some((other, outer)) = outer {
-            return Err(Fatal::usage(
+            return Err(Error::usage(
                 format!(
                     "behind links the output `{}` of `{name}` lies in the output `{}` of `{other}`",
                     path.display(),

@@ -9,10 +9,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pixels::{ImageFile, LeftOut};
+use plan::Outside;
 use spec::{Listing, Stage};
 use store::{Digest, Store};
-
-use plan::Outside;
 
 /// What was found outside.
 pub struct Gathered {

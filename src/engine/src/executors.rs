@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use spec::{Around, Kind, Pipeline, labels};
-use store::{Facts, Store};
-
-use engine::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
 use plan::Plan;
 use report::figure::{self, Sources};
 use report::robustness::{self, Pair};
 use report::table::{self, Evaluation};
+use spec::{Around, Kind, Pipeline, labels};
+use store::{Facts, Store};
+
+use crate::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
 
 /// Both executors behind the one that `run` knows.
 pub struct Executors<'a> {

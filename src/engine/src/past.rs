@@ -5,9 +5,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use store::{Key, Presence, Store};
-
 use plan::{Made, Past, Stored};
+use store::{Key, Presence, Store};
 
 /// The cache, and the last keys of one pipeline file.
 pub struct CachedPast<'a> {

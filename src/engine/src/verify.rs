@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use store::{Key, Lease, StoreError};
 
-use super::session::Session;
-use super::{Fatal, say};
 use plan::{Plan, Reason, Verdict};
+
+use crate::error::Error;
+use crate::session::Session;
 
 /// The plan, with every stored result that a stale stage is going to read verified by its bytes. A damaged one is moved
 /// aside, said, and planned anew. The lease keeps clean-ups away from all of it; there is none when nothing is stale.
-pub fn verified_plan(session: &Session) -> Result<(Plan, Option<Lease>), Fatal> {
+pub fn verified_plan(session: &Session) -> Result<(Plan, Option<Lease>), Error> {
     let mut checked: BTreeSet<Key> = BTreeSet::new();
     let mut moved: BTreeSet<Key> = BTreeSet::new();
     let mut lease = None;
@@ -38,8 +39,8 @@ pub fn verified_plan(session: &Session) -> Result<(Plan, Option<Lease>), Fatal> 
                 Err(error) => return Err(error.into()),
             };
             let text = "is not what was stored; it is moved aside and computed again";
-            say(&format!(
-                "warning: the result of `{name}` {text} ({})",
+            session.warn(&format!(
+                "the result of `{name}` {text} ({})",
                 folder.display()
             ));
         }

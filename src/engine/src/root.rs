@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Fatal;
+use crate::error::Error;
 
 /// What a command does with the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Use {
 }
 
 /// The root, looked at; `given` is what `--root` says.
-pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Fatal> {
+pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Error> {
     let shown = given.unwrap_or(root).display();
     let from = if given.is_some() { " (--root)" } else { "" };
     let name = format!("`{shown}`{from}");
@@ -31,7 +31,7 @@ pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Fat
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => {
             let message = format!("{name} is not a folder");
-            return Err(Fatal::usage(message, EXPECTED));
+            return Err(Error::usage(message, EXPECTED));
         }
         Err(e) if e.kind() == ErrorKind::NotFound => {
             return missing(root, &name, what_for);
@@ -48,40 +48,40 @@ pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Fat
         };
         let message = format!("{name} is a cache, not the folder that holds one");
         let hint = format!("write `--root {above}`");
-        return Err(Fatal::usage(message, hint));
+        return Err(Error::usage(message, hint));
     }
     check_cache(&root.join("cache"))
 }
 
 const EXPECTED: &str = "`--root` is the folder that holds cache/ and reports/";
 
-fn missing(root: &Path, name: &str, what_for: Use) -> Result<(), Fatal> {
+fn missing(root: &Path, name: &str, what_for: Use) -> Result<(), Error> {
     if fs::symlink_metadata(root).is_ok() {
         let message = format!("{name} is a link that leads nowhere");
-        return Err(Fatal::usage(message, EXPECTED));
+        return Err(Error::usage(message, EXPECTED));
     }
     if files::is_pattern(root) {
         let message = format!("{name} {}", files::NOT_EXPANDED);
-        return Err(Fatal::usage(message, EXPECTED));
+        return Err(Error::usage(message, EXPECTED));
     }
     let above = root.parent().unwrap_or(Path::new(""));
     if what_for == Use::Begin && (above.as_os_str().is_empty() || above.is_dir()) {
         return Ok(());
     }
     let message = format!("there is no folder {name}");
-    Err(Fatal::usage(
+    Err(Error::usage(
         message,
         format!("{EXPECTED}: check the spelling"),
     ))
 }
 
-fn unreachable(name: &str, error: &std::io::Error) -> Fatal {
+fn unreachable(name: &str, error: &std::io::Error) -> Error {
     let hint = match error.kind() {
         ErrorKind::PermissionDenied => "check the owner and mode of the folders above it",
         ErrorKind::NotADirectory => "something in this path is a file, not a folder",
         _ => EXPECTED,
     };
-    Fatal::usage(format!("cannot look into {name}: {error}"), hint)
+    Error::usage(format!("cannot look into {name}: {error}"), hint)
 }
 
 /// Whether this is the cache folder itself.
@@ -90,19 +90,19 @@ fn is_cache(folder: &Path) -> bool {
     format.is_ok_and(|text| text.starts_with("pipeline cache "))
 }
 
-fn check_cache(cache: &Path) -> Result<(), Fatal> {
+fn check_cache(cache: &Path) -> Result<(), Error> {
     let name = format!("`{}`", cache.display());
     let instead = "move it away, or name another folder with `--root`";
     match fs::metadata(cache) {
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => {
             let message = format!("cannot create {name}: it is there and is not a folder");
-            return Err(Fatal::failed(message, instead));
+            return Err(Error::failed(message, instead));
         }
         Err(_) if fs::symlink_metadata(cache).is_ok_and(|m| m.is_symlink()) => {
             let message = format!("{name} is a link that cannot be followed");
             let hint = "make the folder that it leads to, or remove the link";
-            return Err(Fatal::usage(message, hint));
+            return Err(Error::usage(message, hint));
         }
         Err(_) => return Ok(()),
     }
@@ -110,7 +110,7 @@ fn check_cache(cache: &Path) -> Result<(), Fatal> {
     let device = |path: Option<&Path>| Some(fs::metadata(path?).ok()?.dev());
     let is_mounted = device(Some(cache)) != device(cache.parent());
     match store::foreign(cache) {
-        Some(found) if !is_mounted => Err(Fatal::usage(
+        Some(found) if !is_mounted => Err(Error::usage(
             format!("{name} is not a cache: it holds `{found}` and nothing of this program"),
             instead,
         )),

@@ -1,15 +1,17 @@
-//! Copies finished tables and figures to `reports/` and shows them.
+//! Copies finished tables and figures to `reports/`.
 //! Unaware of how they were made.
 
 use std::path::{Path, PathBuf};
 
-use super::session::Session;
-use super::{Fatal, inside, print, say};
 use plan::Plan;
-use spec::Pipeline;
+
+use crate::error::Error;
+use crate::inside;
+use crate::paths::report;
+use crate::session::Session;
 
 /// Copies finished tables and figures to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.
-pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
+pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Error> {
     let (mut texts, mut told) = (Vec::new(), false);
     let mut reports: Vec<_> = plan
         .stages
@@ -32,11 +34,11 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
                 let message = format!("cannot write `{}`: {error}", target.display());
                 if session.denied.is_none() {
                     let hint = "the result is in the cache; free space or permissions are missing";
-                    return Err(Fatal::failed(message, hint));
+                    return Err(Error::failed(message, hint));
                 }
                 // Where the cache may only be read the project most often may not be written either.
                 if !told {
-                    say(&format!("warning: {message}"));
+                    session.warn(&message);
                     told = true;
                 }
                 target = stored;
@@ -49,25 +51,8 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Fatal> {
     Ok(texts)
 }
 
-/// Where an output of a report is put, below the project folder: `reports/<pipeline>/<stage>.*`.
-pub fn report(pipeline: &Pipeline, stage: &str, output: &str) -> PathBuf {
-    let stem = pipeline.file.file_stem().unwrap_or_default();
-    Path::new("reports")
-        .join(stem)
-        .join(report_name(stage, output))
-}
-
-/// `table.csv` of the stage `alpha` becomes `alpha.csv`, `cells.csv` becomes `alpha.cells.csv`.
-fn report_name(stage: &str, output: &str) -> String {
-    let own = output.strip_prefix("table.");
-    match own.or_else(|| output.strip_prefix("figure.")) {
-        Some(extension) => format!("{stage}.{extension}"),
-        None => format!("{stage}.{output}"),
-    }
-}
-
 /// More than a report takes.
-const MAX_BYTES: u64 = 1 << 30;
+pub const MAX_BYTES: u64 = 1 << 30;
 
 fn copy_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
     let bytes = files::read(from, MAX_BYTES)?;
@@ -80,31 +65,4 @@ fn copy_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     store::write_atomic(to, &bytes).map_err(|e| std::io::Error::other(e.to_string()))
-}
-
-pub fn show_tables(session: &Session, texts: &[PathBuf], complete: bool) {
-    for path in texts {
-        print(&format!(
-            "\n{}",
-            files::read_to_string(path, MAX_BYTES).unwrap_or_default()
-        ));
-    }
-    let reports = session.root.join("reports");
-    let published = texts.iter().find(|path| path.starts_with(&reports));
-    if let Some(folder) = published.and_then(|p| p.parent()) {
-        let shown = std::env::current_dir()
-            .ok()
-            .and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
-        let folder = shown.unwrap_or_else(|| folder.to_owned());
-        print(&format!(
-            "\nreports: {}/  (text, CSV, Markdown, LaTeX, pictures)\n",
-            folder.display()
-        ));
-    }
-    if complete {
-        let file = session.pipeline.file.display();
-        print(&format!(
-            "again:  pipeline run {file}  runs only what has changed\n"
-        ));
-    }
 }

@@ -7,8 +7,37 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 use spec::Device;
 
-use super::Fatal;
-use super::args::DeviceChoice;
+use crate::error::Error;
+
+/// What is asked for: a device, or whichever is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// CUDA where there is a usable device, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// CUDA: this device, or all there are.
+    Cuda(Option<usize>),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(None)),
+            _ => {
+                let index = text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
+                index
+                    .map(|n| Self::Cuda(Some(n)))
+                    .ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
+            }
+        }
+    }
+}
 
 /// What the worker says of itself (`pipeline-worker --facts`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +63,7 @@ struct Memo {
 pub const VARIABLE: &str = "PIPELINE_WORKER";
 
 /// The worker beside this program, or the one that `PIPELINE_WORKER` names.
-pub fn find() -> Result<PathBuf, Fatal> {
+pub fn find() -> Result<PathBuf, Error> {
     if let Some(path) = std::env::var_os(VARIABLE).map(PathBuf::from) {
         return if path.is_file() {
             Ok(path)
@@ -51,17 +80,17 @@ pub fn find() -> Result<PathBuf, Fatal> {
     }
 }
 
-fn missing(path: &Path) -> Fatal {
+fn missing(path: &Path) -> Error {
     let hint = format!(
         "`make build` puts it beside pipeline, `make install` installs both; or set {VARIABLE}"
     );
-    Fatal::failed(format!("there is no worker at `{}`", path.display()), hint)
+    Error::failed(format!("there is no worker at `{}`", path.display()), hint)
 }
 
 /// The worker's facts, from the memo beside it while that is valid, else from the worker itself.
 ///
 /// The memo is valid for the worker's size and modification time and for the presence of an NVIDIA driver.
-pub fn facts(worker: &Path) -> Result<WorkerFacts, Fatal> {
+pub fn facts(worker: &Path) -> Result<WorkerFacts, Error> {
     let stamp = stamp(worker);
     let memo = worker.with_extension("facts.json");
     if let Some(facts) = stamp.and_then(|stamp| recall(&memo, stamp)) {
@@ -100,10 +129,10 @@ fn recall(memo: &Path, stamp: (u64, u128, bool)) -> Option<WorkerFacts> {
     (stamp == (memo.size, memo.modified, memo.driver)).then_some(memo.facts)
 }
 
-fn ask(worker: &Path) -> Result<WorkerFacts, Fatal> {
+fn ask(worker: &Path) -> Result<WorkerFacts, Error> {
     let wrong = |why: String| {
         let message = format!("the worker `{}` does not start: {why}", worker.display());
-        Fatal::failed(
+        Error::failed(
             message,
             "build it with `make build`, which also gets libtorch 2.11.0",
         )
@@ -126,7 +155,7 @@ fn ask(worker: &Path) -> Result<WorkerFacts, Fatal> {
         .map_err(|e| wrong(format!("its facts cannot be read: {}", files::reason(&e))))
 }
 
-fn checked(facts: WorkerFacts, worker: &Path) -> Result<WorkerFacts, Fatal> {
+fn checked(facts: WorkerFacts, worker: &Path) -> Result<WorkerFacts, Error> {
     let own = env!("CARGO_PKG_VERSION");
     if facts.version == own {
         return Ok(facts);
@@ -136,14 +165,14 @@ fn checked(facts: WorkerFacts, worker: &Path) -> Result<WorkerFacts, Fatal> {
         worker.display(),
         facts.version
     );
-    Err(Fatal::failed(
+    Err(Error::failed(
         message,
         "build or install both together: `make install`",
     ))
 }
 
 /// The device that `--device` means on this machine.
-pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Fatal> {
+pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Error> {
     let count = facts.cuda_devices.len();
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
@@ -155,7 +184,7 @@ pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Fatal
         DeviceChoice::Cuda(index) => {
             let index = index.unwrap_or(0);
             let message = format!("there is no cuda:{index}: the worker sees {count} CUDA devices");
-            Err(Fatal::usage(
+            Err(Error::usage(
                 message,
                 "`pipeline doctor` says why; `--device cpu` computes on the processor",
             ))

@@ -1,19 +1,43 @@
-//! What `run` and `plan` have in common: the file understood, the machine known, the plan made.
-//! Unaware of which of the two it is for.
+//! What all commands on a pipeline file have in common: the file understood, the machine known, the plan made.
+//! Unaware of what it is for, and of how the file was named.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use spec::kinds::KeyPart;
 use spec::{Device, Kind, Limits, Pipeline, Request};
-use store::{Ahead, Store, StoreError};
+use store::{Ahead, Key, Store, StoreError};
 
-use super::args::PipelineArgs;
-use super::gather::{self, Gathered};
-use super::past::CachedPast;
-use super::{Fatal, inside, root, say, worker};
-use engine::run::find_program;
 use plan::{Outside, Plan, World};
+
+use crate::error::Error;
+use crate::gather::{self, Gathered};
+use crate::notice::{Level, Tell};
+use crate::past::CachedPast;
+use crate::run::find_program;
+use crate::worker::{self, DeviceChoice};
+use crate::{inside, root};
+
+/// What a session is opened for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// The folder that holds cache/ and reports/; the one above `pipelines/`, else the file's own, where none is named.
+    pub root: Option<PathBuf>,
+    /// The wanted stages by names and patterns; all when empty.
+    pub stages: Vec<String>,
+    /// Stages that run even if they are fresh.
+    pub force: Vec<String>,
+    /// `path=value`, over the file.
+    pub overrides: Vec<String>,
+    /// Where torch stages compute.
+    pub device: DeviceChoice,
+    /// Whether results stay that were made from other bytes of their inputs.
+    pub keep_consumers: bool,
+    /// Whether the file's warnings are left out.
+    pub quiet: bool,
+}
 
 /// A pipeline on this machine, ready to be planned again and again.
 pub struct Session {
@@ -40,8 +64,9 @@ pub struct Session {
     /// The wanted stages; all when empty.
     pub wanted: BTreeSet<usize>,
     force: BTreeSet<usize>,
-    keep_consumers: bool,
+    pub(crate) keep_consumers: bool,
     gathered: Gathered,
+    tell: Box<Tell>,
 }
 
 /// Whether the cache is going to be written.
@@ -55,45 +80,49 @@ pub enum Access {
 
 impl Session {
     /// Reads the file, asks for the worker's facts, digests what is outside.
-    pub fn open(args: &PipelineArgs, access: Access) -> Result<Self, Fatal> {
-        let root = args.root.clone().unwrap_or_else(|| root_of(&args.file));
+    pub fn open(options: &Options, access: Access, tell: Box<Tell>) -> Result<Self, Error> {
+        let root = options
+            .root
+            .clone()
+            .unwrap_or_else(|| root_of(&options.file));
         let here = std::env::current_dir()
-            .map_err(|e| Fatal::failed(format!("the working folder is gone: {e}"), ""))?;
+            .map_err(|e| Error::failed(format!("the working folder is gone: {e}"), ""))?;
         let root = spec::normal(&here.join(root));
-        root::check(&root, args.root.as_deref(), root::Use::Begin)?;
-        let ahead = Ahead::begin(&root.join("cache"), &args.file);
-        let mut pipeline = load(args, &root)?;
-        if !args.quiet {
+        root::check(&root, options.root.as_deref(), root::Use::Begin)?;
+        let ahead = Ahead::begin(&root.join("cache"), &options.file);
+        let mut pipeline = load(options, &root)?;
+        if !options.quiet {
             for warning in &pipeline.warnings {
-                say(&format!("warning: {warning}"));
+                tell(Level::Warning, warning);
             }
         }
         pipeline
             .anchor(&root, &here)
-            .map_err(|e| Fatal::usage(e.to_string(), ""))?;
+            .map_err(|e| Error::usage(e.to_string(), ""))?;
         inside::check(&pipeline, &root)?;
         let (store, denied) = match access {
             Access::Write => writable(ahead, &root.join("cache"))?,
             Access::Read => (ahead.open_read_only()?, None),
         };
         if store.format_was_lost() {
-            say(
-                "note: cache/format was lost or damaged; it is written again, since the records are whole",
+            tell(
+                Level::Note,
+                "cache/format was lost or damaged; it is written again, since the records are whole",
             );
         }
         programs(&mut pipeline, &store);
-        let wanted = targets(&pipeline, &args.stages)?;
-        let force = targets(&pipeline, &args.force)?;
+        let wanted = targets(&pipeline, &options.stages)?;
+        let force = targets(&pipeline, &options.force)?;
         let (worker, facts) = known_worker(&pipeline)?;
         let (device, numerics) = match &facts {
             Some(facts) => {
-                let device = worker::device(args.device, facts)?;
+                let device = worker::device(options.device, facts)?;
                 (device, worker::numerics(device, facts))
             }
             None => (Device::Cpu, String::new()),
         };
         let gpus = match &facts {
-            Some(facts) => worker::gpus(args.device, device, facts),
+            Some(facts) => worker::gpus(options.device, device, facts),
             None => Vec::new(),
         };
         let visible = worker::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok(), facts.as_ref());
@@ -111,13 +140,24 @@ impl Session {
             facts,
             wanted,
             force,
-            keep_consumers: args.keep_consumers,
+            keep_consumers: options.keep_consumers,
             gathered,
+            tell,
         })
     }
 
+    /// Warns whoever shows what happens.
+    pub fn warn(&self, text: &str) {
+        (self.tell)(Level::Warning, text);
+    }
+
+    /// Tells whoever shows what happens.
+    pub fn tell(&self, level: Level, text: &str) {
+        (self.tell)(level, text);
+    }
+
     /// An error where the cache may only be read.
-    pub fn check_writable(&mut self) -> Result<(), Fatal> {
+    pub fn check_writable(&mut self) -> Result<(), Error> {
         self.denied
             .take()
             .map_or(Ok(()), |denied| Err(denied.into()))
@@ -178,6 +218,18 @@ impl Session {
         }
     }
 
+    /// Keys of all stages, on the processor and on CUDA, and of the trajectories of trainings.
+    pub fn all_keys(&self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for numerics in self.all_numerics() {
+            for planned in &self.plan_as(&numerics).stages {
+                keys.extend(planned.key);
+                keys.extend(planned.trajectory());
+            }
+        }
+        keys
+    }
+
     /// The name under which the file's last keys are kept.
     pub fn pipeline_path(&self) -> PathBuf {
         std::fs::canonicalize(&self.pipeline.file).unwrap_or_else(|_| self.pipeline.file.clone())
@@ -185,7 +237,7 @@ impl Session {
 }
 
 /// The cache for writing; where that is not allowed, for reading, and why.
-fn writable(ahead: Ahead, cache: &Path) -> Result<(Store, Option<StoreError>), Fatal> {
+fn writable(ahead: Ahead, cache: &Path) -> Result<(Store, Option<StoreError>), Error> {
     match ahead.open() {
         Ok(store) => Ok((store, None)),
         Err(denied @ StoreError::Denied { .. }) => match Store::open_read_only(cache) {
@@ -206,28 +258,28 @@ fn is_own(file: &Path, root: &Path, main: &Path) -> bool {
         .any(|folder| file.starts_with(folder))
 }
 
-fn load(args: &PipelineArgs, root: &Path) -> Result<Pipeline, Fatal> {
+fn load(options: &Options, root: &Path) -> Result<Pipeline, Error> {
     let env = std::env::vars_os()
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .collect();
     let limits = limits()?;
     let read = |path: &Path| files::read_to_string(path, limits.bytes);
     let request = Request {
-        file: &args.file,
+        file: &options.file,
         env: &env,
-        overrides: &args.overrides,
+        overrides: &options.overrides,
         read: &read,
     };
-    let own = |file: &Path| is_own(file, root, &args.file);
-    Pipeline::load_within(&request, limits, &own).map_err(|e| Fatal::usage(e.to_string(), ""))
+    let own = |file: &Path| is_own(file, root, &options.file);
+    Pipeline::load_within(&request, limits, &own).map_err(|e| Error::usage(e.to_string(), ""))
 }
 
 /// How large a pipeline may be here.
-fn limits() -> Result<Limits, Fatal> {
+fn limits() -> Result<Limits, Error> {
     let raised = std::env::var(Limits::VARIABLE).unwrap_or_default();
     Limits::parse(&raised).map_err(|why| {
         let example = format!("write {}=members=2000000,text=8G", Limits::VARIABLE);
-        Fatal::usage(format!("{}: {why}", Limits::VARIABLE), example)
+        Error::usage(format!("{}: {why}", Limits::VARIABLE), example)
     })
 }
 
@@ -259,16 +311,16 @@ fn root_of(file: &Path) -> PathBuf {
     root.unwrap_or(Path::new(".")).to_owned()
 }
 
-fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Fatal> {
+fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Error> {
     let found = pipeline.find_all(names);
-    let found = found.map_err(|message| Fatal::usage(message, ""))?;
+    let found = found.map_err(|message| Error::usage(message, ""))?;
     Ok(found.into_iter().collect())
 }
 
 /// The worker and its facts; a file of tables and commands alone does without.
 fn known_worker(
     pipeline: &Pipeline,
-) -> Result<(Option<PathBuf>, Option<worker::WorkerFacts>), Fatal> {
+) -> Result<(Option<PathBuf>, Option<worker::WorkerFacts>), Error> {
     if pipeline
         .stages
         .iter()

@@ -6,13 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
+use plan::{Plan, Planned};
 use rayon::prelude::*;
 use spec::Kind;
 use store::{Key, Output, Record};
 
-use super::session::Session;
-use super::{Fatal, inside, say};
-use plan::{Plan, Planned};
+use crate::error::Error;
+use crate::inside;
+use crate::session::Session;
 
 /// Stages that one core looks at before another is asked.
 const FEW: usize = 64;
@@ -27,7 +28,7 @@ struct Missing {
 
 /// Puts all outputs of finished commands in place; returns how many files that were. One process at a time does it: what
 /// another one has just put there is seen as that, not as a person's work.
-pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
+pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
     let mut missing = missing(session, plan);
     if missing.is_empty() {
         return Ok(0);
@@ -38,9 +39,7 @@ pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
             1 => format!("one output is not put in place (`{first}`)"),
             n => format!("{n} outputs are not put in place (`{first}`, …)"),
         };
-        say(&format!(
-            "warning: the cache can only be read, and so {what}"
-        ));
+        session.warn(&format!("the cache can only be read, and so {what}"));
         return Ok(0);
     }
     let _alone = session.store.lock_places()?;
@@ -50,7 +49,7 @@ pub fn place(session: &Session, plan: &Plan) -> Result<usize, Fatal> {
         let path = Path::new(&m.output.path);
         inside::place(&session.root, path).map_err(|why| {
             let message = format!("the output `{}` is not put in place: {why}", path.display());
-            Fatal::failed(
+            Error::failed(
                 message,
                 "remove the link, and run again: the result is in the cache",
             )
@@ -115,13 +114,13 @@ impl Before {
 }
 
 /// Moves a person's work aside; what this stage made last time is none.
-fn make_room(session: &Session, missing: &Missing, before: Option<&Output>) -> Result<(), Fatal> {
+fn make_room(session: &Session, missing: &Missing, before: Option<&Output>) -> Result<(), Error> {
     let (full, path) = (&missing.full, &missing.output.path);
     let is_ours = || before.is_some_and(|old| session.store.is_copy(full, old));
     if std::fs::symlink_metadata(full).is_ok() && !is_ours() {
         let aside = move_aside(full)?;
-        say(&format!(
-            "warning: `{path}` was changed since it was put there; yours is kept as `{}`",
+        session.warn(&format!(
+            "`{path}` was changed since it was put there; yours is kept as `{}`",
             aside.display()
         ));
     }
@@ -129,7 +128,7 @@ fn make_room(session: &Session, missing: &Missing, before: Option<&Output>) -> R
 }
 
 /// Renames to the first free `<name>.kept-<n>`.
-fn move_aside(full: &Path) -> Result<PathBuf, Fatal> {
+fn move_aside(full: &Path) -> Result<PathBuf, Error> {
     let name = full.file_name().unwrap_or_default().to_string_lossy();
     let free = (1..).map(|n| full.with_file_name(format!("{name}.kept-{n}")));
     let aside = free
@@ -138,7 +137,7 @@ fn move_aside(full: &Path) -> Result<PathBuf, Fatal> {
         .unwrap_or_else(|| full.with_extension("kept"));
     std::fs::rename(full, &aside).map_err(|e| {
         let message = format!("cannot move `{}` aside: {e}", full.display());
-        Fatal::failed(message, "move it yourself, and run again")
+        Error::failed(message, "move it yourself, and run again")
     })?;
     Ok(aside)
 }

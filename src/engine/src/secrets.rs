@@ -1,10 +1,10 @@
 //! Secrets that stages to run ask for and that are not there.
 //! Unaware of their values.
 
+use plan::{Plan, Verdict};
 use spec::Pipeline;
 
-use super::Fatal;
-use plan::{Plan, Verdict};
+use crate::error::Error;
 
 /// A line for each secret of a stage to run that is not set.
 pub fn missing(pipeline: &Pipeline, plan: &Plan) -> Vec<String> {
@@ -23,10 +23,10 @@ pub fn missing(pipeline: &Pipeline, plan: &Plan) -> Vec<String> {
 }
 
 /// Nothing runs before all secrets are there: the stage that wants one may be the last.
-pub fn check(pipeline: &Pipeline, plan: &Plan) -> Result<(), Fatal> {
+pub fn check(pipeline: &Pipeline, plan: &Plan) -> Result<(), Error> {
     match missing(pipeline, plan).as_slice() {
         [] => Ok(()),
-        lines => Err(Fatal::usage(
+        lines => Err(Error::usage(
             lines.join("\n"),
             "export it: `secrets:` hands it on and stores nothing of it",
         )),
