@@ -5,14 +5,8 @@ use rayon::prelude::*;
 
 use crate::luma::View;
 use crate::psnr::squared_error;
-use crate::ssim::{Ring, WINDOW, similarity};
-
-/// Pixels that a tile owns, across and down; part of the results' definition, down to the last bit.
-pub(crate) const ACROSS: usize = 64;
-const DOWN: usize = 64;
-/// Samples of a tile's row: those it owns and those that its windows reach.
-pub(crate) const STRIDE: usize = ACROSS + WINDOW - 1;
-const ROWS: usize = DOWN + WINDOW - 1;
+use crate::ssim::{Ring, similarity};
+use crate::tile::{ACROSS, DOWN, ROWS, STRIDE, WINDOW};
 
 /// Sums over a pair of images.
 #[derive(Clone, Copy, Default)]

@@ -272,7 +272,7 @@ fn listed(why: Option<&str>) -> String {
 
 /// The endings of images' names, `png, jpg or bmp`.
 fn endings() -> String {
-    match crate::folder::ENDINGS.split_last() {
+    match crate::endings::ENDINGS.split_last() {
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
         None => String::new(),
     }

@@ -17,12 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use crate::endings::ENDINGS;
 use crate::error::{PixelError, Result};
-
-/// How the names of images end, in any case.
-pub const ENDINGS: &[&str] = &[
-    "png", "jpg", "jpeg", "jpe", "jfif", "bmp", "tif", "tiff", "webp",
-];
 
 /// More folders within each other than this are taken for a mistake.
 const MOST_LEVELS: usize = 32;

@@ -1,8 +1,10 @@
 //! Images and masks without a network: files, crops, resize, noise, PSNR, SSIM, run lengths, segments.
 //! Unaware of stages, caches, networks and of where an image's name comes from.
 
+mod channel;
 mod compare;
 mod edges;
+mod endings;
 mod error;
 mod folder;
 mod formats;
@@ -36,9 +38,12 @@ mod stack;
 mod survey;
 mod taps;
 mod tiff;
+mod tile;
 
+pub use crate::channel::Channel;
+pub use crate::endings::ENDINGS;
 pub use crate::error::{PixelError, Result};
-pub use crate::folder::{ENDINGS, ImageFile, LeftOut, Listed, list_images};
+pub use crate::folder::{ImageFile, LeftOut, Listed, list_images};
 pub use crate::graph_masks::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, graph_masks};
 pub use crate::image::Rgb8;
 pub use crate::io::{Loaded, Note, decode_rgb8, encode_png, image_size, read_rgb8, write_png};
@@ -47,7 +52,7 @@ pub use crate::limits::{MAX_PIXELS_SETTING, check_memory, max_pixels, memory_bud
 pub use crate::mask_files::{MaskFolder, MasksRead};
 pub use crate::mask_image::{MaskRead, Reading};
 pub use crate::mask_json::decode_mask_json;
-pub use crate::metric::{Channel, measured, metrics, psnr, ssim};
+pub use crate::metric::{measured, metrics, psnr, ssim};
 pub use crate::noise::{RandomState, gaussian_noise_bgr, noisy_chw_f32};
 pub use crate::overlay::overlay;
 pub use crate::prompt::point_grid;

@@ -3,8 +3,8 @@
 
 use multiversion::multiversion;
 
+use crate::channel::Channel;
 use crate::image::Rgb8;
-use crate::metric::Channel;
 
 /// Pixels that are converted at once.
 const CHUNK: usize = 64;

@@ -1,23 +1,13 @@
 //! PSNR and SSIM of a restored image against its reference, in the field's three protocols.
 //! Unaware of where the images come from and of averaging over data sets.
 
+use crate::channel::Channel;
 use crate::compare::{Totals, totals};
 use crate::error::{PixelError, Result};
 use crate::image::Rgb8;
 use crate::luma::views;
 use crate::psnr::decibels;
-use crate::ssim::WINDOW;
-
-/// What is compared. The protocol moves the second decimal of a PSNR, so it belongs into every table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Channel {
-    /// BT.601 luma rounded to 8 bits: IMDN's test code (skimage's `rgb2ycbcr`, then PSNR and SSIM).
-    YRounded,
-    /// BT.601 luma in single precision: `BasicSR`'s `test_y_channel: true`, used by ART and CAT.
-    YUnrounded,
-    /// The three channels together: `BasicSR`'s default, used for denoising.
-    Rgb,
-}
+use crate::tile::WINDOW;
 
 /// Peak signal-to-noise ratio in dB with a peak of 255, after `shave` pixels were cut off each side; infinity
 /// for identical images. Errors: [`PixelError::SizesDiffer`], [`PixelError::TooSmall`].

@@ -3,7 +3,7 @@
 
 use multiversion::multiversion;
 
-use crate::compare::STRIDE;
+use crate::tile::STRIDE;
 
 /// PSNR in dB with a peak of 255; infinity where there is no error.
 pub(crate) fn decibels(mean_squared_error: f64) -> f64 {

@@ -8,10 +8,8 @@
 
 use multiversion::multiversion;
 
-use crate::compare::{ACROSS, STRIDE};
+use crate::tile::{ACROSS, STRIDE, WINDOW};
 
-/// Side of the window.
-pub(crate) const WINDOW: usize = 11;
 /// Standard deviation of the window, in pixels.
 const SIGMA: f64 = 1.5;
 const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
@@ -112,8 +110,8 @@ fn add_similarity(rows: &[&Quantities; WINDOW], half: &[f64; 6], sums: &mut [f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::Channel;
     use crate::image::Rgb8;
-    use crate::metric::Channel;
     use crate::noise::RandomState;
 
     /// `OpenCV` 5.0's `cv2.getGaussianKernel(11, 1.5)`, its centre and outermost value.

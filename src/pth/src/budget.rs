@@ -5,6 +5,9 @@ use std::cell::Cell;
 
 use crate::Error;
 
+/// Bytes of a place on the stack or in a list, its vector's spare room included.
+pub(crate) const PLACE: u64 = 8;
+
 /// Bytes that may still be taken.
 #[derive(Debug)]
 pub(crate) struct Budget {

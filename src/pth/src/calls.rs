@@ -1,10 +1,11 @@
 //! What the calls in a pickle give: tensors, dictionaries, lists, and for everything else a record that it was called.
 //! Unaware of opcodes. Nothing is run: a call is looked up here by name.
 
+use crate::budget::PLACE;
 use crate::dtype::Dtype;
-use crate::heap::{Heap, Id, Object, StorageRef, Value};
-use crate::machine::{Ids, PLACE};
-use crate::tensor::{Storages, View};
+use crate::heap::{Heap, Id, Object, Value};
+use crate::ids::Ids;
+use crate::tensor::{StorageRef, Storages, View};
 use crate::{Error, Pickles, tree};
 
 /// Bytes that a tensor takes until its numbers are read: its shape, its names here and in whoever compares it.

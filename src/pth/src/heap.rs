@@ -1,10 +1,7 @@
 //! The values of a file's pickles, side by side in one vector; values name each other by number.
 //! Unaware of opcodes, and of what a value costs: whoever adds one has paid for it.
 
-use std::rc::Rc;
-
-use crate::dtype::Dtype;
-use crate::tensor::View;
+use crate::tensor::{StorageRef, View};
 
 /// A value's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,19 +40,6 @@ pub(crate) struct Object {
     pub items: Vec<(Id, Id)>,
     /// Items, if it is a kind of list.
     pub list: Vec<Id>,
-}
-
-/// A storage that a pickle refers to, before a tensor is made of it.
-#[derive(Clone, Debug)]
-pub(crate) struct StorageRef {
-    /// Its key in the container.
-    pub key: Rc<str>,
-    /// The type of its numbers; a storage without one holds bytes.
-    pub dtype: Option<Dtype>,
-    /// Bytes, from the storage's begin, that a tensor may reach.
-    pub reach: u64,
-    /// Numbers before those that this is a view of.
-    pub offset: u64,
 }
 
 pub(crate) struct Heap {

@@ -7,8 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use crate::heap::{Id, Value};
+use crate::ids::Ids;
 use crate::input::Input;
-use crate::machine::{Ids, load as pickle};
+use crate::machine::load as pickle;
 use crate::section::Section;
 use crate::tensor::{Place, Places, Storages};
 use crate::{Error, Pickles};

@@ -28,6 +28,7 @@ mod dtype;
 mod error;
 mod globals;
 mod heap;
+mod ids;
 mod input;
 mod legacy;
 mod machine;
@@ -114,7 +115,7 @@ pub fn open(path: &Path, limit: u64) -> Result<Checkpoint, Error> {
         Container::Tar => tar::load(&file, length, &mut pickles)?,
         Container::Pickle => {
             let mut input = input::Input::new(Section::new(&file, 0, length));
-            let root = machine::load(&mut input, &mut pickles, &mut machine::Ids::None)?;
+            let root = machine::load(&mut input, &mut pickles, &mut ids::Ids::None)?;
             (root, Places::new())
         }
     };

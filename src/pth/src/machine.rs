@@ -1,23 +1,14 @@
 //! The stack machine of pickles, protocols 0 to 5: opcodes in, values on the heap. Nothing is called.
 //! Unaware of containers, and of what a call would give (`calls`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::Read;
 
+use crate::budget::PLACE;
 use crate::heap::{Heap, Id, Object, Value};
+use crate::ids::Ids;
 use crate::input::Input;
-use crate::tensor::{Storages, View};
 use crate::{Error, Pickles, calls};
-
-/// What a pickle's persistent ids stand for.
-pub(crate) enum Ids<'a> {
-    /// Nothing: there are no storages.
-    None,
-    /// Storages, described by the id.
-    Storages(&'a mut Storages),
-    /// Tensors that were built before, by key.
-    Tensors(&'a BTreeMap<String, View>),
-}
 
 /// Reads one pickle, and leaves `input` behind its end.
 pub(crate) fn load<R: Read>(
@@ -47,8 +38,6 @@ struct Machine<'a, 'b, R> {
     memo: HashMap<u64, Id>,
 }
 
-/// Bytes of a place on the stack or in a list, its vector's spare room included.
-pub(crate) const PLACE: u64 = 8;
 /// Bytes of a place in the memo.
 const MEMO: u64 = 40;
 

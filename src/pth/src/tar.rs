@@ -10,12 +10,13 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use crate::dtype::Dtype;
-use crate::heap::{Id, StorageRef, Value};
+use crate::heap::{Id, Value};
+use crate::ids::Ids;
 use crate::input::Input;
 use crate::legacy::check_endian;
-use crate::machine::{Ids, load as pickle};
+use crate::machine::load as pickle;
 use crate::section::Section;
-use crate::tensor::{Place, Places, View};
+use crate::tensor::{Place, Places, StorageRef, View};
 use crate::{Error, Pickles};
 
 const BLOCK: u64 = 512;

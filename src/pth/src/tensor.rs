@@ -13,8 +13,20 @@ use flate2::read::DeflateDecoder;
 
 use crate::Error;
 use crate::dtype::Dtype;
-use crate::heap::StorageRef;
 use crate::section::Section;
+
+/// A storage that a pickle refers to, before a tensor is made of it.
+#[derive(Clone, Debug)]
+pub(crate) struct StorageRef {
+    /// Its key in the container.
+    pub key: Rc<str>,
+    /// The type of its numbers; a storage without one holds bytes.
+    pub dtype: Option<Dtype>,
+    /// Bytes, from the storage's begin, that a tensor may reach.
+    pub reach: u64,
+    /// Numbers before those that this is a view of.
+    pub offset: u64,
+}
 
 /// The storages that a pickle names: bytes, and bytes of a number.
 #[derive(Debug, Default)]

@@ -11,8 +11,9 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use crate::heap::Id;
+use crate::ids::Ids;
 use crate::input::Input;
-use crate::machine::{Ids, load as pickle};
+use crate::machine::load as pickle;
 use crate::section::Section;
 use crate::tensor::{Place, Places, Storages, checksum};
 use crate::{Error, Pickles};

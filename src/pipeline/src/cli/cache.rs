@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
-use std::time::SystemTime;
 
 use serde_json::json;
 use store::{Broken, Key, Progress, Store};
@@ -13,6 +12,7 @@ use store::{Broken, Key, Progress, Store};
 use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
 use engine::root;
 
+use super::bytes::bytes;
 use super::{Exit, Fatal, gc, open as open_session, print, print_as, say, scrub, stored};
 use engine::session::{Access, Session};
 
@@ -266,26 +266,5 @@ fn say_of_secrets(store: &Store, keys: &[Key], archive: &str) {
         say(&format!(
             "note: `{archive}` holds what `run:`, `shell:` and `env:` of commands said, in clear text; nothing of `secrets:`"
         ));
-    }
-}
-
-/// The time now, for clean-ups.
-pub fn now() -> SystemTime {
-    SystemTime::now()
-}
-
-/// `812 B`, `3.4 MiB`.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{count} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use store::{GcReport, GcRequest, Key, Store};
 
 use super::args::{GcArgs, PipelineArgs};
-use super::cache::{bytes, now};
+use super::bytes::bytes;
 use super::{Exit, Fatal, open, print, say};
 use engine::session::Access;
 
@@ -44,7 +44,7 @@ pub fn gc(store: &Store, root: &Path, args: &GcArgs) -> Result<Exit, Fatal> {
     let request = GcRequest {
         keep,
         keep_younger_than: Some(args.keep_newer).filter(|age| *age > Duration::ZERO),
-        now: now(),
+        now: std::time::SystemTime::now(),
         dry_run: args.dry_run,
     };
     let report = store.gc(&request)?;

@@ -9,6 +9,7 @@
 //! ```
 
 mod args;
+mod bytes;
 mod cache;
 mod check;
 mod data;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use pixels::score;
 use spec::kinds::{Table, TableValue};
 
-use super::grid::{Cell, Column, label};
 use super::interval::interval;
+use super::layout::{Cell, Column, label};
 use super::read::{Evaluation, ReportError, Scores};
 
 /// An evaluation with its numbers and those of its baseline.

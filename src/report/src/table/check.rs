@@ -6,11 +6,11 @@ use std::path::Path;
 use spec::kinds::Table;
 
 use super::compare;
-use super::grid::{self, Cell, Column, Grid, Row};
+use super::grid;
+use super::layout::{Cell, Column, Grid, Row, heading};
 use super::number::{number, signed};
 use super::published::Published;
 use super::read::{Evaluation, ReportError};
-use super::sheet::heading;
 
 /// How a table compares.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,13 +6,10 @@ use std::collections::BTreeSet;
 
 use spec::labels::NONE;
 
-use super::grid::{Cell, Column, Grid, Row, head};
+use super::layout::{Cell, Column, Grid, ODD, Row, Stated, head};
 use super::number::signed;
-use super::published::{AVERAGE, Entry, Place, Published, Stated, plain};
+use super::published::{AVERAGE, Entry, Place, Published, plain};
 use super::read::ReportError;
-
-/// The mark of a published difference that its own values contradict.
-pub(super) const ODD: &str = "†";
 
 /// Attaches every published value to the grid, or says which fits several cells.
 pub(super) fn attach(grid: &mut Grid, published: &Published) -> Result<(), ReportError> {

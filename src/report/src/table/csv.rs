@@ -2,20 +2,9 @@
 //! Unaware of layout.
 
 use super::escape::guarded;
-use super::grid::{Cell, Column, Grid};
+use super::layout::{BESIDE, Cell, Column, Grid, heading};
 use super::number::{number, signed};
 use super::read::ReportError;
-use super::sheet::heading;
-
-/// What may stand behind the heading of a column of the metric in `table.csv`.
-pub(super) const BESIDE: [&str; 6] = [
-    "Δ",
-    "Δ low",
-    "Δ high",
-    "published",
-    "published Δ",
-    "difference",
-];
 
 /// As the table stands, each number in a column of its own, missing ones empty.
 pub(super) fn table(grid: &Grid) -> Result<String, ReportError> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use artifacts::steps;
 use spec::kinds::Table;
 
-use super::grid::label;
+use super::layout::label;
 use super::read::{Evaluation, ReportError, read_scores};
 use crate::plot::{Curve, Plot};
 

@@ -26,6 +26,7 @@ mod curves;
 mod escape;
 mod grid;
 mod interval;
+mod layout;
 mod notes;
 mod number;
 mod overlap;
@@ -39,7 +40,8 @@ mod write;
 use std::path::Path;
 
 pub use check::{Checked, check};
-pub use grid::{Cell, Column, Grid, Row, build};
+pub use grid::build;
+pub use layout::{Cell, Column, Grid, Row};
 pub use published::Published;
 pub use read::{Evaluation, ReportError, Scores, read_scores};
 pub(super) use sheet::{Sheet, Text};

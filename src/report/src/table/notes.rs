@@ -9,7 +9,7 @@ use spec::labels::NONE;
 use spec::names::{Luma, Metric};
 
 use super::cell::Scored;
-use super::grid::{Row, label};
+use super::layout::{Row, label};
 use super::number::thousands;
 use super::overlap::{Overlap, overlap};
 use super::read::ReportError;

@@ -3,7 +3,7 @@
 
 use spec::kinds::TableValue;
 
-use super::grid::Column;
+use super::layout::Column;
 
 /// A value of this column.
 pub(super) fn number(value: f64, column: &Column) -> String {

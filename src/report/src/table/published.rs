@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 
 use spec::kinds::{LabelText, Table, TableValue};
 
-use super::csv::BESIDE;
 use super::escape::unguarded;
-use super::grid::Column;
+use super::layout::{BESIDE, Column, Stated, heading};
 use super::read::ReportError;
-use super::sheet::heading;
 
 /// Columns that are labels, and the label each is.
 const LABELS: &[(&str, &str)] = &[
@@ -42,19 +40,6 @@ const SAME_AS_BASELINE: &[&str] = &["backbone", "scale", "sigma", "set"];
 
 /// The average over sets, as a value of `dataset`.
 pub(super) const AVERAGE: &str = "average";
-
-/// A published value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stated {
-    /// The metric.
-    pub value: f64,
-    /// Its difference to the baseline, as printed.
-    pub delta: Option<f64>,
-    /// That difference by the published values themselves, where it is another by more than 0.0001.
-    pub implied: Option<f64>,
-    /// Whether it is about the same images; an average over other sets is not.
-    pub comparable: bool,
-}
 
 /// Where in a table a value belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]

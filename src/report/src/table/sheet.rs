@@ -4,11 +4,9 @@
 //! With one column of the metric, Δ, its interval, published values and differences have columns of their own. With
 //! several they would be too many: then they are lines of their own below the measured one.
 
-use spec::kinds::TableValue;
 use spec::labels::NONE;
 
-use super::compare::ODD;
-use super::grid::{Cell, Column, Grid, Row};
+use super::layout::{Cell, Column, Grid, ODD, Row, heading};
 use super::number::{between, number, signed};
 
 /// What a cell that could not be computed shows.
@@ -237,18 +235,5 @@ fn finish(grid: &Grid, labels: usize, headings: Vec<String>, lines: Vec<Vec<Text
         headings,
         lines,
         notes: grid.notes.clone(),
-    }
-}
-
-/// The heading of a column.
-pub(super) fn heading(column: &Column) -> String {
-    match column {
-        Column::Metric(text) | Column::Average(text) => text.clone(),
-        Column::Value(TableValue::Ssim) => "SSIM".into(),
-        Column::Value(TableValue::Iterations) => "iterations".into(),
-        Column::Value(TableValue::Trainable) => "trainable parameters".into(),
-        Column::Value(TableValue::Masks) => "masks found".into(),
-        Column::Value(TableValue::Seconds) => "seconds".into(),
-        Column::Value(TableValue::PeakMemory) => "peak memory (MiB)".into(),
     }
 }

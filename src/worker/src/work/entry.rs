@@ -1,7 +1,6 @@
 //! From the command line to a stage, or a batch of them: reads jobs, sets the process up, catches what goes wrong.
 //! Unaware of what the stages compute.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use spec::kinds::Segmenter;
 use spec::{Device, Event, Job, Kind};
 
+use super::facts::FactMap;
 use super::gpu_memory::GpuWatch;
 use super::reporter::Reporter;
 use super::{WorkError, evaluate, files, mask, prepare, pretrained, training};
@@ -110,9 +110,6 @@ fn work(paths: &[String]) -> ExitCode {
         ExitCode::FAILURE
     }
 }
-
-/// What a stage says beside its outputs.
-pub(super) type FactMap = BTreeMap<String, serde_json::Value>;
 
 /// What became of each job. What was computed and cannot be recorded as ended has failed.
 fn run(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> {

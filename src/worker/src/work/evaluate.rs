@@ -10,7 +10,7 @@ use spec::Job;
 use spec::kinds::{Evaluate, Tiling};
 use spec::names::{Luma, Metric};
 
-use super::entry::FactMap;
+use super::facts::FactMap;
 use super::masks::Masks;
 use super::model::{self, Model};
 use super::pairs::Pairs;

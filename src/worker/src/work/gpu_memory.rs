@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use spec::{Device, Job};
 
-use super::entry::FactMap;
+use super::facts::FactMap;
 
 /// Between two questions.
 const EVERY: Duration = Duration::from_millis(500);

@@ -18,6 +18,7 @@
 mod entry;
 mod error;
 mod evaluate;
+mod facts;
 mod files;
 mod gpu_memory;
 mod mask;

@@ -22,7 +22,7 @@ use spec::datasets::Source;
 use spec::kinds::{Degrade, Prepare};
 use store::Digest;
 
-use super::entry::FactMap;
+use super::facts::FactMap;
 use super::partners::LrImages;
 use super::{Reporter, WorkError, files, memory};
 

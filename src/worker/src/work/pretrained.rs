@@ -8,7 +8,7 @@ use spec::Job;
 use spec::backbones::{Architecture, Cat};
 use spec::kinds::Pretrained;
 
-use super::entry::FactMap;
+use super::facts::FactMap;
 use super::model::{self, Model};
 use super::{Reporter, WorkError};
 use crate::nn::checkpoint::{Shapes, Wanted, cat_split};

@@ -9,7 +9,7 @@ mod transformers;
 use tch::Device;
 use tch::nn::{Path, VarStore};
 
-use super::weights::Shapes;
+use super::entry::Shapes;
 use crate::nn::backbone::Backbone;
 use crate::nn::cat;
 use crate::nn::imdn::{self, Imdn};

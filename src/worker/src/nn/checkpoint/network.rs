@@ -17,7 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::weights::Shapes;
+use super::entry::Shapes;
 
 /// What is looked for.
 pub struct Wanted<'a> {

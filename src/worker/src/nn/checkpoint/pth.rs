@@ -7,8 +7,8 @@ use std::path::Path;
 use pth::{Checkpoint, Dtype, Error, Tensor};
 use tch::Kind;
 
+use super::entry::Entry;
 use super::error::CheckpointError;
-use super::weights::Entry;
 
 /// Opens the file at `path`. Nothing of it is ever run.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use tch::{Kind, Tensor};
 
+use super::entry::Entry;
 use super::error::CheckpointError;
-use super::weights::Entry;
 
 /// Whether a file opens like safetensors: a header's length, then `{`.
 pub(super) fn looks_like(start: &[u8]) -> bool {

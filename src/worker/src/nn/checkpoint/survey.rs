@@ -6,10 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 use tch::Kind;
 
+use super::entry::Entry;
 use super::error::CheckpointError;
 use super::guess::{self, Recognised};
 use super::network::{self, Wanted};
-use super::weights::{self, Entry, Weights};
+use super::weights::{self, Weights};
 use crate::nn::cat;
 use crate::nn::sam::{is_constant, official_name};
 

@@ -2,36 +2,17 @@
 //! Unaware of file formats (`pth`, `safe`) and of models.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
+use super::entry::{Entry, Shapes, shapes};
 use super::error::{CheckpointError, Mismatch};
 use super::network::{self, Lost, Place, Wanted};
 use super::{guess, pth, safe};
 use crate::nn::params;
-
-/// A tensor of a file: its type and shape are known, its numbers are not read.
-pub(super) struct Entry {
-    pub kind: Option<Kind>,
-    /// The stored type's own name, for messages.
-    pub stored_as: String,
-    pub size: Vec<i64>,
-    /// Bytes of a number.
-    pub width: u64,
-    pub read: Box<dyn Fn() -> io::Result<Vec<u8>>>,
-}
-
-impl Entry {
-    /// Bytes its numbers take, without overflow.
-    fn bytes(&self) -> u128 {
-        self.size.iter().fold(self.width.into(), |bytes: u128, &n| {
-            bytes.saturating_mul(u128::try_from(n).unwrap_or(0))
-        })
-    }
-}
 
 /// An opened file of weights.
 pub struct Weights {
@@ -128,12 +109,6 @@ pub fn load_into(path: &Path, store: &VarStore) -> Result<(), CheckpointError> {
     };
     let (network, _) = open(path)?.network(&wanted)?;
     network.fill(store)
-}
-
-/// The names and shapes of all parameters of `store`.
-pub fn shapes(store: &VarStore) -> Shapes {
-    let params = params::named(store).into_iter();
-    params.map(|(name, param)| (name, param.size())).collect()
 }
 
 impl Weights {
@@ -299,9 +274,6 @@ pub fn assign(store: &VarStore, tensors: &BTreeMap<String, Tensor>) -> Result<()
     }
     Ok(())
 }
-
-/// Shapes by name.
-pub type Shapes = BTreeMap<String, Vec<i64>>;
 
 fn compare(found: &Shapes, expected: &Shapes) -> Mismatch {
     let lacking = |of: &Shapes, names: &Shapes| {

@@ -16,7 +16,7 @@ use spec::names::MaskReading;
 
 use super::images::Images;
 use super::output;
-use crate::work::entry::FactMap;
+use crate::work::facts::FactMap;
 use crate::work::masks::Masks;
 use crate::work::{Reporter, WorkError, files, memory};
 

@@ -20,7 +20,7 @@ mod sam;
 use spec::Job;
 use spec::kinds::{Mask, Segmenter};
 
-use super::entry::FactMap;
+use super::facts::FactMap;
 use super::{Reporter, WorkError};
 
 pub(super) use sam::{Part, together};

@@ -5,7 +5,7 @@ use artifacts::{MaskEntry, MaskList, PairEntry};
 use pixels::MaskStack;
 use spec::Job;
 
-use crate::work::entry::FactMap;
+use crate::work::facts::FactMap;
 use crate::work::{Reporter, WorkError, files};
 
 /// Makes the folder of masks.

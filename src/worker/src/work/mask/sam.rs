@@ -21,7 +21,7 @@ use super::kept::{Found, Kept};
 use super::output;
 use super::records::{Records, ordered};
 use crate::nn::sam::{Config, Embedding, Generator, Params, Sam, SamError};
-use crate::work::entry::FactMap;
+use crate::work::facts::FactMap;
 use crate::work::model::device;
 use crate::work::{Reporter, WorkError, files, memory};
 

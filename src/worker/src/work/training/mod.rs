@@ -29,7 +29,7 @@ use spec::names::Scheme;
 
 pub use batch::{Batch, Batches};
 
-use super::entry::FactMap;
+use super::facts::FactMap;
 use artifacts::SptCard;
 
 use super::model::{self, Model};

@@ -15,7 +15,7 @@ use super::state::State;
 use super::step::step;
 use super::validation::{Best, Validation};
 use crate::nn::{Adam, adam, params};
-use crate::work::entry::FactMap;
+use crate::work::facts::FactMap;
 use crate::work::model::{self, Model};
 use crate::work::{Reporter, WorkError, files};
 
