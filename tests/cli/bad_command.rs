@@ -128,6 +128,34 @@ fn a_worker_that_only_says_it_is_done_is_not_believed() {
 }
 
 #[test]
+fn doctor_says_which_kernels_were_chosen_and_an_override_that_is_none() {
+    let name = "doctor_says_which_kernels_were_chosen_and_an_override_that_is_none";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let said = |overrides: &str| {
+        let mut command = test.command("doctor");
+        let output = command.env("PIPELINE_KERNELS", overrides).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (code, text) = said("gemm,planar");
+    assert!(
+        code == Some(0) && text.contains("kernels  gemm,planar on "),
+        "{text}"
+    );
+    let (_, text) = said("channels-last");
+    assert!(text.contains(",channels-last on "), "{text}");
+    let (code, text) = said("fast");
+    assert!(
+        code == Some(1) && text.contains("BAD  kernels  PIPELINE_KERNELS is `fast`; expected"),
+        "{text}"
+    );
+}
+
+#[test]
 fn doctor_says_what_is_there() {
     let test = Test::new();
     test.run("doctor").exits(0).says("2.11.0");

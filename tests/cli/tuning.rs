@@ -1,7 +1,7 @@
 //! Options of training and of evaluation that the paper's tables need: tiles, accumulated gradients, precision, memory
 //! layout. Unaware of whether they make anything faster.
 
-use crate::support::Test;
+use crate::support::{Test, files_below};
 
 const YAML: &str = "\
 stages:
@@ -58,6 +58,39 @@ fn tiles_are_in_the_key_the_summary_and_the_table() {
             summaries.iter().any(|s| s.contains(said)),
             "{said}\n{summaries:?}"
         );
+    }
+}
+
+#[test]
+fn kernels_are_recorded_and_the_layout_of_the_schedule_overrides_theirs() {
+    let name = "kernels_are_recorded_and_the_layout_of_the_schedule_overrides_theirs";
+    let kernels = ["gemm,planar", "convolution,channels-last"];
+    // Weights of a training with each choice of kernels; `layout` is its own word.
+    let weights = |layout: &str| {
+        kernels.map(|choice| {
+            let test = Test::with_worker(name).map(Test::photos)?;
+            test.write("p.yaml", YAML.replace("train: {backbone: {art: {scale: 2, width: 32, depths: [2], heads: 2, window: 4}}", &format!("train: {{{layout}backbone: {{imdn: {{scale: 2, width: 16, blocks: 1}}}}")));
+            let mut command = test.command("run p.yaml base");
+            let output = command.env("PIPELINE_KERNELS", choice).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let recorded = format!("\"kernels\":\"{choice}\"");
+            let records = files_below(&test.path("cache/records"));
+            let of_training = records.iter().any(|r| std::fs::read_to_string(r).unwrap().contains(&recorded));
+            assert_eq!(of_training, layout.is_empty(), "{recorded}");
+            Some(std::fs::read(&test.outputs("train", "weights.safetensors")[0]).unwrap())
+        })
+    };
+    let [Some(planar), Some(last)] = weights("") else {
+        return;
+    };
+    assert_ne!(planar, last, "the layout moves the last bits");
+    for (layout, expected) in [
+        ("channels_last: true, ", &last),
+        ("channels_last: false, ", &planar),
+    ] {
+        for found in weights(layout).into_iter().flatten() {
+            assert!(found == *expected, "{layout}");
+        }
     }
 }
 

@@ -48,6 +48,15 @@ pub struct WorkerFacts {
     pub libtorch: String,
     /// Names of the usable CUDA devices.
     pub cuda_devices: Vec<String>,
+    /// The processor, as far as the choice of kernels depends on it. Of the machine that was asked: a memo may be another's.
+    #[serde(default)]
+    pub processor: String,
+    /// The kernels that were chosen for it.
+    #[serde(default)]
+    pub kernels: String,
+    /// Why none could be chosen.
+    #[serde(default)]
+    pub kernels_error: Option<String>,
 }
 
 /// The facts with what they are valid for.
@@ -129,7 +138,8 @@ fn recall(memo: &Path, stamp: (u64, u128, bool)) -> Option<WorkerFacts> {
     (stamp == (memo.size, memo.modified, memo.driver)).then_some(memo.facts)
 }
 
-fn ask(worker: &Path) -> Result<WorkerFacts, Error> {
+/// What the worker says of itself now.
+pub fn ask(worker: &Path) -> Result<WorkerFacts, Error> {
     let wrong = |why: String| {
         let message = format!("the worker `{}` does not start: {why}", worker.display());
         Error::failed(
@@ -231,6 +241,9 @@ mod tests {
             version: "1".into(),
             libtorch: "2".into(),
             cuda_devices: vec!["card".into(); devices],
+            processor: String::new(),
+            kernels: String::new(),
+            kernels_error: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! `pipeline doctor`: is everything here that a run needs, and what to do where it is not.
 //! Unaware of pipeline files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use store::Store;
 
@@ -58,7 +58,12 @@ fn bad(what: &'static str, text: String, hint: String) -> Line {
 }
 
 fn worker_check() -> Vec<Line> {
-    let found = worker::find().and_then(|path| worker::facts(&path).map(|facts| (path, facts)));
+    // Asked anew: the memo may be of another machine that shares this folder, or of another environment.
+    let asked = |path: PathBuf| {
+        worker::facts(&path)?;
+        worker::ask(&path).map(|facts| (path, facts))
+    };
+    let found = worker::find().and_then(asked);
     let (path, facts) = match found {
         Ok(found) => found,
         Err(fatal) => return vec![bad("worker", fatal.message, fatal.hint)],
@@ -67,7 +72,23 @@ fn worker_check() -> Vec<Line> {
         good("worker", format!("{} {}", path.display(), facts.version)),
         good("libtorch", facts.libtorch.clone()),
         devices(&facts),
+        kernels(&facts),
     ]
+}
+
+/// What products and layouts were chosen by on the CPU.
+fn kernels(facts: &worker::WorkerFacts) -> Line {
+    match &facts.kernels_error {
+        None => good(
+            "kernels",
+            format!("{} on {}", facts.kernels, facts.processor),
+        ),
+        Some(why) => bad(
+            "kernels",
+            why.clone(),
+            "unset the variable to have the program choose".into(),
+        ),
+    }
 }
 
 fn devices(facts: &worker::WorkerFacts) -> Line {

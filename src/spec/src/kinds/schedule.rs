@@ -33,9 +33,9 @@ pub struct Schedule {
     pub loss: Loss,
     /// Numbers that training computes with; `bf16` on CUDA only. Validation and evaluation are always in `fp32`.
     pub precision: Precision,
-    /// Whether images and features lie in memory with their channels innermost, as ART and CAT always have them. Moves
-    /// the last bits.
-    pub channels_last: bool,
+    /// Whether images and features lie in memory with their channels innermost, as ART and CAT always have them; when
+    /// absent, as the processor is fastest with. Moves the last bits.
+    pub channels_last: Option<bool>,
     /// Flips and rotations by 90°, 180°, 270°.
     pub augment: bool,
     /// Seed of initialisation, patches and noise.
@@ -59,7 +59,7 @@ impl Default for Schedule {
             betas: [0.9, 0.999],
             loss: Loss::L1,
             precision: Precision::Fp32,
-            channels_last: false,
+            channels_last: None,
             augment: true,
             seed: 0,
             validate: None,
@@ -130,8 +130,7 @@ impl Schedule {
         lines.option(Tag::Result, "config.accumulate", many);
         let low = (*precision != Precision::Fp32).then_some(precision);
         lines.option(Tag::Result, "config.precision", low);
-        let layout = channels_last.then_some(channels_last);
-        lines.option(Tag::Result, "config.channels_last", layout);
+        lines.option(Tag::Result, "config.channels_last", *channels_last);
         lines.put(Tag::Result, "config.patch", self.patch(degrade));
         lines.put(Tag::Result, "config.lr", lr);
         lines.put(Tag::Result, "config.halve_every", halve_every);

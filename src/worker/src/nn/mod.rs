@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod cuda;
 pub mod dncnn;
 pub mod imdn;
+pub mod kernels;
 pub mod layers;
 pub mod params;
 pub mod precision;

@@ -16,7 +16,7 @@ use super::facts::FactMap;
 use super::gpu_memory::GpuWatch;
 use super::reporter::Reporter;
 use super::{WorkError, evaluate, files, mask, prepare, pretrained, training};
-use crate::nn::{checkpoint, cuda};
+use crate::nn::{checkpoint, cuda, kernels};
 
 /// The whole of the worker's `main`.
 pub fn main() -> ExitCode {
@@ -61,8 +61,13 @@ fn facts() -> ExitCode {
     let devices: Vec<String> = (0..usize::try_from(facts.devices).unwrap_or(0))
         .map(name)
         .collect();
+    let (kernels, kernels_error) = match kernels::choose() {
+        Ok(kernels) => (kernels.to_string(), None),
+        Err(why) => (String::new(), Some(why)),
+    };
     let value = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"), "libtorch": facts.libtorch, "cuda_devices": devices,
+        "kernels": kernels, "kernels_error": kernels_error, "processor": kernels::Processor::here().to_string(),
     });
     print(&value.to_string())
 }
@@ -124,6 +129,9 @@ fn run(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> 
         let mut facts = result?;
         if let Some(mib) = peak_memory_mib() {
             facts.insert("peak_memory_mib".into(), mib.into());
+        }
+        if let Some(kernels) = kernels::used().filter(|_| job.device == Device::Cpu) {
+            facts.insert("kernels".into(), kernels.to_string().into());
         }
         if let Some(gpu) = &gpu {
             gpu.tell(&mut facts);
@@ -229,6 +237,10 @@ fn set_up(job: &Job) -> Result<(), WorkError> {
         .num_threads(job.threads)
         .build_global()
         .map_err(|e| WorkError::new(format!("cannot start threads: {e}"), ""))?;
+    kernels::choose().map_err(|why| {
+        let hint = format!("unset {} to have the program choose", kernels::VARIABLE);
+        WorkError::new(why, hint)
+    })?;
     if let Device::Cuda(index) = job.device {
         let loaded = cuda::load();
         if !tch::Cuda::is_available() {

@@ -7,6 +7,7 @@ use tch::nn::Path;
 use super::config::{Config, HEAD_LAYERS, MASK_TOKENS};
 use super::layers::{EPS, Head, LayerNorm};
 use super::transformer::{ImageSide, TwoWayTransformer};
+use crate::nn::kernels;
 
 /// The decoder.
 #[derive(Debug)]
@@ -152,7 +153,7 @@ impl Enlarging {
     fn forward(&self, x: &Tensor) -> Tensor {
         let (size, c_in) = (x.size(), self.weight.size()[0]);
         let weight = self.weight.permute([2, 3, 1, 0]).reshape([-1, c_in]); // (4·c_out, c_in)
-        let out = x.linear(&weight, Some(self.bias.repeat([4]))); // (B, N, 4·c_out)
+        let out = kernels::linear(x, &weight, &self.bias.repeat([4])); // (B, N, 4·c_out)
         out.view([size[0], size[1] * 4, -1])
     }
 }

@@ -4,6 +4,8 @@
 use tch::Tensor;
 use tch::nn::Path;
 
+use crate::nn::kernels;
+
 /// A linear layer: `weight` (`c_out`, `c_in`) and `bias` (`c_out`).
 #[derive(Debug)]
 pub struct Linear {
@@ -24,7 +26,7 @@ impl Linear {
 
     /// The layer of `x` (…, `c_in`), as (…, `c_out`).
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        kernels::linear(x, &self.weight, &self.bias)
     }
 }
 

@@ -4,7 +4,7 @@
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use crate::nn::precision;
+use crate::nn::{kernels, precision};
 
 /// A linear layer with bias over the last dimension: `weight` (`c_out`, `c_in`), `bias` (`c_out`).
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Linear {
     /// (…, `c_in`) to (…, `c_out`).
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let [weight, bias] = self.parameters().map(precision::cast);
-        precision::cast(x).linear(&weight, Some(&bias))
+        kernels::linear(&precision::cast(x), &weight, &bias)
     }
 }
 

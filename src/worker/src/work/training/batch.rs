@@ -10,6 +10,7 @@ use spec::kinds::{Degrade, Schedule};
 use tch::{Device, Kind, Tensor};
 
 use super::patches::{Patch, Sampler, Turn, normals};
+use crate::nn::kernels::{self, Layout};
 use crate::nn::transformer::{to_map, to_tokens};
 use crate::work::WorkError;
 use crate::work::masks::Masks;
@@ -107,7 +108,7 @@ impl Batches {
             sampler,
             scale,
             device,
-            channels_last: schedule.channels_last,
+            channels_last: is_channels_last(schedule, device),
         })
     }
 
@@ -248,6 +249,12 @@ fn check_sizes(pairs: &Pairs, side: usize) -> Result<(), WorkError> {
 }
 
 /// A place in memory for each image until the memory set aside for them is used up.
+/// The layout of a training's images: the schedule's word, or what this processor is fastest with.
+fn is_channels_last(schedule: &Schedule, device: Device) -> bool {
+    let fastest = || device == Device::Cpu && kernels::current().layout == Layout::ChannelsLast;
+    schedule.channels_last.unwrap_or_else(fastest)
+}
+
 fn kept_slots(pairs: &Pairs, scale: usize) -> Vec<Option<OnceLock<Images>>> {
     let mut used = 0;
     let place = |p: &artifacts::PairEntry| {
