@@ -260,7 +260,7 @@ fn the_root_is_above_the_folder_pipelines_or_where_it_is_told_to_be() {
         with("images: photos", "images: ../../photos"),
     );
     test.run("run pipelines/deep/p.yaml").exits(0);
-    assert!(test.path("cache/format").exists() && test.path("reports/p/alpha.txt").exists());
+    assert!(test.path("cache/format").exists() && test.path("reports/deep/p/alpha.txt").exists());
     test.run("run pipelines/deep/p.yaml --root elsewhere")
         .exits(0)
         .says("7 ran");

@@ -103,7 +103,7 @@ fn spt_units_are_tuned_on_a_dncnn() {
     test.run(&format!("run {twin} --root ."))
         .exits(0)
         .says("0 failed");
-    let table = test.read("reports/dncnn-denoising/spt-on-dncnn.csv");
+    let table = test.read("reports/small/dncnn-denoising/spt-on-dncnn.csv");
     let rows: Vec<Vec<&str>> = table.lines().map(|l| l.split(',').collect()).collect();
     let schemes: Vec<[&str; 2]> = rows.iter().skip(1).map(|r| [r[0], r[1]]).collect();
     let spt = ["graph", "zero", "other"].map(|masks| ["SPT", masks]);

@@ -64,6 +64,8 @@ mod pth;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod robustness;

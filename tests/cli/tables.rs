@@ -160,7 +160,7 @@ fn published(label: &str, text: &str) -> String {
 
 /// The rows of the twin's table are those of the published one, and each has a number in each of its columns.
 fn has_the_shape(test: &Test, table: &str, file: &str, labels: &[(&str, &str)], sets: &[&str]) {
-    let measured = test.read(&format!("reports/tables/{table}.csv"));
+    let measured = test.read(&format!("reports/small/tables/{table}.csv"));
     let measured = rows(&measured);
     let expected = rows(&std::fs::read_to_string(shipped("published").join(file)).unwrap());
     let number = |text: &str| text.parse::<f64>().is_ok();
@@ -250,7 +250,7 @@ fn the_reduced_twins_have_the_rows_and_columns_of_the_papers_tables() {
         ("masks", "masks"),
     ];
     has_the_shape(&test, "table-6", "table6.csv", &grid, &psnr);
-    for table in list(&test.path("reports/tables")) {
+    for table in list(&test.path("reports/small/tables")) {
         let text = std::fs::read_to_string(&table).unwrap_or_default();
         if table.extension().is_some_and(|e| e == "txt") {
             assert!(text.contains("SMALL DEMONSTRATION"), "{}", table.display());
@@ -260,7 +260,7 @@ fn the_reduced_twins_have_the_rows_and_columns_of_the_papers_tables() {
         .exits(0)
         .says(": 0 to run");
     run(&test, "run", "small/controls.yaml", "-q").exits(0);
-    let controls = rows(&test.read("reports/controls/controls.csv"));
+    let controls = rows(&test.read("reports/small/controls/controls.csv"));
     assert_eq!(controls.len(), 5, "{controls:?}");
     run(
         &test,
@@ -277,13 +277,14 @@ fn the_reduced_twins_have_the_rows_and_columns_of_the_papers_tables() {
         "figure-6",
     ];
     for name in names {
-        let text = test.read(&format!("reports/figures/{name}.txt"));
+        let text = test.read(&format!("reports/small/figures/{name}.txt"));
         assert!(
             text.starts_with("SMALL DEMONSTRATION, in the form of Figure "),
             "{name}: {text}"
         );
         assert!(
-            test.path(&format!("reports/figures/{name}.png")).is_file(),
+            test.path(&format!("reports/small/figures/{name}.png"))
+                .is_file(),
             "{name}"
         );
     }

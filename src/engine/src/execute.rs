@@ -75,13 +75,15 @@ pub fn supervisor(session: &Session, plan: &Plan) -> Result<Supervisor, Error> {
 
 /// How stages are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct How {
+pub struct How<'a> {
     /// The most stages at once; as many as there are cores where none is said.
     pub jobs: Option<usize>,
     /// Whether to go on with what does not depend on a failed stage.
     pub keep_going: bool,
     /// Whether a training may start from where a shorter one with the same settings ended.
     pub from_shorter: bool,
+    /// The run's name in the history, for the records of what it makes; none where it is not in there.
+    pub run: Option<&'a str>,
 }
 
 /// Runs what is stale in the plan, on this machine. All that was started has ended when this returns, and all results are
@@ -89,7 +91,7 @@ pub struct How {
 pub fn execute(
     session: &Session,
     plan: &Plan,
-    how: How,
+    how: How<'_>,
     stop: &Stop,
     supervisor: &Supervisor,
     display: &mut dyn Display,
@@ -131,7 +133,7 @@ pub fn execute(
         keep_going: how.keep_going,
         keep_consumers: session.keep_consumers,
         from_shorter: how.from_shorter,
-        machine: machine(session),
+        machine: made_by(session, how.run),
         device: session.device,
         clock: &now,
         watch: &|at| external::watch(session, at),
@@ -175,6 +177,15 @@ pub fn remember(session: &Session, plan: &Plan) {
         session.warn(&format!(
             "{error}; the next plan may explain less and look at more"
         ));
+    }
+}
+
+/// What a record says of who made it: the machine, and the run.
+fn made_by(session: &Session, run: Option<&str>) -> Facts {
+    let facts = machine(session);
+    match run {
+        Some(run) => facts.with("run", run),
+        None => facts,
     }
 }
 

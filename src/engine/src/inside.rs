@@ -55,7 +55,7 @@ pub fn place(folder: &Path, path: &Path) -> Result<PathBuf, String> {
 /// place.
 pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
     for stage in pipeline.stages.iter().filter(|s| s.kind.is_report()) {
-        let report = paths::report(pipeline, &stage.name, "table.csv");
+        let report = paths::report(pipeline, root, &stage.name, "table.csv");
         place(root, &report).map_err(|why| refused(&stage.base, &report, &why))?;
     }
     let own = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());

@@ -22,6 +22,7 @@ pub mod past;
 pub mod paths;
 pub mod publish;
 pub mod recording;
+pub mod reports;
 pub mod root;
 pub mod run;
 pub mod secrets;

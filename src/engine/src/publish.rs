@@ -1,68 +1,143 @@
 //! Copies finished tables and figures to `reports/`.
 //! Unaware of how they were made.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use plan::Plan;
+use report::stamp::Stamp;
+use spec::Pipeline;
+use store::{Key, Record};
 
 use crate::error::Error;
-use crate::inside;
-use crate::paths::report;
+use crate::reports::{self, Entry, INDEX, Index};
 use crate::session::Session;
-
-/// Copies finished tables and figures to `reports/<pipeline>/<stage>.*`; returns the text files, in the order of the pipeline.
-pub fn publish(session: &Session, plan: &Plan) -> Result<Vec<PathBuf>, Error> {
-    let (mut texts, mut told) = (Vec::new(), false);
-    let mut reports: Vec<_> = plan
-        .stages
-        .iter()
-        .filter(|p| session.pipeline.stages[p.stage].kind.is_report())
-        .collect();
-    reports.sort_by_key(|p| p.stage);
-    for planned in reports {
-        let Some(key) = planned.key else { continue };
-        let Ok(Some(record)) = session.store.record(&key) else {
-            continue;
-        };
-        let name = &session.pipeline.stages[planned.stage].name;
-        for output in &record.outputs {
-            let stored = session.store.output_dir(&key).join(&output.path);
-            let report = report(&session.pipeline, name, &output.path);
-            let mut target = session.root.join(&report);
-            let place = inside::place(&session.root, &report).map_err(std::io::Error::other);
-            if let Err(error) = place.and_then(|_| copy_if_changed(&stored, &target)) {
-                let message = format!("cannot write `{}`: {error}", target.display());
-                if session.denied.is_none() {
-                    let hint = "the result is in the cache; free space or permissions are missing";
-                    return Err(Error::failed(message, hint));
-                }
-                // Where the cache may only be read the project most often may not be written either.
-                if !told {
-                    session.warn(&message);
-                    told = true;
-                }
-                target = stored;
-            }
-            if matches!(output.path.as_str(), "table.txt" | "figure.txt") {
-                texts.push(target);
-            }
-        }
-    }
-    Ok(texts)
-}
+use crate::{inside, paths};
 
 /// More than a report takes.
 pub const MAX_BYTES: u64 = 1 << 30;
 
-fn copy_if_changed(from: &Path, to: &Path) -> std::io::Result<()> {
-    let bytes = files::read(from, MAX_BYTES)?;
-    match files::read(to, bytes.len() as u64) {
-        Ok(old) if old == bytes => return Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::InvalidInput => return Err(e),
-        _ => {}
+/// What a terminal shows of the reports, and where they lie.
+pub struct Published {
+    /// The stored texts of tables and figures, in the order of the pipeline.
+    pub texts: Vec<PathBuf>,
+    /// The folder; none where nothing could be written or there is nothing.
+    pub folder: Option<PathBuf>,
+}
+
+/// Copies finished tables and figures to their folder of [`reports`], each with the file and run it comes from, and
+/// removes those of stages that have another name now.
+pub fn publish(session: &Session, plan: &Plan) -> Result<Published, Error> {
+    let pipeline = &session.pipeline;
+    let below = paths::folder(&pipeline.file, &pipeline.overrides, &session.root);
+    let folder = session.root.join(&below);
+    let before = Index::read(&folder).unwrap_or_default();
+    let mut index = Index {
+        file: reports::shown_file(pipeline, &session.root),
+        overrides: pipeline.overrides.clone(),
+        reports: kept(&before, pipeline),
+    };
+    let (mut texts, mut written) = (Vec::new(), Ok(()));
+    for (at, key) in finished(session, plan) {
+        let Ok(Some(record)) = session.store.record(&key) else {
+            continue;
+        };
+        let name = &pipeline.stages[at].name;
+        let mut entry = entry(&record);
+        for output in &record.outputs {
+            let stored = session.store.output_dir(&key).join(&output.path);
+            if matches!(output.path.as_str(), "table.txt" | "figure.txt") {
+                texts.push(stored.clone());
+            }
+            let file = paths::report_name(name, &output.path);
+            if written.is_ok() {
+                let stamp = stamp(&index, &entry);
+                written = copy(&stored, session, &below.join(&file), &stamp);
+            }
+            entry.files.push(file);
+        }
+        index.reports.insert(name.clone(), entry);
     }
-    if let Some(folder) = to.parent() {
-        std::fs::create_dir_all(folder)?;
+    if !index.reports.is_empty() {
+        let others = |()| index.remove_others(&before, &session.root, &below);
+        let others = |()| others(()).map_err(|e| (folder.clone(), e));
+        let index = |()| index.write(&folder).map_err(|e| (folder.join(INDEX), e));
+        written = written.and_then(others).and_then(index);
+    } else if before.file == index.file {
+        // The last report went out of the file.
+        let _ = index.remove_others(&before, &session.root, &below);
+        let _ = std::fs::remove_file(folder.join(INDEX));
     }
-    store::write_atomic(to, &bytes).map_err(|e| std::io::Error::other(e.to_string()))
+    let any = !index.reports.is_empty();
+    match written {
+        Ok(()) => Ok(Published {
+            texts,
+            folder: any.then_some(folder),
+        }),
+        Err((path, error)) => {
+            let message = format!("cannot write `{}`: {error}", path.display());
+            if session.denied.is_none() {
+                let hint = "the result is in the cache; free space or permissions are missing";
+                return Err(Error::failed(message, hint));
+            }
+            // Where the cache may only be read the project most often may not be written either.
+            session.warn(&message);
+            Ok(Published {
+                texts,
+                folder: None,
+            })
+        }
+    }
+}
+
+/// The reports that are planned, in the order of the file, and their keys.
+fn finished(session: &Session, plan: &Plan) -> Vec<(usize, Key)> {
+    let is_report = |at: usize| session.pipeline.stages[at].kind.is_report();
+    let planned = plan.stages.iter().filter(|p| is_report(p.stage));
+    let mut found: Vec<(usize, Key)> = planned.filter_map(|p| Some((p.stage, p.key?))).collect();
+    found.sort_unstable_by_key(|(at, _)| *at);
+    found
+}
+
+/// What an earlier run left for stages that the file still has: this run may be of some stages only.
+fn kept(before: &Index, pipeline: &Pipeline) -> BTreeMap<String, Entry> {
+    let reports = pipeline.stages.iter().filter(|s| s.kind.is_report());
+    let names: BTreeSet<&String> = reports.map(|s| &s.name).collect();
+    let mut kept = before.reports.clone();
+    kept.retain(|name, _| names.contains(name));
+    kept
+}
+
+/// What the record of a report says of when it was made.
+fn entry(record: &Record) -> Entry {
+    let fact = |name| record.facts.get(name).and_then(|v| v.as_str());
+    Entry {
+        run: fact("run").map(str::to_owned),
+        finished: fact("finished").unwrap_or_default().to_owned(),
+        files: Vec::new(),
+    }
+}
+
+fn stamp(index: &Index, entry: &Entry) -> Stamp {
+    Stamp {
+        file: index.file.clone(),
+        overrides: index.overrides.clone(),
+        run: entry.run.clone(),
+        date: entry.finished.clone(),
+    }
+}
+
+/// Copies a stored file to `to`, below the project, with its origin.
+fn copy(
+    from: &Path,
+    session: &Session,
+    to: &Path,
+    stamp: &Stamp,
+) -> Result<(), (PathBuf, io::Error)> {
+    let failed = |e: io::Error| (session.root.join(to), e);
+    inside::place(&session.root, to).map_err(|why| failed(io::Error::other(why)))?;
+    let bytes = files::read(from, MAX_BYTES).map_err(failed)?;
+    let name = to.to_string_lossy();
+    reports::put(&session.root.join(to), &stamp.on(&name, bytes)).map_err(failed)
 }

@@ -20,8 +20,8 @@ pub struct Recording {
     lines: Vec<StageLine>,
 }
 
-/// Begins the journal of a run; says so where it cannot.
-pub fn begin(session: &Session, plan: &Plan, machine: &Facts) -> Option<Journal> {
+/// Begins the journal of a run, which begins like this; says so where it cannot.
+pub fn begin(session: &Session, plan: &Plan, machine: &Facts) -> Option<(Header, Journal)> {
     let now = SystemTime::now();
     let (fresh, stale, blocked) = plan.counts();
     let stages = &session.pipeline.stages;
@@ -41,7 +41,8 @@ pub fn begin(session: &Session, plan: &Plan, machine: &Facts) -> Option<Journal>
         keys: String::new(),
     };
     let keys = plan.stages.iter().filter_map(key).collect();
-    Journal::begin(session.store.root(), header, &keys)
+    Journal::begin(session.store.root(), header.clone(), &keys)
+        .map(|journal| (header, journal))
         .map_err(|e| {
             session.warn(&format!("this run will not be in the history: {e}"));
         })

@@ -300,8 +300,9 @@ fn programs(pipeline: &mut Pipeline, store: &Store) {
     }
 }
 
-/// The folder above the `pipelines/` folder that holds the file, else the file's own.
-fn root_of(file: &Path) -> PathBuf {
+/// The project folder of a file, where none is named: the folder above the `pipelines/` folder that holds the file, else
+/// the file's own.
+pub fn root_of(file: &Path) -> PathBuf {
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let above = absolute
         .ancestors()

@@ -5,5 +5,6 @@ pub mod figure;
 pub mod graph;
 mod plot;
 pub mod robustness;
+pub mod stamp;
 pub mod table;
 mod xml;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::inspect::InspectArgs;
 pub use super::masks::MasksArgs;
-use engine::history::History;
+use engine::history::{Header, History};
 use engine::root;
 use engine::session::Options;
 use engine::worker::DeviceChoice;
@@ -54,7 +54,9 @@ pub enum Command {
     #[command(after_help = "Example: pipeline log tuned --follow")]
     Log(LogArgs),
     /// Print where the results of stages lie in the cache.
-    #[command(after_help = "Example: pipeline path score\n         ls $(pipeline path score)")]
+    #[command(
+        after_help = "Example: pipeline path score\n         ls $(pipeline path score)\n         ls $(pipeline path --report)"
+    )]
     Path(PathArgs),
     /// Copy the results of stages out of the cache.
     #[command(after_help = "Example: pipeline export 'masks[*]' my-masks")]
@@ -236,6 +238,12 @@ impl FileArgs {
 
 /// The file of the last run in this folder, and the folder.
 fn last_file(folder: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
+    let header = last_run(folder)?;
+    Ok((PathBuf::from(header.file), Some(folder.to_owned())))
+}
+
+/// How the last run in this folder began.
+pub fn last_run(folder: &Path) -> Result<Header, Fatal> {
     root::check(folder, Some(folder), root::Use::Look)?;
     let last = History::open(&folder.join("cache")).last();
     let last = last.ok_or_else(|| {
@@ -247,7 +255,7 @@ fn last_file(folder: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
             "name the pipeline file: -f pipelines/quickstart.yaml",
         )
     })?;
-    Ok((PathBuf::from(last.header.file), Some(folder.to_owned())))
+    Ok(last.header)
 }
 
 /// `pipeline explain`.
@@ -271,8 +279,11 @@ pub struct ExplainArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PathArgs {
     /// The stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
-    #[arg(required = true, value_name = "STAGE")]
+    #[arg(required_unless_present = "report", value_name = "STAGE")]
     pub stages: Vec<String>,
+    /// Print the folder of the tables and figures instead; without --file that of the last run, with its --set.
+    #[arg(long, conflicts_with = "stages")]
+    pub report: bool,
     /// Where they are.
     #[command(flatten)]
     pub common: FileArgs,

@@ -5,11 +5,11 @@
 //!   plan ── verify what will be read ── journal: begin ── run ── place outputs ── note keys ── reports ── check ── journal: end
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use engine::execute::{self, How};
-use engine::publish::{MAX_BYTES, publish};
+use engine::publish::{MAX_BYTES, Published, publish};
 use engine::recording::{self, Recording};
 use engine::run::Outcome;
 use engine::session::{Access, Session};
@@ -44,6 +44,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         Some(_) => None,
         None => recording::begin(&session, &plan, &execute::machine(&session)),
     };
+    let (header, journal) = journal.unzip();
     let mut display = Recording::new(display::choose(&args.pipeline, to_run), journal);
     let is_loud = !args.pipeline.json && !args.pipeline.quiet;
     if to_run > 0 && is_loud {
@@ -56,6 +57,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         keep_going: args.keep_going,
         // What is checked is computed from its beginning.
         from_shorter: args.check.is_empty(),
+        run: header.as_ref().map(|h| h.id.as_str()),
     };
     let outcome = execute::execute(&session, &plan, how, &stop, &supervisor, &mut display);
     drop(supervisor); // nothing that was started lives on
@@ -106,20 +108,18 @@ fn conclude(args: &RunArgs, session: &Session, plan: &Plan, outcome: Outcome) ->
 }
 
 /// Prints the tables, where they lie, and what to do next.
-fn show_tables(session: &Session, texts: &[PathBuf], complete: bool) {
-    for path in texts {
+fn show_tables(session: &Session, published: &Published, complete: bool) {
+    for path in &published.texts {
         print(&format!(
             "\n{}",
             files::read_to_string(path, MAX_BYTES).unwrap_or_default()
         ));
     }
-    let reports = session.root.join("reports");
-    let published = texts.iter().find(|path| path.starts_with(&reports));
-    if let Some(folder) = published.and_then(|p| p.parent()) {
+    if let Some(folder) = &published.folder {
         let shown = std::env::current_dir()
             .ok()
             .and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
-        let folder = shown.unwrap_or_else(|| folder.to_owned());
+        let folder = shown.as_ref().unwrap_or(folder);
         print(&format!(
             "\nreports: {}/  (text, CSV, Markdown, LaTeX, pictures)\n",
             folder.display()

@@ -6,23 +6,64 @@ use std::path::{Path, PathBuf};
 
 use store::Key;
 
-use super::args::{ExportArgs, PathArgs};
+use super::args::{ExportArgs, FileArgs, PathArgs, last_run};
 use super::why;
 use super::{Exit, Fatal, open, print, print_raw, say};
-use engine::session::{Access, Session};
+use engine::paths;
+use engine::session::{Access, Session, root_of};
 use plan::{Plan, Verdict};
 
-/// Prints the folder of each stage's outputs.
+/// Prints the folder of each stage's outputs, or that of the reports.
 pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {
+    if args.report {
+        return report(args);
+    }
     let session = open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     for (_, key) in finished(&session)? {
-        let line = format!("{}\n", session.store.output_dir(&key).display());
-        if std::io::stdout().is_terminal() {
-            print(&line);
-        } else {
-            print_raw(&line); // a program opens it
-        }
+        print_path(&session.store.output_dir(&key));
     }
+    Ok(Exit::Done)
+}
+
+fn print_path(path: &Path) {
+    let line = format!("{}\n", path.display());
+    if std::io::stdout().is_terminal() {
+        print(&line);
+    } else {
+        print_raw(&line); // a program opens it
+    }
+}
+
+/// Prints the folder of a file's reports: that of the last run, with its `--set`, where no file is named. Neither the file
+/// nor the machine is looked at.
+fn report(args: &PathArgs) -> Result<Exit, Fatal> {
+    let FileArgs {
+        file,
+        overrides,
+        root,
+        ..
+    } = &args.common;
+    let (file, overrides, root) = if let Some(file) = file {
+        let root = root.clone().unwrap_or_else(|| root_of(file));
+        (file.clone(), overrides.clone(), root)
+    } else {
+        let root = root.clone().unwrap_or_else(|| ".".into());
+        let last = last_run(&root)?;
+        let overrides = match overrides.as_slice() {
+            [] => last.overrides,
+            given => given.to_vec(),
+        };
+        (last.file.into(), overrides, root)
+    };
+    let root = std::path::absolute(&root).map_or(root, |root| spec::normal(&root));
+    let folder = root.join(paths::folder(&file, &overrides, &root));
+    if !folder.is_dir() {
+        return Err(Fatal::failed(
+            format!("there is no report in `{}`", folder.display()),
+            format!("pipeline run {} writes it", file.display()),
+        ));
+    }
+    print_path(&folder);
     Ok(Exit::Done)
 }
 

@@ -4,7 +4,7 @@
 use spec::shown;
 
 /// In a Markdown table, a heading or emphasised text: nothing ends the cell, begins a tag, code, a link or an entity.
-pub(super) fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     let mut out = String::new();
     let flat = flat(text);
     for (at, c) in flat.char_indices() {

@@ -23,7 +23,7 @@ mod check;
 mod compare;
 mod csv;
 mod curves;
-mod escape;
+pub(crate) mod escape;
 mod grid;
 mod interval;
 mod layout;
