@@ -1,4 +1,5 @@
-//! The loop that runs a plan, over an executor that only notes what it is given: order, failures, bounds, counts.
+//! The loop that runs a plan, over executors that only note what they are given, here and elsewhere: order, failures,
+//! bounds, counts.
 //! Unaware of processes, terminals and results.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
@@ -9,11 +10,12 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use engine::run::{
-    Display, Executor, Failure, OnEvent, OnEventOf, Outcome, Run, RunEvent, Stop, Task,
+    Answer, Computed, Display, Execution, Executor, Failure, InPlace, OnEvent, OnEventOf, Outcome,
+    Run, RunEvent, Stop, Task, Urgency,
 };
 use plan::{Outside, Past, Plan, Stored, World};
 use spec::{Device, Event, Kind, Listing, Pipeline, Request};
-use store::{Digest, Facts, Key, Presence, Store};
+use store::{Claim, Digest, Facts, Key, Presence, Store};
 use tempfile::TempDir;
 
 /// Two branches from one start, and a stage that needs both.
@@ -36,7 +38,130 @@ stages:
     resources: {threads: 1}
 ";
 
+/// How the stages of a test are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// Where they are asked for.
+    InPlace,
+    /// Elsewhere: nothing is heard of them for a while, and then of one after the other.
+    Late,
+    /// Elsewhere, by somebody who says everything twice, the second time otherwise, and speaks of tasks that are none.
+    Twice,
+    /// Elsewhere, by somebody who commits the results alone, from a store of his own.
+    Alone,
+    /// Elsewhere: nothing is heard of mask stages any more, whatever they are asked.
+    Never,
+}
+
+/// A queue that computes by `noting`, and answers as `how` says.
+struct Remote<'a> {
+    noting: &'a Noting,
+    root: &'a Path,
+    how: How,
+}
+
+impl Executor for Remote<'_> {
+    fn submit<'t>(&'t self, tasks: &'t [Task<'t>]) -> Result<Box<dyn Execution + 't>, Failure> {
+        Ok(Box::new(Submitted {
+            remote: self,
+            tasks,
+            polls: 0,
+            answers: Vec::new(),
+        }))
+    }
+}
+
+struct Submitted<'t> {
+    remote: &'t Remote<'t>,
+    tasks: &'t [Task<'t>],
+    polls: usize,
+    answers: Vec<Answer>,
+}
+
+impl Execution for Submitted<'_> {
+    fn poll(&mut self, wait: Duration, on_event: &OnEventOf<'_>) -> Vec<Answer> {
+        self.polls += 1;
+        let is_silent = |task: &Task<'_>| task.job.stage.name() == "mask";
+        if self.remote.how == How::Never && self.tasks.iter().all(is_silent) {
+            std::thread::sleep(wait.min(Duration::from_millis(5)));
+            return Vec::new();
+        }
+        if self.remote.how == How::Late && self.polls < 4 {
+            std::thread::sleep(Duration::from_millis(1));
+            return Vec::new();
+        }
+        if !self.tasks.is_empty() {
+            let results = match self.tasks {
+                [task] => vec![self.remote.noting.execute(task, &|e| on_event(0, e))],
+                tasks => self.remote.noting.execute_together(tasks, on_event),
+            };
+            let end =
+                |(task, result): (&Task<'_>, Result<Facts, Failure>)| self.remote.end(task, result);
+            self.answers = self
+                .tasks
+                .iter()
+                .zip(results)
+                .map(end)
+                .enumerate()
+                .collect();
+            self.tasks = &[];
+        }
+        match self.remote.how {
+            How::Late => self.answers.pop().into_iter().collect(),
+            How::Twice => self.twice(on_event),
+            _ => std::mem::take(&mut self.answers),
+        }
+    }
+
+    fn cancel(&mut self, _urgency: Urgency) {}
+}
+
+impl Submitted<'_> {
+    fn twice(&mut self, on_event: &OnEventOf<'_>) -> Vec<Answer> {
+        let message = "nobody's".into();
+        on_event(77, Event::Note { message });
+        let first = std::mem::take(&mut self.answers);
+        let second = first.iter().map(|(n, result)| {
+            let other = match result {
+                Ok(_) => Err(Failure::new("said twice", "")),
+                Err(_) => Ok(Computed::Here(Facts::new())),
+            };
+            (*n, other)
+        });
+        let nobodys = (77, Ok(Computed::Committed));
+        let second: Vec<Answer> = second.chain([nobodys]).collect();
+        first.into_iter().chain(second).collect()
+    }
+}
+
+impl Remote<'_> {
+    /// The answer; one who commits alone has done so before he gives it.
+    fn end(&self, task: &Task<'_>, result: Result<Facts, Failure>) -> Result<Computed, Failure> {
+        let facts = result?;
+        if self.how != How::Alone {
+            return Ok(Computed::Here(facts));
+        }
+        if !task.has_read_what_was_planned() {
+            return Err(Failure::new("it read something else", ""));
+        }
+        let handover = serde_json::to_string(&task.ticket.hand_over()).unwrap();
+        let own = Store::open(self.root).unwrap();
+        let Ok(Claim::Ready(ticket)) = own.take_over(&serde_json::from_str(&handover).unwrap())
+        else {
+            panic!("the key is free");
+        };
+        let order = task.order;
+        let facts = Facts(facts.0.into_iter().chain(order.facts.0.clone()).collect());
+        ticket
+            .commit(order.kind, &order.manifest, order.required, facts)
+            .unwrap();
+        Ok(Computed::Committed)
+    }
+}
+
 struct Room {
+    how: How,
+    patience: Duration,
     _folder: TempDir,
     store: Store,
     pipeline: Pipeline,
@@ -126,7 +251,7 @@ impl Noting {
     }
 }
 
-impl Executor for Noting {
+impl InPlace for Noting {
     fn execute_together(
         &self,
         tasks: &[Task<'_>],
@@ -208,11 +333,11 @@ impl Words {
 }
 
 impl Room {
-    fn new() -> Self {
-        Self::of(YAML)
+    fn new(how: How) -> Self {
+        Self::of(how, YAML)
     }
 
-    fn of(yaml: &str) -> Self {
+    fn of(how: How, yaml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let request = Request {
             file: Path::new("p.yaml"),
@@ -221,6 +346,8 @@ impl Room {
             read: &|_| Ok(yaml.to_owned()),
         };
         Self {
+            how,
+            patience: Duration::from_mins(1),
             store: Store::open(&folder.path().join("cache")).unwrap(),
             _folder: folder,
             pipeline: Pipeline::load(&request).unwrap(),
@@ -257,12 +384,21 @@ impl Room {
 
     fn run(&self, plan: &Plan, executor: &Noting) -> (Outcome, Words) {
         let mut words = Words::default();
+        let remote = Remote {
+            noting: executor,
+            root: self.store.root(),
+            how: self.how,
+        };
         let run = Run {
             pipeline: &self.pipeline,
             plan,
             store: &self.store,
             committer: &self.store.committer(),
-            executor,
+            executor: match self.how {
+                How::InPlace => executor,
+                _ => &remote,
+            },
+            patience: self.patience,
             cores: self.cores,
             gpus: &self.gpus,
             visible: &["a".to_owned(), "b".to_owned(), "c".to_owned()],
@@ -303,9 +439,8 @@ fn counts(outcome: Outcome) -> (usize, usize, usize) {
     (outcome.ran, outcome.fresh, outcome.failed + outcome.not_run)
 }
 
-#[test]
-fn inputs_come_first_and_the_second_run_runs_nothing() {
-    let room = Room::new();
+fn inputs_come_first_and_the_second_run_runs_nothing(how: How) {
+    let room = Room::new(how);
     let executor = Noting::default();
     let (outcome, words) = room.run(&room.now(&[]), &executor);
     assert_eq!(counts(outcome), (5, 0, 0));
@@ -321,9 +456,8 @@ fn inputs_come_first_and_the_second_run_runs_nothing() {
     assert!(again.names(&room).is_empty());
 }
 
-#[test]
-fn a_failure_stops_new_starts() {
-    let room = Room::new();
+fn a_failure_stops_new_starts(how: How) {
+    let room = Room::new(how);
     let executor = Noting::failing("mask");
     let (outcome, words) = room.run(&room.now(&[]), &executor);
     assert_eq!(words.of("failed"), BTreeSet::from(["masks"]));
@@ -340,9 +474,8 @@ fn a_failure_stops_new_starts() {
     );
 }
 
-#[test]
-fn keep_going_stops_only_what_depends_on_a_failure() {
-    let mut room = Room::new();
+fn keep_going_stops_only_what_depends_on_a_failure(how: How) {
+    let mut room = Room::new(how);
     room.keep_going = true;
     let (outcome, words) = room.run(&room.now(&[]), &Noting::failing("mask"));
     assert_eq!(counts(outcome), (3, 0, 2));
@@ -356,10 +489,9 @@ fn keep_going_stops_only_what_depends_on_a_failure() {
     );
 }
 
-#[test]
-fn jobs_and_cores_bound_what_runs_at_once() {
+fn jobs_and_cores_bound_what_runs_at_once(how: How) {
     let most = |cores, jobs, patience| {
-        let mut room = Room::new();
+        let mut room = Room::new(how);
         (room.cores, room.jobs) = (cores, jobs);
         let executor = Noting {
             patience: Duration::from_millis(patience),
@@ -374,9 +506,8 @@ fn jobs_and_cores_bound_what_runs_at_once() {
     assert_eq!(most(1, 4, 20), 1);
 }
 
-#[test]
-fn forced_stages_run_and_what_is_made_from_them() {
-    let room = Room::new();
+fn forced_stages_run_and_what_is_made_from_them(how: How) {
+    let room = Room::new(how);
     room.run(&room.now(&[]), &Noting::default());
     let executor = Noting::default();
     let (outcome, words) = room.run(&room.now(&["base"]), &executor);
@@ -388,9 +519,8 @@ fn forced_stages_run_and_what_is_made_from_them() {
     );
 }
 
-#[test]
-fn blocked_stages_count_as_failed() {
-    let room = Room::new();
+fn blocked_stages_count_as_failed(how: How) {
+    let room = Room::new(how);
     let executor = Noting::default();
     let (outcome, words) = room.run(&room.plan(Err("it is not there".into()), &[]), &executor);
     assert_eq!(counts(outcome), (0, 0, 5));
@@ -398,9 +528,8 @@ fn blocked_stages_count_as_failed() {
     assert!(words.of("skipped").is_empty() && executor.names(&room).is_empty());
 }
 
-#[test]
-fn what_another_run_has_made_meanwhile_counts_as_fresh() {
-    let room = Room::new();
+fn what_another_run_has_made_meanwhile_counts_as_fresh(how: How) {
+    let room = Room::new(how);
     let plan = room.now(&[]);
     room.run(&plan, &Noting::default());
     let executor = Noting::default();
@@ -409,9 +538,8 @@ fn what_another_run_has_made_meanwhile_counts_as_fresh() {
     assert!(executor.names(&room).is_empty());
 }
 
-#[test]
-fn a_stop_starts_nothing_more_and_what_waits_has_not_failed() {
-    let room = Room::new();
+fn a_stop_starts_nothing_more_and_what_waits_has_not_failed(how: How) {
+    let room = Room::new(how);
     room.stop.raise();
     let (outcome, words) = room.run(&room.now(&[]), &Noting::default());
     assert_eq!(
@@ -421,13 +549,12 @@ fn a_stop_starts_nothing_more_and_what_waits_has_not_failed() {
     assert_eq!(words.0, ["end"]);
 }
 
-#[test]
-fn retries_are_tries_after_the_first() {
+fn retries_are_tries_after_the_first(how: How) {
     let yaml = YAML.replace(
         "    mask: {images: pairs}\n    resources: {threads: 1}",
         "    mask: {images: pairs}\n    resources: {threads: 1, retries: 2}",
     );
-    let room = Room::of(&yaml);
+    let room = Room::of(how, &yaml);
     let twice = Noting {
         failures: Some(2),
         ..Noting::failing("mask")
@@ -435,7 +562,7 @@ fn retries_are_tries_after_the_first() {
     let (outcome, words) = room.run(&room.now(&[]), &twice);
     assert_eq!(counts(outcome), (5, 0, 0));
     assert_eq!(words.0.iter().filter(|w| *w == "again masks").count(), 2);
-    let room = Room::of(&yaml);
+    let room = Room::of(how, &yaml);
     let (outcome, words) = room.run(&room.now(&[]), &Noting::failing("mask"));
     assert_eq!(words.0.iter().filter(|w| *w == "again masks").count(), 2);
     assert_eq!(
@@ -444,13 +571,12 @@ fn retries_are_tries_after_the_first() {
     );
 }
 
-#[test]
-fn out_of_gpu_memory_is_tried_once_more_alone() {
+fn out_of_gpu_memory_is_tried_once_more_alone(how: How) {
     let yaml = YAML.replace(
         "resources: {threads: 1}",
         "resources: {threads: 1, gpu_share: 4}",
     );
-    let mut room = Room::of(&yaml);
+    let mut room = Room::of(how, &yaml);
     room.gpus = vec![0];
     let once = Noting {
         failures: Some(1),
@@ -462,7 +588,7 @@ fn out_of_gpu_memory_is_tried_once_more_alone() {
         (counts(outcome), words.of("alone")),
         ((5, 0, 0), BTreeSet::from(["tuned"]))
     );
-    let mut room = Room::of(&yaml);
+    let mut room = Room::of(how, &yaml);
     room.gpus = vec![0];
     let always = Noting {
         out_of_memory: true,
@@ -476,9 +602,8 @@ fn out_of_gpu_memory_is_tried_once_more_alone() {
     assert_eq!(words.0.iter().filter(|w| *w == "alone tuned").count(), 1);
 }
 
-#[test]
-fn each_torch_stage_sees_one_gpu_and_others_none() {
-    let mut room = Room::new();
+fn each_torch_stage_sees_one_gpu_and_others_none(how: How) {
+    let mut room = Room::new(how);
     (room.gpus, room.jobs) = (vec![0, 2], 4);
     let executor = Noting {
         patience: Duration::from_mins(1),
@@ -519,9 +644,8 @@ fn together(executor: Noting) -> Vec<usize> {
     executor.state.into_inner().unwrap().together
 }
 
-#[test]
-fn masks_of_one_sam_and_the_same_images_are_computed_together() {
-    let room = Room::of(GRIDS);
+fn masks_of_one_sam_and_the_same_images_are_computed_together(how: How) {
+    let room = Room::of(how, GRIDS);
     let executor = Noting::default();
     let (outcome, words) = room.run(&room.now(&[]), &executor);
     assert_eq!(counts(outcome), (6, 0, 0));
@@ -537,9 +661,8 @@ fn masks_of_one_sam_and_the_same_images_are_computed_together() {
     assert!(!facts("other-masks").contains_key("computed_together"));
 }
 
-#[test]
-fn only_what_is_stale_goes_together() {
-    let room = Room::of(GRIDS);
+fn only_what_is_stale_goes_together(how: How) {
+    let room = Room::of(how, GRIDS);
     room.run(&room.now(&[]), &Noting::default());
     let executor = Noting::default();
     let (outcome, _) = room.run(&room.now(&["masks[grid=8]", "masks[grid=24]"]), &executor);
@@ -547,10 +670,12 @@ fn only_what_is_stale_goes_together() {
     assert_eq!(together(executor), [2]);
 }
 
-#[test]
-fn each_of_a_batch_fails_by_itself_and_is_tried_again_alone() {
+fn each_of_a_batch_fails_by_itself_and_is_tried_again_alone(how: How) {
     let failing = |retries: &str| {
-        let room = Room::of(&GRIDS.replace("{threads: 1}", &format!("{{threads: 1{retries}}}")));
+        let room = Room::of(
+            how,
+            &GRIDS.replace("{threads: 1}", &format!("{{threads: 1{retries}}}")),
+        );
         let executor = Noting {
             fails_grid: Some(16),
             failures: Some(1),
@@ -568,14 +693,13 @@ fn each_of_a_batch_fails_by_itself_and_is_tried_again_alone() {
     assert_eq!(failing(", retries: 1"), ((6, 0, 0), vec![], it(), vec![3]));
 }
 
-#[test]
-fn stages_with_limits_of_their_own_or_other_wishes_stay_alone() {
+fn stages_with_limits_of_their_own_or_other_wishes_stay_alone(how: How) {
     let limited = GRIDS.replace("{threads: 1}", "{threads: 1, timeout: 60}");
     let uneven = GRIDS.replace("each: {grid: [8, 16, 24]}", "each: {grid: [8]}")
         + "  fine:\n    mask: {images: pairs, grid: 24, segmenter: {sam: {weights: sam.pth}}}\n    \
            resources: {threads: 2}\n";
     for (yaml, stages) in [(limited, 6), (uneven, 5)] {
-        let room = Room::of(&yaml);
+        let room = Room::of(how, &yaml);
         let executor = Noting::default();
         let (outcome, _) = room.run(&room.now(&[]), &executor);
         assert_eq!(counts(outcome), (stages, 0, 0));
@@ -584,10 +708,9 @@ fn stages_with_limits_of_their_own_or_other_wishes_stay_alone() {
 }
 
 /// Two runs of the same plan: whoever comes second waits for none while it holds something, so both end.
-#[test]
-fn two_runs_of_one_batch_both_end() {
+fn two_runs_of_one_batch_both_end(how: How) {
     for _ in 0..8 {
-        let room = Room::of(GRIDS);
+        let room = Room::of(how, GRIDS);
         let plan = room.now(&[]);
         let executors = [Noting::default(), Noting::default()];
         std::thread::scope(|scope| {
@@ -604,8 +727,8 @@ fn two_runs_of_one_batch_both_end() {
 }
 
 /// The result of `pairs` is lost, and those that were made from it are there.
-fn without_pairs() -> Room {
-    let mut room = Room::new();
+fn without_pairs(how: How) -> Room {
+    let mut room = Room::new(how);
     room.keep_going = true;
     room.run(&room.now(&[]), &Noting::default());
     let key = room.now(&[]).get(0).unwrap().key.unwrap();
@@ -613,9 +736,8 @@ fn without_pairs() -> Room {
     room
 }
 
-#[test]
-fn a_result_stays_while_its_input_is_made_again_with_the_same_bytes() {
-    let room = without_pairs();
+fn a_result_stays_while_its_input_is_made_again_with_the_same_bytes(how: How) {
+    let room = without_pairs(how);
     let executor = Noting::default();
     let (outcome, words) = room.run(&room.now(&[]), &executor);
     assert_eq!(counts(outcome), (1, 4, 0));
@@ -623,9 +745,8 @@ fn a_result_stays_while_its_input_is_made_again_with_the_same_bytes() {
     assert!(words.of("anew").is_empty());
 }
 
-#[test]
-fn what_was_made_from_other_bytes_runs_and_so_does_what_is_made_from_that() {
-    let room = without_pairs();
+fn what_was_made_from_other_bytes_runs_and_so_does_what_is_made_from_that(how: How) {
+    let room = without_pairs(how);
     let executor = Noting {
         result: " anew",
         ..Noting::default()
@@ -635,17 +756,15 @@ fn what_was_made_from_other_bytes_runs_and_so_does_what_is_made_from_that() {
     assert!(words.of("anew").is_superset(&["masks", "base"].into()));
 }
 
-#[test]
-fn results_whose_input_does_not_come_are_taken_as_they_are() {
-    let room = without_pairs();
+fn results_whose_input_does_not_come_are_taken_as_they_are(how: How) {
+    let room = without_pairs(how);
     let (outcome, words) = room.run(&room.now(&[]), &Noting::failing("prepare"));
     assert_eq!(counts(outcome), (0, 4, 1));
     assert_eq!(words.of("failed"), BTreeSet::from(["pairs"]));
 }
 
-#[test]
-fn a_stage_whose_input_was_touched_reads_again_and_then_copies_of_its_own() {
-    let mut room = Room::new();
+fn a_stage_whose_input_was_touched_reads_again_and_then_copies_of_its_own(how: How) {
+    let mut room = Room::new(how);
     room.keep_going = true;
     let executor = Noting {
         touches: ("mask", 1),
@@ -659,9 +778,8 @@ fn a_stage_whose_input_was_touched_reads_again_and_then_copies_of_its_own() {
     assert_eq!((times("pairs"), times("masks")), (2, 2));
 }
 
-#[test]
-fn a_stage_that_touches_its_own_copies_is_the_one_that_fails() {
-    let mut room = Room::new();
+fn a_stage_that_touches_its_own_copies_is_the_one_that_fails(how: How) {
+    let mut room = Room::new(how);
     room.keep_going = true;
     let executor = Noting {
         touches: ("mask", 9),
@@ -675,4 +793,181 @@ fn a_stage_that_touches_its_own_copies_is_the_one_that_fails() {
         (3, 0, 2),
         "pairs, base and score are whole"
     );
+}
+
+/// The same tests over each way of computing.
+macro_rules! over {
+    ($($how:ident $module:ident)*) => {
+        $(over!(@ $how $module);)*
+    };
+    (@ $how:ident $module:ident) => {
+        mod $module {
+            use super::How::$how;
+
+            #[test]
+            fn inputs_come_first_and_the_second_run_runs_nothing() {
+                super::inputs_come_first_and_the_second_run_runs_nothing($how);
+            }
+
+            #[test]
+            fn a_failure_stops_new_starts() {
+                super::a_failure_stops_new_starts($how);
+            }
+
+            #[test]
+            fn keep_going_stops_only_what_depends_on_a_failure() {
+                super::keep_going_stops_only_what_depends_on_a_failure($how);
+            }
+
+            #[test]
+            fn jobs_and_cores_bound_what_runs_at_once() {
+                super::jobs_and_cores_bound_what_runs_at_once($how);
+            }
+
+            #[test]
+            fn forced_stages_run_and_what_is_made_from_them() {
+                super::forced_stages_run_and_what_is_made_from_them($how);
+            }
+
+            #[test]
+            fn blocked_stages_count_as_failed() {
+                super::blocked_stages_count_as_failed($how);
+            }
+
+            #[test]
+            fn what_another_run_has_made_meanwhile_counts_as_fresh() {
+                super::what_another_run_has_made_meanwhile_counts_as_fresh($how);
+            }
+
+            #[test]
+            fn a_stop_starts_nothing_more_and_what_waits_has_not_failed() {
+                super::a_stop_starts_nothing_more_and_what_waits_has_not_failed($how);
+            }
+
+            #[test]
+            fn retries_are_tries_after_the_first() {
+                super::retries_are_tries_after_the_first($how);
+            }
+
+            #[test]
+            fn out_of_gpu_memory_is_tried_once_more_alone() {
+                super::out_of_gpu_memory_is_tried_once_more_alone($how);
+            }
+
+            #[test]
+            fn each_torch_stage_sees_one_gpu_and_others_none() {
+                super::each_torch_stage_sees_one_gpu_and_others_none($how);
+            }
+
+            #[test]
+            fn masks_of_one_sam_and_the_same_images_are_computed_together() {
+                super::masks_of_one_sam_and_the_same_images_are_computed_together($how);
+            }
+
+            #[test]
+            fn only_what_is_stale_goes_together() {
+                super::only_what_is_stale_goes_together($how);
+            }
+
+            #[test]
+            fn each_of_a_batch_fails_by_itself_and_is_tried_again_alone() {
+                super::each_of_a_batch_fails_by_itself_and_is_tried_again_alone($how);
+            }
+
+            #[test]
+            fn stages_with_limits_of_their_own_or_other_wishes_stay_alone() {
+                super::stages_with_limits_of_their_own_or_other_wishes_stay_alone($how);
+            }
+
+            #[test]
+            fn two_runs_of_one_batch_both_end() {
+                super::two_runs_of_one_batch_both_end($how);
+            }
+
+            #[test]
+            fn a_result_stays_while_its_input_is_made_again_with_the_same_bytes() {
+                super::a_result_stays_while_its_input_is_made_again_with_the_same_bytes($how);
+            }
+
+            #[test]
+            fn what_was_made_from_other_bytes_runs_and_so_does_what_is_made_from_that() {
+                super::what_was_made_from_other_bytes_runs_and_so_does_what_is_made_from_that($how);
+            }
+
+            #[test]
+            fn results_whose_input_does_not_come_are_taken_as_they_are() {
+                super::results_whose_input_does_not_come_are_taken_as_they_are($how);
+            }
+
+            #[test]
+            fn a_stage_whose_input_was_touched_reads_again_and_then_copies_of_its_own() {
+                super::a_stage_whose_input_was_touched_reads_again_and_then_copies_of_its_own($how);
+            }
+
+            #[test]
+            fn a_stage_that_touches_its_own_copies_is_the_one_that_fails() {
+                super::a_stage_that_touches_its_own_copies_is_the_one_that_fails($how);
+            }
+        }
+    };
+}
+
+over! { InPlace in_place Late late Twice twice Alone alone }
+
+/// Masks of a stage with a timeout, and nobody who answers.
+const SILENT: &str = "    mask: {images: pairs}\n    resources: {threads: 1, timeout: 0.05}";
+
+fn silent() -> Room {
+    let yaml = YAML.replace(
+        "    mask: {images: pairs}\n    resources: {threads: 1}",
+        SILENT,
+    );
+    let mut room = Room::of(How::Never, &yaml);
+    room.patience = Duration::from_millis(50);
+    room.keep_going = true;
+    room
+}
+
+#[test]
+fn who_never_answers_is_given_up_and_the_rest_goes_on() {
+    let room = silent();
+    let (outcome, words) = room.run(&room.now(&[]), &Noting::default());
+    assert_eq!(counts(outcome), (3, 0, 2));
+    assert_eq!(words.of("failed"), BTreeSet::from(["masks"]));
+    assert_eq!(words.of("skipped"), BTreeSet::from(["tuned"]));
+}
+
+#[test]
+fn what_is_given_up_is_tried_again_in_a_folder_of_its_own() {
+    let mut room = silent();
+    let plan = room.now(&[]);
+    room.run(&plan, &Noting::default());
+    let key = plan.get(1).unwrap().key.unwrap();
+    let tries = || {
+        let Claim::Ready(ticket) = room.store.ticket(&key).unwrap() else {
+            panic!("nobody has it");
+        };
+        ticket.out().to_owned()
+    };
+    assert_ne!(tries(), tries(), "what comes late is written elsewhere");
+    room.how = How::InPlace;
+    let (outcome, _) = room.run(&room.now(&[]), &Noting::default());
+    assert_eq!(counts(outcome), (2, 3, 0));
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever_for_who_never_answers() {
+    let mut room = silent();
+    room.pipeline.stages[1].resources.timeout = None;
+    room.jobs = 4;
+    let (room, plan) = (&room, room.now(&[]));
+    let words = std::thread::scope(|scope| {
+        let running = scope.spawn(move || room.run(&plan, &Noting::default()));
+        std::thread::sleep(Duration::from_millis(200));
+        room.stop.raise();
+        room.stop.raise();
+        running.join().unwrap()
+    });
+    assert!(words.0.interrupted);
+    assert_eq!(words.0.failed, 0, "what was stopped has not failed");
 }

@@ -9,7 +9,7 @@ use crate::executors::{Executors, ReportExecutor};
 use crate::external;
 use crate::notice::Level;
 use crate::run::{
-    CommandExecutor, Display, LinkShelf, Outcome, ProcessExecutor, Run, Stop, Supervisor,
+    CommandExecutor, Display, LinkShelf, Outcome, PATIENCE, ProcessExecutor, Run, Stop, Supervisor,
     most_threads,
 };
 use crate::session::Session;
@@ -126,6 +126,7 @@ pub fn execute(
             reports,
             commands,
         },
+        patience: PATIENCE,
         cores,
         gpus: &session.gpus,
         visible: &session.visible,

@@ -11,9 +11,9 @@ use report::table::{self, Evaluation};
 use spec::{Around, Kind, Pipeline, labels};
 use store::{Facts, Store};
 
-use crate::run::{CommandExecutor, Executor, Failure, OnEvent, OnEventOf, ProcessExecutor, Task};
+use crate::run::{CommandExecutor, Failure, InPlace, OnEvent, OnEventOf, ProcessExecutor, Task};
 
-/// Both executors behind the one that `run` knows.
+/// All executors of this machine behind the one that `run` knows.
 pub struct Executors<'a> {
     /// For stages that compute.
     pub process: Option<ProcessExecutor<'a>>,
@@ -23,7 +23,7 @@ pub struct Executors<'a> {
     pub commands: CommandExecutor<'a>,
 }
 
-impl Executor for Executors<'_> {
+impl InPlace for Executors<'_> {
     /// Only stages of a worker share anything.
     fn execute_together(
         &self,
@@ -60,7 +60,7 @@ pub struct ReportExecutor<'a> {
     pub store: &'a Store,
 }
 
-impl Executor for ReportExecutor<'_> {
+impl InPlace for ReportExecutor<'_> {
     fn execute(&self, task: &Task<'_>, _on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let out = task.ticket.out();
         match &task.job.stage {

@@ -37,6 +37,7 @@ impl Staged {
         required: &[&str],
         facts: Facts,
     ) -> Result<(Record, Self)> {
+        ticket.check_held()?;
         check_manifest(&ticket, manifest)?;
         let stock = outputs::list(&ticket.out)?;
         check_required(&ticket, &stock.files, required)?;

@@ -93,6 +93,6 @@ pub use record::{Facts, Output, RECORD_FORMAT, Record};
 pub use seal::Seal;
 pub use store::Store;
 pub use survey::{Room, Thing};
-pub use ticket::{Checkpoints, Claim, Ticket};
+pub use ticket::{Checkpoints, Claim, Handover, Ticket};
 pub use verify::{Broken, Progress, VerifyReport};
 pub use watch::Watch;

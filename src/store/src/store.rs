@@ -24,8 +24,8 @@ use crate::spare::Spares;
 use crate::stat::{Stat, now};
 use crate::trash::Trash;
 use crate::{
-    Claim, Digest, Key, Made, Output, Result, Seal, StoreError, aside, hash, last, layout, seal,
-    ticket,
+    Claim, Digest, Handover, Key, Made, Output, Result, Seal, StoreError, aside, hash, last,
+    layout, seal, ticket,
 };
 
 /// A cache. Clones share the memo.
@@ -351,6 +351,13 @@ impl Store {
     pub fn ticket(&self, key: &Key) -> Result<Claim> {
         self.check_writable()?;
         ticket::claim(self, key)
+    }
+
+    /// The right to compute a key that another process had and handed over, with its folders as they are.
+    /// [`StoreError::Absent`] where another try has begun meanwhile.
+    pub fn take_over(&self, handover: &Handover) -> Result<Claim> {
+        self.check_writable()?;
+        ticket::take_over(self, handover)
     }
 
     /// The digest of a file, from the memo while the file does not change.

@@ -4,13 +4,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
 
 use crate::atomic::{Flush, parent, remove_all, replace, sweep};
 use crate::claims::{self, Held};
 use crate::commit::Staged;
 use crate::error::at;
+use crate::store::locked;
 use crate::tree::inside;
-use crate::{Digest, Facts, Key, Presence, Record, Result, Store, aside, lock, summed};
+use crate::{Digest, Facts, Key, Presence, Record, Result, Store, StoreError, aside, lock, summed};
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
 const STATE_OF: &str = "inputs.json";
@@ -59,7 +63,52 @@ pub struct Ticket {
     pub(crate) partial: PathBuf,
     pub(crate) out: PathBuf,
     state: PathBuf,
-    _held: Held,
+    held: Mutex<Option<Held>>,
+}
+
+/// What another process needs to go on with a ticket; a file of JSON carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The key to compute.
+    pub key: Key,
+    /// The name of the try's folder of outputs.
+    pub out: String,
+}
+
+/// Takes over what was handed over, as it is. [`StoreError::Absent`] where another try has begun meanwhile.
+pub(crate) fn take_over(store: &Store, handover: &Handover) -> Result<Claim> {
+    let (key, layout) = (&handover.key, store.layout());
+    if let Some(record) = done(store, key)? {
+        return Ok(Claim::Done(record));
+    }
+    let Some(held) = claims::try_take(store, key)? else {
+        return Ok(Claim::Busy);
+    };
+    let partial = layout.partial(key);
+    let name = Path::new(&handover.out).file_name();
+    let is_try = handover.out.starts_with(OUT) && name.is_some_and(|n| *n == *handover.out);
+    let out = partial.join(&handover.out);
+    if !is_try || !out.is_dir() {
+        return Err(StoreError::Absent { key: *key });
+    }
+    clear_results(store, key)?;
+    Ok(Claim::Ready(Ticket {
+        store: store.clone(),
+        key: *key,
+        state: partial.join("state"),
+        out,
+        partial,
+        held: Mutex::new(Some(held)),
+    }))
+}
+
+/// A damaged entry moves aside, outputs without a record go. Under the key's lock.
+fn clear_results(store: &Store, key: &Key) -> Result<()> {
+    let layout = store.layout();
+    if fs::symlink_metadata(layout.record(key)).is_ok() {
+        aside::now(layout, key)?;
+    }
+    remove_all(&layout.output_dir(key))
 }
 
 /// Looks, locks, and looks again: the key may have been committed between.
@@ -114,13 +163,10 @@ fn remove_finished(store: &Store, key: &Key) -> Result<()> {
 }
 
 impl Ticket {
-    /// Clears what was left by others, under the lock: a damaged entry moves aside, outputs without a record go.
+    /// Clears what was left by others.
     fn new(store: &Store, key: &Key, held: Held) -> Result<Self> {
         let layout = store.layout();
-        if fs::symlink_metadata(layout.record(key)).is_ok() {
-            aside::now(layout, key)?;
-        }
-        remove_all(&layout.output_dir(key))?;
+        clear_results(store, key)?;
         let partial = layout.partial(key);
         let ticket = Self {
             store: store.clone(),
@@ -128,12 +174,31 @@ impl Ticket {
             out: partial.join(store.attempt()),
             state: partial.join("state"),
             partial,
-            _held: held,
+            held: Mutex::new(Some(held)),
         };
         ticket.make_folders()?;
         let logs = layout.log(key);
         fs::create_dir_all(parent(&logs)).map_err(at("create", parent(&logs)))?;
         Ok(ticket)
+    }
+
+    /// Frees the key and leaves the folders as they are, for whoever takes them over: another process, or another machine
+    /// on the same disk. This ticket commits nothing any more.
+    pub fn hand_over(&self) -> Handover {
+        drop(locked(&self.held).take());
+        let try_name = self.out.file_name().unwrap_or_default();
+        Handover {
+            key: self.key,
+            out: try_name.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// An error for a ticket that was handed over.
+    pub(crate) fn check_held(&self) -> Result<()> {
+        match &*locked(&self.held) {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Busy { key: self.key }),
+        }
     }
 
     /// An empty `out`, and `state` without half-written files. A spare folder needs no look at what it holds.

@@ -5,20 +5,13 @@
 //! waits for would wait for ever. What another run is at meanwhile comes last, one by one.
 
 use spec::Event;
-use store::Facts;
 
+use super::Run;
+use super::attend::attend;
+use super::executor::{Computed, Task};
+use super::failure::Failure;
 use super::slots::Grant;
-use super::stage::{Claimed, Claiming, Finish, Patience, claimed};
-use super::{Failure, Run, Task};
-
-/// A stage of a batch, and which try of it this is, from 1.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    pub at: usize,
-    pub attempt: u32,
-    /// Whether it reads copies of its inputs.
-    pub own_copies: bool,
-}
+use super::stage::{Claimed, Claiming, Finish, Member, Patience, claimed};
 
 /// Whom to tell what happens to a stage, and how it ended.
 pub(super) struct Tell<'a> {
@@ -49,12 +42,21 @@ pub(super) fn run(run: &Run<'_>, members: &[Member], grant: &Grant, tell: &Tell<
     }
 }
 
-/// Computes what was claimed, and keeps what came of each.
-fn compute(run: &Run<'_>, ready: Vec<Claimed>, grant: &Grant, tell: &Tell<'_>) {
+/// Has computed what was claimed, and keeps what came of each.
+fn compute(run: &Run<'_>, mut ready: Vec<Claimed>, grant: &Grant, tell: &Tell<'_>) {
+    if ready.is_empty() {
+        return;
+    }
+    if ready.len() > 1 {
+        let stages = ready.len();
+        for claimed in &mut ready {
+            claimed.note_together(stages);
+        }
+    }
     let results = execute(run, &ready, grant, tell);
     for (claimed, result) in ready.into_iter().zip(results) {
         let at = claimed.at;
-        let kept = claimed.keep(run, grant, result, &|event| (tell.event)(at, event));
+        let kept = claimed.keep(run, result, &|event| (tell.event)(at, event));
         (tell.end)(at, kept);
     }
 }
@@ -64,23 +66,17 @@ fn execute(
     ready: &[Claimed],
     grant: &Grant,
     tell: &Tell<'_>,
-) -> Vec<Result<Facts, Failure>> {
+) -> Vec<Result<Computed, Failure>> {
     let tasks: Vec<Task<'_>> = ready.iter().map(|c| c.task(run, grant)).collect();
-    match tasks.as_slice() {
-        [] => Vec::new(),
-        [task] => {
-            let at = task.stage;
-            vec![run.executor.execute(task, &|event| (tell.event)(at, event))]
+    let on_event = |n: usize, event| {
+        if let Some(task) = tasks.get(n) {
+            (tell.event)(task.stage, event);
         }
-        tasks => {
-            let on_event = |n: usize, event| {
-                if let Some(task) = tasks.get(n) {
-                    (tell.event)(task.stage, event);
-                }
-            };
-            let results = run.executor.execute_together(tasks, &on_event);
-            let shared = |facts: Facts| facts.with("computed_together", tasks.len());
-            results.into_iter().map(|r| r.map(shared)).collect()
-        }
+    };
+    let attended = attend(run.executor, &tasks, run.stop, run.patience, &on_event);
+    if attended.gave_up {
+        // What comes late is written where no later try reads.
+        run.store.separate_tries();
     }
+    attended.results
 }

@@ -24,8 +24,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use spec::{Kind, Pipeline, Resources, Stage};
 use store::Key;
 
+use super::Outcome;
+use super::failure::Failure;
 use super::slots::{Grant, Machine, Slots, Wish};
-use super::{Failure, Outcome};
 use plan::{Plan, Planned, Verdict};
 
 /// Where a stage stands.

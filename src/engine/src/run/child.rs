@@ -6,37 +6,16 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
+use rustix::process::{PidfdFlags, Signal, pidfd_open};
 
 use spec::kinds::Segmenter;
 use spec::{Event, Kind};
 
-use super::supervisor::{Tag, resident};
-use super::{Failure, OnEvent, Stop, Supervisor};
-
-/// What a stage may use.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
-    /// Wall-clock time.
-    pub timeout: Option<Duration>,
-    /// Bytes of resident memory, of the child and of all that it has started.
-    pub memory: Option<u64>,
-}
-
-impl Limits {
-    /// The limits that a stage asks for.
-    pub fn of(resources: &spec::Resources) -> Self {
-        Self {
-            // The file was checked; a number that it does not fit is as good as none.
-            timeout: resources
-                .timeout
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            memory: resources
-                .memory
-                .map(|gib| (gib * f64::from(1 << 30)) as u64),
-        }
-    }
-}
+use super::executor::{Limits, OnEvent};
+use super::failure::Failure;
+use super::stop::Stop;
+use super::supervisor::{Supervisor, Tag, resident};
+use super::target::Target;
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -98,31 +77,6 @@ pub(super) fn less_memory(kind: &Kind) -> Option<&'static str> {
 
 fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
-}
-
-/// Whom signals and limits concern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// One process.
-    Process(Pid),
-    /// All processes of the group that this one leads.
-    Group(Pid),
-}
-
-impl Target {
-    pub(super) const fn pid(self) -> Pid {
-        match self {
-            Self::Process(pid) | Self::Group(pid) => pid,
-        }
-    }
-
-    /// It may have ended meanwhile, which is what was wanted.
-    pub(super) fn tell(self, signal: Signal) {
-        let _ = match self {
-            Self::Process(pid) => kill_process(pid, signal),
-            Self::Group(pid) => kill_process_group(pid, signal),
-        };
-    }
 }
 
 /// A child, and the tag of all that it starts.

@@ -19,11 +19,15 @@ use rustix::process::Pid;
 use spec::{Kind, Pipeline, kinds};
 use store::{Facts, Store};
 
-use super::child::{self, Target, Watched};
+use super::child::{self, Watched};
+use super::executor::{InPlace, OnEvent, Task};
+use super::failure::Failure;
 use super::links::{LinkFolder, LinkShelf, Links};
 use super::mask::Outlet;
 use super::process::{io_failure, open_log};
-use super::{Executor, Failure, OnEvent, Stop, Supervisor, Task};
+use super::stop::Stop;
+use super::supervisor::Supervisor;
+use super::target::Target;
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];
@@ -47,7 +51,7 @@ pub struct CommandExecutor<'a> {
     pub supervisor: &'a Supervisor,
 }
 
-impl Executor for CommandExecutor<'_> {
+impl InPlace for CommandExecutor<'_> {
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let Kind::Command(command) = &task.job.stage else {
             return Err(Failure::new("not a command", ""));

@@ -3,7 +3,8 @@
 
 use spec::Pipeline;
 
-use super::{Failure, Outcome};
+use super::Outcome;
+use super::failure::Failure;
 
 /// Something that happened. Stages are indices into [`Pipeline::stages`].
 #[derive(Debug)]

@@ -18,13 +18,15 @@ use std::time::{Duration, Instant};
 
 use store::{Digest, Key, Presence, Seal, Store, StoreError, Ticket};
 
-use super::{Again, Failure, Run};
+use super::Run;
+use super::failure::{Again, Failure};
 
 /// How long a result may take to be published before it can be moved aside.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The inputs of a stage that is about to run.
-pub(super) struct Inputs {
+pub struct Inputs {
+    store: Store,
     all: Vec<Input>,
     /// Whether the stage reads copies of its own.
     own_copies: bool,
@@ -40,7 +42,7 @@ struct Input {
 
 impl Inputs {
     /// Seals the inputs of stage `at`, or copies of them.
-    pub fn seal(
+    pub(super) fn seal(
         run: &Run<'_>,
         at: usize,
         ticket: &Ticket,
@@ -73,32 +75,43 @@ impl Inputs {
             all.push(input);
         }
         if broken.is_empty() {
-            Ok(Self { all, own_copies })
+            let store = run.store.clone();
+            Ok(Self {
+                store,
+                all,
+                own_copies,
+            })
         } else {
             Err(not_whole(run, &broken))
         }
     }
 
     /// Where the stage reads each role.
-    pub fn folders(&self) -> BTreeMap<String, PathBuf> {
+    pub(super) fn folders(&self) -> BTreeMap<String, PathBuf> {
         let folder = |input: &Input| (input.role.clone(), input.folder.clone());
         self.all.iter().map(folder).collect()
     }
 
     /// What the stage consumes, by role.
-    pub fn consumed(&self) -> BTreeMap<String, Digest> {
+    pub(super) fn consumed(&self) -> BTreeMap<String, Digest> {
         let content = |input: &Input| (input.role.clone(), input.seal.content());
         self.all.iter().map(content).collect()
     }
 
     /// A digest that stays while these very files are the inputs.
-    pub fn fingerprint(&self) -> Digest {
+    pub(super) fn fingerprint(&self) -> Digest {
         let line = |input: &Input| format!("{}\t{}\n", input.role, input.seal.fingerprint());
         Digest::of(self.all.iter().map(line).collect::<String>().as_bytes())
     }
 
+    /// Whether every input is as it was sealed. Changes nothing.
+    pub fn are_whole(&self) -> bool {
+        let is_whole = |input: &Input| self.store.changes(&input.seal).is_empty();
+        self.all.iter().all(is_whole)
+    }
+
     /// Whether every input is as it was sealed. If not, the failure of a stage that read something else than its key says.
-    pub fn unchanged(&self, run: &Run<'_>) -> Result<(), Failure> {
+    pub(super) fn unchanged(&self, run: &Run<'_>) -> Result<(), Failure> {
         let changes = |input: &Input| run.store.changes(&input.seal);
         let changed = self.all.iter().map(|input| (input, changes(input)));
         let changed: Vec<_> = changed.filter(|(_, files)| !files.is_empty()).collect();

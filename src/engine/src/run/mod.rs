@@ -2,20 +2,23 @@
 //! Unaware of terminals, of YAML and of how a stage computes.
 //!
 //! ```text
-//!            Plan                                     Executor (a process a stage, or in process for tables)
+//!            Plan                                     Executor (submit, poll, cancel)
 //!             |                                           ^ jobs, tickets      | events, outcomes
 //!             v                                           |                    v
-//!   board: waiting ─> ready ─> running ─> done     a thread a start: claim ─> execute ─> commit, each stage by itself
+//!   board: waiting ─> ready ─> running ─> done     a thread a start: claim ─> attend ─> commit, each stage by itself
 //!                         \─> failed ─> skipped           |                    |
 //!             ^                                           |                    v
 //!             └────────────── message: finished ──────────┴──────────> display (terminal, lines, JSON)
 //! ```
 
+mod attend;
 mod batch;
 mod board;
 mod child;
 mod command;
 mod event;
+mod executor;
+mod failure;
 mod inputs;
 mod links;
 mod mask;
@@ -25,29 +28,37 @@ mod slots;
 mod stage;
 mod stop;
 mod supervisor;
+mod target;
 mod trajectory;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use spec::Pipeline;
 use store::Store;
 
 use plan::{Plan, Planned, Verdict};
 
+pub use attend::PATIENCE;
 pub use board::{Board, Start, State, Then, most_threads};
-pub use child::{Limits, Target};
 pub use command::{CommandExecutor, find_program};
 pub use event::{Display, RunEvent};
+pub use executor::{
+    Answer, Computed, Execution, Executor, InPlace, Limits, OnEvent, OnEventOf, Order, Task,
+    Urgency, Watching,
+};
+pub use failure::{Again, Failure};
+pub use inputs::Inputs;
 pub use links::LinkShelf;
 pub use mask::Masker;
 pub use process::ProcessExecutor;
 pub use said::{last_words, next_line};
 pub use slots::{Grant, Machine, Slots, Wish};
-pub use stage::{Again, Clock, Executor, Failure, OnEvent, OnEventOf, Task, Watching};
+pub use stage::Clock;
 pub use stop::Stop;
 pub use supervisor::{Supervisor, WORD as SUPERVISE_WORD, supervise};
+pub use target::Target;
 
 /// Everything a run needs.
 pub struct Run<'a> {
@@ -61,6 +72,8 @@ pub struct Run<'a> {
     pub committer: &'a store::Committer,
     /// Who computes.
     pub executor: &'a dyn Executor,
+    /// How long it may stay silent once it was asked for an end, or a stage's time has passed.
+    pub patience: Duration,
     /// Cores to share among running stages.
     pub cores: usize,
     /// Indices of the CUDA devices to share, as the worker counts them.
@@ -212,7 +225,7 @@ impl Run<'_> {
         board: &Board,
         attempts: &mut BTreeMap<usize, u32>,
         display: &mut dyn Display,
-    ) -> Vec<batch::Member> {
+    ) -> Vec<stage::Member> {
         let mut members = Vec::new();
         for &at in stages {
             let attempt = attempts.entry(at).or_insert(0);
@@ -220,7 +233,7 @@ impl Run<'_> {
             if *attempt == 1 {
                 self.show(display, &RunEvent::Started { stage: at });
             }
-            members.push(batch::Member {
+            members.push(stage::Member {
                 at,
                 attempt: *attempt,
                 own_copies: board.has_own_copies(at),
@@ -229,7 +242,7 @@ impl Run<'_> {
         members
     }
 
-    fn work(&self, work: &(Vec<batch::Member>, Grant, mpsc::Sender<Message>)) {
+    fn work(&self, work: &(Vec<stage::Member>, Grant, mpsc::Sender<Message>)) {
         let (members, grant, sender) = work;
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let begin = Instant::now();

@@ -11,10 +11,13 @@ use rustix::process::Pid;
 use spec::{Device, Event, Job, Kind};
 use store::Facts;
 
-use super::child::{self, Passed, Target, Watched};
+use super::child::{self, Passed, Watched};
+use super::executor::{InPlace, OnEvent, OnEventOf, Task};
+use super::failure::Failure;
 use super::said::read_events;
-use super::supervisor::Tag;
-use super::{Executor, Failure, OnEvent, OnEventOf, Stop, Supervisor, Task};
+use super::stop::Stop;
+use super::supervisor::{Supervisor, Tag};
+use super::target::Target;
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
@@ -26,7 +29,7 @@ pub struct ProcessExecutor<'a> {
     pub supervisor: &'a Supervisor,
 }
 
-impl Executor for ProcessExecutor<'_> {
+impl InPlace for ProcessExecutor<'_> {
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let results = self.execute_together(std::slice::from_ref(task), &|_, e| on_event(e));
         results

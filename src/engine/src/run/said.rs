@@ -13,7 +13,7 @@ use std::path::Path;
 
 use spec::{Event, Said};
 
-use super::OnEventOf;
+use super::executor::OnEventOf;
 
 /// The most bytes of a line that are looked at; of a longer one the rest is counted.
 const LONGEST: u64 = 1 << 20;

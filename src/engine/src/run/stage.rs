@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use spec::{Device, Edge, Event, FailureReport, JOB_FORMAT, Job, Kind};
+use spec::{Device, Edge, Event, JOB_FORMAT, Job, Kind};
 use store::{Checkpoints, Claim, Digest, Facts, Holder, Key, Made, Record, StoreError, Ticket};
 
-use super::batch::Member;
-use super::child::Limits;
+use super::executor::{Computed, Limits, OnEvent, Order, Task, Watching};
+use super::failure::Failure;
 use super::inputs::Inputs;
 use super::slots::Grant;
 use super::{Run, trajectory};
@@ -17,101 +17,13 @@ use plan::Planned;
 /// The time as it is recorded: RFC 3339.
 pub type Clock = dyn Fn() -> String + Sync;
 
-/// A stage that is to be computed.
-pub struct Task<'a> {
-    /// What to do and where.
-    pub job: &'a Job,
-    /// Index into the pipeline's stages.
-    pub stage: usize,
-    /// Lock and folders.
-    pub ticket: &'a Ticket,
-    /// Where everything goes that the stage prints.
-    pub log: std::path::PathBuf,
-    /// Which try this is, from 1.
+/// A stage of a batch, and which try of it this is, from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub at: usize,
     pub attempt: u32,
-    /// What it may use.
-    pub limits: Limits,
-    /// `CUDA_VISIBLE_DEVICES` for its process, where the run gives out GPUs.
-    pub visible: Option<String>,
-}
-
-/// Whom a stage tells what happens.
-pub type OnEvent<'a> = dyn Fn(Event) + Sync + 'a;
-
-/// Whom stages that are computed together tell what happens; the number says which of the tasks it is about.
-pub type OnEventOf<'a> = dyn Fn(usize, Event) + Sync + 'a;
-
-/// Computes stages. What it leaves in the ticket's `out` folder becomes the result.
-pub trait Executor: Sync {
-    /// Computes one stage and returns facts for its record.
-    fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure>;
-
-    /// Computes stages that share an expensive start (`Planned::start`), a result for each. One after the other, unless an
-    /// executor knows better.
-    fn execute_together(
-        &self,
-        tasks: &[Task<'_>],
-        on_event: &OnEventOf<'_>,
-    ) -> Vec<Result<Facts, Failure>> {
-        let one = |(n, task)| self.execute(task, &|event| on_event(n, event));
-        tasks.iter().enumerate().map(one).collect()
-    }
-}
-
-/// What a stage reads outside, from its beginning on.
-pub trait Watching: Send + Sync {
-    /// A digest that stays while these very files lie there; `None` where there are none.
-    fn fingerprint(&self) -> Option<Digest>;
-
-    /// Whether nobody has touched them since. If not, what it was, in words.
-    fn unchanged(&self) -> Result<(), String>;
-}
-
-/// Why a stage failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Failure {
-    /// What happened and what to do.
-    pub report: FailureReport,
-    /// Where its full output lies.
-    pub log: Option<std::path::PathBuf>,
-    /// What to do before the stage is tried once more, where the fault may not be its own.
-    pub again: Option<Again>,
-}
-
-/// How a stage is tried again whose inputs were not what they should be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Again {
-    /// Input stages whose results are made again first.
-    pub inputs: Vec<usize>,
-    /// Whether the stage then reads copies of its own.
+    /// Whether it reads copies of its inputs.
     pub own_copies: bool,
-}
-
-impl Failure {
-    /// A failure with a hint.
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let report = FailureReport {
-            message: message.into(),
-            hint: hint.into(),
-            ..FailureReport::default()
-        };
-        Self {
-            report,
-            ..Self::default()
-        }
-    }
-
-    fn interrupted() -> Self {
-        let mut failure = Self::new("interrupted", "");
-        failure.report.interrupted = true;
-        failure
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::new(error.to_string(), error.hint())
-    }
 }
 
 /// How a stage ended that did not fail.
@@ -124,7 +36,7 @@ pub(super) struct Finish {
 pub(super) struct Claimed {
     pub at: usize,
     attempt: u32,
-    manifest: String,
+    order: Order,
     ticket: Ticket,
     inputs: Inputs,
     outside: Box<dyn Watching>,
@@ -198,7 +110,12 @@ pub(super) fn claimed(
     Ok(Claiming::Ready(Box::new(Claimed {
         at,
         attempt,
-        manifest: planned.manifest.clone(),
+        order: Order {
+            kind: kind.name(),
+            manifest: planned.manifest.clone(),
+            required: kind.outputs(),
+            facts: allotted(run, grant).with_consumed(&inputs.consumed()),
+        },
         ticket,
         inputs,
         outside,
@@ -209,12 +126,20 @@ pub(super) fn claimed(
 }
 
 impl Claimed {
+    /// Notes in the record that the stage was computed with others.
+    pub fn note_together(&mut self, stages: usize) {
+        self.order.facts.set("computed_together", stages);
+    }
+
     /// What the executor gets.
     pub fn task(&self, run: &Run<'_>, grant: &Grant) -> Task<'_> {
         Task {
             job: &self.job,
             stage: self.at,
             ticket: &self.ticket,
+            order: &self.order,
+            inputs: &self.inputs,
+            outside: &*self.outside,
             log: run.store.log_path(self.ticket.key()),
             attempt: self.attempt,
             limits: Limits::of(&run.pipeline.stages[self.at].resources),
@@ -222,47 +147,62 @@ impl Claimed {
         }
     }
 
-    /// Commits what the executor has left, if the stage read what its key says. A stage that failed may have changed its
-    /// inputs too, or failed because somebody did.
+    /// Keeps what was computed, if the stage read what its key says. A stage that failed may have changed its inputs too, or
+    /// failed because somebody did.
     pub fn keep(
         self,
         run: &Run<'_>,
-        grant: &Grant,
-        result: Result<Facts, Failure>,
+        result: Result<Computed, Failure>,
         on_event: &OnEvent<'_>,
     ) -> Result<Finish, Failure> {
-        if let Err(changed) = self.unchanged(run) {
-            // Checkpoints were made from the same bytes as the result. Where they cannot be removed, the fingerprint of
-            // the inputs keeps the next try from them.
-            let _ = self.ticket.clear_state();
-            return Err(match result {
-                Err(failure) if failure.report.interrupted => failure,
-                Err(failure) if changed.again.is_none() => failure,
-                result => Failure {
-                    log: result.err().and_then(|failure| failure.log),
-                    ..changed
-                },
-            });
-        }
-        let facts = result?;
         let seconds = self.begin.elapsed().as_secs_f64();
-        if let Some(key) = self.trajectory {
-            trajectory::keep(run.store, &key, &self.ticket, &facts, on_event);
+        if result == Ok(Computed::Committed) {
+            // Whoever committed it has looked at what it read; the folders of this try are gone.
+            committed(run, self.ticket.key())?;
+        } else if let Err(changed) = self.unchanged(run) {
+            return Err(self.refuse(changed, result));
+        } else if let Computed::Here(facts) = result? {
+            self.commit(run, facts, seconds, on_event)?;
         }
-        let facts = all_facts(run, facts, seconds, grant);
-        let facts = facts.with_consumed(&self.inputs.consumed());
-        let kind = &run.pipeline.stages[self.at].kind;
-        run.committer.commit(
-            self.ticket,
-            kind.name(),
-            &self.manifest,
-            kind.outputs(),
-            facts,
-        )?;
         Ok(Finish {
             seconds,
             by_other: false,
         })
+    }
+
+    /// The failure of a stage that read something else than its key says. Nothing of it stays.
+    fn refuse(&self, changed: Failure, result: Result<Computed, Failure>) -> Failure {
+        // Checkpoints were made from the same bytes as the result. Where they cannot be removed, the fingerprint of the
+        // inputs keeps the next try from them.
+        let _ = self.ticket.clear_state();
+        match result {
+            Err(failure) if failure.report.interrupted => failure,
+            Err(failure) if changed.again.is_none() => failure,
+            result => Failure {
+                log: result.err().and_then(|failure| failure.log),
+                ..changed
+            },
+        }
+    }
+
+    fn commit(
+        self,
+        run: &Run<'_>,
+        facts: Facts,
+        seconds: f64,
+        on_event: &OnEvent<'_>,
+    ) -> Result<(), Failure> {
+        if let Some(key) = self.trajectory {
+            trajectory::keep(run.store, &key, &self.ticket, &facts, on_event);
+        }
+        let order = self.order;
+        let facts = all_facts(run, facts, order.facts, seconds);
+        let (ticket, manifest) = (self.ticket, &order.manifest);
+        let commit = run
+            .committer
+            .commit(ticket, order.kind, manifest, order.required, facts);
+        commit?;
+        Ok(())
     }
 
     /// Whether everything that the stage read is as it was when the stage began.
@@ -458,15 +398,32 @@ fn job(run: &Run<'_>, at: usize, grant: &Grant, ticket: &Ticket) -> Job {
     }
 }
 
-/// What the key does not determine, beside what the executor found out.
-fn all_facts(run: &Run<'_>, executor: Facts, seconds: f64, grant: &Grant) -> Facts {
+/// A result that somebody else has committed is there, or it is none.
+fn committed(run: &Run<'_>, key: &Key) -> Result<(), Failure> {
+    let record = run.store.record(key)?;
+    record.map(drop).ok_or_else(|| {
+        Failure::new(
+            "whoever computed it said that its result is committed, and it is not",
+            "run again; look at the logs of whoever computed it",
+        )
+    })
+}
+
+/// What the key does not determine: this machine, what the executor found out, what was allotted, and the time.
+fn all_facts(run: &Run<'_>, executor: Facts, order: Facts, seconds: f64) -> Facts {
     let mut facts = run.machine.clone();
     facts.0.extend(executor.0);
+    facts.0.extend(order.0);
     facts
         .with("seconds", seconds)
+        .with("finished", (run.clock)())
+}
+
+/// What the stage may use, as it is recorded.
+fn allotted(run: &Run<'_>, grant: &Grant) -> Facts {
+    Facts::new()
         .with("threads", grant.threads)
         .with("device", device_name(run, grant))
-        .with("finished", (run.clock)())
 }
 
 fn device_name(run: &Run<'_>, grant: &Grant) -> String {

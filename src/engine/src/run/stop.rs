@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustix::process::Signal;
 
-use super::child::Target;
+use super::target::Target;
 
 /// 0: run; 1: stop at the next checkpoint; 2: at once.
 #[derive(Debug, Default)]

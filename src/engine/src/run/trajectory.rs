@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use spec::{Event, Job, Kind};
 use store::{Facts, Key, Store, Ticket};
 
-use super::OnEvent;
+use super::executor::OnEvent;
 
 /// The folder of the longest state that is a beginning of this training.
 ///

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::time::Duration;
 
-use store::{Claim, Facts, Store, StoreError};
+use store::{Claim, Facts, Handover, Store, StoreError};
 
 use crate::room::{Room, fill, key, ready};
 
@@ -185,4 +185,50 @@ fn separate_tries_never_share_a_folder() {
     second.commit("test", "m", &["a"], Facts::new()).unwrap();
     let kept = room.store.output_dir(&key("m")).join("a");
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "a");
+}
+
+#[test]
+fn a_ticket_that_is_handed_over_is_committed_by_who_takes_it_over() {
+    let room = Room::new();
+    let key = key("handed");
+    let ticket = ready(&room.store, &key);
+    let text = serde_json::to_string(&ticket.hand_over()).unwrap();
+    let handover = serde_json::from_str(&text).unwrap();
+    std::fs::write(ticket.out().join("begun"), "by the first").unwrap();
+    let other = room.reopened();
+    let Ok(Claim::Ready(taken)) = other.take_over(&handover) else {
+        panic!("the key is free");
+    };
+    assert!(
+        taken.out().join("begun").exists(),
+        "it goes on where it was"
+    );
+    assert!(matches!(room.store.ticket(&key), Ok(Claim::Busy)));
+    assert!(matches!(room.store.take_over(&handover), Ok(Claim::Busy)));
+    let late = ticket.commit("kind", "handed", &[], Facts::new());
+    assert!(matches!(late, Err(StoreError::Busy { .. })), "{late:?}");
+    taken
+        .commit("kind", "handed", &["begun"], Facts::new())
+        .unwrap();
+    assert!(matches!(room.reopened().ticket(&key), Ok(Claim::Done(_))));
+    assert!(matches!(other.take_over(&handover), Ok(Claim::Done(_))));
+}
+
+#[test]
+fn nothing_is_taken_over_that_another_try_has_cleared_or_that_is_no_try() {
+    let room = Room::new();
+    let key = key("handed");
+    let ticket = ready(&room.store, &key);
+    room.store.separate_tries();
+    let mut handover = ticket.hand_over();
+    drop(ready(&room.store, &key));
+    let absent = |handover: &Handover| {
+        let taken = room.store.take_over(handover);
+        matches!(taken, Err(StoreError::Absent { .. }))
+    };
+    assert!(absent(&handover), "another try has begun meanwhile");
+    for name in ["state", "out/../state", "out/..", "", "/tmp"] {
+        name.clone_into(&mut handover.out);
+        assert!(absent(&handover), "{name}");
+    }
 }
