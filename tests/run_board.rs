@@ -204,7 +204,7 @@ struct Noting {
     touches: (&'static str, u32),
     /// What is behind each result.
     result: &'static str,
-    /// How long a stage waits for a second one, until two have met.
+    /// Origin long a stage waits for a second one, until two have met.
     patience: Duration,
     state: Mutex<Notes>,
     changed: Condvar,
@@ -310,7 +310,7 @@ impl Display for Words {
             RunEvent::Stage { stage, .. } => ("says", stage),
             RunEvent::Finished {
                 stage,
-                by_other: true,
+                origin: engine::run::Origin::ByOtherRun,
                 ..
             } => ("other", stage),
             RunEvent::Finished { stage, .. } => ("done", stage),
@@ -405,7 +405,7 @@ impl Room {
             jobs: self.jobs,
             keep_going: self.keep_going,
             keep_consumers: false,
-            from_shorter: true,
+            reuses: true,
             machine: Facts::new(),
             device: if self.gpus.is_empty() {
                 Device::Cpu

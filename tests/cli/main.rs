@@ -16,6 +16,8 @@ mod bad_images;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod by_content;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod check;

@@ -80,8 +80,8 @@ pub struct How<'a> {
     pub jobs: Option<usize>,
     /// Whether to go on with what does not depend on a failed stage.
     pub keep_going: bool,
-    /// Whether a training may start from where a shorter one with the same settings ended.
-    pub from_shorter: bool,
+    /// Whether results of the same bytes and states of shorter trainings may be taken over.
+    pub reuses: bool,
     /// The run's name in the history, for the records of what it makes; none where it is not in there.
     pub run: Option<&'a str>,
 }
@@ -133,7 +133,7 @@ pub fn execute(
         jobs: how.jobs.unwrap_or(cores),
         keep_going: how.keep_going,
         keep_consumers: session.keep_consumers,
-        from_shorter: how.from_shorter,
+        reuses: how.reuses,
         machine: made_by(session, how.run),
         device: session.device,
         clock: &now,

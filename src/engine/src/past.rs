@@ -25,6 +25,12 @@ impl<'a> CachedPast<'a> {
             last: OnceCell::new(),
         }
     }
+
+    /// The key that a stage of this name had when it last was fresh.
+    fn last_key(&self, stage: &str) -> Option<&Key> {
+        let read = || self.store.last_keys(&self.pipeline);
+        self.last.get_or_init(read).get(stage)
+    }
 }
 
 impl Past for CachedPast<'_> {
@@ -46,18 +52,25 @@ impl Past for CachedPast<'_> {
     }
 
     fn last_manifest(&self, stage: &str) -> Option<String> {
-        let read = || self.store.last_keys(&self.pipeline);
-        let key = self.last.get_or_init(read).get(stage)?;
-        self.store
-            .record(key)
-            .ok()
-            .flatten()
-            .map(|record| record.manifest)
+        let record = self.store.record(self.last_key(stage)?).ok()??;
+        Some(record.manifest)
+    }
+
+    fn last_can_be_taken_over(&self, stage: &str) -> bool {
+        self.last_key(stage).is_some_and(|key| {
+            let made = self.store.made(key);
+            made.is_some_and(|made| made.content_key.is_some())
+                && matches!(self.store.presence(key), Presence::Fresh(_))
+        })
     }
 }
 
 fn made(made: store::Made) -> Made {
-    let store::Made { content, consumed } = made;
+    let store::Made {
+        content,
+        consumed,
+        content_key: _,
+    } = made;
     Made { content, consumed }
 }
 

@@ -10,7 +10,7 @@ use spec::{Device, Pipeline};
 use store::Facts;
 
 use crate::history::{End, Git, Header, Journal, Seconds, StageEnd, StageLine, new_id};
-use crate::run::{Display, Outcome, RunEvent};
+use crate::run::{Display, Origin, Outcome, RunEvent};
 use crate::session::Session;
 
 /// A display whose events are noted too.
@@ -147,12 +147,12 @@ impl Display for Recording {
             RunEvent::Finished {
                 stage,
                 seconds,
-                by_other,
+                origin,
             } => {
-                let end = if *by_other {
-                    StageEnd::ByOther
-                } else {
-                    StageEnd::Done
+                let end = match origin {
+                    Origin::Ran => StageEnd::Done,
+                    Origin::ByOtherRun => StageEnd::ByOther,
+                    Origin::SameInputs(_) => StageEnd::SameInputs,
                 };
                 self.note(line(*stage, end, *seconds, ""));
             }

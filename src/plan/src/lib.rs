@@ -64,6 +64,11 @@ pub trait Past {
     }
     /// The manifest that a stage of this name had when it last was fresh, if it is still on record.
     fn last_manifest(&self, stage: &str) -> Option<String>;
+    /// Whether the result that it had then is whole, and says from what bytes it was made.
+    fn last_can_be_taken_over(&self, stage: &str) -> bool {
+        let _ = stage;
+        false
+    }
 }
 
 /// What is stored under a key.
@@ -105,6 +110,8 @@ pub struct Planned {
     pub unsure: Vec<usize>,
     /// Inputs that differ from what the result was made from, which `--keep-consumers` keeps.
     pub kept: Vec<usize>,
+    /// Whether its last result is taken over if its inputs come out with the bytes that they had then.
+    pub may_be_spared: bool,
 }
 
 impl Planned {
@@ -163,6 +170,7 @@ impl Plan {
             let judged = verdict::judge(pipeline, at, stored, &differing, &planned, world);
             let unsure = consistency::unsure(pipeline, at, &judged, &made, &planned, world);
             if let Some(stage) = planned.0.get_mut(at).and_then(Option::as_mut) {
+                stage.may_be_spared = verdict::may_be_spared(pipeline, at, &judged, world);
                 stage.verdict = judged;
                 stage.unsure = unsure;
                 if world.keep_consumers && stage.verdict == Verdict::Fresh {
@@ -209,6 +217,7 @@ fn with_key(pipeline: &Pipeline, at: usize, planned: &Known, world: &World<'_>) 
             verdict: Verdict::Blocked(missing),
             unsure: Vec::new(),
             kept: Vec::new(),
+            may_be_spared: false,
         };
     }
     let keys = input_keys(stage, planned);
@@ -221,6 +230,7 @@ fn with_key(pipeline: &Pipeline, at: usize, planned: &Known, world: &World<'_>) 
         verdict: Verdict::Fresh,
         unsure: Vec::new(),
         kept: Vec::new(),
+        may_be_spared: false,
     }
 }
 

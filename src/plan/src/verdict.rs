@@ -220,6 +220,28 @@ fn forced_input(pipeline: &Pipeline, stage: &Stage, planned: &Known) -> Option<R
     })
 }
 
+/// Whether nothing but keys of inputs is another than when the stage last had a result, so that it need not run if they
+/// come out with the same bytes.
+pub(super) fn may_be_spared(
+    pipeline: &Pipeline,
+    at: usize,
+    verdict: &Verdict,
+    world: &World<'_>,
+) -> bool {
+    let stage = &pipeline.stages[at];
+    let Verdict::Stale(reasons) = verdict else {
+        return false;
+    };
+    let of_input = |reason: &Reason| match reason {
+        Reason::InputStale { .. } => true,
+        Reason::Changed(change) => change.path.starts_with("input."),
+        _ => false,
+    };
+    !stage.kind.is_report()
+        && reasons.iter().all(of_input)
+        && world.past.last_can_be_taken_over(&stage.name)
+}
+
 fn absent(pipeline: &Pipeline, at: usize, planned: &Known, past: &dyn Past) -> Vec<Reason> {
     let stage = &pipeline.stages[at];
     let manifest = planned.get(at).map_or("", |p| p.manifest.as_str());

@@ -6,6 +6,7 @@
 //!   count x (key, offset)                     40 bytes each, in order of the keys
 //!   count x (stat of the record, outputs)     40 + 8 bytes, then a path's length, path, size and digest for each output;
 //!            (content, consumed)              32 + 8 bytes (all ones: not recorded), then a role's length, role and digest
+//!            (content key)                    32 bytes (all zeros: not recorded)
 //!   digest of all that                        32 bytes
 //! ```
 //!
@@ -23,7 +24,7 @@ use crate::stat::Stat;
 use crate::{Digest, Key, Made, Output, Result};
 
 /// The first bytes of the file; other bytes are another version.
-const MAGIC: &[u8; 16] = b"pipeline index2\n";
+const MAGIC: &[u8; 16] = b"pipeline index3\n";
 
 /// The largest index that is read: ten million records take half of it.
 const MAX_BYTES: u64 = 8 << 30;
@@ -116,6 +117,13 @@ impl Index {
                 .map(|e| (Found::Stored(e), is_of(e, stat)))?,
         };
         has_stat.then_some(found)
+    }
+
+    /// What is known of a record whatever its file is by now; who uses it reads the record itself.
+    pub(crate) fn get_any(&self, key: &Key) -> Option<Found<'_>> {
+        let learnt = self.learnt().entries.get(key).cloned();
+        let stored = || self.stored(key).map(Found::Stored);
+        learnt.map(Found::Learnt).or_else(stored)
     }
 
     fn learnt(&self) -> RwLockReadGuard<'_, Learnt> {
@@ -224,11 +232,20 @@ impl<'a> Known<'a> {
 /// The count of roles of a record that does not say what it consumed.
 const NOT_SAID: u64 = u64::MAX;
 
+/// The content key of a record that has none; no text is known that has this digest.
+const NO_KEY: [u8; 32] = [0; 32];
+
 fn push_made(entry: &mut Vec<u8>, made: &Made) {
     entry.extend_from_slice(made.content.as_bytes());
-    let Some(consumed) = &made.consumed else {
-        return push(entry, NOT_SAID);
-    };
+    match &made.consumed {
+        None => push(entry, NOT_SAID),
+        Some(consumed) => push_consumed(entry, consumed),
+    }
+    let content_key = made.content_key.unwrap_or(NO_KEY.into());
+    entry.extend_from_slice(content_key.as_bytes());
+}
+
+fn push_consumed(entry: &mut Vec<u8>, consumed: &BTreeMap<String, Digest>) {
     push(entry, consumed.len() as u64);
     for (role, digest) in consumed {
         push(entry, role.len() as u64);
@@ -239,10 +256,23 @@ fn push_made(entry: &mut Vec<u8>, made: &Made) {
 
 fn take_made(bytes: &[u8]) -> Option<(Made, &[u8])> {
     let (content, rest) = take_digest(bytes)?;
-    let (count, mut rest) = take_number(rest)?;
+    let (consumed, rest) = take_consumed(rest)?;
+    let (content_key, rest) = take_digest(rest)?;
+    let made = Made {
+        content,
+        consumed,
+        content_key: (*content_key.as_bytes() != NO_KEY).then_some(content_key),
+    };
+    Some((made, rest))
+}
+
+/// Digests by role, where they are recorded.
+type Consumed = Option<BTreeMap<String, Digest>>;
+
+fn take_consumed(bytes: &[u8]) -> Option<(Consumed, &[u8])> {
+    let (count, mut rest) = take_number(bytes)?;
     if count == NOT_SAID {
-        let consumed = None;
-        return Some((Made { content, consumed }, rest));
+        return Some((None, rest));
     }
     let mut consumed = BTreeMap::new();
     for _ in 0..count {
@@ -251,8 +281,7 @@ fn take_made(bytes: &[u8]) -> Option<(Made, &[u8])> {
         consumed.insert(role.to_owned(), digest);
         rest = after;
     }
-    let consumed = Some(consumed);
-    Some((Made { content, consumed }, rest))
+    Some((Some(consumed), rest))
 }
 
 /// Whether an entry begins with this stat.
@@ -368,6 +397,7 @@ mod tests {
         Made {
             content: Digest::of(b"content"),
             consumed: consumed.map(|roles| roles.iter().map(digest).collect()),
+            content_key: consumed.map(|roles| Digest::of(roles.concat().as_bytes())),
         }
     }
 

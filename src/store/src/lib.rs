@@ -36,6 +36,7 @@ mod ahead;
 mod archive;
 mod aside;
 mod atomic;
+mod by_content;
 mod claims;
 mod commit;
 mod committer;

@@ -15,6 +15,12 @@ use crate::{Digest, Facts, Key, Record, Store};
 /// The fact of a record that says what its stage consumed: a digest for each role of an input.
 const CONSUMED: &str = "consumed";
 
+/// The fact of a record that holds its content key.
+const CONTENT_KEY: &str = "content_key";
+
+/// The fact of a record that was taken over: the key of the record whose stage ran.
+const COPIED_FROM: &str = "same_inputs_as";
+
 /// What lies under a key, and from what it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
@@ -22,6 +28,8 @@ pub struct Made {
     pub content: Digest,
     /// That of each input, by role, when the result was made. `None` in records of earlier programs.
     pub consumed: Option<BTreeMap<String, Digest>>,
+    /// The digest of the manifest with inputs by content instead of by key. `None` in records of earlier programs.
+    pub content_key: Option<Digest>,
 }
 
 impl Made {
@@ -29,6 +37,7 @@ impl Made {
         Self {
             content: record.content(),
             consumed: record.facts.consumed(),
+            content_key: record.facts.content_key(),
         }
     }
 }
@@ -53,6 +62,31 @@ impl Facts {
             .iter()
             .map(digest)
             .collect()
+    }
+
+    /// Says what identifies the work with its inputs by content: see [`Made::content_key`].
+    #[must_use]
+    pub fn with_content_key(self, content_key: &Digest) -> Self {
+        self.with(CONTENT_KEY, content_key.to_string())
+    }
+
+    /// The digest that [`Facts::with_content_key`] put there.
+    pub fn content_key(&self) -> Option<Digest> {
+        self.get(CONTENT_KEY)?.as_str()?.parse().ok()
+    }
+
+    /// Says that the result is a copy of that of `from`, or of what that one was copied from.
+    #[must_use]
+    pub fn copied_from(mut self, from: &Key) -> Self {
+        if self.source().is_none() {
+            self.set(COPIED_FROM, from.to_string());
+        }
+        self
+    }
+
+    /// The key whose stage ran, where the result was taken over from another record.
+    pub fn source(&self) -> Option<Key> {
+        self.get(COPIED_FROM)?.as_str()?.parse().ok()
     }
 }
 
@@ -115,6 +149,13 @@ mod tests {
         assert_eq!(Facts::new().with(CONSUMED, 3).consumed(), None);
         let odd = serde_json::json!({"images": "no digest"});
         assert_eq!(Facts::new().with(CONSUMED, odd).consumed(), None);
+    }
+
+    #[test]
+    fn a_copy_of_a_copy_names_the_one_that_ran() {
+        let (one, two) = (Key::of_manifest("1"), Key::of_manifest("2"));
+        let facts = Facts::new().copied_from(&one).copied_from(&two);
+        assert_eq!(facts.source(), Some(one));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use crate::ahead::Early;
+use crate::by_content::ByContent;
 use crate::claims::{self, Claims, Holder};
 use crate::error::at;
 use crate::flush::Disk;
@@ -48,6 +49,8 @@ struct Inner {
     noted: Option<Noted>,
     /// Keys whose records were too young for the index when they were seen.
     young_records: Mutex<BTreeSet<Key>>,
+    /// Keys by their content keys, as they were when the first was looked for.
+    by_content: OnceLock<ByContent>,
     /// What this process committed.
     committed: Mutex<BTreeMap<Key, Committed>>,
     /// What this process committed and a committer has still to publish.
@@ -127,6 +130,7 @@ impl Store {
             index,
             noted,
             young_records: Mutex::default(),
+            by_content: OnceLock::new(),
             committed: Mutex::default(),
             pending: Mutex::default(),
             seals: Mutex::default(),
@@ -237,6 +241,10 @@ impl Store {
     pub(crate) fn index(&self) -> &Index {
         let load = || Index::load(&self.layout().index());
         self.inner.index.get_or_init(load)
+    }
+
+    pub(crate) fn by_content(&self, load: impl FnOnce() -> ByContent) -> &ByContent {
+        self.inner.by_content.get_or_init(load)
     }
 
     /// Notes a young record, for [`Store::save_memo`] to read when it is old.

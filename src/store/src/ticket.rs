@@ -306,6 +306,14 @@ impl Ticket {
         self.store.discard(path)
     }
 
+    /// Takes everything out of `out`, as at first.
+    pub fn clear_out(&self) -> Result<()> {
+        for path in inside(&self.out) {
+            let _ = self.discard(&path)?;
+        }
+        Ok(())
+    }
+
     /// Makes `out` the result of the key: data first, record last. After an error the key is as before.
     /// Returns when all is on the disk; a [`crate::Committer`] lets many commits share that wait.
     pub fn commit(

@@ -60,6 +60,8 @@ pub enum StageEnd {
     Done,
     /// Another run made it meanwhile.
     ByOther,
+    /// Nothing ran: the same configuration had read the same bytes before.
+    SameInputs,
     /// It failed.
     Failed,
     /// It was stopped.

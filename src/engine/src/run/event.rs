@@ -2,6 +2,7 @@
 //! Unaware of how it is shown.
 
 use spec::Pipeline;
+use store::Key;
 
 use super::Outcome;
 use super::failure::Failure;
@@ -37,10 +38,10 @@ pub enum RunEvent<'a> {
     Finished {
         /// The stage.
         stage: usize,
-        /// How long it took.
+        /// Origin long it took.
         seconds: f64,
-        /// Whether another run made it while this one waited.
-        by_other: bool,
+        /// Who computed it.
+        origin: Origin,
     },
     /// A stage that had its result runs, or one that failed is tried once more, because of bytes that are not what they
     /// were: its own or its inputs'.
@@ -65,7 +66,7 @@ pub enum RunEvent<'a> {
         stage: usize,
         /// Why.
         failure: &'a Failure,
-        /// How long its last try took.
+        /// Origin long its last try took.
         seconds: f64,
     },
     /// The stage was not tried because of a failure before it.
@@ -75,9 +76,20 @@ pub enum RunEvent<'a> {
     },
     /// The run has ended.
     End {
-        /// How.
+        /// Origin.
         outcome: Outcome,
     },
+}
+
+/// Origin a stage came to its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It ran.
+    Ran,
+    /// Another run made it while this one waited.
+    ByOtherRun,
+    /// The result of this key was taken over: the same configuration had read the same bytes.
+    SameInputs(Key),
 }
 
 /// Shows events to somebody.

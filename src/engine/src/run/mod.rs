@@ -14,6 +14,7 @@
 mod attend;
 mod batch;
 mod board;
+mod by_content;
 mod child;
 mod command;
 mod event;
@@ -43,7 +44,7 @@ use plan::{Plan, Planned, Verdict};
 pub use attend::PATIENCE;
 pub use board::{Board, Start, State, Then, most_threads};
 pub use command::{CommandExecutor, find_program};
-pub use event::{Display, RunEvent};
+pub use event::{Display, Origin, RunEvent};
 pub use executor::{
     Answer, Computed, Execution, Executor, InPlace, Limits, OnEvent, OnEventOf, Order, Task,
     Urgency, Watching,
@@ -78,7 +79,7 @@ pub struct Run<'a> {
     pub cores: usize,
     /// Indices of the CUDA devices to share, as the worker counts them.
     pub gpus: &'a [usize],
-    /// How `CUDA_VISIBLE_DEVICES` names each device that the worker counts.
+    /// Origin `CUDA_VISIBLE_DEVICES` names each device that the worker counts.
     pub visible: &'a [String],
     /// The most stages at once.
     pub jobs: usize,
@@ -86,8 +87,9 @@ pub struct Run<'a> {
     pub keep_going: bool,
     /// Whether a result stays that was made from other bytes of its inputs than are stored now.
     pub keep_consumers: bool,
-    /// Whether a training may start from where a shorter one with the same settings ended.
-    pub from_shorter: bool,
+    /// Whether a stage may take the result that the same configuration had from the same bytes under another key, and a
+    /// training start from where a shorter one with the same settings ended.
+    pub reuses: bool,
     /// Device and host, as they are recorded.
     pub machine: store::Facts,
     /// Where stages compute.
@@ -100,7 +102,7 @@ pub struct Run<'a> {
     pub stop: &'a Stop,
 }
 
-/// How a run ended.
+/// Origin a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Stages that ran.
@@ -117,7 +119,7 @@ pub struct Outcome {
 
 enum Message {
     Event(usize, spec::Event),
-    /// How a stage ended, and how long it took in seconds.
+    /// Origin a stage ended, and how long it took in seconds.
     Finished(usize, f64, Result<stage::Finish, Failure>),
 }
 
@@ -260,18 +262,15 @@ impl Run<'_> {
         match message {
             Message::Event(at, event) => self.show(display, &RunEvent::Stage { stage: at, event }),
             Message::Finished(at, _, Ok(finish)) => {
-                board.finished(
-                    at,
-                    if finish.by_other {
-                        State::Fresh
-                    } else {
-                        State::Done
-                    },
-                );
+                let state = match finish.origin {
+                    Origin::Ran => State::Done,
+                    Origin::ByOtherRun | Origin::SameInputs(_) => State::Fresh,
+                };
+                board.finished(at, state);
                 let event = RunEvent::Finished {
                     stage: at,
                     seconds: finish.seconds,
-                    by_other: finish.by_other,
+                    origin: finish.origin,
                 };
                 self.show(display, &event);
             }

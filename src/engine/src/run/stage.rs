@@ -11,7 +11,7 @@ use super::executor::{Computed, Limits, OnEvent, Order, Task, Watching};
 use super::failure::Failure;
 use super::inputs::Inputs;
 use super::slots::Grant;
-use super::{Run, trajectory};
+use super::{Origin, Run, by_content, trajectory};
 use plan::Planned;
 
 /// The time as it is recorded: RFC 3339.
@@ -29,7 +29,7 @@ pub(super) struct Member {
 /// How a stage ended that did not fail.
 pub(super) struct Finish {
     pub seconds: f64,
-    pub by_other: bool,
+    pub origin: Origin,
 }
 
 /// A stage whose key is this run's to compute.
@@ -87,7 +87,7 @@ pub(super) fn claimed(
         Claim::Done(_) => {
             return Ok(Claiming::Done(Finish {
                 seconds: begin.elapsed().as_secs_f64(),
-                by_other: true,
+                origin: Origin::ByOtherRun,
             }));
         }
     };
@@ -102,19 +102,23 @@ pub(super) fn claimed(
     let job = Job {
         trajectory: trajectory.map(|key| key.to_string()),
         start: trajectory
-            .filter(|_| run.from_shorter)
+            .filter(|_| run.reuses)
             .and_then(|key| trajectory::start(run.store, kind, &key)),
         inputs: inputs.folders(),
         ..job(run, at, grant, &ticket)
     };
-    Ok(Claiming::Ready(Box::new(Claimed {
+    let consumed = inputs.consumed();
+    let content_key = by_content::content_key(run, at, &planned.manifest, &consumed);
+    let claimed = Claimed {
         at,
         attempt,
         order: Order {
             kind: kind.name(),
             manifest: planned.manifest.clone(),
             required: kind.outputs(),
-            facts: allotted(run, grant).with_consumed(&inputs.consumed()),
+            facts: allotted(run, grant)
+                .with_consumed(&consumed)
+                .with_content_key(&content_key),
         },
         ticket,
         inputs,
@@ -122,7 +126,11 @@ pub(super) fn claimed(
         trajectory,
         job,
         begin: Instant::now(),
-    })))
+    };
+    match by_content::find(run, at, &claimed.order, &claimed.ticket)? {
+        Some(record) => claimed.keep_copy(run, record).map(Claiming::Done),
+        None => Ok(Claiming::Ready(Box::new(claimed))),
+    }
 }
 
 impl Claimed {
@@ -166,7 +174,7 @@ impl Claimed {
         }
         Ok(Finish {
             seconds,
-            by_other: false,
+            origin: Origin::Ran,
         })
     }
 
@@ -203,6 +211,23 @@ impl Claimed {
             .commit(ticket, order.kind, manifest, order.required, facts);
         commit?;
         Ok(())
+    }
+
+    /// Commits the outputs of another record, which lie in the ticket's folder. Seconds, memory and host are those of the
+    /// stage that ran.
+    fn keep_copy(self, run: &Run<'_>, from: Record) -> Result<Finish, Failure> {
+        self.unchanged(run)?;
+        let (order, origin) = (self.order, Origin::SameInputs(from.key));
+        let facts = from.facts.copied_from(&from.key);
+        let (ticket, manifest) = (self.ticket, &order.manifest);
+        let commit = run
+            .committer
+            .commit(ticket, order.kind, manifest, order.required, facts);
+        commit?;
+        Ok(Finish {
+            seconds: self.begin.elapsed().as_secs_f64(),
+            origin,
+        })
     }
 
     /// Whether everything that the stage read is as it was when the stage began.
@@ -305,6 +330,7 @@ fn is_of_these_inputs(run: &Run<'_>, at: usize, record: &Record) -> bool {
     let made = Made {
         content: record.content(),
         consumed: record.facts.consumed(),
+        content_key: record.facts.content_key(),
     };
     run.keep_consumers || differing(run, at, &made).is_empty()
 }

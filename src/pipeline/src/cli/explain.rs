@@ -45,6 +45,10 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
             if !stage.inputs.is_empty() && record.facts.consumed().is_none() {
                 out += "  consumed: not recorded (an earlier program made it); it counts as made from what is stored\n";
             }
+            if let Some(source) = record.facts.source() {
+                out +=
+                    &format!("  not run: same inputs by content as {source}, whose result it is\n");
+            }
             out += &program_note(session, stage, &record);
         }
     }

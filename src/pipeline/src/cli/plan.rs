@@ -243,7 +243,7 @@ fn json_lines(session: &Session, plan: &Plan) -> String {
             "event": "planned", "stage": stage.name, "kind": stage.kind.name(),
             "key": planned.key.map(|k| k.to_string()), "verdict": verdict,
             "notes": why::notes(&session.pipeline, planned), "reasons": why::details(&planned.verdict), "why": reasons,
-            "began_with": began,
+            "began_with": began, "may_be_spared": planned.may_be_spared,
             "estimated_seconds": estimates.of(planned.stage).map(|e| e.seconds),
         });
         out += &format!("{line}\n");

@@ -56,7 +56,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         jobs: args.jobs.map(|n| n as usize),
         keep_going: args.keep_going,
         // What is checked is computed from its beginning.
-        from_shorter: args.check.is_empty(),
+        reuses: args.check.is_empty(),
         run: header.as_ref().map(|h| h.id.as_str()),
     };
     let outcome = execute::execute(&session, &plan, how, &stop, &supervisor, &mut display);

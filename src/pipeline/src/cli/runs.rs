@@ -175,6 +175,7 @@ fn full(past: &Past) -> String {
         let end = match stage.end {
             StageEnd::Done => "done",
             StageEnd::ByOther => "by another run",
+            StageEnd::SameInputs => "same inputs",
             StageEnd::Failed => "failed",
             StageEnd::Stopped => "stopped",
         };

@@ -51,6 +51,9 @@ pub fn notes(pipeline: &Pipeline, planned: &Planned) -> Vec<String> {
         stages.iter().map(name).collect::<Vec<_>>().join(", ")
     };
     let mut notes = Vec::new();
+    if planned.may_be_spared {
+        notes.push("spared if its inputs come out with the same bytes as before".to_owned());
+    }
     if !planned.unsure.is_empty() {
         notes.push(format!(
             "runs if {} comes out with other bytes than it was made from",

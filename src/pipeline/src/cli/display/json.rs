@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spec::Pipeline;
 
 use crate::cli::print_json;
-use engine::run::{Display, RunEvent};
+use engine::run::{Display, Origin, RunEvent};
 
 /// Prints events on standard output.
 pub struct Json;
@@ -25,10 +25,11 @@ impl Display for Json {
             RunEvent::Finished {
                 stage,
                 seconds,
-                by_other,
-            } => {
-                json!({"event": "done", "stage": name(*stage), "seconds": seconds, "by_other": by_other})
-            }
+                origin,
+            } => json!({
+                "event": "done", "stage": name(*stage), "seconds": seconds, "by_other": *origin == Origin::ByOtherRun,
+                "same_inputs_as": same_inputs_as(*origin),
+            }),
             RunEvent::Again { stage, message } => {
                 json!({"event": "again", "stage": name(*stage), "message": message})
             }
@@ -54,6 +55,13 @@ impl Display for Json {
             }),
         };
         print_json(&format!("{value}\n"));
+    }
+}
+
+fn same_inputs_as(how: Origin) -> Option<String> {
+    match how {
+        Origin::SameInputs(key) => Some(key.to_string()),
+        Origin::Ran | Origin::ByOtherRun => None,
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use spec::{Event, Pipeline, shown};
+use store::Key;
 
 use super::rate::{Start, clock, describe};
 use crate::cli::say;
-use engine::run::{Display, Failure, Outcome, RunEvent};
+use engine::run::{Display, Failure, Origin, Outcome, RunEvent};
 
 /// Progress of a stage is said this often.
 const EVERY: Duration = Duration::from_secs(10);
@@ -92,17 +93,14 @@ impl Display for Lines {
             RunEvent::Finished {
                 stage,
                 seconds,
-                by_other,
+                origin,
             } => {
-                let how = if *by_other {
-                    "made by another run"
-                } else {
-                    "done"
+                let text = match origin {
+                    Origin::Ran => format!("done in {seconds:.1} s"),
+                    Origin::ByOtherRun => format!("made by another run in {seconds:.1} s"),
+                    Origin::SameInputs(key) => same_inputs(key),
                 };
-                self.tell(&format!(
-                    "        {}: {how} in {seconds:.1} s",
-                    name(*stage)
-                ));
+                self.tell(&format!("        {}: {text}", name(*stage)));
             }
             RunEvent::Again { stage, message } => {
                 self.tell(&again(name(*stage), message));
@@ -133,6 +131,14 @@ pub(super) fn skipped(name: &str) -> String {
 /// A stage that runs once more, in words.
 pub(super) fn again(name: &str, message: &str) -> String {
     format!("again: {name}: {message}")
+}
+
+/// A stage that did not have to run, in words.
+pub(super) fn same_inputs(key: &Key) -> String {
+    format!(
+        "same inputs by content as {}: its result is taken, nothing ran",
+        key.short()
+    )
 }
 
 /// A stage that is tried again, in words.

@@ -1,4 +1,4 @@
-//! How far a stage is, in words: step, loss, images a second, time left.
+//! Origin far a stage is, in words: step, loss, images a second, time left.
 //! Unaware of terminals.
 
 use std::time::{Duration, Instant};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spec::{Event, Pipeline, shown};
 
-use super::lines::{again, blocked, end, failed, retry, skipped};
+use super::lines::{again, blocked, end, failed, retry, same_inputs, skipped};
 use super::rate::{Start, clock, describe, seconds as seconds_of};
-use engine::run::{Display, RunEvent};
+use engine::run::{Display, Origin, RunEvent};
 
 /// Bars and lines on standard error.
 pub struct Terminal {
@@ -98,20 +98,20 @@ impl Display for Terminal {
             RunEvent::Finished {
                 stage,
                 seconds,
-                by_other,
+                origin,
             } => {
                 self.close(*stage);
-                let other = if *by_other {
-                    " (made by another run)"
-                } else {
-                    ""
+                let note = match origin {
+                    Origin::Ran => String::new(),
+                    Origin::ByOtherRun => " (made by another run)".to_owned(),
+                    Origin::SameInputs(key) => format!(" ({})", same_inputs(key)),
                 };
                 let took = if *seconds < 60.0 {
                     format!("{seconds:.1} s")
                 } else {
                     clock(seconds_of(*seconds).unwrap_or_default())
                 };
-                self.line(&format!("✓ {}  {took}{other}", name(*stage)));
+                self.line(&format!("✓ {}  {took}{note}", name(*stage)));
             }
             RunEvent::Again { stage, message } => {
                 self.close(*stage);
