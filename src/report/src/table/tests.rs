@@ -107,7 +107,7 @@ fn text(table: &Table, from: &[Evaluation], baseline: &[Evaluation]) -> String {
 /// Compares with a file of `golden/`; with the variable `RENEW_GOLDEN` it writes the file instead, to be looked at.
 #[track_caller]
 pub(super) fn golden(name: &str, found: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/table/golden");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/table/golden");
     if std::env::var_os("RENEW_GOLDEN").is_some() {
         std::fs::write(folder.join(name), found).unwrap();
     }
