@@ -8,7 +8,8 @@ use plan::Plan;
 use report::figure::{self, Sources};
 use report::robustness::{self, Pair};
 use report::table::{self, Evaluation};
-use spec::{Around, Kind, Pipeline, labels};
+use spec::kinds::{Report, Robustness};
+use spec::{Around, Pipeline, Runs, labels};
 use store::{Facts, Store};
 
 use crate::run::{CommandExecutor, Failure, InPlace, OnEvent, OnEventOf, ProcessExecutor, Task};
@@ -38,11 +39,11 @@ impl InPlace for Executors<'_> {
     }
 
     fn execute(&self, task: &Task<'_>, on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
-        match (&task.job.stage, &self.process) {
-            (kind, _) if kind.is_report() => self.reports.execute(task, on_event),
-            (Kind::Command(_), _) => self.commands.execute(task, on_event),
-            (_, Some(process)) => process.execute(task, on_event),
-            (_, None) => Err(Failure::new(
+        match (task.job.stage.runs(), &self.process) {
+            (Runs::Report(_), _) => self.reports.execute(task, on_event),
+            (Runs::Program(_), _) => self.commands.execute(task, on_event),
+            (Runs::Worker(_), Some(process)) => process.execute(task, on_event),
+            (Runs::Worker(_), None) => Err(Failure::new(
                 "there is no worker",
                 "`pipeline doctor` says why",
             )),
@@ -63,23 +64,25 @@ pub struct ReportExecutor<'a> {
 impl InPlace for ReportExecutor<'_> {
     fn execute(&self, task: &Task<'_>, _on_event: &OnEvent<'_>) -> Result<Facts, Failure> {
         let out = task.ticket.out();
-        match &task.job.stage {
-            Kind::Table(table) => {
+        let Runs::Report(report) = task.job.stage.runs() else {
+            return Err(Failure::new("nothing that shows what others computed", ""));
+        };
+        match report {
+            Report::Table(table) => {
                 let (from, baseline) = self.evaluations(task.stage);
                 table::write(table, &from, &baseline, out)
                     .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
             }
-            Kind::Figure(figure) => {
+            Report::Figure(figure) => {
                 let missing = || Failure::new("an input has no key", "");
                 let sources = self.sources(task.stage).ok_or_else(missing)?;
                 figure::write(figure, &sources, out)
                     .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
             }
-            Kind::Robustness(robustness) => {
+            Report::Robustness(robustness) => {
                 robustness::write(robustness, &self.mask_pairs(task.stage), out)
                     .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
             }
-            _ => return Err(Failure::new("nothing that shows what others computed", "")),
         }
         Ok(Facts::new())
     }
@@ -102,10 +105,10 @@ impl ReportExecutor<'_> {
 
     /// What the robustness table `at` compares; `spec` has made sure that each has one partner.
     fn mask_pairs(&self, at: usize) -> Vec<Pair> {
-        let pairs = labels::mask_pairs(&self.around(at)).into_iter();
+        let pairs = Robustness::pairs(&self.around(at)).into_iter();
         let pair = |(lq, hq): (usize, Vec<usize>)| {
             Some(Pair {
-                labels: labels::of_masks(&self.around(lq)),
+                labels: labels::of(&self.around(lq)),
                 lq: self.folder(lq)?,
                 hq: self.folder(*hq.first()?)?,
             })

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use spec::kinds::KeyPart;
-use spec::{Device, Kind, Limits, Pipeline, Request};
+use spec::{Device, Kind, Limits, Pipeline, Request, Runs};
 use store::{Ahead, Key, Store, StoreError};
 
 use plan::{Outside, Plan, World};
@@ -325,7 +325,7 @@ fn known_worker(
     if pipeline
         .stages
         .iter()
-        .all(|s| s.kind.is_report() || matches!(s.kind, Kind::Command(_)))
+        .all(|s| !matches!(s.kind.runs(), Runs::Worker(_)))
     {
         return Ok((None, None));
     }

@@ -2,11 +2,8 @@
 //! Unaware of how reasons are printed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use spec::kinds::{Mask, Prepare, Segmenter};
-use spec::names::Precision;
-use spec::{Edge, Kind, Pipeline, Stage};
+use spec::{Edge, External, Kind, Pipeline, Stage};
 use store::Digest;
 
 use super::{Known, Stored, World, datasets};
@@ -95,7 +92,7 @@ pub(super) fn missing(
         let owner = datasets::owner(&stage.kind, path);
         let (field, why) = match (found, owner) {
             (Some(found), Some(owner)) => ("dataset", datasets::trouble(owner, path, found)?),
-            (Some(Ok(files)), None) => (field, absent_files(&stage.kind, path, files)?),
+            (Some(Ok(files)), None) => (field, absent_files(&stage.kind, external, files)?),
             (Some(Err(why)), None) => (field, why.clone()),
             (None, _) => (field, unknown(path)),
         };
@@ -141,17 +138,8 @@ fn unknown_program(stage: &Stage) -> Option<String> {
 
 /// Why the numerics class of the plan cannot do what the stage wants.
 fn wrong_device(stage: &Stage, numerics: &str) -> Option<String> {
-    let (field, wanted) = match (&stage.kind, stage.kind.schedule()) {
-        (
-            Kind::Mask(Mask {
-                segmenter: Segmenter::Sam(sam),
-                ..
-            }),
-            _,
-        ) => ("segmenter.sam.precision", sam.precision.as_str()),
-        (_, schedule) => ("precision", schedule?.precision.as_str()),
-    };
-    let cannot = wanted != Precision::Fp32.as_str() && numerics.starts_with("cpu");
+    let (field, wanted) = stage.kind.cuda_only()?;
+    let cannot = numerics.starts_with("cpu");
     cannot.then(|| {
         format!(
             "`{field}: {wanted}` computes on CUDA only, and this plan is for the CPU\nhint: use `--device cuda`, or \
@@ -160,18 +148,17 @@ fn wrong_device(stage: &Stage, numerics: &str) -> Option<String> {
     })
 }
 
-/// Which files that `only` names are not in the folder.
-fn absent_files(kind: &Kind, path: &Path, files: &[(String, Digest)]) -> Option<String> {
-    let Kind::Prepare(Prepare { only, .. }) = kind else {
-        return None;
-    };
+/// Which files that the stage names are not in the folder.
+fn absent_files(kind: &Kind, external: &External, files: &[(String, Digest)]) -> Option<String> {
     let there = |name: &&String| files.iter().any(|(file, _)| file == *name);
-    let absent: Vec<&str> = only
+    let absent: Vec<&str> = kind
+        .needs(external.role)
         .iter()
         .filter(|n| !there(n))
         .map(String::as_str)
         .collect();
-    let message = || format!("`{}` holds no {}", path.display(), absent.join(", "));
+    let path = external.path.display();
+    let message = || format!("`{path}` holds no {}", absent.join(", "));
     (!absent.is_empty()).then(message)
 }
 

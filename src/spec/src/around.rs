@@ -2,7 +2,7 @@
 //! Unaware of results; only what the file says is known here.
 
 use crate::backbones::Architecture;
-use crate::kinds::{Degrade, Kind};
+use crate::kinds::{Degrade, Kind, Network};
 use crate::pipeline::{Pipeline, Stage, Typed};
 
 /// A list of stages, whether checked already or not.
@@ -63,19 +63,16 @@ impl<'a> Around<'a> {
         }
     }
 
-    /// The network of a `pretrained`, `train` or `tune` stage. What a tuned stage was tuned from may itself be tuned, and
+    /// The network that the stage hands on. What a tuned stage was tuned from may itself be tuned, and
     /// so on; there is no circle.
     pub fn architecture(&self) -> Option<&'a Architecture> {
         let mut stage = *self;
         loop {
-            let kind = &stage.stage().kind;
-            if let Some(own) = kind.architecture() {
-                return Some(own);
+            match stage.stage().kind.network() {
+                Network::Own(architecture) => return Some(architecture),
+                Network::Of(role) => stage = stage.input(role)?,
+                Network::None => return None,
             }
-            stage = match kind {
-                Kind::Tune(_) => stage.input("backbone")?,
-                _ => return None,
-            };
         }
     }
 }

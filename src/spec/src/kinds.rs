@@ -1,16 +1,30 @@
-//! What each stage kind may say: one file a kind, each default in one place.
-//! Unaware of how a stage is keyed, run or cached.
+//! The stage kinds: one file each says all that the orchestrator must know of it. Here is the list of them.
+//! Unaware of hashes and caches, and of how a stage is run.
+//!
+//! ```text
+//!   YAML ── fields, read ──> the kind's struct ─┬─ reads ────> edges to other stages, external files   (pipeline.rs)
+//!                                               ├─ check ────> problems, each at its field             (check.rs)
+//!                                               ├─ labels ───> rows and columns of tables              (labels.rs)
+//!                                               ├─ lines, numerics, found, VERSION ──> manifest, key   (crate plan)
+//!                                               └─ outputs, its group in the list ──> who runs it      (crate engine)
+//! ```
+//!
+//! The trait [`StageKind`] has the questions, [`stage_kinds!`] leads from the enum to the file that answers. It lies here
+//! and not in the planner, so that a kind is one file: a manifest's lines are text, a pure function of the configuration,
+//! and what they become there (digests, keys, verdicts) is the same for all kinds.
+//!
+//! To add one: its file here with a line in the list below, and its file in the worker with a line in its list.
 
 mod command;
 mod evaluate;
 mod figure;
+mod label_text;
 mod mask;
 mod prepare;
 mod pretrained;
 mod reads;
 mod resources;
 mod robustness;
-mod sam;
 mod schedule;
 mod stage_kind;
 mod table;
@@ -26,16 +40,17 @@ use serde::{Deserialize, Serialize};
 pub use command::{Command, KeyPart, Shell};
 pub use evaluate::Evaluate;
 pub use figure::{Crop, Figure};
-pub use mask::{Graph, Mask, Segmenter};
+pub use label_text::LabelText;
+pub use mask::Mask;
 pub use prepare::{Degrade, Prepare};
 pub use pretrained::Pretrained;
 pub(crate) use reads::Reads;
 pub use reads::{Accepts, External, InputRef, Listing};
 pub use resources::Resources;
 pub use robustness::Robustness;
-pub use sam::{PublishedSam, Sam, SamModel, SamShape};
 pub use schedule::{Schedule, Until, Validate};
-pub use table::{Interval, LabelText, Table, TableValue};
+pub use stage_kind::{Download, Network};
+pub use table::{Interval, Table, TableValue};
 pub use tiling::Tiling;
 pub use train::Train;
 pub use tune::Tune;
@@ -43,116 +58,192 @@ pub use tune::Tune;
 use stage_kind::StageKind;
 
 use crate::around::Around;
-use crate::backbones::Architecture;
+use crate::check::Checker;
+use crate::error::{Problem, Problems};
+use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
+use crate::node::Node;
 
-/// The enum of all kinds, and for each question about one the way to the file that answers.
+/// The enum of all kinds, who runs which, and for each question about one the way to the file that answers.
 macro_rules! stage_kinds {
-    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+    ($($(#[doc = $who:literal])* $group:ident { $($(#[doc = $doc:literal])* $name:ident,)* })*) => {
         /// What a stage does, with its configuration. The name in YAML is the field of the stage (`tune: {…}`).
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Kind {
-            $($(#[doc = $doc])* $name($name),)*
+            $($($(#[doc = $doc])* $name($name),)*)*
         }
+
+        /// A stage by who runs it.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Runs<'k> {
+            $($(#[doc = $who])* $group($group<'k>),)*
+        }
+
+        $(
+            $(#[doc = $who])*
+            #[derive(Clone, Copy, Debug, PartialEq)]
+            pub enum $group<'k> {
+                $($(#[doc = $doc])* $name(&'k $name),)*
+            }
+        )*
 
         impl Kind {
             /// The names of all kinds, in the order of [`Kind`].
-            pub const NAMES: &'static [&'static str] = &[$($name::NAME),*];
+            pub const NAMES: &'static [&'static str] = &[$($($name::NAME),*),*];
 
             /// The name in YAML.
             pub const fn name(&self) -> &'static str {
-                match self { $(Self::$name(_) => $name::NAME,)* }
+                match self { $($(Self::$name(_) => $name::NAME,)*)* }
             }
 
             /// Raised by hand whenever the same configuration gives other bytes.
             pub const fn version(&self) -> u32 {
-                match self { $(Self::$name(_) => $name::VERSION,)* }
+                match self { $($(Self::$name(_) => $name::VERSION,)*)* }
             }
 
-            /// The files that a stage must leave in its output folder.
-            pub fn outputs(&self) -> &'static [&'static str] {
-                match self { $(Self::$name(kind) => kind.outputs(),)* }
+            /// Who runs the stage.
+            pub const fn runs(&self) -> Runs<'_> {
+                match self { $($(Self::$name(kind) => Runs::$group($group::$name(kind)),)*)* }
             }
 
-            /// What in the stage's configuration determines its result.
-            pub fn lines(&self, around: &Around<'_>, lines: &mut Lines) {
-                match self { $(Self::$name(kind) => kind.lines(around, lines),)* }
+            /// The fields in Rust of the kind of this name.
+            pub(crate) fn fields(name: &str) -> &'static [&'static str] {
+                $($(if name == $name::NAME { return $name::fields(); })*)*
+                &[]
+            }
+
+            /// Whether a field of the kind of this name takes a number.
+            pub(crate) fn takes_number(name: &str, field: &'static str) -> bool {
+                $($(if name == $name::NAME { return $name::takes_number(field); })*)*
+                false
+            }
+
+            /// The configuration of a stage of the kind of this name; nothing where there is no such kind.
+            pub(crate) fn read(name: &str, config: &Node) -> Option<Result<Self, Problem>> {
+                $($(if name == $name::NAME { return Some($name::read(config).map(Self::$name)); })*)*
+                None
             }
 
             /// Tells what the stage reads.
             pub(crate) fn reads(&mut self, reads: &mut Reads<'_>) {
-                match self { $(Self::$name(kind) => kind.reads(reads),)* }
+                match self { $($(Self::$name(kind) => kind.reads(reads),)*)* }
             }
 
             /// What references the stage may fill.
             pub(crate) fn serves_as(&self) -> &'static [Accepts] {
-                match self { $(Self::$name(kind) => kind.serves_as(),)* }
+                match self { $($(Self::$name(kind) => kind.serves_as(),)*)* }
+            }
+
+            /// What is wrong with the stage.
+            pub(crate) fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+                match self { $($(Self::$name(kind) => kind.check(checker, problems),)*)* }
+            }
+
+            /// The network that the stage hands on.
+            pub fn network(&self) -> Network<'_> {
+                match self { $($(Self::$name(kind) => kind.network(),)*)* }
+            }
+
+            /// What tables can say of the stage.
+            pub(crate) fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
+                match self { $($(Self::$name(kind) => kind.labels(around, labels),)*)* }
+            }
+
+            /// The schedule of a stage that trains.
+            pub fn schedule(&self) -> Option<&Schedule> {
+                match self { $($(Self::$name(kind) => kind.schedule(),)*)* }
             }
 
             /// Whether the stage reads the file `name` of an external path of this role.
             pub fn wants(&self, role: &str, path: &Path, name: &str) -> bool {
-                match self { $(Self::$name(kind) => kind.wants(role, path, name),)* }
+                match self { $($(Self::$name(kind) => kind.wants(role, path, name),)*)* }
             }
 
-            /// Writes what the names of the files found at an external path of this role determine.
-            pub fn found(&self, role: &str, files: &mut dyn Iterator<Item = &str>, lines: &mut Lines) {
-                match self { $(Self::$name(kind) => kind.found(role, files, lines),)* }
+            /// The files of an external path of this role that must be there.
+            pub fn needs(&self, role: &str) -> &[String] {
+                match self { $($(Self::$name(kind) => kind.needs(role),)*)* }
+            }
+
+            /// What in the stage's configuration determines its result.
+            pub fn lines(&self, around: &Around<'_>, lines: &mut Lines) {
+                match self { $($(Self::$name(kind) => kind.lines(around, lines),)*)* }
+            }
+
+            /// What the names of the files found at an external path of this role determine.
+            pub fn found(&self, role: &str, names: &mut dyn Iterator<Item = &str>, lines: &mut Lines) {
+                match self { $($(Self::$name(kind) => kind.found(role, names, lines),)*)* }
             }
 
             /// Whether the stage computes with libtorch, so that its numerics class determines the result, and what else
             /// that determines.
             pub fn numerics(&self) -> Option<Tag> {
-                match self { $(Self::$name(kind) => kind.numerics(),)* }
+                match self { $($(Self::$name(kind) => kind.numerics(),)*)* }
+            }
+
+            /// A field and its value that compute on CUDA only.
+            pub fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+                match self { $($(Self::$name(kind) => kind.cuda_only(),)*)* }
+            }
+
+            /// The files that a stage must leave in its output folder.
+            pub fn outputs(&self) -> &'static [&'static str] {
+                match self { $($(Self::$name(kind) => kind.outputs(),)*)* }
+            }
+
+            /// What a stage that was stopped does when it is run again.
+            pub fn after_stop(&self) -> &'static str {
+                match self { $($(Self::$name(kind) => kind.after_stop(),)*)* }
+            }
+
+            /// How the stage takes less memory, where its configuration says so.
+            pub fn less_memory(&self) -> Option<&'static str> {
+                match self { $($(Self::$name(kind) => kind.less_memory(),)*)* }
+            }
+
+            /// A file that the stage reads and that somebody publishes.
+            pub fn download(&self) -> Option<Download<'_>> {
+                match self { $($(Self::$name(kind) => kind.download(),)*)* }
             }
         }
     };
 }
 
 stage_kinds! {
-    /// Images from folders to HR/LR pairs.
-    Prepare,
-    /// `N_c` masks for each LQ image.
-    Mask,
-    /// A backbone with weights that others trained.
-    Pretrained,
-    /// A backbone trained from scratch or from weights.
-    Train,
-    /// SPT tuning or full fine-tuning of a backbone.
-    Tune,
-    /// PSNR and SSIM of each image.
-    Evaluate,
-    /// Evaluations side by side.
-    Table,
-    /// Crops of restored images side by side.
-    Figure,
-    /// Masks of LQ images beside those of HQ images.
-    Robustness,
+    /// A process of `pipeline-worker`.
+    Worker {
+        /// Images from folders to HR/LR pairs.
+        Prepare,
+        /// `N_c` masks for each LQ image.
+        Mask,
+        /// A backbone with weights that others trained.
+        Pretrained,
+        /// A backbone trained from scratch or from weights.
+        Train,
+        /// SPT tuning or full fine-tuning of a backbone.
+        Tune,
+        /// PSNR and SSIM of each image.
+        Evaluate,
+    }
+    /// `pipeline` itself: the stage shows what others computed.
+    Report {
+        /// Evaluations side by side.
+        Table,
+        /// Crops of restored images side by side.
+        Figure,
+        /// Masks of LQ images beside those of HQ images.
+        Robustness,
+    }
     /// A program of the user's own.
-    Command,
+    Program {
+        /// A program of the user's own.
+        Command,
+    }
 }
 
 impl Kind {
     /// Whether the stage shows what others computed, within `pipeline` itself.
     pub const fn is_report(&self) -> bool {
-        matches!(self, Self::Table(_) | Self::Figure(_) | Self::Robustness(_))
-    }
-
-    /// The network that the stage itself names.
-    pub(crate) const fn architecture(&self) -> Option<&Architecture> {
-        match self {
-            Self::Pretrained(pretrained) => Some(&pretrained.backbone),
-            Self::Train(train) => Some(&train.backbone),
-            _ => None,
-        }
-    }
-
-    /// The schedule of a stage that trains.
-    pub const fn schedule(&self) -> Option<&Schedule> {
-        match self {
-            Self::Train(train) => Some(&train.schedule),
-            Self::Tune(tune) => Some(&tune.schedule),
-            _ => None,
-        }
+        matches!(self.runs(), Runs::Report(_))
     }
 }

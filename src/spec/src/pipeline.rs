@@ -10,7 +10,7 @@ use crate::de::{self, fields_of, from_node};
 use crate::error::{Place, Problem, Problems, SpecError, spot, suggest};
 use crate::expand::{Draft, expand};
 use crate::handed::Handed;
-use crate::kinds::{self, External, InputRef, Kind, Reads, Resources, Schedule};
+use crate::kinds::{External, InputRef, Kind, Reads, Resources, Schedule};
 use crate::limits::{Limits, Meter, What};
 use crate::lines::Tag;
 use crate::node::{Key, Node, Pos, Value};
@@ -638,18 +638,7 @@ fn read_stage(body: &Node, pos: Pos) -> Result<(Kind, Resources), Problem> {
 
 /// The fields a kind may have in YAML.
 pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
-    let own = match kind {
-        "prepare" => fields_of::<kinds::Prepare>(),
-        "mask" => fields_of::<kinds::Mask>(),
-        "pretrained" => fields_of::<kinds::Pretrained>(),
-        "train" => fields_of::<kinds::Train>(),
-        "tune" => fields_of::<kinds::Tune>(),
-        "evaluate" => fields_of::<kinds::Evaluate>(),
-        "command" => fields_of::<kinds::Command>(),
-        "figure" => fields_of::<kinds::Figure>(),
-        "robustness" => fields_of::<kinds::Robustness>(),
-        _ => fields_of::<kinds::Table>(),
-    };
+    let own = Kind::fields(kind);
     let schedule = if own.contains(&"schedule") {
         fields_of::<Schedule>()
     } else {
@@ -678,20 +667,13 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
         let message = format!("unknown field `{}`", key.text);
         return Err(Problem::new(key.pos, "", message).hint(suggest(&key.text, &known, "fields")));
     }
-    let gathered = matches!(kind, "train" | "tune").then(|| gather_schedule(config));
+    let scheduled = Kind::fields(kind).contains(&"schedule");
+    let gathered = scheduled.then(|| gather_schedule(config));
     let config = gathered.as_ref().unwrap_or(config);
-    let read = match kind {
-        "prepare" => from_node(config).map(Kind::Prepare),
-        "mask" => from_node(config).map(Kind::Mask),
-        "pretrained" => from_node(config).map(Kind::Pretrained),
-        "train" => from_node(config).map(Kind::Train),
-        "tune" => from_node(config).map(Kind::Tune),
-        "evaluate" => from_node(config).map(Kind::Evaluate),
-        "command" => from_node(&spelled_out(config)).map(Kind::Command),
-        "figure" => from_node(config).map(Kind::Figure),
-        "robustness" => from_node(config).map(Kind::Robustness),
-        _ => from_node(config).map(Kind::Table),
-    };
+    let read = Kind::read(kind, config).unwrap_or_else(|| {
+        let message = format!("unknown stage kind `{kind}`");
+        Err(Problem::new(config.pos, "", message))
+    });
     read.map_err(|mut problem| {
         problem.path = problem
             .path
@@ -702,52 +684,14 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
     })
 }
 
-/// The words, variables and outputs of a command are texts, whatever they look like: `run: [cd, ~]`.
-fn spelled_out(config: &Node) -> Node {
-    let mut config = config.clone();
-    if let Value::Map(entries) = &mut config.value {
-        let fields = entries
-            .iter_mut()
-            .filter(|(key, _)| matches!(key.text.as_str(), "run" | "env" | "outputs" | "files"));
-        for (_, field) in fields {
-            match &mut field.value {
-                Value::Seq(items) => items.iter_mut().for_each(spell_out),
-                Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| spell_out(node)),
-                _ => {}
-            }
-        }
-    }
-    config
-}
-
-fn spell_out(node: &mut Node) {
-    if let Value::Null(text) = node.value
-        && !text.is_empty()
-    {
-        node.value = Value::Str(text.to_owned());
-    }
-}
-
 /// Whether the field of a kind takes a number.
 pub(crate) fn takes_number(kind: &str, field: &str) -> bool {
     let fields = fields_of_kind(kind);
     let Some(field) = fields.into_iter().find(|known| *known == field) else {
         return false;
     };
-    let schedule = matches!(kind, "train" | "tune") && de::takes_number::<Schedule>(field);
-    schedule
-        || match kind {
-            "prepare" => de::takes_number::<kinds::Prepare>(field),
-            "mask" => de::takes_number::<kinds::Mask>(field),
-            "pretrained" => de::takes_number::<kinds::Pretrained>(field),
-            "train" => de::takes_number::<kinds::Train>(field),
-            "tune" => de::takes_number::<kinds::Tune>(field),
-            "evaluate" => de::takes_number::<kinds::Evaluate>(field),
-            "command" => de::takes_number::<kinds::Command>(field),
-            "figure" => de::takes_number::<kinds::Figure>(field),
-            "robustness" => de::takes_number::<kinds::Robustness>(field),
-            _ => de::takes_number::<kinds::Table>(field),
-        }
+    let scheduled = Kind::fields(kind).contains(&"schedule");
+    Kind::takes_number(kind, field) || (scheduled && de::takes_number::<Schedule>(field))
 }
 
 /// The fields of a schedule stand beside the others in YAML and are one struct in Rust.

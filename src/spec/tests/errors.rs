@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use spec::backbones::Architecture;
-use spec::kinds::{Degrade, Segmenter, Until};
+use spec::kinds::{Degrade, Until};
 use spec::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
+use spec::segmenters::Segmenter;
 use spec::{Kind, Pipeline, Request};
 
 /// The stages that the examples refer to.

@@ -21,7 +21,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spec::{Kind, Pipeline, Resources, Stage};
+use spec::{Pipeline, Resources, Runs, Stage};
 use store::Key;
 
 use super::Outcome;
@@ -447,15 +447,16 @@ fn start(stage: &Stage, planned: &Planned) -> Option<Key> {
 /// depend on what runs beside it; one on a GPU takes its share of the cores; a command takes one.
 fn wish(stage: &Stage, machine: Machine, on_cuda: bool) -> Wish {
     let resources = &stage.resources;
-    let (threads, gpus) = match &stage.kind {
-        Kind::Command(_) => (1, 0),
-        kind if kind.is_report() => (0, 0),
-        kind if on_cuda && kind.numerics().is_some() => {
+    let runs = stage.kind.runs();
+    let (threads, gpus) = match runs {
+        Runs::Program(_) => (1, 0),
+        Runs::Report(_) => (0, 0),
+        Runs::Worker(_) if on_cuda && stage.kind.numerics().is_some() => {
             ((machine.cores / machine.gpus.max(1)).max(1), 1)
         }
-        _ => (machine.cores, 0),
+        Runs::Worker(_) => (machine.cores, 0),
     };
-    let may_use_gpus = gpus > 0 || matches!(stage.kind, Kind::Command(_));
+    let may_use_gpus = gpus > 0 || matches!(runs, Runs::Program(_));
     Wish {
         threads: resources
             .threads

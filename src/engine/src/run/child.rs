@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, pidfd_open};
 
-use spec::kinds::Segmenter;
 use spec::{Event, Kind};
 
 use super::executor::{Limits, OnEvent};
@@ -42,8 +41,9 @@ impl Passed {
                 format!("raise `resources: {{timeout: …}}`; {}", next_time(kind)),
             ),
             Self::Memory { limit, found } => {
-                let less =
-                    less_memory(kind).map_or_else(String::new, |less| format!(", or {less}"));
+                let less = kind
+                    .less_memory()
+                    .map_or_else(String::new, |less| format!(", or {less}"));
                 Failure::new(
                     format!(
                         "it used {:.2} GiB of memory, its limit is {:.2} GiB",
@@ -58,21 +58,8 @@ impl Passed {
 }
 
 /// What the same command does next with a stage of this kind that was stopped or killed.
-pub(super) fn next_time(kind: &Kind) -> &'static str {
-    match kind {
-        kind if kind.schedule().is_some() => {
-            "run the same command again: training goes on from its last checkpoint"
-        }
-        Kind::Mask(mask) if matches!(mask.segmenter, Segmenter::Sam(_)) => {
-            "run the same command again: images whose masks were finished are not done again"
-        }
-        _ => "run the same command again: the stage starts anew",
-    }
-}
-
-/// How a stage of this kind takes less memory, where its configuration says so.
-pub(super) fn less_memory(kind: &Kind) -> Option<&'static str> {
-    kind.schedule().map(|_| "lower `batch` or `patch`")
+pub(super) fn next_time(kind: &Kind) -> String {
+    format!("run the same command again: {}", kind.after_stop())
 }
 
 fn gib(bytes: u64) -> f64 {

@@ -217,7 +217,9 @@ fn died(status: ExitStatus, kind: &Kind) -> Failure {
     let next = child::next_time(kind);
     match status.signal() {
         Some(9) => {
-            let less = child::less_memory(kind).map_or_else(String::new, |l| format!("{l}, or "));
+            let less = kind
+                .less_memory()
+                .map_or_else(String::new, |l| format!("{l}, or "));
             let memory = "if nobody did that, memory ran out";
             Failure::new(
                 "the worker was killed (SIGKILL)",

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use spec::{Device, Edge, Event, JOB_FORMAT, Job, Kind};
+use spec::{Device, Edge, Event, JOB_FORMAT, Job, Runs};
 use store::{Checkpoints, Claim, Digest, Facts, Holder, Key, Made, Record, StoreError, Ticket};
 
 use super::executor::{Computed, Limits, OnEvent, Order, Task, Watching};
@@ -95,7 +95,7 @@ pub(super) fn claimed(
     // What shows others' results changes nothing, so there is nothing to find out on copies.
     let inputs = Inputs::seal(run, at, &ticket, own_copies && !kind.is_report())?;
     let outside = (run.watch)(at).map_err(|message| Failure::new(message, CHANGED))?;
-    if !matches!(kind, Kind::Command(_)) && !kind.is_report() {
+    if matches!(kind.runs(), Runs::Worker(_)) {
         guard_state(&ticket, &fingerprint(&inputs, &*outside), on_event)?;
     }
     let trajectory = planned.trajectory();

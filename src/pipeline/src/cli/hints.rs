@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use spec::kinds::{Mask, PublishedSam, Segmenter};
+use spec::kinds::Download;
 use spec::{Kind, Pipeline};
 
 use plan::{Plan, Verdict};
@@ -20,26 +20,18 @@ pub fn hints(pipeline: &Pipeline, plan: &Plan) -> BTreeSet<String> {
 }
 
 fn hint(pipeline: &Pipeline, kind: &Kind) -> Option<String> {
-    let Kind::Mask(Mask {
-        segmenter: Segmenter::Sam(sam),
-        ..
-    }) = kind
-    else {
-        return None;
-    };
-    if sam.weights.exists() || files::is_pattern(&sam.weights) {
+    let Download { path, what, url } = kind.download()?;
+    if path.exists() || files::is_pattern(path) {
         return None;
     }
-    let PublishedSam { file, size, url } = sam.model.published()?;
-    let variable = variable(pipeline, &sam.weights.to_string_lossy());
+    let variable = variable(pipeline, &path.to_string_lossy());
     let variable = variable.map_or(String::new(), |name| {
         format!("\n      or keep it elsewhere and set {name} to its path")
     });
     Some(format!(
-        "hint: `{}` is Meta's checkpoint of SAM {} ({file}, {size}), which is not part of this program.\n      \
+        "hint: `{}` is {what}, which is not part of this program.\n      \
          Get it once from {url}\n      and put it there{variable}",
-        sam.weights.display(),
-        sam.model.name(),
+        path.display(),
     ))
 }
 

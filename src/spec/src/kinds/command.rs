@@ -2,7 +2,7 @@
 //! Unaware of how it is started; [`crate::anchor`] says where its files and outputs lie.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
+use crate::check::Checker;
+use crate::de::from_node;
+use crate::error::{Problem, Problems};
+use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
+use crate::node::{Node, Value};
 
 /// A program with declared inputs, outputs and environment.
 ///
@@ -167,6 +172,10 @@ impl StageKind for Command {
     /// 1: first.
     const VERSION: u32 = 1;
 
+    fn read(config: &Node) -> Result<Self, Problem> {
+        from_node(&spelled_out(config))
+    }
+
     fn reads(&mut self, reads: &mut Reads<'_>) {
         for (name, text) in &self.stages {
             reads.entry("stages", name, text, Accepts::Any);
@@ -178,6 +187,64 @@ impl StageKind for Command {
 
     fn serves_as(&self) -> &'static [Accepts] {
         &[]
+    }
+
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let one = self.run.is_empty() == self.shell.is_some();
+        checker.need(
+            one,
+            "run",
+            || "give one of `run: [program, argument…]` and `shell: text`".into(),
+            problems,
+        );
+        checker.need(
+            !self.outputs.is_empty(),
+            "outputs",
+            || "name at least one file or folder that the command leaves".into(),
+            problems,
+        );
+        let mut names = BTreeSet::new();
+        let outputs = self.outputs.iter().filter_map(|path| path.file_name());
+        for (at, name) in outputs.enumerate() {
+            checker.need(
+                names.insert(name),
+                &format!("outputs.{at}"),
+                || format!("two outputs are called `{}`", name.display()),
+                problems,
+            );
+        }
+        for name in self.stages.keys() {
+            let plain = !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\']);
+            checker.need(
+                plain,
+                &format!("stages.{name}"),
+                || format!("`{name}` cannot be the name of a folder"),
+                problems,
+            );
+        }
+        let handed = [("pass", &self.pass), ("secrets", &self.secrets)];
+        let handed = handed
+            .iter()
+            .flat_map(|(f, names)| names.iter().map(move |n| (*f, n)));
+        for (field, name) in self.env.keys().map(|n| ("env", n)).chain(handed) {
+            let good = !name.is_empty() && !name.contains(['=', '\0']);
+            let message = || format!("`{name}` cannot be the name of a variable");
+            checker.need(good, field, message, problems);
+        }
+        for (at, name) in self.secrets.iter().enumerate() {
+            let elsewhere = self.env.contains_key(name) || self.pass.contains(name);
+            checker.need(
+                !elsewhere,
+                &format!("secrets.{at}"),
+                || format!("`{name}` stands in `env:` or `pass:` as well, which are stored"),
+                problems,
+            );
+        }
+        let program = self
+            .shell
+            .as_ref()
+            .is_none_or(|shell| !shell.program.is_empty());
+        checker.need(program, "shell.program", || "name a shell".into(), problems);
     }
 
     fn outputs(&self) -> &'static [&'static str] {
@@ -230,5 +297,33 @@ impl StageKind for Command {
 
     fn numerics(&self) -> Option<Tag> {
         None
+    }
+
+    fn labels(&self, _: &Around<'_>, _: &mut Labels) {}
+}
+
+/// The words, variables and outputs of a command are texts, whatever they look like: `run: [cd, ~]`.
+fn spelled_out(config: &Node) -> Node {
+    let mut config = config.clone();
+    if let Value::Map(entries) = &mut config.value {
+        let fields = entries
+            .iter_mut()
+            .filter(|(key, _)| matches!(key.text.as_str(), "run" | "env" | "outputs" | "files"));
+        for (_, field) in fields {
+            match &mut field.value {
+                Value::Seq(items) => items.iter_mut().for_each(spell_out),
+                Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| spell_out(node)),
+                _ => {}
+            }
+        }
+    }
+    config
+}
+
+fn spell_out(node: &mut Node) {
+    if let Value::Null(text) = node.value
+        && !text.is_empty()
+    {
+        node.value = Value::Str(text.to_owned());
     }
 }

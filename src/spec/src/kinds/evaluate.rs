@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::reads::{Accepts, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
-use crate::kinds::{Degrade, Tiling};
+use crate::check::Checker;
+use crate::error::Problems;
+use crate::kinds::{Degrade, Kind, Tiling};
+use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
-use crate::names::{Luma, Metric};
+use crate::names::{Luma, Metric, Scheme};
 
 /// `evaluate`: a model on a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +26,7 @@ pub struct Evaluate {
     #[serde(default)]
     pub masks: Option<String>,
     /// What is measured.
-    #[serde(default = "both")]
+    #[serde(default = "usual")]
     pub metrics: Vec<Metric>,
     /// The channel; `unrounded` for SR and `rgb` for denoising when absent.
     #[serde(default)]
@@ -57,7 +60,7 @@ impl Evaluate {
     }
 }
 
-fn both() -> Vec<Metric> {
+fn usual() -> Vec<Metric> {
     Metric::ALL.to_vec()
 }
 
@@ -75,6 +78,35 @@ impl StageKind for Evaluate {
 
     fn serves_as(&self) -> &'static [Accepts] {
         &[Accepts::Evaluation]
+    }
+
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let Some(model) = checker.input_index("model") else {
+            return;
+        };
+        let Some(backbone) = checker.network(model) else {
+            return;
+        };
+        checker.images_fit("images", backbone.scale(), problems);
+        let spt = matches!(checker.kind(model), Kind::Tune(tune) if tune.scheme == Scheme::Spt);
+        checker.masks_fit("masks", "images", spt, problems);
+        let tuned = checker.mask_count_of(model, "masks");
+        if let (Some(a), Some(b)) = (tuned, checker.mask_count("masks")) {
+            checker.need(
+                a == b,
+                "masks",
+                || format!("{b} masks an image, but the model was tuned with {a}"),
+                problems,
+            );
+        }
+        let all: Vec<&str> = Metric::ALL.iter().map(|m| m.as_str()).collect();
+        let metrics = !self.metrics.is_empty();
+        checker.need(
+            metrics,
+            "metrics",
+            || format!("give at least one of {}", all.join(" and ")),
+            problems,
+        );
     }
 
     fn outputs(&self) -> &'static [&'static str] {
@@ -105,5 +137,27 @@ impl StageKind for Evaluate {
 
     fn numerics(&self) -> Option<Tag> {
         Some(Tag::Result)
+    }
+
+    /// Those of its set, model and masks, the axes of the sweeps that it comes from, and how it measures.
+    fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
+        let [images, model, masks] = ["images", "model", "masks"].map(|role| around.input(role));
+        for stage in [&images, &model, &Some(*around)].into_iter().flatten() {
+            labels.extend(stage.stage().axes.iter().cloned());
+        }
+        match &masks {
+            Some(masks) => masks.stage().kind.labels(masks, labels),
+            None => labels::no_masks(labels),
+        }
+        for stage in [&images, &model].into_iter().flatten() {
+            stage.stage().kind.labels(stage, labels);
+        }
+        let degrade = around.degrade();
+        labels.insert("luma".into(), self.luma(degrade).to_string());
+        labels.insert("tiling".into(), self.tiling.to_string());
+        match degrade {
+            Degrade::Sr(scale) => labels.insert("scale".into(), format!("×{scale}")),
+            Degrade::Denoise(sigma) => labels.insert("sigma".into(), sigma.to_string()),
+        };
     }
 }

@@ -4,10 +4,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Kind;
 use super::reads::{Accepts, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
+use crate::check::Checker;
+use crate::error::Problems;
+use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
+use crate::pipeline::Typed;
 
 /// `figure`: crops of two evaluations side by side: masks, LQ, GT, baseline, tuned and the difference of the two, as in
 /// the paper's Figures 4 to 6.
@@ -87,6 +92,37 @@ impl StageKind for Figure {
         &[]
     }
 
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let evaluation = |role: &str| checker.input(role).map(|s: &Typed| &s.stage);
+        for role in ["baseline", "tuned"] {
+            let saves = evaluation(role).is_some_and(
+                |stage| matches!(&stage.kind, Kind::Evaluate(evaluate) if evaluate.save),
+            );
+            let message = || format!("`{role}` keeps no restored images: give it `save: true`");
+            checker.need(saves, role, message, problems);
+        }
+        let images = |role: &str| evaluation(role).and_then(|s| s.input("images"));
+        checker.need(
+            images("baseline") == images("tuned"),
+            "tuned",
+            || "`baseline` and `tuned` are evaluations of different images".into(),
+            problems,
+        );
+        let some = !self.crops.is_empty() || self.better + self.worse > 0;
+        let message = || "there is nothing to show: give `crops`, `better` or `worse`".into();
+        checker.need(some, "", message, problems);
+        let ranges = [
+            ("better", self.better <= 1000),
+            ("worse", self.worse <= 1000),
+            ("window", (8..=4096).contains(&self.window)),
+            ("zoom", (1..=16).contains(&self.zoom)),
+            ("gain", (1..=255).contains(&self.gain)),
+        ];
+        for (path, ok) in ranges {
+            checker.need(ok, path, || "out of range".into(), problems);
+        }
+    }
+
     fn outputs(&self) -> &'static [&'static str] {
         &["figure.png", "figure.csv", "figure.txt"]
     }
@@ -129,4 +165,6 @@ impl StageKind for Figure {
     fn numerics(&self) -> Option<Tag> {
         None
     }
+
+    fn labels(&self, _: &Around<'_>, _: &mut Labels) {}
 }

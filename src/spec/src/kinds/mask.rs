@@ -1,17 +1,18 @@
 //! `mask`: the binary masks of each LQ image, and who makes them.
 //! Unaware of what a segmenter computes.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reads::{Accepts, Listing, Reads};
-use super::sam::Sam;
-use super::stage_kind::StageKind;
+use super::reads::{Accepts, Reads};
+use super::stage_kind::{Download, StageKind};
 use crate::around::Around;
+use crate::check::Checker;
+use crate::error::Problems;
+use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
-use crate::names::{Granularity, MaskReading, Of};
+use crate::names::{Granularity, Of};
+use crate::segmenters::Segmenter;
 
 /// `mask`: `N_c` binary masks for each image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,111 +67,6 @@ const fn coarse() -> Granularity {
     Granularity::Coarse
 }
 
-/// Who makes the masks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Segmenter {
-    /// Felzenszwalb–Huttenlocher graph segmentation at three scales; needs no weights.
-    Graph(Graph),
-    /// Segment Anything with a grid of points, from weights of others.
-    Sam(Sam),
-    /// Masks that others made.
-    Files {
-        /// The folder: for each image `<image>/*.png` (or JPEG, BMP, TIFF, WebP), or `<image>.json` with COCO run
-        /// lengths as SAM's `amg.py` and SA-1B have them.
-        path: PathBuf,
-        /// Which pixels of an image file are inside; what its form leaves no doubt about when absent.
-        #[serde(default)]
-        read: Option<MaskReading>,
-    },
-    /// All masks empty: a control.
-    Zero,
-    /// The masks of the next image of the set, fitted to this one's size: a control.
-    Other {
-        /// Whose masks.
-        masks: String,
-    },
-}
-
-impl Default for Segmenter {
-    fn default() -> Self {
-        Self::Graph(Graph::default())
-    }
-}
-
-impl Segmenter {
-    /// The name in YAML and in tables.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Graph(_) => "graph",
-            Self::Sam(_) => "sam",
-            Self::Files { .. } => "files",
-            Self::Zero => "zero",
-            Self::Other { .. } => "other",
-        }
-    }
-
-    /// What its own lines determine that all of its stages have in common: those of SAM share a model and an embedding an
-    /// image.
-    const fn start_up(&self) -> Tag {
-        match self {
-            Self::Sam(_) => Tag::StartUp,
-            Self::Graph(_) | Self::Files { .. } | Self::Zero | Self::Other { .. } => Tag::Result,
-        }
-    }
-
-    /// Whether the masks depend on the regular grid of points.
-    const fn has_grid(&self) -> bool {
-        match self {
-            Self::Graph(_) => true,
-            Self::Sam(sam) => sam.point_grids.is_none(),
-            Self::Files { .. } | Self::Zero | Self::Other { .. } => false,
-        }
-    }
-
-    fn put(&self, lines: &mut Lines) {
-        match self {
-            Self::Graph(graph) => graph.put(lines),
-            Self::Sam(sam) => sam.put(lines),
-            // Without a choice a file is read in the one way that its form allows, as before there was one.
-            Self::Files { path: _, read } => {
-                lines.option(Tag::Result, "config.segmenter.read", *read);
-            }
-            Self::Zero | Self::Other { masks: _ } => {}
-        }
-    }
-
-    /// The name in tables, which tells SAM's models apart.
-    pub fn label(&self) -> String {
-        match self {
-            Self::Sam(sam) => format!("sam {}", sam.model.name()),
-            other => other.name().into(),
-        }
-    }
-}
-
-/// Parameters of the graph segmenter; `None` means the segmenter's own default, which its version fixes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Graph {
-    /// Standard deviation of the smoothing, in pixels.
-    pub sigma: Option<f64>,
-    /// The three scales of observation (part, object, whole), increasing.
-    pub k: Option<[f64; 3]>,
-    /// The smallest region, in pixels.
-    pub min_size: Option<u32>,
-}
-
-impl Graph {
-    fn put(&self, lines: &mut Lines) {
-        let Self { sigma, k, min_size } = self;
-        let k = k.map(|[a, b, c]| format!("{a} {b} {c}"));
-        lines.option(Tag::Result, "config.segmenter.sigma", *sigma);
-        lines.option(Tag::Result, "config.segmenter.k", k);
-        lines.option(Tag::Result, "config.segmenter.min_size", *min_size);
-    }
-}
-
 impl StageKind for Mask {
     const NAME: &'static str = "mask";
 
@@ -182,22 +78,28 @@ impl StageKind for Mask {
         reads.tagged(start, |reads| {
             reads.stage("images", &self.images, Accepts::Images);
         });
-        match &mut self.segmenter {
-            Segmenter::Other { masks } => {
-                reads.stage("segmenter.other.masks", masks, Accepts::Masks);
-            }
-            Segmenter::Files { path, .. } => {
-                reads.file("segmenter.files.path", path, Listing::Masks);
-            }
-            Segmenter::Sam(Sam { weights, .. }) => reads.tagged(start, |reads| {
-                reads.file("segmenter.sam.weights", weights, Listing::File);
-            }),
-            Segmenter::Graph(_) | Segmenter::Zero => {}
-        }
+        self.segmenter.reads(reads);
     }
 
     fn serves_as(&self) -> &'static [Accepts] {
         &[Accepts::Masks]
+    }
+
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let (grid, count) = (self.grid(), self.count());
+        checker.need(
+            (1..=128).contains(&grid),
+            "grid",
+            || format!("{grid} is not in 1..=128"),
+            problems,
+        );
+        checker.need(
+            (1..=4096).contains(&count),
+            "count",
+            || format!("{count} is not in 1..=4096"),
+            problems,
+        );
+        self.segmenter.check(checker, problems);
     }
 
     fn outputs(&self) -> &'static [&'static str] {
@@ -222,16 +124,33 @@ impl StageKind for Mask {
         if segmenter.has_grid() {
             lines.put(Tag::Result, "config.grid", self.grid());
         }
-        segmenter.put(lines);
+        segmenter.lines(lines);
     }
 
     fn numerics(&self) -> Option<Tag> {
-        match &self.segmenter {
-            Segmenter::Sam(_) => Some(Tag::StartUp),
-            Segmenter::Graph(_)
-            | Segmenter::Files { .. }
-            | Segmenter::Zero
-            | Segmenter::Other { .. } => None,
+        let torch = self.segmenter.uses_torch();
+        torch.then(|| self.segmenter.start_up())
+    }
+
+    fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
+        if let Some(images) = around.input("images") {
+            images.stage().kind.labels(&images, labels);
         }
+        labels.insert("granularity".into(), self.granularity.to_string());
+        labels.insert("grid".into(), self.grid().to_string());
+        labels.insert("segmenter".into(), self.segmenter.label());
+        labels.insert("masks".into(), self.count().to_string());
+    }
+
+    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+        self.segmenter.cuda_only()
+    }
+
+    fn after_stop(&self) -> &'static str {
+        self.segmenter.after_stop()
+    }
+
+    fn download(&self) -> Option<Download<'_>> {
+        self.segmenter.download()
     }
 }

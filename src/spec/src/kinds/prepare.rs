@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
+use crate::check::Checker;
 use crate::datasets::{Datasets, Source};
+use crate::error::Problems;
+use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
 
 /// `prepare`: images of a folder become HR/LR pairs.
@@ -72,6 +75,27 @@ impl Prepare {
         own.chain(named).collect()
     }
 
+    /// The name in tables: `name`, else the data sets', else the folder's, else (for `HR` and the like) its parent's.
+    fn title(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        let Some(folder) = &self.images else {
+            return self.dataset.title();
+        };
+        let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
+        let own = name(folder).unwrap_or_default();
+        let generic = matches!(
+            own.to_ascii_uppercase().as_str(),
+            "HR" | "GT" | "GTMOD12" | "ORIGINAL"
+        );
+        if generic {
+            folder.parent().and_then(name).unwrap_or(own)
+        } else {
+            own
+        }
+    }
+
     /// Whether the file `name` of an outside folder is read: a data set or `only` may narrow a folder.
     pub fn is_wanted(&self, role: &str, folder: &Path, name: &str) -> bool {
         if self.dataset.0.is_empty() {
@@ -94,6 +118,14 @@ pub enum Degrade {
 }
 
 impl Degrade {
+    /// How tables name it.
+    fn label(self) -> String {
+        match self {
+            Self::Sr(scale) => format!("×{scale}"),
+            Self::Denoise(sigma) => format!("σ={sigma}"),
+        }
+    }
+
     /// HR pixels per LQ pixel along a side.
     pub const fn scale(self) -> u32 {
         match self {
@@ -154,6 +186,34 @@ impl StageKind for Prepare {
         }
     }
 
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        self.check_source(checker, problems);
+        self.check_names(checker, problems);
+        match self.degrade {
+            Degrade::Sr(scale) => checker.need(
+                (2..=4).contains(&scale),
+                "degrade.sr",
+                || format!("the scale {scale} is not 2, 3 or 4"),
+                problems,
+            ),
+            Degrade::Denoise(sigma) => {
+                let good = sigma > 0.0 && sigma <= 255.0;
+                checker.need(
+                    good,
+                    "degrade.denoise",
+                    || format!("sigma {sigma} is not in (0, 255]"),
+                    problems,
+                );
+                checker.need(
+                    self.lr.is_none() && self.lr_if_present.is_none(),
+                    "lr",
+                    || "existing LR images go with `degrade: {sr: …}`, not with noise".into(),
+                    problems,
+                );
+            }
+        }
+    }
+
     fn outputs(&self) -> &'static [&'static str] {
         &["pairs.json"]
     }
@@ -188,6 +248,15 @@ impl StageKind for Prepare {
     fn numerics(&self) -> Option<Tag> {
         None
     }
+
+    fn needs(&self, role: &str) -> &[String] {
+        if role == "images" { &self.only } else { &[] }
+    }
+
+    fn labels(&self, _: &Around<'_>, labels: &mut Labels) {
+        labels.insert("set".into(), self.title());
+        labels.insert("degrade".into(), self.degrade.label());
+    }
 }
 
 /// Whether a folder holds both `house` and `housex4`: there the second was taken for the first's LR image before.
@@ -200,4 +269,66 @@ fn has_twins(names: &mut dyn Iterator<Item = &str>, scale: u32) -> bool {
             .is_some_and(|plain| stems.contains(plain))
     };
     stems.iter().any(plain)
+}
+
+impl Prepare {
+    /// A folder or data sets, and not what belongs to the other.
+    fn check_source(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let named = !self.dataset.0.is_empty();
+        checker.need(
+            named != self.images.is_some(),
+            "images",
+            || "give one of `images: folder` and `dataset: name`".into(),
+            problems,
+        );
+        checker.need(
+            named == self.root.is_some(),
+            "root",
+            || "`root:` is the folder that holds the data sets of `dataset:`: give both".into(),
+            problems,
+        );
+        let mut seen = BTreeSet::new();
+        for (at, dataset) in self.dataset.0.iter().enumerate() {
+            checker.need(
+                seen.insert(dataset),
+                &format!("dataset.{at}"),
+                || format!("the data set `{dataset}` stands twice"),
+                problems,
+            );
+        }
+        let own = [
+            ("lr", self.lr.is_none()),
+            ("lr_if_present", self.lr_if_present.is_none()),
+            ("only", self.only.is_empty()),
+            ("names", self.names.is_none()),
+            ("recursive", !self.recursive),
+        ];
+        for (field, absent) in own {
+            checker.need(
+                absent || !named,
+                field,
+                || format!("`{field}` goes with `images:`; a data set knows its own"),
+                problems,
+            );
+        }
+    }
+
+    /// A template needs a place for the name, and LR images that it names.
+    fn check_names(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let Some(names) = &self.names else {
+            return;
+        };
+        checker.need(
+            names.matches("{}").count() == 1 && !names.contains('/'),
+            "names",
+            || format!("`{names}` is no template: write the HR image's name as `{{}}`, once, as in `{{}}x4`"),
+            problems,
+        );
+        checker.need(
+            self.lr.is_some() || self.lr_if_present.is_some(),
+            "names",
+            || "`names` says how the images of `lr` are named: give both".into(),
+            problems,
+        );
+    }
 }

@@ -7,9 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reads::{Accepts, Listing, Reads};
-use super::stage_kind::StageKind;
+use super::stage_kind::{Network, StageKind};
 use crate::around::Around;
 use crate::backbones::Architecture;
+use crate::check::Checker;
+use crate::error::Problems;
+use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 
 /// `pretrained`: weights that others trained, by the official key names.
@@ -40,6 +43,17 @@ impl StageKind for Pretrained {
         &[Accepts::Backbone, Accepts::Model]
     }
 
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        checker.architecture(&self.backbone, problems);
+        let entry = self.entry.as_deref();
+        checker.need(
+            entry.is_none_or(|e| e.split('.').all(|part| !part.trim().is_empty())),
+            "entry",
+            || "expected the name of an entry, as in `params` or `state_dict.net_g`".into(),
+            problems,
+        );
+    }
+
     fn outputs(&self) -> &'static [&'static str] {
         &["weights.safetensors", "model.json"]
     }
@@ -56,5 +70,14 @@ impl StageKind for Pretrained {
 
     fn numerics(&self) -> Option<Tag> {
         None
+    }
+
+    fn network(&self) -> Network<'_> {
+        Network::Own(&self.backbone)
+    }
+
+    fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
+        labels::model(around, labels);
+        labels::baseline(labels);
     }
 }

@@ -40,4 +40,46 @@ impl Resources {
     pub fn checkpoint_seconds(&self) -> f64 {
         self.checkpoint.unwrap_or(10.0)
     }
+
+    /// What cannot be asked of any machine: the field, and what is wrong with it.
+    pub(crate) fn wrong(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            threads,
+            checkpoint,
+            gpus,
+            gpu_share,
+            retries,
+            timeout,
+            memory,
+        } = self;
+        let mut wrong = Vec::new();
+        let mut count = |field, value: &Option<u32>, least: u32, most: u32| {
+            if let Some(value) = value.filter(|v| !(least..=most).contains(v)) {
+                let text =
+                    format!("out of range: {value}, expected a number from {least} to {most}");
+                wrong.push((field, text));
+            }
+        };
+        count("threads", threads, 1, Self::MOST);
+        count("gpus", gpus, 0, Self::MOST);
+        count("gpu_share", gpu_share, 1, Self::MOST);
+        count("retries", retries, 0, Self::MOST_RETRIES);
+        let mut amount = |field, value: &Option<f64>, zero: bool, most: f64, unit: &str| {
+            let good = |v: &f64| (*v > 0.0 || zero && *v == 0.0) && *v <= most;
+            if let Some(value) = value.filter(|v| !good(v)) {
+                let above = if zero { "from 0" } else { "above 0" };
+                let text =
+                    format!("out of range: {value:?}, expected {unit} {above}, at most {most}");
+                wrong.push((field, text));
+            }
+        };
+        amount("checkpoint", checkpoint, true, Self::LONGEST, "seconds");
+        amount("timeout", timeout, false, Self::LONGEST, "seconds");
+        amount("memory", memory, false, Self::MOST_MEMORY, "GiB");
+        if gpu_share.is_some() && gpus.is_some_and(|n| n != 1) {
+            let text = "only a stage that asks for one GPU can share it".to_owned();
+            wrong.push(("gpu_share", text));
+        }
+        wrong
+    }
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Degrade;
 use super::reads::{Accepts, Reads};
+use crate::check::Checker;
+use crate::error::Problems;
 use crate::lines::{Lines, Tag};
 use crate::names::{Loss, Precision, Weights};
 
@@ -92,12 +94,105 @@ impl Schedule {
         }
     }
 
+    /// What a training that was stopped does when it is run again.
+    pub(super) const AFTER_STOP: &'static str = "training goes on from its last checkpoint";
+    /// How a training takes less memory.
+    pub(super) const LESS_MEMORY: &'static str = "lower `batch` or `patch`";
+
+    /// The precision, where it is one that computes on CUDA only.
+    pub(super) fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+        let low = self.precision != Precision::Fp32;
+        low.then_some(("precision", self.precision.as_str()))
+    }
+
     /// Tells what it reads.
     pub(super) fn reads(&self, reads: &mut Reads<'_>) {
         if let Some(validate) = &self.validate {
             reads.stage("validate.images", &validate.images, Accepts::Images);
             let masks = validate.masks.as_ref();
             reads.option("validate.masks", masks, Accepts::Masks);
+        }
+    }
+
+    /// What is wrong with it, for a network of this scale, with SPT units or without.
+    pub(super) fn check(
+        &self,
+        scale: u32,
+        spt: bool,
+        checker: &Checker<'_>,
+        problems: &mut Problems,
+    ) {
+        let one = self.iterations.is_some() != self.until.is_some();
+        checker.need(
+            one,
+            "iterations",
+            || "give one of `iterations` and `until`".into(),
+            problems,
+        );
+        let patch = self.patch.unwrap_or(64);
+        let [b1, b2] = self.betas;
+        let betas = (0.0..1.0).contains(&b1) && (0.0..1.0).contains(&b2);
+        let positive = [
+            ("iterations", self.iterations.unwrap_or(1) >= 1),
+            ("batch", (1..=4096).contains(&self.batch)),
+            ("accumulate", (1..=4096).contains(&self.accumulate)),
+            ("patch", (8..=4096).contains(&patch)),
+            ("lr", self.lr > 0.0 && self.lr.is_finite()),
+            ("halve_every", self.halve_every >= 1),
+            ("betas", betas),
+            (
+                "validate.every",
+                self.validate.as_ref().is_none_or(|v| v.every >= 1),
+            ),
+        ];
+        for (path, ok) in positive {
+            checker.need(ok, path, || "out of range".into(), problems);
+        }
+        self.check_validation(scale, spt, checker, problems);
+    }
+
+    fn check_validation(
+        &self,
+        scale: u32,
+        spt: bool,
+        checker: &Checker<'_>,
+        problems: &mut Problems,
+    ) {
+        let has = self.validate.is_some();
+        checker.need(
+            has || self.until.is_none(),
+            "until",
+            || "convergence is judged on a validation: add `validate: {images: …}`".into(),
+            problems,
+        );
+        checker.need(
+            has || self.weights != Some(Weights::Best),
+            "weights",
+            || "`best` is judged on a validation: add `validate: {images: …}`".into(),
+            problems,
+        );
+        if !has {
+            return;
+        }
+        checker.images_fit("validate.images", scale, problems);
+        checker.masks_fit("validate.masks", "validate.images", spt, problems);
+        let own = checker.input_index("images") != checker.input_index("validate.images");
+        checker.need(
+            own,
+            "validate.images",
+            || "these are the images that are trained on".into(),
+            problems,
+        );
+        if let (Some(a), Some(b)) = (
+            checker.mask_count("masks"),
+            checker.mask_count("validate.masks"),
+        ) {
+            checker.need(
+                a == b,
+                "validate.masks",
+                || format!("{b} masks an image, but training has {a}"),
+                problems,
+            );
         }
     }
 

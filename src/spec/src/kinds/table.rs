@@ -1,16 +1,19 @@
 //! `table`: evaluations side by side.
 //! Unaware of how a table is laid out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use super::LabelText;
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
-use crate::labels;
+use crate::check::Checker;
+use crate::error::{self, Problems};
+use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 use crate::names::Metric;
 
@@ -89,43 +92,6 @@ impl Default for Interval {
     }
 }
 
-/// The text of a label; a number in YAML is its text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(extend("type" = ["string", "number"]))]
-pub struct LabelText(pub String);
-
-impl<'de> Deserialize<'de> for LabelText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LabelVisitor)
-    }
-}
-
-struct LabelVisitor;
-
-impl serde::de::Visitor<'_> for LabelVisitor {
-    type Value = LabelText;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a text or a number")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<LabelText, E> {
-        Ok(LabelText(text.into()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<LabelText, E> {
-        Ok(LabelText(number.to_string()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<LabelText, E> {
-        Ok(LabelText(number.to_string()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<LabelText, E> {
-        Ok(LabelText(number.to_string()))
-    }
-}
-
 /// A column of a table that is about the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -191,6 +157,55 @@ impl StageKind for Table {
         &[]
     }
 
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let evaluations: Vec<usize> = checker.stage.stage.inputs_of("from").collect();
+        checker.need(
+            !evaluations.is_empty(),
+            "from",
+            || "a table shows at least one evaluation".into(),
+            problems,
+        );
+        checker.need(
+            !self.rows.is_empty(),
+            "rows",
+            || "name at least one label".into(),
+            problems,
+        );
+        let rows = self
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(i, r)| (format!("rows.{i}"), r));
+        let all = rows.chain(self.columns.iter().map(|c| ("columns".to_owned(), c)));
+        let known = labels::known(&checker.around(), &evaluations);
+        for (path, label) in all.filter(|(_, l)| !known.contains(*l)) {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            let hint = error::suggest(label, &names, "labels");
+            problems.push(
+                checker
+                    .stage
+                    .problem(&path, format!("unknown label `{label}`"))
+                    .hint(hint),
+            );
+        }
+        self.check_published(&known, checker, problems);
+        let curved = |e: &usize| {
+            let model = checker.around().of(*e).input("model");
+            let schedule = model.and_then(|m| m.stage().kind.schedule());
+            schedule.is_some_and(|s| s.validate.is_some())
+        };
+        checker.need(
+            !self.curves || evaluations.iter().any(curved),
+            "curves",
+            || "no training here has a validation, so there is no curve".into(),
+            problems,
+        );
+        if problems.is_empty() {
+            self.one_protocol(&evaluations, checker, problems);
+            self.distinct_cells(&evaluations, checker, problems);
+        }
+    }
+
     fn outputs(&self) -> &'static [&'static str] {
         let all = &[
             "table.txt",
@@ -253,5 +268,98 @@ impl StageKind for Table {
 
     fn numerics(&self) -> Option<Tag> {
         None
+    }
+
+    fn labels(&self, _: &Around<'_>, _: &mut Labels) {}
+}
+
+impl Table {
+    fn check_published(
+        &self,
+        known: &BTreeSet<String>,
+        checker: &Checker<'_>,
+        problems: &mut Problems,
+    ) {
+        let alone = self.published.is_some()
+            || (self.published_for.is_empty() && self.published_baseline.is_none());
+        let message = || "this goes with `published: FILE.csv`".into();
+        let field = if self.published_baseline.is_some() {
+            "published_baseline"
+        } else {
+            "published_for"
+        };
+        checker.need(alone, field, message, problems);
+        checker.need(
+            self.published.is_none() || self.metric == Metric::Psnr,
+            "published",
+            || "published values are PSNR, and this table shows another metric".into(),
+            problems,
+        );
+        for label in self.published_for.keys().filter(|l| !known.contains(*l)) {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            let problem = checker.stage.problem(
+                &format!("published_for.{label}"),
+                format!("unknown label `{label}`"),
+            );
+            problems.push(problem.hint(error::suggest(label, &names, "labels")));
+        }
+        let joined = self.seeds && self.rows.iter().chain(&self.columns).any(|l| l == "seed");
+        let message = || "`seeds: true` joins what differs in `seed`, which is a label here".into();
+        checker.need(!joined, "seeds", message, problems);
+    }
+
+    /// Numbers of different protocols never share a table unless it says which is which.
+    fn one_protocol(&self, evaluations: &[usize], checker: &Checker<'_>, problems: &mut Problems) {
+        for label in ["luma", "tiling"] {
+            let protocols: BTreeSet<String> = evaluations
+                .iter()
+                .filter_map(|&e| labels::of(&checker.around().of(e)).remove(label))
+                .collect();
+            let said = self.rows.iter().chain(&self.columns).any(|l| l == label);
+            let message = || {
+                format!(
+                    "these evaluations use different {label} protocols: add `{label}` to `rows`"
+                )
+            };
+            checker.need(protocols.len() <= 1 || said, "from", message, problems);
+        }
+    }
+
+    fn distinct_cells(
+        &self,
+        evaluations: &[usize],
+        checker: &Checker<'_>,
+        problems: &mut Problems,
+    ) {
+        let mut seen = std::collections::BTreeMap::new();
+        for &at in evaluations {
+            let labels = labels::of(&checker.around().of(at));
+            let cell: Vec<String> = self
+                .rows
+                .iter()
+                .chain(self.columns.as_ref())
+                .map(|l| labels.get(l).cloned().unwrap_or_default())
+                .chain(
+                    self.columns
+                        .is_none()
+                        .then(|| labels.get("set").cloned().unwrap_or_default()),
+                )
+                .chain(
+                    self.seeds
+                        .then(|| labels.get("seed").cloned().unwrap_or_default()),
+                )
+                .collect();
+            if let Some(other) = seen.insert(cell, at) {
+                let (a, b) = (checker.name(other), checker.name(at));
+                let message = format!("`{a}` and `{b}` fall into the same cell");
+                let hint =
+                    if labels.get("seed") == labels::of(&checker.around().of(other)).get("seed") {
+                        "add a label to `rows` in which they differ"
+                    } else {
+                        "add a label to `rows` in which they differ, or join seeds by `seeds: true`"
+                    };
+                problems.push(checker.stage.problem("from", message).hint(hint));
+            }
+        }
     }
 }

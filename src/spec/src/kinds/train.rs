@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Schedule;
 use super::reads::{Accepts, Reads};
-use super::stage_kind::{StageKind, TRAINED};
+use super::stage_kind::{Network, StageKind, TRAINED};
 use crate::around::Around;
 use crate::backbones::Architecture;
+use crate::check::Checker;
+use crate::error::Problems;
+use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 
 /// `train`: a backbone from scratch, or from the weights of another stage.
@@ -44,6 +47,23 @@ impl StageKind for Train {
         &[Accepts::Backbone, Accepts::Model]
     }
 
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        checker.architecture(&self.backbone, problems);
+        if let Some(from) = checker.input_index("from") {
+            let other = checker.network(from);
+            let same = other.is_none_or(|a| *a == self.backbone);
+            checker.need(
+                same,
+                "from",
+                || "the weights belong to another backbone than `backbone`".into(),
+                problems,
+            );
+        }
+        checker.images_fit("images", self.backbone.scale(), problems);
+        self.schedule
+            .check(self.backbone.scale(), false, checker, problems);
+    }
+
     fn outputs(&self) -> &'static [&'static str] {
         TRAINED
     }
@@ -61,5 +81,30 @@ impl StageKind for Train {
 
     fn numerics(&self) -> Option<Tag> {
         Some(Tag::Result)
+    }
+
+    fn network(&self) -> Network<'_> {
+        Network::Own(&self.backbone)
+    }
+
+    fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
+        labels::model(around, labels);
+        labels::baseline(labels);
+    }
+
+    fn schedule(&self) -> Option<&Schedule> {
+        Some(&self.schedule)
+    }
+
+    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+        self.schedule.cuda_only()
+    }
+
+    fn after_stop(&self) -> &'static str {
+        Schedule::AFTER_STOP
+    }
+
+    fn less_memory(&self) -> Option<&'static str> {
+        Some(Schedule::LESS_MEMORY)
     }
 }

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Schedule;
 use super::reads::{Accepts, Reads};
-use super::stage_kind::{StageKind, TRAINED};
+use super::stage_kind::{Network, StageKind, TRAINED};
 use crate::around::Around;
 use crate::backbones::Architecture;
+use crate::check::Checker;
+use crate::error::Problems;
+use crate::labels::{self, Labels, NONE};
 use crate::lines::{Lines, Tag};
 use crate::names::{Init, Scheme, Share, Variant};
 
@@ -87,6 +90,35 @@ impl StageKind for Tune {
         }
     }
 
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        let Some(backbone) = checker
+            .input_index("backbone")
+            .and_then(|i| checker.network(i))
+        else {
+            return;
+        };
+        let spt = self.scheme == Scheme::Spt;
+        checker.images_fit("images", backbone.scale(), problems);
+        checker.masks_fit("masks", "images", spt, problems);
+        self.schedule
+            .check(backbone.scale(), spt, checker, problems);
+        let alpha = self.alpha;
+        checker.need(
+            alpha.is_finite(),
+            "alpha",
+            || format!("{alpha} is not a number"),
+            problems,
+        );
+        let last = self.locations.unwrap_or(1);
+        let blocks = backbone.blocks();
+        checker.need(
+            (1..=blocks).contains(&last),
+            "locations",
+            || format!("{last} is not in 1..={blocks}, the blocks of this backbone"),
+            problems,
+        );
+    }
+
     fn outputs(&self) -> &'static [&'static str] {
         TRAINED
     }
@@ -119,5 +151,45 @@ impl StageKind for Tune {
 
     fn numerics(&self) -> Option<Tag> {
         Some(Tag::Result)
+    }
+
+    fn network(&self) -> Network<'_> {
+        Network::Of("backbone")
+    }
+
+    fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
+        labels::model(around, labels);
+        let spt = self.scheme == Scheme::Spt;
+        let scheme = if spt { "SPT" } else { "full fine-tuning" };
+        labels.insert("scheme".into(), scheme.into());
+        let blocks = around.architecture().map_or(0, Architecture::blocks);
+        let units = self.locations.unwrap_or(blocks);
+        let values = [
+            ("alpha", self.alpha.to_string()),
+            ("variant", self.variant.to_string()),
+            ("locations", format!("B1–B{units}")),
+            ("init", self.init.to_string()),
+            ("share", self.share.to_string()),
+        ];
+        for (label, value) in values {
+            let value = if spt { value } else { NONE.into() };
+            labels.insert(label.into(), value);
+        }
+    }
+
+    fn schedule(&self) -> Option<&Schedule> {
+        Some(&self.schedule)
+    }
+
+    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+        self.schedule.cuda_only()
+    }
+
+    fn after_stop(&self) -> &'static str {
+        Schedule::AFTER_STOP
+    }
+
+    fn less_memory(&self) -> Option<&'static str> {
+        Some(Schedule::LESS_MEMORY)
     }
 }

@@ -9,13 +9,12 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use spec::kinds::Segmenter;
-use spec::{Device, Event, Job, Kind};
+use spec::{Device, Event, Job};
 
 use super::facts::FactMap;
 use super::gpu_memory::GpuWatch;
 use super::reporter::Reporter;
-use super::{WorkError, evaluate, files, mask, prepare, pretrained, training};
+use super::{WorkError, files, mask, stage};
 use crate::nn::{checkpoint, cuda, kernels};
 
 /// The whole of the worker's `main`.
@@ -142,43 +141,12 @@ fn run(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> 
     results.into_iter().zip(jobs).map(ended).collect()
 }
 
-fn stage(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
-    match &job.stage {
-        Kind::Prepare(config) => prepare::run(config, job, reporter),
-        Kind::Mask(config) => mask::run(config, job, reporter),
-        Kind::Pretrained(config) => pretrained::run(config, job, reporter),
-        Kind::Train(config) => training::train(config, job, reporter),
-        Kind::Tune(config) => training::tune(config, job, reporter),
-        Kind::Evaluate(config) => evaluate::run(config, job, reporter),
-        Kind::Table(_) | Kind::Figure(_) | Kind::Robustness(_) | Kind::Command(_) => Err(
-            WorkError::new("`pipeline` itself does stages of this kind", ""),
-        ),
-    }
-}
-
 /// Stages that share an expensive start: masks by one SAM. Others share nothing and come one by one.
-fn batch<'a>(jobs: &'a [Job], reporters: &'a [Reporter]) -> Vec<Result<FactMap, WorkError>> {
-    let part = |(job, reporter): (&'a Job, &'a Reporter)| match &job.stage {
-        Kind::Mask(config) => match &config.segmenter {
-            Segmenter::Sam(sam) => Some(mask::Part {
-                config,
-                sam,
-                job,
-                reporter,
-            }),
-            _ => None,
-        },
-        _ => None,
-    };
-    let parts: Option<Vec<mask::Part<'_>>> = jobs.iter().zip(reporters).map(part).collect();
-    match parts {
-        Some(parts) => mask::together(&parts),
-        None => jobs
-            .iter()
-            .zip(reporters)
-            .map(|(j, r)| stage(j, r))
-            .collect(),
-    }
+fn batch(jobs: &[Job], reporters: &[Reporter]) -> Vec<Result<FactMap, WorkError>> {
+    mask::together(jobs, reporters).unwrap_or_else(|| {
+        let each = jobs.iter().zip(reporters);
+        each.map(|(job, reporter)| stage(job, reporter)).collect()
+    })
 }
 
 /// The orchestrator's death is ours: a stage nobody waits for would only keep its key locked.

@@ -13,7 +13,7 @@
 //!   events on standard output: progress, notes, at last `done` with facts or `failed` with a hint
 //! ```
 //!
-//! To add a kind: a file here, and an arm in [`entry`].
+//! To add a kind: a file here, and a line in [`stage`].
 
 mod entry;
 mod error;
@@ -30,11 +30,33 @@ mod partners;
 mod prepare;
 mod pretrained;
 mod reporter;
+mod train;
 mod training;
+mod tune;
+
+use spec::kinds::Worker;
+use spec::{Job, Runs};
 
 pub use entry::main;
 pub use error::WorkError;
+use facts::FactMap;
 pub use model::Model;
 pub use pairs::LqImage;
 pub use reporter::Reporter;
 pub use training::{Batch, Batches};
+
+/// Does one stage.
+fn stage(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
+    match job.stage.runs() {
+        Runs::Worker(Worker::Prepare(config)) => prepare::run(config, job, reporter),
+        Runs::Worker(Worker::Mask(config)) => mask::run(config, job, reporter),
+        Runs::Worker(Worker::Pretrained(config)) => pretrained::run(config, job, reporter),
+        Runs::Worker(Worker::Train(config)) => train::run(config, job, reporter),
+        Runs::Worker(Worker::Tune(config)) => tune::run(config, job, reporter),
+        Runs::Worker(Worker::Evaluate(config)) => evaluate::run(config, job, reporter),
+        Runs::Report(_) | Runs::Program(_) => Err(WorkError::new(
+            "`pipeline` itself does stages of this kind",
+            "",
+        )),
+    }
+}

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
 use artifacts::{PairEntry, PairList};
-use spec::kinds::{Degrade, Mask, Segmenter};
-use spec::names::SamPrecision;
+use spec::kinds::{Degrade, Mask};
 use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
 
 use super::{Picture, cannot};
@@ -50,14 +49,14 @@ pub fn run(
     let program = worker::find()?;
     let facts = worker::facts(&program)?;
     let device = worker::device(choice, &facts)?;
-    if let Segmenter::Sam(sam) = &mask.segmenter
-        && sam.precision != SamPrecision::Fp32
+    let stage = Kind::Mask(mask.clone());
+    if let Some((_, precision)) = stage.cuda_only()
         && device == Device::Cpu
     {
-        let message = format!("precision {} computes on CUDA only", sam.precision);
+        let message = format!("precision {precision} computes on CUDA only");
         return Err(Fatal::usage(message, "use `--device cuda`, or fp32"));
     }
-    let file = write_job(mask, pictures, work, device)?;
+    let file = write_job(stage, pictures, work, device)?;
     let child = Command::new(&program)
         .arg(file)
         .env("NVIDIA_TF32_OVERRIDE", "0")
@@ -96,7 +95,7 @@ fn follow(out: ChildStdout) -> Option<Event> {
 
 /// The pictures as a `prepare` stage would leave them, and the job that reads them.
 fn write_job(
-    mask: &Mask,
+    stage: Kind,
     pictures: &[Picture],
     work: &Path,
     device: Device,
@@ -136,7 +135,7 @@ fn write_job(
     let job = Job {
         format: JOB_FORMAT,
         key: "masks".into(),
-        stage: Kind::Mask(mask.clone()),
+        stage,
         inputs: BTreeMap::from([("images".into(), images)]),
         out: folder("out")?,
         state: folder("state")?,

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pixels::{Rgb8, read_rgb8};
 use serde_json::{Value, json};
-use spec::kinds::{Mask, Segmenter};
+use spec::kinds::Mask;
 use spec::names::Granularity;
+use spec::segmenters::Segmenter;
 
 use super::{Exit, Fatal, say};
 use engine::worker::DeviceChoice;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use spec::kinds::{SamModel, SamShape};
+use spec::segmenters::{SamModel, SamShape};
 
 /// The shape of a model. Lengths are channels unless something else is said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use spec::kinds::{Sam, SamModel};
+use spec::segmenters::{Sam, SamModel};
 
 use super::error::SamError;
 

@@ -20,7 +20,7 @@ use crate::work::model::{self, Model};
 use crate::work::{Reporter, WorkError, files};
 
 /// A training, ready to begin.
-pub(super) struct Training<'a> {
+pub(in crate::work) struct Training<'a> {
     /// The network, with the weights it starts from.
     pub model: Model,
     /// Its SPT units, if it has any: then they alone are trained.
@@ -36,7 +36,7 @@ pub(super) struct Training<'a> {
 }
 
 /// Trains to the end of the schedule, from the last checkpoint if there is one, and writes the result.
-pub(super) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
+pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError> {
     let Training {
         model,
         schedule,

@@ -14,14 +14,15 @@
 use artifacts::{MaskEntry, PairEntry};
 use pixels::{MaskStack, Rgb8, check_memory};
 use spec::Job;
-use spec::kinds::{Mask, Sam as Settings};
+use spec::kinds::Mask;
+use spec::segmenters::Sam as Settings;
 
-use super::images::Images;
-use super::kept::{Found, Kept};
-use super::output;
-use super::records::{Records, ordered};
 use crate::nn::sam::{Config, Embedding, Generator, Params, Sam, SamError};
 use crate::work::facts::FactMap;
+use crate::work::mask::images::Images;
+use crate::work::mask::kept::{Found, Kept};
+use crate::work::mask::output;
+use crate::work::mask::records::{Records, ordered};
 use crate::work::model::device;
 use crate::work::{Reporter, WorkError, files, memory};
 

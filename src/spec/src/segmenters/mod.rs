@@ -1,0 +1,165 @@
+//! The segmenters of `mask` stages: one file each says what a pipeline may write of it, what it reads, its checks and its
+//! lines in a key. Unaware of how masks are computed.
+//!
+//! To add one: its file here and a line in [`segmenters!`] below, its file and a line in the worker's
+//! `work/mask/segmenters`.
+
+mod files;
+mod graph;
+mod other;
+mod sam;
+mod sam_model;
+mod zero;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::check::Checker;
+use crate::error::Problems;
+use crate::kinds::{Download, Reads};
+use crate::lines::{Lines, Tag};
+
+pub use files::Files;
+pub use graph::Graph;
+pub use other::Other;
+pub use sam::Sam;
+pub use sam_model::{PublishedSam, SamModel, SamShape};
+pub use zero::Zero;
+
+/// All that the orchestrator must know of a segmenter, beside the fields of its configuration.
+pub(crate) trait SegmenterKind {
+    /// The name in YAML and in keys.
+    const NAME: &'static str;
+
+    /// The name in tables.
+    fn label(&self) -> String {
+        Self::NAME.into()
+    }
+
+    /// What the choice of it, its images and the numerics class determine besides the result: a start that all stages
+    /// share which are alike in such lines, where it has an expensive one.
+    fn start_up(&self) -> Tag {
+        Tag::Result
+    }
+
+    /// Whether it computes with libtorch.
+    fn uses_torch(&self) -> bool {
+        false
+    }
+
+    /// Whether the masks depend on the stage's grid of points.
+    fn has_grid(&self) -> bool;
+
+    /// Tells what it reads, as a kind does.
+    fn reads(&mut self, reads: &mut Reads<'_>);
+
+    /// What is wrong with its fields, which lie below `segmenter.NAME.`.
+    fn check(&self, checker: &Checker<'_>, problems: &mut Problems);
+
+    /// Writes what in its configuration determines the masks, below `config.segmenter.`: every field, by destructuring
+    /// without `..`.
+    fn lines(&self, lines: &mut Lines);
+
+    /// A field and its value that compute on CUDA only.
+    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// What a stage that was stopped does when it is run again.
+    fn after_stop(&self) -> &'static str {
+        "the stage starts anew"
+    }
+
+    /// A file that it reads and that somebody publishes.
+    fn download(&self) -> Option<Download<'_>> {
+        None
+    }
+}
+
+/// The enum of all segmenters, and for each question about one the way to the file that answers.
+macro_rules! segmenters {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Who makes the masks.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Segmenter {
+            $($(#[doc = $doc])* $name($name),)*
+        }
+
+        impl Segmenter {
+            /// The name in YAML and in keys.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $name::NAME,)* }
+            }
+
+            /// The name in tables.
+            pub fn label(&self) -> String {
+                match self { $(Self::$name(own) => own.label(),)* }
+            }
+
+            /// What the choice of it determines besides the result.
+            pub(crate) fn start_up(&self) -> Tag {
+                match self { $(Self::$name(own) => own.start_up(),)* }
+            }
+
+            /// Whether it computes with libtorch.
+            pub(crate) fn uses_torch(&self) -> bool {
+                match self { $(Self::$name(own) => own.uses_torch(),)* }
+            }
+
+            /// Whether the masks depend on the stage's grid of points.
+            pub(crate) fn has_grid(&self) -> bool {
+                match self { $(Self::$name(own) => own.has_grid(),)* }
+            }
+
+            /// Tells what it reads.
+            pub(crate) fn reads(&mut self, reads: &mut Reads<'_>) {
+                match self { $(Self::$name(own) => own.reads(reads),)* }
+            }
+
+            /// What is wrong with its fields.
+            pub(crate) fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
+                match self { $(Self::$name(own) => own.check(checker, problems),)* }
+            }
+
+            /// What in its configuration determines the masks.
+            pub(crate) fn lines(&self, lines: &mut Lines) {
+                match self { $(Self::$name(own) => own.lines(lines),)* }
+            }
+
+            /// A field and its value that compute on CUDA only.
+            pub(crate) fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+                match self { $(Self::$name(own) => own.cuda_only(),)* }
+            }
+
+            /// What a stage that was stopped does when it is run again.
+            pub(crate) fn after_stop(&self) -> &'static str {
+                match self { $(Self::$name(own) => own.after_stop(),)* }
+            }
+
+            /// A file that it reads and that somebody publishes.
+            pub(crate) fn download(&self) -> Option<Download<'_>> {
+                match self { $(Self::$name(own) => own.download(),)* }
+            }
+        }
+    };
+}
+
+segmenters! {
+    /// Felzenszwalb–Huttenlocher graph segmentation at three scales; needs no weights.
+    Graph,
+    /// Segment Anything with a grid of points, from weights of others.
+    Sam,
+    /// Masks that others made.
+    Files,
+    /// All masks empty: a control.
+    Zero,
+    /// The masks of the next image of the set, fitted to this one's size: a control.
+    Other,
+}
+
+impl Default for Segmenter {
+    fn default() -> Self {
+        Self::Graph(Graph::default())
+    }
+}
