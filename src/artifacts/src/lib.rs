@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   prepare ── pairs.json ──> mask, train, tune, evaluate, report
-//!   mask ───── masks.json ──> tune, evaluate, report
+//!   mask ───── masks.json ──> tune, evaluate, report;  masks/<image>.json ──> pipeline masks
 //!   train ──┬─ model.json ──> tune, evaluate;  steps.csv ──> report
 //!   evaluate ─ metrics.csv, summary.json ──> report
 //! ```
@@ -17,6 +17,7 @@ pub mod masks;
 pub mod metrics;
 pub mod model;
 pub mod pairs;
+pub mod records;
 pub mod steps;
 pub mod summary;
 mod table;
@@ -26,6 +27,7 @@ pub use masks::{MaskEntry, MaskList, Tally};
 pub use metrics::Metrics;
 pub use model::{ModelCard, SptCard};
 pub use pairs::{PairEntry, PairList};
+pub use records::{MaskRecord, MaskRecords};
 pub use steps::Step;
 pub use summary::Summary;
 

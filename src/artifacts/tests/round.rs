@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use artifacts::{
-    ArtifactError, MaskEntry, MaskList, Metrics, ModelCard, PairEntry, PairList, Summary, Tally,
-    steps,
+    ArtifactError, MaskEntry, MaskList, MaskRecord, MaskRecords, Metrics, ModelCard, PairEntry,
+    PairList, Summary, Tally, steps,
 };
 use spec::backbones::Architecture;
 use spec::kinds::{Degrade, Tiling};
@@ -66,6 +66,23 @@ fn what_is_written_is_read() {
     };
     list.write(folder).unwrap();
     assert_eq!(MaskList::read(folder).unwrap(), list);
+    let records = MaskRecords {
+        masks: vec![MaskRecord {
+            area: 3,
+            bbox: [0, 1, 2, 2],
+            predicted_iou: 0.95,
+            stability_score: 0.9,
+            point_coords: [0.5, 1.5],
+            crop_box: [0, 0, 4, 3],
+        }],
+    };
+    let masks = folder.join("a.masks");
+    assert_eq!(MaskRecords::read(&masks).unwrap(), None);
+    records.write(&masks).unwrap();
+    assert_eq!(MaskRecords::read(&masks).unwrap(), Some(records));
+    std::fs::write(folder.join("a.json"), r#"{"masks": [{"area": 3}]}"#).unwrap();
+    let wrong = MaskRecords::read(&masks).unwrap_err().to_string();
+    assert!(wrong.contains("bbox"), "{wrong}");
     card().write(folder).unwrap();
     assert_eq!(ModelCard::read(folder).unwrap(), card());
     let summary = Summary {

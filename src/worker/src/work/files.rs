@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use spec::Job;
 
 use super::WorkError;
@@ -11,14 +10,6 @@ use super::WorkError;
 /// Writes `bytes` to `path`; the folder exists.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), WorkError> {
     std::fs::write(path, bytes).map_err(|e| WorkError::io("write", path, &e))
-}
-
-/// Writes a value as indented JSON.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WorkError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| WorkError::new(format!("cannot write `{}`: {e}", path.display()), ""))?;
-    bytes.push(b'\n');
-    write(path, &bytes)
 }
 
 /// Makes a folder.

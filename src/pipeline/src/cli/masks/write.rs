@@ -3,15 +3,12 @@
 
 use std::path::Path;
 
-use artifacts::MaskList;
+use artifacts::{MaskList, MaskRecord, MaskRecords};
 use pixels::{MaskStack, Rle, largest_first, overlay, write_label_map, write_png};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{Picture, cannot};
 use crate::cli::Fatal;
-
-/// More than SAM says of the masks of a picture.
-const RECORDS_BYTES: u64 = 1 << 30;
 
 /// Writes the three files of `picture` and says how many masks there are.
 pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fatal> {
@@ -28,14 +25,14 @@ pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fat
     let picture = overlay(&picture.image, &sorted);
     write_png(&out.join(format!("{name}.overlay.png")), &picture).map_err(failed)?;
     write_label_map(&out.join(format!("{name}.labels.png")), &stack).map_err(failed)?;
-    let list: Vec<Value> = stack
+    let list: Vec<Coco> = stack
         .masks
         .iter()
         .enumerate()
-        .map(|(n, mask)| coco(mask, records.get(n)))
+        .map(|(n, mask)| Coco::new(mask, records.masks.get(n)))
         .collect();
     let path = out.join(format!("{name}.json"));
-    let text = Value::from(list).to_string();
+    let text = serde_json::to_string(&list).map_err(|e| Fatal::failed(e.to_string(), ""))?;
     std::fs::write(&path, text).map_err(|e| cannot("write", &path, &e))?;
     let left_out = stack.truncated();
     let more = if left_out == 0 {
@@ -47,7 +44,7 @@ pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fat
 }
 
 /// The masks of a picture, and what SAM says of each; nothing of it for other segmenters.
-fn read(picture: &Picture, work: &Path) -> Result<(MaskStack, Vec<Value>), Fatal> {
+fn read(picture: &Picture, work: &Path) -> Result<(MaskStack, MaskRecords), Fatal> {
     let folder = work.join("out");
     let failed = |why: String| Fatal::failed(why, "this is a defect of pipeline");
     let list = MaskList::read(&folder).map_err(|e| failed(e.to_string()))?;
@@ -65,27 +62,48 @@ fn read(picture: &Picture, work: &Path) -> Result<(MaskStack, Vec<Value>), Fatal
             picture.name
         )));
     }
-    let records = files::read_to_string(&file.with_extension("json"), RECORDS_BYTES);
-    let records = records.unwrap_or_default();
-    let records: Value = serde_json::from_str(&records).unwrap_or_default();
-    let records = records["masks"].as_array().cloned().unwrap_or_default();
-    Ok((stack, records))
+    let records = MaskRecords::read(&file).map_err(|e| failed(e.to_string()))?;
+    Ok((stack, records.unwrap_or_default()))
 }
 
-/// A record as `amg.py` writes it with `--convert-to-rle`. What only SAM knows (predicted IoU, stability, point, crop) is
-/// left out for other segmenters.
-fn coco(mask: &Rle, sam: Option<&Value>) -> Value {
-    let [left, top, right, bottom] = mask.bbox();
-    let mut record = json!({
-        "segmentation": {"size": [mask.height(), mask.width()], "counts": mask.to_coco_string()},
-        "bbox": [left, top, right - left, bottom - top],
-        "area": mask.area(),
-    });
-    if let Some(sam) = sam {
-        for name in ["predicted_iou", "stability_score", "crop_box", "bbox"] {
-            record[name] = sam[name].clone();
+/// A record as `amg.py` writes it with `--convert-to-rle`; its fields in alphabetical order. What only SAM knows is left
+/// out for other segmenters. Boxes are left, top, width and height in pixels.
+#[derive(Serialize)]
+struct Coco {
+    area: u64,
+    bbox: [i64; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crop_box: Option<[i64; 4]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point_coords: Option<[[f64; 2]; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicted_iou: Option<f32>,
+    segmentation: Runs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stability_score: Option<f32>,
+}
+
+/// Run lengths as COCO has them; the size is height and width.
+#[derive(Serialize)]
+struct Runs {
+    counts: String,
+    size: [usize; 2],
+}
+
+impl Coco {
+    fn new(mask: &Rle, sam: Option<&MaskRecord>) -> Self {
+        let [left, top, right, bottom] = mask.bbox().map(|v| v as i64);
+        Self {
+            area: mask.area(),
+            bbox: sam.map_or([left, top, right - left, bottom - top], |sam| sam.bbox),
+            crop_box: sam.map(|sam| sam.crop_box),
+            point_coords: sam.map(|sam| [sam.point_coords]),
+            predicted_iou: sam.map(|sam| sam.predicted_iou),
+            segmentation: Runs {
+                counts: mask.to_coco_string(),
+                size: [mask.height(), mask.width()],
+            },
+            stability_score: sam.map(|sam| sam.stability_score),
         }
-        record["point_coords"] = json!([sam["point_coords"]]);
     }
-    record
 }

@@ -9,13 +9,12 @@
 
 use std::path::{Path, PathBuf};
 
-use artifacts::{MaskEntry, PairEntry};
+use artifacts::{MaskEntry, MaskRecords, PairEntry};
 use pixels::MaskStack;
 use serde::{Deserialize, Serialize};
 use spec::Job;
 use store::{Digest, summed};
 
-use super::records::Records;
 use crate::work::{WorkError, files};
 
 /// The finished images of a stage.
@@ -105,11 +104,11 @@ impl Kept {
         &self,
         entry: &MaskEntry,
         stack: &MaskStack,
-        records: &Records,
+        records: &MaskRecords,
     ) -> Result<(), WorkError> {
         let [masks_file, records_file] = self.files(&entry.name);
         stack.write(&masks_file)?;
-        files::write_json(&records_file, records)?;
+        records.write(&masks_file)?;
         let digest = |path: &Path| {
             let bytes = std::fs::read(path).map_err(|e| WorkError::io("read", path, &e))?;
             Ok::<_, WorkError>(Digest::of(&bytes).to_string())
@@ -138,7 +137,9 @@ impl Kept {
     }
 
     fn files(&self, name: &str) -> [PathBuf; 2] {
-        ["masks", "json"].map(|ending| self.masks.join(format!("{name}.{ending}")))
+        let masks = self.masks.join(format!("{name}.masks"));
+        let records = MaskRecords::beside(&masks);
+        [masks, records]
     }
 }
 
@@ -159,7 +160,7 @@ mod tests {
         let stack = MaskStack::new(4, 4, 2, Vec::new()).unwrap();
         let entry = super::super::output::entry(&image, &stack);
         assert_eq!(kept.read(&image), Found::Nothing);
-        kept.write(&entry, &stack, &Records::new(&[], 2)).unwrap();
+        kept.write(&entry, &stack, &MaskRecords::default()).unwrap();
         assert_eq!(kept.read(&image), Found::Whole(entry.clone()));
         let other = PairEntry {
             digest: "2".into(),

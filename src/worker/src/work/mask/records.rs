@@ -1,45 +1,25 @@
-//! What SAM says of each mask that was kept, beside its run lengths: `masks/<image>.json`.
+//! Which of SAM's masks are kept, in which order, and what is written of them (`artifacts::MaskRecords`).
 //! Unaware of how the masks came about.
 
 use std::cmp::Reverse;
 
-use serde::Serialize;
+use artifacts::MaskRecords;
 use spec::names::MaskOrder;
 
 use crate::nn::sam::MaskRecord;
 
-/// `masks/<image>.json`: the masks in the order of the channels, with the names of the official records.
-#[derive(Serialize)]
-pub(super) struct Records {
-    /// The masks that were kept.
-    pub masks: Vec<Record>,
-}
-
-/// One mask. Boxes are left, top, width and height in pixels.
-#[derive(Serialize)]
-pub(super) struct Record {
-    area: u64,
-    bbox: [i64; 4],
-    predicted_iou: f32,
-    stability_score: f32,
-    point_coords: [f64; 2],
-    crop_box: [i64; 4],
-}
-
-impl Records {
-    /// The first `count` of the records.
-    pub fn new(records: &[MaskRecord], count: usize) -> Self {
-        let record = |mask: &MaskRecord| Record {
-            area: mask.area,
-            bbox: mask.bbox,
-            predicted_iou: mask.predicted_iou,
-            stability_score: mask.stability_score,
-            point_coords: mask.point_coords,
-            crop_box: mask.crop_box,
-        };
-        Self {
-            masks: records.iter().take(count).map(record).collect(),
-        }
+/// The first `count` of the records.
+pub(super) fn records(masks: &[MaskRecord], count: usize) -> MaskRecords {
+    let record = |mask: &MaskRecord| artifacts::MaskRecord {
+        area: mask.area,
+        bbox: mask.bbox,
+        predicted_iou: mask.predicted_iou,
+        stability_score: mask.stability_score,
+        point_coords: mask.point_coords,
+        crop_box: mask.crop_box,
+    };
+    MaskRecords {
+        masks: masks.iter().take(count).map(record).collect(),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::work::facts::FactMap;
 use crate::work::mask::images::Images;
 use crate::work::mask::kept::{Found, Kept};
 use crate::work::mask::output;
-use crate::work::mask::records::{Records, ordered};
+use crate::work::mask::records::{ordered, records};
 use crate::work::model::device;
 use crate::work::{Reporter, WorkError, files, memory};
 
@@ -274,7 +274,7 @@ fn segment(
     let generator = Generator::new(Params::of(settings, part.config.grid()))?;
     let (masks, tally) = generator.masks_and_tally(sam, image.picture, image.embedding)?;
     let masks = ordered(masks, settings.order);
-    let records = Records::new(&masks, count);
+    let records = records(&masks, count);
     let (width, height) = image.picture.size();
     let runs = masks.into_iter().map(|mask| mask.segmentation).collect();
     let stack = MaskStack::new(width, height, count, runs)?;
