@@ -13,7 +13,8 @@
 //! and not in the planner, so that a kind is one file: a manifest's lines are text, a pure function of the configuration,
 //! and what they become there (digests, keys, verdicts) is the same for all kinds.
 //!
-//! To add one: its file here with a line in the list below, and its file in the worker with a line in its list.
+//! To add one: its file here with a line in the list below, and its file in the worker with a line in its list
+//! (docs/adding-a-kind.md).
 
 mod command;
 mod evaluate;

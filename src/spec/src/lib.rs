@@ -35,6 +35,7 @@ pub mod labels;
 mod limits;
 mod lines;
 mod manual;
+pub mod metrics;
 pub mod names;
 mod node;
 mod overrides;

@@ -196,16 +196,6 @@ names! {
 }
 
 names! {
-    /// A metric of an evaluation.
-    Metric {
-        /// Peak signal-to-noise ratio, dB.
-        Psnr = "psnr",
-        /// Structural similarity, 11×11 Gaussian window.
-        Ssim = "ssim",
-    }
-}
-
-names! {
     /// A data set by name; [`crate::datasets`] says where it lies and what it holds.
     Dataset {
         /// DIV2K's 800 training images.

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use spec::backbones::Architecture;
 use spec::kinds::{Degrade, Until};
-use spec::names::{Granularity, Init, Loss, Luma, Metric, Scheme, Share, Variant, Weights};
+use spec::metrics::Metric;
+use spec::names::{Granularity, Init, Loss, Luma, Scheme, Share, Variant, Weights};
 use spec::segmenters::Segmenter;
 use spec::{Kind, Pipeline, Request};
 

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use pixels::score;
 use spec::kinds::{Table, TableValue};
 use spec::labels::NONE;
-use spec::names::{Luma, Metric};
+use spec::metrics::Metric;
+use spec::names::Luma;
 
 use super::cell::Scored;
 use super::layout::{Row, label};
@@ -47,11 +48,7 @@ fn protocol(table: &Table, scored: &[Scored<'_>]) -> String {
         format!("{channel}, {} pixels shaved", shaves.join("/"))
     };
     let ways: Vec<String> = ways.iter().map(way).collect();
-    let metric = if table.metric == Metric::Psnr {
-        "PSNR (dB)"
-    } else {
-        "SSIM"
-    };
+    let metric = table.metric.title();
     format!(
         "{metric} of 8-bit output on {}{}; means over images.",
         ways.join(" or "),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artifacts::{PairEntry, PairList};
 use spec::kinds::{Degrade, Interval, LabelText, Table, TableValue};
-use spec::names::Metric;
+use spec::metrics::Metric;
 use tempfile::TempDir;
 
 use super::{Evaluation, compare, csv, curves, grid, published, sheet, write};

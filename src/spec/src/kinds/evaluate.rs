@@ -12,7 +12,8 @@ use crate::error::Problems;
 use crate::kinds::{Degrade, Kind, Tiling};
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
-use crate::names::{Luma, Metric, Scheme};
+use crate::metrics::Metric;
+use crate::names::{Luma, Scheme};
 
 /// `evaluate`: a model on a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,7 +62,7 @@ impl Evaluate {
 }
 
 fn usual() -> Vec<Metric> {
-    Metric::ALL.to_vec()
+    Metric::USUAL.to_vec()
 }
 
 impl StageKind for Evaluate {

@@ -15,7 +15,7 @@ use crate::check::Checker;
 use crate::error::{self, Problems};
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
-use crate::names::Metric;
+use crate::metrics::Metric;
 
 /// `table`: evaluations side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use artifacts::{Metrics, Summary};
-use pixels::{Channel, MaskStack, PixelError, Rgb8, score, write_png};
+use pixels::{Channel, MaskStack, score, write_png};
 use spec::Job;
 use spec::kinds::{Evaluate, Tiling};
-use spec::names::{Luma, Metric};
+use spec::metrics::Metric;
+use spec::names::Luma;
 
 use super::facts::FactMap;
 use super::masks::Masks;
+use super::metrics::Compared;
 use super::model::{self, Model};
 use super::pairs::Pairs;
 use super::{Reporter, WorkError, files};
@@ -95,29 +97,18 @@ impl Protocol {
         if let Some(folder) = &self.keep {
             write_png(&folder.join(format!("{name}.png")), &restored)?;
         }
-        let values = self.measure(&restored, &pairs.hr(at)?);
-        values.map_err(|e| {
+        let compared = Compared {
+            restored: &restored,
+            reference: &pairs.hr(at)?,
+            shave: self.shave as usize,
+            channel: channel(self.luma),
+            metrics: &self.metrics,
+        };
+        compared.values().map_err(|e| {
+            let e = e.to_string();
             let (message, hint) = e.split_once("\nhint: ").unwrap_or((&e, ""));
             WorkError::new(format!("{name}: {message}"), hint)
         })
-    }
-
-    fn measure(&self, restored: &Rgb8, reference: &Rgb8) -> Result<Vec<f64>, String> {
-        let (shave, channel) = (self.shave as usize, channel(self.luma));
-        let all = match self.metrics.as_slice() {
-            [Metric::Psnr] => match pixels::psnr(restored, reference, shave, channel) {
-                Err(PixelError::TooSmall { .. }) => Ok(vec![f64::NAN]),
-                other => other.map(|psnr| vec![psnr]),
-            },
-            both => pixels::measured(restored, reference, shave, channel).map(|(psnr, ssim)| {
-                let value = |metric: &Metric| match metric {
-                    Metric::Psnr => psnr,
-                    Metric::Ssim => ssim,
-                };
-                both.iter().map(value).collect()
-            }),
-        };
-        all.map_err(|e| e.to_string())
     }
 }
 

@@ -24,6 +24,7 @@ mod gpu_memory;
 mod mask;
 mod masks;
 mod memory;
+mod metrics;
 mod model;
 mod pairs;
 mod partners;
