@@ -83,6 +83,8 @@ mod secrets;
 #[cfg(test)]
 mod shape;
 #[cfg(test)]
+mod shorter;
+#[cfg(test)]
 mod shown;
 #[cfg(test)]
 mod soak;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Stands in for pipeline-worker where a test needs no libtorch: answers --facts, leaves the files that each kind promises
 # and notes each stage in ran.txt. Files in the working folder steer it: `fail-<kind>` makes that kind fail, `slow` makes
-# every stage take a while, `hook` is run first, `lie` leaves no completion record. A write that fails ends it without a word.
+# every stage take a while, `hook` is run first and may set `facts`, `lie` leaves no completion record. A write that fails ends it without a word.
 if [ "$1" = --facts ]; then
     echo "{\"version\":\"$STUB_VERSION\",\"libtorch\":\"2.11.0\",\"cuda_devices\":[$STUB_DEVICES]}"
     exit
@@ -17,6 +17,7 @@ n
 s/^ *"\([a-z]*\)".*/\1/p
 }' "$job")
 echo "$kind $key" >>ran.txt
+facts={}
 if [ -e slow ]; then sleep 0.3; fi
 if [ -e hook ]; then . ./hook; fi
 if [ -e "fail-$kind" ]; then
@@ -38,4 +39,4 @@ evaluate)
     ;;
 esac
 [ -e lie ] || echo "{\"key\":\"$key\"}" >"$state/done.json"
-echo '{"event":"done","facts":{}}'
+echo "{\"event\":\"done\",\"facts\":$facts}"

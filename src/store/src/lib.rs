@@ -95,5 +95,6 @@ pub use seal::Seal;
 pub use store::Store;
 pub use survey::{Room, Thing};
 pub use ticket::{Checkpoints, Claim, Handover, Ticket};
+pub use trajectory::{Consumed, FiledState};
 pub use verify::{Broken, Progress, VerifyReport};
 pub use watch::Watch;

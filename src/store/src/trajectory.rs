@@ -1,9 +1,11 @@
-//! Last states of training runs, filed by trajectory and iteration: a longer run starts from a shorter one's.
-//! Unaware of what a state holds, and of which runs share a trajectory.
+//! Last states of training runs, filed by trajectory, iteration and what was consumed: a longer run starts from a shorter
+//! one's. Unaware of what a state holds, and of which runs share a trajectory.
 //!
-//! `trajectories/<aa>/<key>/<iteration>/files/...` and, beside `files`, `state.json`: two lines of JSON like a record, with
-//! the digest of each file. The folder gets its name when all is on the disk.
+//! `trajectories/<aa>/<key>/<iteration>-<inputs>/files/...` and, beside `files`, `state.json`: two lines of JSON like a
+//! record, with the digest of each file and of each input. The folder gets its name when all is on the disk. States made
+//! from other bytes of their inputs have folders of their own: none takes the place of one that is about to be read.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,13 +19,27 @@ use crate::error::at;
 use crate::index::Listed;
 use crate::presence::{Look, judge_outputs};
 use crate::record::is_inside;
-use crate::{Key, Output, Presence, Result, Store, StoreError, outputs, summed};
+use crate::{Digest, Key, Output, Presence, Result, Store, outputs, summed};
 
 /// More than `state.json` takes.
 const MAX_STATE: u64 = 16 << 20;
 
 /// The version of the fields of `state.json`.
-const STATE_FORMAT: u32 = 1;
+const STATE_FORMAT: u32 = 2;
+
+/// What a training consumed: the digest of each input, by role.
+pub type Consumed = BTreeMap<String, Digest>;
+
+/// A whole state that is filed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiledState {
+    /// How many iterations were done.
+    pub iteration: u64,
+    /// What it was made from.
+    pub consumed: Consumed,
+    /// Where its files lie.
+    pub folder: PathBuf,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,25 +47,36 @@ struct State {
     format: u32,
     trajectory: Key,
     iteration: u64,
+    consumed: Consumed,
     files: Vec<Output>,
 }
 
 impl Store {
-    /// Files a copy of the folder `files` as the state of this iteration, on the disk when it returns. One that is
-    /// filed already and whole stays. Returns the folder of the copies.
-    pub fn save_state(&self, trajectory: &Key, iteration: u64, files: &Path) -> Result<PathBuf> {
+    /// Files a copy of the folder `files` as the state of this iteration of a training that consumed this, on the disk
+    /// when it returns. One that is filed already and whole stays. Returns the folder of the copies.
+    pub fn save_state(
+        &self,
+        trajectory: &Key,
+        iteration: u64,
+        consumed: &Consumed,
+        files: &Path,
+    ) -> Result<PathBuf> {
         self.check_writable()?;
-        let place = self
-            .layout()
-            .trajectory(trajectory)
-            .join(iteration.to_string());
-        if self.whole_state(trajectory, iteration).is_some() {
+        let place = self.place_of_state(trajectory, iteration, consumed);
+        if self.whole_state(trajectory, &place).is_some() {
             return Ok(place.join("files"));
         }
         let folder = parent(&place);
         fs::create_dir_all(folder).map_err(at("create", folder))?;
         let beside = create_folder_beside(folder).map_err(at("write in", folder))?;
-        let saved = self.write_state(trajectory, iteration, files, &beside);
+        let state = State {
+            format: STATE_FORMAT,
+            trajectory: *trajectory,
+            iteration,
+            consumed: consumed.clone(),
+            files: Vec::new(),
+        };
+        let saved = self.write_state(state, files, &beside);
         let saved = saved.and_then(|()| self.name_state(trajectory, &beside, &place));
         if saved.is_err() {
             let _ = remove_all(&beside); // the first error is the one to tell
@@ -57,17 +84,11 @@ impl Store {
         saved.map(|()| place.join("files"))
     }
 
-    fn write_state(&self, trajectory: &Key, iteration: u64, from: &Path, to: &Path) -> Result<()> {
+    fn write_state(&self, mut state: State, from: &Path, to: &Path) -> Result<()> {
         let stock = outputs::list(from)?;
-        let files = outputs::digest_all(self, from, &stock.files)?;
+        state.files = outputs::digest_all(self, from, &stock.files)?;
         let copies = to.join("files");
-        let mut written = copy_all(from, &files, &copies)?;
-        let state = State {
-            format: STATE_FORMAT,
-            trajectory: *trajectory,
-            iteration,
-            files,
-        };
+        let mut written = copy_all(from, &state.files, &copies)?;
         let manifest = to.join("state.json");
         let bytes = summed::encode(&state).map_err(io::Error::from);
         let bytes = bytes.map_err(at("encode", &manifest))?;
@@ -77,7 +98,7 @@ impl Store {
         self.disk().flush_group(written)
     }
 
-    /// A damaged one of this iteration moves aside; that of another process, filed meanwhile, will do.
+    /// A damaged one of this name moves aside; that of another process, filed meanwhile, will do.
     fn name_state(&self, trajectory: &Key, beside: &Path, place: &Path) -> Result<()> {
         if fs::symlink_metadata(place).is_ok() {
             let aside = new_folder(self.layout(), trajectory)?;
@@ -89,56 +110,45 @@ impl Store {
         }
     }
 
-    /// The whole states of a trajectory by iteration, and the folders of their files. Judged by the memo, as presences
-    /// are: bytes are read of files that it does not know.
-    pub fn states(&self, trajectory: &Key) -> Vec<(u64, PathBuf)> {
-        let names = crate::store::names(&self.layout().trajectory(trajectory)).unwrap_or_default();
-        let mut iterations: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        iterations.sort_unstable();
-        let whole = iterations.into_iter().filter_map(|iteration| {
-            let folder = self.whole_state(trajectory, iteration)?;
-            Some((iteration, folder))
-        });
-        whole.collect()
+    /// The whole states of a trajectory by iteration, whatever they were made from. Judged by the memo, as presences are:
+    /// bytes are read of files that it does not know.
+    pub fn states(&self, trajectory: &Key) -> Vec<FiledState> {
+        let folder = self.layout().trajectory(trajectory);
+        let names = crate::store::names(&folder).unwrap_or_default();
+        let whole = |name: &String| self.whole_state(trajectory, &folder.join(name));
+        let mut states: Vec<FiledState> = names.iter().filter_map(whole).collect();
+        states.sort_by(|a, b| (a.iteration, &a.folder).cmp(&(b.iteration, &b.folder)));
+        states
     }
 
-    /// Copies the files of a state into the folder `dest`, each verified while it is copied.
-    pub fn take_state(
-        &self,
-        trajectory: &Key,
-        iteration: u64,
-        dest: &Path,
-    ) -> Result<Vec<PathBuf>> {
-        let folder = self
-            .layout()
-            .trajectory(trajectory)
-            .join(iteration.to_string());
-        let state =
-            read(&folder, trajectory, iteration).ok_or_else(|| StoreError::DamagedOutput {
-                path: folder.join("state.json"),
-            })?;
-        copy_all(&folder.join("files"), &state.files, dest)
+    fn place_of_state(&self, trajectory: &Key, iteration: u64, consumed: &Consumed) -> PathBuf {
+        let line = |(role, digest): (&String, &Digest)| format!("{role}\t{digest}\n");
+        let lines: String = consumed.iter().map(line).collect();
+        let inputs = Digest::of(lines.as_bytes()).to_string();
+        let folder = self.layout().trajectory(trajectory);
+        folder.join(format!("{iteration}-{}", &inputs[..16]))
     }
 
-    fn whole_state(&self, trajectory: &Key, iteration: u64) -> Option<PathBuf> {
-        let folder = self
-            .layout()
-            .trajectory(trajectory)
-            .join(iteration.to_string());
-        let State { files, .. } = read(&folder, trajectory, iteration)?;
-        let place = folder.join("files");
-        let listed = files.iter().map(Listed::from);
-        let found = judge_outputs(self, &place, listed, files.len(), Look::Memo);
-        matches!(found, Presence::Fresh(_)).then_some(place)
+    fn whole_state(&self, trajectory: &Key, place: &Path) -> Option<FiledState> {
+        let state = self.read(trajectory, place)?;
+        let folder = place.join("files");
+        let listed = state.files.iter().map(Listed::from);
+        let found = judge_outputs(self, &folder, listed, state.files.len(), Look::Memo);
+        matches!(found, Presence::Fresh(_)).then_some(FiledState {
+            iteration: state.iteration,
+            consumed: state.consumed,
+            folder,
+        })
     }
-}
 
-/// `None` unless every byte of the manifest is as it was written, for this trajectory and iteration.
-fn read(folder: &Path, trajectory: &Key, iteration: u64) -> Option<State> {
-    let bytes = files::read(&folder.join("state.json"), MAX_STATE).ok()?;
-    let state: State = summed::decode(&bytes).ok()?;
-    let is_ours = state.format == STATE_FORMAT
-        && (state.trajectory, state.iteration) == (*trajectory, iteration)
-        && state.files.iter().all(|file| is_inside(&file.path));
-    is_ours.then_some(state)
+    /// `None` unless every byte of the manifest is as it was written, for this trajectory and place.
+    fn read(&self, trajectory: &Key, place: &Path) -> Option<State> {
+        let bytes = files::read(&place.join("state.json"), MAX_STATE).ok()?;
+        let state: State = summed::decode(&bytes).ok()?;
+        let is_ours = state.format == STATE_FORMAT
+            && state.trajectory == *trajectory
+            && self.place_of_state(trajectory, state.iteration, &state.consumed) == place
+            && state.files.iter().all(|file| is_inside(&file.path));
+        is_ours.then_some(state)
+    }
 }

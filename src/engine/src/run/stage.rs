@@ -103,7 +103,7 @@ pub(super) fn claimed(
         trajectory: trajectory.map(|key| key.to_string()),
         start: trajectory
             .filter(|_| run.reuses)
-            .and_then(|key| trajectory::start(run.store, kind, &key)),
+            .and_then(|key| trajectory::start(run.store, kind, &key, &inputs.consumed(), on_event)),
         inputs: inputs.folders(),
         ..job(run, at, grant, &ticket)
     };
@@ -201,7 +201,8 @@ impl Claimed {
         on_event: &OnEvent<'_>,
     ) -> Result<(), Failure> {
         if let Some(key) = self.trajectory {
-            trajectory::keep(run.store, &key, &self.ticket, &facts, on_event);
+            let consumed = self.inputs.consumed();
+            trajectory::keep(run.store, &key, &consumed, &self.ticket, &facts, on_event);
         }
         let order = self.order;
         let facts = all_facts(run, facts, order.facts, seconds);

@@ -3,43 +3,39 @@
 
 use std::fs;
 
-use store::GcRequest;
+use store::{Consumed, Digest, GcRequest};
 
 use crate::room::{Room, count, fill, key};
 
+fn consumed(images: &str) -> Consumed {
+    Consumed::from([("images".to_owned(), Digest::of(images.as_bytes()))])
+}
+
 #[test]
-fn states_are_found_by_iteration_and_copied_back() {
+fn states_are_found_by_iteration_with_what_they_were_made_from() {
     let room = Room::new();
     let (trajectory, files) = (key("trajectory"), room.path("state"));
     assert_eq!(room.store.states(&trajectory), []);
-    for iteration in [2_000, 500] {
-        fill(
-            &files,
-            &[("weights", &iteration.to_string()), ("deep/rng", "r")],
-        );
+    for (iteration, images) in [(2_000, "a"), (500, "b"), (500, "a")] {
+        let text = format!("{iteration} {images}");
+        fill(&files, &[("weights", &text), ("deep/rng", "r")]);
         let place = room
             .store
-            .save_state(&trajectory, iteration, &files)
+            .save_state(&trajectory, iteration, &consumed(images), &files)
             .unwrap();
         fs::write(files.join("weights"), "the run goes on").unwrap();
-        assert_eq!(
-            fs::read_to_string(place.join("weights")).unwrap(),
-            iteration.to_string()
-        );
+        assert_eq!(fs::read_to_string(place.join("weights")).unwrap(), text);
     }
     let states = room.reopened().states(&trajectory);
-    let iterations: Vec<u64> = states.iter().map(|(iteration, _)| *iteration).collect();
-    assert_eq!(iterations, [500, 2_000]);
-    assert!(states[0].1.join("deep/rng").is_file());
-    let dest = room.path("dest");
-    assert_eq!(
-        room.store
-            .take_state(&trajectory, 500, &dest)
-            .unwrap()
-            .len(),
-        2
-    );
-    assert_eq!(fs::read_to_string(dest.join("weights")).unwrap(), "500");
+    let iterations: Vec<u64> = states.iter().map(|state| state.iteration).collect();
+    assert_eq!(iterations, [500, 500, 2_000]);
+    for images in ["a", "b"] {
+        let of = |state: &&store::FiledState| state.consumed == consumed(images);
+        let folder = &states.iter().find(of).unwrap().folder;
+        let text = fs::read_to_string(folder.join("weights")).unwrap();
+        assert_eq!(text, format!("500 {images}"));
+        assert!(folder.join("deep/rng").is_file());
+    }
     assert_eq!(room.store.states(&key("other")), []);
 }
 
@@ -48,19 +44,23 @@ fn a_damaged_state_is_not_offered_and_can_be_filed_again() {
     let room = Room::new();
     let (trajectory, files) = (key("trajectory"), room.path("state"));
     fill(&files, &[("weights", "good")]);
-    let place = room.store.save_state(&trajectory, 7, &files).unwrap();
+    let save = || {
+        room.store
+            .save_state(&trajectory, 7, &consumed("a"), &files)
+            .unwrap()
+    };
+    let place = save();
     for (path, bytes) in [("weights", "evil"), ("../state.json", "{}\n")] {
         fs::write(place.join(path), bytes).unwrap();
         assert_eq!(room.store.states(&trajectory), [], "{path}");
-        assert!(
-            room.store
-                .take_state(&trajectory, 7, &room.path("dest"))
-                .is_err()
-        );
-        room.store.save_state(&trajectory, 7, &files).unwrap();
+        save();
         assert_eq!(room.store.states(&trajectory).len(), 1);
     }
     assert_eq!(count(&room.store.root().join("damaged")), 2);
+    // One that lies where another belongs is neither.
+    let folder = place.parent().unwrap();
+    fs::rename(folder, folder.with_file_name("8-0123456789abcdef")).unwrap();
+    assert_eq!(room.store.states(&trajectory), []);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_clean_up_keeps_states_of_kept_trajectories() {
     fill(&room.path("state"), &[("weights", "w")]);
     for trajectory in ["kept", "gone"] {
         room.store
-            .save_state(&key(trajectory), 1, &room.path("state"))
+            .save_state(&key(trajectory), 1, &consumed("a"), &room.path("state"))
             .unwrap();
     }
     let request = GcRequest {
