@@ -14,6 +14,8 @@ mod bad_file;
 #[cfg(test)]
 mod bad_images;
 #[cfg(test)]
+mod behind;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod by_content;

@@ -1,7 +1,7 @@
 //! Which executor computes which stage: tables and figures in process, commands as they are, everything else in a worker.
 //! Unaware of how either does it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use plan::Plan;
@@ -9,7 +9,7 @@ use report::figure::{self, Sources};
 use report::robustness::{self, Pair};
 use report::table::{self, Evaluation};
 use spec::kinds::{Report, Robustness};
-use spec::{Around, Pipeline, Runs, labels};
+use spec::{Around, History, Pipeline, Runs, labels};
 use store::{Facts, Store};
 
 use crate::run::{CommandExecutor, Failure, InPlace, OnEvent, OnEventOf, ProcessExecutor, Task};
@@ -51,7 +51,8 @@ impl InPlace for Executors<'_> {
     }
 }
 
-/// Renders tables and draws figures in this process.
+/// Renders tables and draws figures in this process. Reads results of its inputs, and behind them what `spec::behind`
+/// says: these alone are sealed.
 pub struct ReportExecutor<'a> {
     /// The stages.
     pub pipeline: &'a Pipeline,
@@ -135,9 +136,8 @@ impl ReportExecutor<'_> {
         let model = stage.input("model")?;
         let images = stage.input("images")?;
         let own = key(at)?;
-        let mut seen = Seen::default();
-        seen.by(self.pipeline, model);
-        let folders = |stages: BTreeSet<usize>| stages.into_iter().filter_map(|s| self.folder(s));
+        let history = History::of(self.pipeline, model);
+        let folders = |stages: Vec<usize>| stages.into_iter().filter_map(|s| self.folder(s));
         Some(Evaluation {
             labels: labels::of(&self.around(at)),
             folder: self.store.output_dir(&own),
@@ -147,8 +147,8 @@ impl ReportExecutor<'_> {
             facts: key(model).map(|k| self.numbers(&k)).unwrap_or_default(),
             training: self.training(model),
             pairs: self.folder(images)?,
-            trained_on: folders(seen.trained_on).collect(),
-            stopped_by: folders(seen.stopped_by).collect(),
+            trained_on: folders(history.trained_on).collect(),
+            stopped_by: folders(history.stopped_by).collect(),
         })
     }
 
@@ -171,28 +171,5 @@ impl ReportExecutor<'_> {
             .into_iter()
             .filter_map(|(name, value)| value.as_f64().map(|v| (name, v)))
             .collect()
-    }
-}
-
-/// The `prepare` stages that a model has seen, itself or what it was made from.
-#[derive(Default)]
-struct Seen {
-    trained_on: BTreeSet<usize>,
-    stopped_by: BTreeSet<usize>,
-}
-
-impl Seen {
-    /// Adds what the model `at` and those before it were trained on.
-    fn by(&mut self, pipeline: &Pipeline, at: usize) {
-        let stage = &pipeline.stages[at];
-        if stage.kind.schedule().is_none() {
-            return;
-        }
-        self.trained_on.extend(stage.input("images"));
-        self.stopped_by.extend(stage.input("validate.images"));
-        let before = stage.input("backbone").or_else(|| stage.input("from"));
-        if let Some(before) = before {
-            self.by(pipeline, before);
-        }
     }
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use spec::{Edge, Pipeline};
+use spec::{Pipeline, Read, reads};
 use store::Key;
 
 use super::{Known, Made, Past, Stored, Verdict, World};
@@ -27,21 +27,21 @@ pub(super) fn made(
     made.filter_map(|(at, made)| Some((at, made?))).collect()
 }
 
-/// The inputs of a stored result that are stored with other bytes than it was made from.
+/// What a stored result was made from and what is stored with other bytes now.
 pub(super) fn differing<'p>(
     pipeline: &'p Pipeline,
     at: usize,
     made: &BTreeMap<usize, Made>,
-) -> Vec<&'p Edge> {
+) -> Vec<Read<'p>> {
     let Some(consumed) = made.get(&at).and_then(|made| made.consumed.as_ref()) else {
         return Vec::new();
     };
-    let differs = |edge: &&Edge| {
-        let (then, now) = (consumed.get(&edge.role), made.get(&edge.stage));
+    let differs = |edge: &Read<'_>| {
+        let (then, now) = (consumed.get(&*edge.role), made.get(&edge.stage));
         then.zip(now)
             .is_some_and(|(then, now)| *then != now.content)
     };
-    pipeline.stages[at].inputs.iter().filter(differs).collect()
+    reads(pipeline, at).filter(differs).collect()
 }
 
 /// The inputs, each once, that are made, or may be, before it is known whether a fresh result stays.
@@ -53,16 +53,18 @@ pub(super) fn unsure(
     planned: &Known,
     world: &World<'_>,
 ) -> Vec<usize> {
-    let says = made.get(&at).is_some_and(|made| made.consumed.is_some());
-    if world.keep_consumers || !says || *verdict != Verdict::Fresh {
+    if world.keep_consumers || *verdict != Verdict::Fresh {
         return Vec::new();
     }
+    let Some(consumed) = made.get(&at).and_then(|made| made.consumed.as_ref()) else {
+        return Vec::new();
+    };
     let is_open = |at: &usize| {
         let input = planned.get(*at);
         input.is_some_and(|p| p.verdict != Verdict::Fresh || !p.unsure.is_empty())
     };
-    let inputs = pipeline.stages[at].inputs.iter().map(|edge| edge.stage);
-    let mut open: Vec<usize> = inputs.filter(is_open).collect();
+    let said = reads(pipeline, at).filter(|edge| consumed.contains_key(&*edge.role));
+    let mut open: Vec<usize> = said.map(|edge| edge.stage).filter(is_open).collect();
     open.sort_unstable();
     open.dedup();
     open

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use spec::{Edge, External, Kind, Pipeline, Stage};
+use spec::{Edge, External, Kind, Pipeline, Read, Stage};
 use store::Digest;
 
 use super::{Known, Stored, World, datasets};
@@ -167,7 +167,7 @@ pub(super) fn judge(
     pipeline: &Pipeline,
     at: usize,
     stored: Stored,
-    differing: &[&Edge],
+    differing: &[Read<'_>],
     planned: &Known,
     world: &World<'_>,
 ) -> Verdict {
@@ -182,7 +182,7 @@ pub(super) fn judge(
     if !world.keep_consumers {
         let name = |at: usize| pipeline.stages[at].name.clone();
         reasons.extend(differing.iter().map(|edge| Reason::InputDiffers {
-            role: edge.role.clone(),
+            role: edge.role.to_string(),
             stage: name(edge.stage),
         }));
     }

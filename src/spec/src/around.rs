@@ -36,6 +36,11 @@ impl<'a> Around<'a> {
         Self { stages, at }
     }
 
+    /// The list.
+    pub const fn stages(&self) -> &'a dyn Stages {
+        self.stages
+    }
+
     /// The stage itself.
     pub fn stage(&self) -> &'a Stage {
         self.stages.stage(self.at)

@@ -59,6 +59,7 @@ pub use tune::Tune;
 use stage_kind::StageKind;
 
 use crate::around::Around;
+use crate::behind::Behind;
 use crate::check::Checker;
 use crate::error::{Problem, Problems};
 use crate::labels::Labels;
@@ -174,6 +175,11 @@ macro_rules! stage_kinds {
             /// What the names of the files found at an external path of this role determine.
             pub fn found(&self, role: &str, names: &mut dyn Iterator<Item = &str>, lines: &mut Lines) {
                 match self { $($(Self::$name(kind) => kind.found(role, names, lines),)*)* }
+            }
+
+            /// What is read of stages behind the inputs.
+            pub(crate) fn behind(&self, around: &Around<'_>) -> Vec<Behind> {
+                match self { $($(Self::$name(kind) => kind.behind(around),)*)* }
             }
 
             /// Whether the stage computes with libtorch, so that its numerics class determines the result, and what else

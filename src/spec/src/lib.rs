@@ -23,6 +23,7 @@
 mod anchor;
 mod around;
 pub mod backbones;
+mod behind;
 mod check;
 pub mod datasets;
 mod de;
@@ -51,6 +52,7 @@ mod yaml;
 
 pub use anchor::{Places, normal};
 pub use around::{Around, Stages};
+pub use behind::{Behind, History, Part, Read, behind, reads};
 pub use error::{Place, Problem, SpecError};
 pub use handed::Handed;
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};

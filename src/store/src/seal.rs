@@ -27,7 +27,7 @@ use crate::index::Listed;
 use crate::made::content_of;
 use crate::outputs::Stock;
 use crate::stat::{Stat, now};
-use crate::{DAMAGED_RECORD, Digest, Key, Output, Presence, Result, Store, StoreError};
+use crate::{DAMAGED_RECORD, Digest, Key, Output, Presence, Record, Result, Store, StoreError};
 
 /// From this many files on all cores look.
 const MANY: usize = 64;
@@ -46,6 +46,8 @@ struct Sealed {
     files: Vec<SealedFile>,
     /// Relative paths of the folders below the outermost, with a `/` at the end.
     folders: Vec<(String, Stat)>,
+    /// Whether other files lie there that nobody reads.
+    is_part: bool,
 }
 
 #[derive(Debug)]
@@ -63,17 +65,24 @@ impl Seal {
         hashed: impl IntoIterator<Item = (Output, Hashed)>,
         folders: Vec<(String, Stat)>,
     ) -> Self {
-        let seal = |(output, hashed): (Output, Hashed)| SealedFile {
-            output,
-            stat: hashed.stat,
-            is_young: hashed.stat.is_young(hashed.began),
-        };
-        let files: Vec<SealedFile> = hashed.into_iter().map(seal).collect();
+        let files = sealed(hashed);
         Self(Arc::new(Sealed {
             folder,
             content: content_of(files.iter().map(|file| Listed::from(&file.output))),
             files,
             folders,
+            is_part: false,
+        }))
+    }
+
+    /// The seal of some of the files under a key that holds this in all.
+    fn of_part(folder: PathBuf, content: Digest, hashed: Vec<(Output, Hashed)>) -> Self {
+        Self(Arc::new(Sealed {
+            folder,
+            content,
+            files: sealed(hashed),
+            folders: Vec::new(),
+            is_part: true,
         }))
     }
 
@@ -100,6 +109,15 @@ impl Seal {
     }
 }
 
+fn sealed(hashed: impl IntoIterator<Item = (Output, Hashed)>) -> Vec<SealedFile> {
+    let seal = |(output, hashed): (Output, Hashed)| SealedFile {
+        output,
+        stat: hashed.stat,
+        is_young: hashed.stat.is_young(hashed.began),
+    };
+    hashed.into_iter().map(seal).collect()
+}
+
 impl Store {
     /// The seal of a committed key, also of one that this process has committed and that is not published yet. Bytes are
     /// read unless this process knows them as they lie there. What is wrong with the key where there is no seal.
@@ -113,15 +131,37 @@ impl Store {
 
     /// As [`Store::seal`], by every byte, and by every name in the folders.
     pub fn seal_anew(&self, key: &Key) -> std::result::Result<Seal, Presence> {
-        let record = match self.record(key) {
-            Ok(Some(record)) => record,
-            Ok(None) => return Err(Presence::Absent),
-            Err(_) => return Err(Presence::Damaged(vec![DAMAGED_RECORD.to_owned()])),
-        };
+        let record = self.record_to_seal(key)?;
         let folder = self.output_dir(key);
         let seal = self.read_and_seal(folder, record.outputs)?;
         self.remember_seal(*key, seal.clone());
         Ok(seal)
+    }
+
+    /// As [`Store::seal`], of one file alone, which is read in any case. Its content is that of all outputs, as recorded.
+    pub fn seal_file(&self, key: &Key, file: &str) -> std::result::Result<Seal, Presence> {
+        let known = self.known_seal(key);
+        if let Some(seal) = known.filter(|seal| self.changes(seal).is_empty()) {
+            return Ok(seal);
+        }
+        let record = self.record_to_seal(key)?;
+        let content = record.content();
+        let output = record
+            .outputs
+            .into_iter()
+            .find(|output| output.path == file);
+        let output = output.ok_or_else(|| Presence::Missing(vec![file.to_owned()]))?;
+        let folder = self.output_dir(key);
+        let files = self.read_each(&folder, vec![output])?;
+        Ok(Seal::of_part(folder, content, files))
+    }
+
+    fn record_to_seal(&self, key: &Key) -> std::result::Result<Record, Presence> {
+        match self.record(key) {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => Err(Presence::Absent),
+            Err(_) => Err(Presence::Damaged(vec![DAMAGED_RECORD.to_owned()])),
+        }
     }
 
     /// Copies what is sealed into the new folder `dest`, each file verified, for a reader that may have changed the
@@ -149,6 +189,16 @@ impl Store {
         if !extra.is_empty() {
             return Err(Presence::Damaged(extra));
         }
+        let files = self.read_each(&folder, outputs)?;
+        Ok(Seal::new(folder, files, tree.folders))
+    }
+
+    /// Reads all bytes of these files, which have to be those of their record.
+    fn read_each(
+        &self,
+        folder: &Path,
+        outputs: Vec<Output>,
+    ) -> std::result::Result<Vec<(Output, Hashed)>, Presence> {
         let read = |output: Output| {
             let hashed = self.hash_anew(&folder.join(&output.path));
             (output, hashed)
@@ -172,7 +222,7 @@ impl Store {
         match (damaged.is_empty(), missing.is_empty()) {
             (false, _) => Err(Presence::Damaged(damaged)),
             (true, false) => Err(Presence::Missing(missing)),
-            (true, true) => Ok(Seal::new(folder, good, tree.folders)),
+            (true, true) => Ok(good),
         }
     }
 
@@ -183,6 +233,7 @@ impl Store {
             folder,
             files,
             folders,
+            is_part,
             ..
         } = &*seal.0;
         let changed = |file: &SealedFile| {
@@ -200,7 +251,9 @@ impl Store {
         } else {
             files.par_iter().filter_map(changed).collect()
         };
-        found.extend(added(folder, files, folders));
+        if !is_part {
+            found.extend(added(folder, files, folders));
+        }
         found
     }
 

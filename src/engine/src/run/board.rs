@@ -21,7 +21,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spec::{Pipeline, Resources, Runs, Stage};
+use spec::{Pipeline, Resources, Runs, Stage, reads};
 use store::Key;
 
 use super::Outcome;
@@ -165,7 +165,7 @@ impl Board {
     /// In the order of the plan, so that an input is what it is before its readers are looked at.
     fn link(&mut self, pipeline: &Pipeline) {
         for n in 0..self.entries.len() {
-            for edge in &pipeline.stages[self.entries[n].stage].inputs {
+            for edge in reads(pipeline, self.entries[n].stage) {
                 let Some(input) = self.position[edge.stage] else {
                     continue;
                 };

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use spec::{Behind, behind};
 use store::{Digest, Key, Presence, Seal, Store, StoreError, Ticket};
 
 use super::Run;
@@ -24,7 +25,7 @@ use super::failure::{Again, Failure};
 /// How long a result may take to be published before it can be moved aside.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The inputs of a stage that is about to run.
+/// The inputs of a stage that is about to run, and what a report reads behind them.
 pub struct Inputs {
     store: Store,
     all: Vec<Input>,
@@ -37,59 +38,62 @@ struct Input {
     role: String,
     key: Key,
     folder: PathBuf,
+    /// The only file of it that is read; `None` where any may be.
+    file: Option<&'static str>,
+    /// Whether it is not an input, but behind one.
+    is_behind: bool,
     seal: Seal,
 }
 
+/// A result that is not whole.
+struct Broken {
+    stage: usize,
+    key: Key,
+    presence: Presence,
+}
+
 impl Inputs {
-    /// Seals the inputs of stage `at`, or copies of them.
+    /// Seals the inputs of stage `at`, or copies of them, and what it reads behind them.
     pub(super) fn seal(
         run: &Run<'_>,
         at: usize,
         ticket: &Ticket,
         own_copies: bool,
     ) -> Result<Self, Failure> {
-        let mut all: Vec<Input> = Vec::new();
-        let mut broken = Vec::new();
-        for edge in &run.pipeline.stages[at].inputs {
-            let Some(key) = run.plan.get(edge.stage).and_then(|p| p.key) else {
-                continue;
-            };
-            let seal = match run.store.seal(&key) {
-                Ok(seal) => seal,
-                Err(presence) => {
-                    broken.push((edge.stage, key, presence));
-                    continue;
-                }
-            };
-            run.store.settle(&seal);
-            let mut input = Input {
-                stage: edge.stage,
-                role: edge.role.clone(),
-                key,
-                folder: run.store.output_dir(&key),
-                seal,
-            };
-            if own_copies {
-                input.copy(run.store, ticket, all.len())?;
+        let inputs = run.pipeline.stages[at].inputs.iter();
+        let inputs = inputs.map(|edge| Input::seal(run, edge.stage, &edge.role, None));
+        let behind = behind(run.pipeline, at).into_iter();
+        let behind = behind.map(|Behind { role, stage, part }| {
+            let input = Input::seal(run, stage, &role, part.file())?;
+            Some(input.map(Input::behind))
+        });
+        let (mut all, mut broken) = (Vec::new(), Vec::new());
+        for sealed in inputs.chain(behind).flatten() {
+            match sealed {
+                Ok(input) => all.push(input),
+                Err(found) => broken.push(found),
             }
-            all.push(input);
         }
-        if broken.is_empty() {
-            let store = run.store.clone();
-            Ok(Self {
-                store,
-                all,
-                own_copies,
-            })
-        } else {
-            Err(not_whole(run, &broken))
+        if !broken.is_empty() {
+            return Err(not_whole(run, &broken));
         }
+        if own_copies {
+            for (n, input) in all.iter_mut().enumerate() {
+                input.copy(run.store, ticket, n)?;
+            }
+        }
+        Ok(Self {
+            store: run.store.clone(),
+            all,
+            own_copies,
+        })
     }
 
     /// Where the stage reads each role.
     pub(super) fn folders(&self) -> BTreeMap<String, PathBuf> {
+        let inputs = self.all.iter().filter(|input| !input.is_behind);
         let folder = |input: &Input| (input.role.clone(), input.folder.clone());
-        self.all.iter().map(folder).collect()
+        inputs.map(folder).collect()
     }
 
     /// What the stage consumes, by role.
@@ -148,6 +152,47 @@ impl Inputs {
 }
 
 impl Input {
+    /// Seals what fills a role; `None` where that has no key.
+    fn seal(
+        run: &Run<'_>,
+        stage: usize,
+        role: &str,
+        file: Option<&'static str>,
+    ) -> Option<Result<Self, Broken>> {
+        let key = run.plan.get(stage).and_then(|planned| planned.key)?;
+        let sealed = match file {
+            Some(file) => run.store.seal_file(&key, file),
+            None => run.store.seal(&key),
+        };
+        let seal = match sealed {
+            Ok(seal) => seal,
+            Err(presence) => {
+                return Some(Err(Broken {
+                    stage,
+                    key,
+                    presence,
+                }));
+            }
+        };
+        run.store.settle(&seal);
+        Some(Ok(Self {
+            stage,
+            role: role.to_owned(),
+            folder: run.store.output_dir(&key),
+            key,
+            file,
+            is_behind: false,
+            seal,
+        }))
+    }
+
+    fn behind(self) -> Self {
+        Self {
+            is_behind: true,
+            ..self
+        }
+    }
+
     fn copy(&mut self, store: &Store, ticket: &Ticket, n: usize) -> Result<(), Failure> {
         self.folder = ticket.own_inputs().join(n.to_string());
         self.seal = store.seal_copy(&self.seal, &self.folder)?;
@@ -158,25 +203,29 @@ impl Input {
 /// What is wrong with the bytes of an input, and not with its times alone. An added folder without files is no part of a
 /// record, so only the seal knows that it does not belong there.
 fn damage(store: &Store, input: &Input, changed: &[String]) -> Option<Presence> {
+    let sealed = match input.file {
+        Some(file) => store.seal_file(&input.key, file),
+        None => store.seal_anew(&input.key),
+    };
     let added: Vec<String> = changed
         .iter()
         .filter(|name| !input.seal.holds(name))
         .cloned()
         .collect();
-    let presence = store.seal_anew(&input.key).err();
+    let presence = sealed.err();
     presence.or_else(|| (!added.is_empty()).then_some(Presence::Damaged(added)))
 }
 
 /// The failure of a stage whose inputs are not there as they should: they are made again first.
-fn not_whole(run: &Run<'_>, broken: &[(usize, Key, Presence)]) -> Failure {
-    let shown = |(stage, key, presence): &(usize, Key, Presence)| {
-        move_aside(run.store, key, presence);
-        let what = match presence {
+fn not_whole(run: &Run<'_>, broken: &[Broken]) -> Failure {
+    let shown = |broken: &Broken| {
+        move_aside(run.store, &broken.key, &broken.presence);
+        let what = match &broken.presence {
             Presence::Damaged(files) => format!("damaged: {}", some_of(files)),
             Presence::Missing(files) => format!("gone: {}", some_of(files)),
             Presence::Absent | Presence::Fresh(_) => "its result is gone".to_owned(),
         };
-        format!("`{}` ({what})", run.pipeline.stages[*stage].name)
+        format!("`{}` ({what})", run.pipeline.stages[broken.stage].name)
     };
     let shown: Vec<String> = broken.iter().map(shown).collect();
     let mut failure = Failure::new(
@@ -187,7 +236,7 @@ fn not_whole(run: &Run<'_>, broken: &[(usize, Key, Presence)]) -> Failure {
         "keep other programs from writing into the cache, and run again",
     );
     failure.again = Some(Again {
-        inputs: broken.iter().map(|(stage, _, _)| *stage).collect(),
+        inputs: broken.iter().map(|broken| broken.stage).collect(),
         own_copies: false,
     });
     failure
@@ -222,3 +271,6 @@ fn some_of(names: &[String]) -> String {
         more => format!("{first} and {more} more"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use spec::{Device, Edge, Event, JOB_FORMAT, Job, Runs};
+use spec::{Device, Event, JOB_FORMAT, Job, Read, Runs, reads};
 use store::{Checkpoints, Claim, Digest, Facts, Holder, Key, Made, Record, StoreError, Ticket};
 
 use super::executor::{Computed, Limits, OnEvent, Order, Task, Watching};
@@ -336,20 +336,20 @@ fn is_of_these_inputs(run: &Run<'_>, at: usize, record: &Record) -> bool {
     run.keep_consumers || differing(run, at, &made).is_empty()
 }
 
-/// The inputs of stage `at` whose bytes are not those that this result of it was made from. What is not recorded, or not
+/// What stage `at` reads whose bytes are not those that this result of it was made from. What is not recorded, or not
 /// stored now, does not differ.
 pub(super) fn differing(run: &Run<'_>, at: usize, made: &Made) -> Vec<usize> {
     let Some(consumed) = &made.consumed else {
         return Vec::new();
     };
-    let differs = |edge: &&Edge| {
-        let then = consumed.get(&edge.role);
+    let differs = |edge: &Read<'_>| {
+        let then = consumed.get(&*edge.role);
         let key = run.plan.get(edge.stage).and_then(|planned| planned.key);
         let now = key.and_then(|key| run.store.made(&key));
         then.zip(now)
             .is_some_and(|(then, now)| *then != now.content)
     };
-    let edges = run.pipeline.stages[at].inputs.iter().filter(differs);
+    let edges = reads(run.pipeline, at).filter(differs);
     edges.map(|edge| edge.stage).collect()
 }
 

@@ -8,6 +8,7 @@ use super::Kind;
 use super::reads::{Accepts, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
+use crate::behind::{self, Behind};
 use crate::check::Checker;
 use crate::error::Problems;
 use crate::labels::Labels;
@@ -160,6 +161,10 @@ impl StageKind for Figure {
         lines.put(Tag::Result, "config.zoom", zoom);
         lines.put(Tag::Result, "config.gain", gain);
         lines.put(Tag::Result, "config.caption", caption);
+    }
+
+    fn behind(&self, around: &Around<'_>) -> Vec<Behind> {
+        behind::photographs(around, "tuned")
     }
 
     fn numerics(&self) -> Option<Tag> {

@@ -9,6 +9,7 @@ use super::Schedule;
 use super::reads::{Accepts, Reads};
 use crate::around::Around;
 use crate::backbones::Architecture;
+use crate::behind::Behind;
 use crate::check::Checker;
 use crate::de;
 use crate::error::{Problem, Problems};
@@ -77,6 +78,11 @@ pub(crate) trait StageKind: DeserializeOwned {
 
     /// Writes what the names of the files found at an external path of this role determine, beside their bytes.
     fn found(&self, _role: &str, _names: &mut dyn Iterator<Item = &str>, _lines: &mut Lines) {}
+
+    /// What is read of stages behind the inputs; only what is rendered in `pipeline` itself can.
+    fn behind(&self, _around: &Around<'_>) -> Vec<Behind> {
+        Vec::new()
+    }
 
     /// Whether the stage computes with libtorch: device kind, data type and version of libtorch then determine the
     /// result, and what the tag says besides.

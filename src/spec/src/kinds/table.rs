@@ -11,6 +11,7 @@ use super::LabelText;
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
+use crate::behind::{self, Behind};
 use crate::check::Checker;
 use crate::error::{self, Problems};
 use crate::labels::{self, Labels};
@@ -264,6 +265,10 @@ impl StageKind for Table {
                 }
             }
         }
+    }
+
+    fn behind(&self, around: &Around<'_>) -> Vec<Behind> {
+        behind::evaluations(around, self.curves)
     }
 
     fn numerics(&self) -> Option<Tag> {
