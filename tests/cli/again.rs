@@ -261,6 +261,7 @@ fn the_root_is_above_the_folder_pipelines_or_where_it_is_told_to_be() {
     );
     test.run("run pipelines/deep/p.yaml").exits(0);
     assert!(test.path("cache/format").exists() && test.path("reports/deep/p/alpha.txt").exists());
+    std::fs::create_dir(test.path("elsewhere")).unwrap();
     test.run("run pipelines/deep/p.yaml --root elsewhere")
         .exits(0)
         .says("7 ran");

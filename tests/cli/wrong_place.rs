@@ -37,6 +37,7 @@ fn a_wrong_root_is_called_wrong() {
     for command in LOOKING.iter().chain(&begins) {
         for (root, message) in [
             ("file", "`file` (--root) is not a folder"),
+            ("none", "there is no folder `none` (--root)"),
             ("none/there", "there is no folder `none/there` (--root)"),
             ("link", "`link` (--root) is a link that leads nowhere"),
             ("no*", "`no*` (--root) is a pattern"),

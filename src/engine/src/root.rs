@@ -13,17 +13,8 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// What a command does with the folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// It looks for what was made there: the folder must be there.
-    Look,
-    /// It may be the first: a folder that is missing is made, if the one around it is there.
-    Begin,
-}
-
 /// The root, looked at; `given` is what `--root` says.
-pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Error> {
+pub fn check(root: &Path, given: Option<&Path>) -> Result<(), Error> {
     let shown = given.unwrap_or(root).display();
     let from = if given.is_some() { " (--root)" } else { "" };
     let name = format!("`{shown}`{from}");
@@ -33,9 +24,9 @@ pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Err
             let message = format!("{name} is not a folder");
             return Err(Error::usage(message, EXPECTED));
         }
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            return missing(root, &name, what_for);
-        }
+        // Then the file that lies in it is missing too, and that is what is said.
+        Err(e) if e.kind() == ErrorKind::NotFound && given.is_none() => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Err(missing(root, &name)),
         Err(e) => return Err(unreachable(&name, &e)),
     }
     if given.is_some() && is_cache(root) {
@@ -55,24 +46,16 @@ pub fn check(root: &Path, given: Option<&Path>, what_for: Use) -> Result<(), Err
 
 const EXPECTED: &str = "`--root` is the folder that holds cache/ and reports/";
 
-fn missing(root: &Path, name: &str, what_for: Use) -> Result<(), Error> {
+fn missing(root: &Path, name: &str) -> Error {
     if fs::symlink_metadata(root).is_ok() {
-        let message = format!("{name} is a link that leads nowhere");
-        return Err(Error::usage(message, EXPECTED));
+        return Error::usage(format!("{name} is a link that leads nowhere"), EXPECTED);
     }
     if files::is_pattern(root) {
-        let message = format!("{name} {}", files::NOT_EXPANDED);
-        return Err(Error::usage(message, EXPECTED));
-    }
-    let above = root.parent().unwrap_or(Path::new(""));
-    if what_for == Use::Begin && (above.as_os_str().is_empty() || above.is_dir()) {
-        return Ok(());
+        return Error::usage(format!("{name} {}", files::NOT_EXPANDED), EXPECTED);
     }
     let message = format!("there is no folder {name}");
-    Err(Error::usage(
-        message,
-        format!("{EXPECTED}: check the spelling"),
-    ))
+    let hint = format!("{EXPECTED}: check the spelling, or make the folder with `mkdir`");
+    Error::usage(message, hint)
 }
 
 fn unreachable(name: &str, error: &std::io::Error) -> Error {

@@ -88,7 +88,7 @@ impl Session {
         let here = std::env::current_dir()
             .map_err(|e| Error::failed(format!("the working folder is gone: {e}"), ""))?;
         let root = spec::normal(&here.join(root));
-        root::check(&root, options.root.as_deref(), root::Use::Begin)?;
+        root::check(&root, options.root.as_deref())?;
         let ahead = Ahead::begin(&root.join("cache"), &options.file);
         let mut pipeline = load(options, &root)?;
         if !options.quiet {

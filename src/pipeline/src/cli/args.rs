@@ -244,7 +244,7 @@ fn last_file(folder: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
 
 /// How the last run in this folder began.
 pub fn last_run(folder: &Path) -> Result<Header, Fatal> {
-    root::check(folder, Some(folder), root::Use::Look)?;
+    root::check(folder, Some(folder))?;
     let last = History::open(&folder.join("cache")).last();
     let last = last.ok_or_else(|| {
         Fatal::usage(

@@ -18,7 +18,7 @@ use engine::session::{Access, Session};
 
 /// Runs a subcommand.
 pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root), root::Use::Look)?;
+    root::check(&args.root, Some(&args.root))?;
     let folder = args.root.join("cache");
     let looks = matches!(
         args.command,

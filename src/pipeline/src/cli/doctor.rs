@@ -153,7 +153,7 @@ fn processes() -> Line {
 }
 
 fn cache_check(root: &Path) -> Vec<Line> {
-    if let Err(fatal) = root::check(root, Some(root), root::Use::Begin) {
+    if let Err(fatal) = root::check(root, Some(root)) {
         return vec![bad("cache", fatal.message, fatal.hint)];
     }
     let folder = root.join("cache");

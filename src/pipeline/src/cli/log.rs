@@ -14,7 +14,7 @@ use engine::root;
 
 /// Prints a stage's log; with `--follow` until the run has ended or the stage has.
 pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root), root::Use::Look)?;
+    root::check(&args.root, Some(&args.root))?;
     let cache = args.root.join("cache");
     let store = Store::open_read_only(&cache)?;
     let history = History::open(&cache);

@@ -19,7 +19,7 @@ impl From<HistoryError> for Fatal {
 
 /// Lists runs, newest first.
 pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root), root::Use::Look)?;
+    root::check(&args.root, Some(&args.root))?;
     let history = History::open(&args.root.join("cache"));
     let newest = history.ids().iter().rev();
     let known = newest.filter_map(|id| match history.read(id) {
@@ -113,7 +113,7 @@ fn json_of(past: &Past) -> String {
 
 /// Shows one run in full.
 pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root), root::Use::Look)?;
+    root::check(&args.root, Some(&args.root))?;
     let history = History::open(&args.root.join("cache"));
     let past = history.read(history.find(&args.run)?)?;
     print_as(
