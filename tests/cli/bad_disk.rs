@@ -197,6 +197,7 @@ fn a_cache_that_lost_its_name_is_known_by_its_records() {
         "pipeline cache 1",
         "\u{0}\u{1}garbage",
         "pipeline cache 0\n",
+        "pipeline cache 3\n", // 1 with a flipped bit, as is 5 and 9
     ] {
         test.write("cache/format", text);
         test.run("plan p.yaml").exits(0).says("0 to run, 7 fresh");
@@ -263,4 +264,25 @@ fn a_cache_of_another_layout_is_left_alone() {
         .says("has format `pipeline cache 7`, this program reads `pipeline cache 1`")
         .says("hint: ");
     assert_eq!(test.read("cache/format"), "pipeline cache 7\n");
+}
+
+#[test]
+fn a_newer_cache_is_left_alone_whatever_its_number_is() {
+    let test = Test::new().tiny();
+    test.run("run p.yaml").exits(0);
+    let refused = |format: &str| {
+        test.write("cache/format", format);
+        test.run("run p.yaml")
+            .exits(1)
+            .says(&format!("has format `{}`", format.trim()));
+        assert_eq!(test.read("cache/format"), format);
+    };
+    refused("pipeline cache 2\n"); // more than one bit from 1
+    for record in crate::support::files_below(&test.path("cache/records")) {
+        let text = std::fs::read_to_string(&record).unwrap();
+        std::fs::write(&record, text.replace("\"format\":1", "\"format\":2")).unwrap();
+    }
+    refused("pipeline cache 3\n");
+    std::fs::remove_dir_all(test.path("cache/records")).unwrap();
+    refused("pipeline cache 3\n");
 }

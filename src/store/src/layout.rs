@@ -11,7 +11,8 @@ use crate::record::MAX_RECORD;
 use crate::store::names;
 use crate::{Key, Record, Result, StoreError, write_atomic};
 
-/// What the file `format` says. Raise the number when a file changes its place or meaning.
+/// What the file `format` says. Raise the number when a file changes its place or meaning; leave out those that one
+/// flipped bit makes of an earlier one (1 becomes 0, 3, 5 or 9), which the records decide about.
 const FORMAT: &str = "pipeline cache 1\n";
 
 /// What the file `format` of every version begins with; a number follows.
@@ -191,20 +192,24 @@ impl Layout {
     /// Whether there is a cache yet. One of another layout is an error.
     pub(crate) fn found(&self) -> Result<Found> {
         let path = self.root.join("format");
-        let text = match files::read(&path, 4096) {
+        let bytes = match files::read(&path, 4096) {
             Ok(bytes) if bytes == FORMAT.as_bytes() => return Ok(Found::Cache),
-            Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(80)])
-                .trim()
-                .to_owned(),
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(at("read", &path)(e));
             }
-            Err(_) => "none".to_owned(),
+            Err(_) => b"none".to_vec(),
         };
-        let records = if names_a_version(&text) {
-            Records::OfOthers
-        } else {
-            self.records()
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
+        let text = text.trim().to_owned();
+        let records = match (names_a_version(&text), is_one_bit_away(&bytes)) {
+            (false, _) => self.records(),
+            (true, false) => Records::OfOthers,
+            // Damage, unless there is nothing that says so.
+            (true, true) => match self.records() {
+                Records::Ours => Records::Ours,
+                Records::None | Records::OfOthers => Records::OfOthers,
+            },
         };
         match records {
             Records::None => Ok(Found::Nothing),
@@ -245,6 +250,13 @@ enum Records {
     Ours,
     /// There are some, and none that this program can read.
     OfOthers,
+}
+
+/// Whether a file `format` is that of this program but for one flipped bit.
+fn is_one_bit_away(bytes: &[u8]) -> bool {
+    let pairs = bytes.iter().zip(FORMAT.as_bytes());
+    let flipped: u32 = pairs.map(|(a, b)| (a ^ b).count_ones()).sum();
+    bytes.len() == FORMAT.len() && flipped == 1
 }
 
 /// Whether the text of a file `format` is that of another version: such a cache is left alone.

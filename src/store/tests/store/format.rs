@@ -39,12 +39,14 @@ fn a_lost_or_garbled_format_is_written_again_where_a_record_is_whole() {
     let room = Room::new();
     room.commit("m", &[("a", "a")]);
     let path = room.store.root().join("format");
-    let garbled: [Option<&[u8]>; 6] = [
+    let garbled: [Option<&[u8]>; 8] = [
         None,
         Some(b""),
         Some(b"pipeline cache 1 and more"),
         Some(b"pipeline c"),
         Some(b"pipeline cache 0\n"),
+        Some(b"pipeline cache 5\n"),
+        Some(b"pipeline\0cache 1\n"),
         Some(&[0xff; 17]),
     ];
     for bytes in garbled {
