@@ -14,9 +14,9 @@ PIPELINE_SOAK=1 cargo test --release --workspace --test cli soak -- --nocapture 
 PIPELINE_SOAK=1 cargo test --release --workspace --test store soak -- --test-threads 1 | note
 # Images, mask files and run lengths that were changed at random, side by side.
 PIPELINE_FUZZ_SECONDS=${FUZZ:-1800} cargo test --release -p pixels --test pixels fuzz:: -- --nocapture | note
-# Pipeline files, `--set`, jobs, what a worker says, and files of a cache: each target for a quarter of that.
+# Pipeline files, `--set`, jobs, what a worker says, manifests, and files of a cache: each target for a quarter of that.
 PIPELINE_FUZZ_SECONDS=$((${FUZZ:-1800} / 4)) cargo test --release -p spec --test fuzz -- --nocapture | note
-PIPELINE_FUZZ_SECONDS=$((${FUZZ:-1800} / 4)) cargo test --release -p pipeline --test cli mutated_events -- --nocapture | note
+PIPELINE_FUZZ_SECONDS=$((${FUZZ:-1800} / 4)) cargo test --release -p pipeline --test cli mutated_ -- --nocapture | note
 PIPELINE_FUZZ_SECONDS=$((${FUZZ:-1800} / 4)) cargo test --release -p store --lib fuzz:: -- --nocapture | note
 # Checkpoints of every container, and pickles within them.
 PIPELINE_FUZZ_SECONDS=${FUZZ:-1800} cargo test --release -p pth --test pth fuzz:: -- --nocapture | note

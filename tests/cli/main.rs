@@ -56,6 +56,8 @@ mod leaks;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod manifests;
+#[cfg(test)]
 mod odd_cache;
 #[cfg(test)]
 mod order;

@@ -96,7 +96,7 @@ pub(super) fn shared(
     if !tags.contains(&about) {
         return None;
     }
-    let lines = manifest.lines().zip(tags);
+    let lines = manifest.split_terminator('\n').zip(tags);
     let lines = lines.filter(|(_, tag)| is_shared(**tag));
     let lines: Vec<&str> = lines.map(|(line, _)| line).collect();
     let text = format!("{what} of {}\n", lines.join("\n"));

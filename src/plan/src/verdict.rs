@@ -293,8 +293,9 @@ pub fn changes(old: &str, new: &str) -> Vec<Change> {
 }
 
 fn lines(manifest: &str) -> BTreeMap<&str, &str> {
+    // Not `lines()`, which takes a carriage return at the end of a value for a part of the line's end.
     manifest
-        .lines()
+        .split_terminator('\n')
         .map(|line| {
             line.split_once('\t')
                 .or_else(|| line.split_once(' '))

@@ -22,9 +22,11 @@ pub fn text(text: &str) -> Cow<'_, str> {
 
 /// A message inside a line, and its hint, if it has one, on a line below it.
 pub fn said(text: &str) -> String {
-    match text.trim_end().rsplit_once("\nhint: ") {
+    // Not `trim_end`, which takes a carriage return that a value ends with.
+    let text = text.trim_end_matches(['\n', ' ']);
+    match text.rsplit_once("\nhint: ") {
         Some((message, hint)) => format!("{}\nhint: {}", line(message), line(hint)),
-        None => line(text.trim_end()).into_owned(),
+        None => line(text).into_owned(),
     }
 }
 

@@ -63,7 +63,7 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
     out += &chain(session, plan, planned.stage);
     if verbose {
         out += "  what determines its result:\n";
-        for line in planned.manifest.lines() {
+        for line in planned.manifest.split_terminator('\n') {
             out += &format!("    {}\n", line.replacen('\t', "  ", 1));
         }
     }
