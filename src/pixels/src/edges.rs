@@ -67,12 +67,13 @@ impl<'a> Edges<'a> {
     }
 
     /// Hands on the edges that are `wanted`, in ascending order, in parts. `state` is whoever takes them; an edge that is
-    /// wanted at first and not any more may come or not. Nothing where `stop` says so.
+    /// wanted at first and not any more may come or not. Behind each part it may `rest`. Nothing where `stop` says so.
     pub fn sweep<S: Sync>(
         &self,
         state: &mut S,
         wanted: impl Fn(&S, Key) -> bool + Sync,
         mut take: impl FnMut(&mut S, &[Key]),
+        mut rest: impl FnMut(&mut S),
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<()> {
         for part in self.parts(|key| wanted(state, key), stop)? {
@@ -102,6 +103,8 @@ impl<'a> Edges<'a> {
             }
             keys.par_sort_unstable();
             take(state, &keys);
+            drop(keys);
+            rest(state);
         }
         Some(())
     }
@@ -280,13 +283,25 @@ mod tests {
                 let edges = Edges::new(&image, sigma);
                 let mut found = Vec::new();
                 edges
-                    .sweep(&mut found, |_, _| true, Vec::extend_from_slice, &|| false)
+                    .sweep(
+                        &mut found,
+                        |_, _| true,
+                        Vec::extend_from_slice,
+                        |_| (),
+                        &|| false,
+                    )
                     .unwrap();
                 assert!(found == sorted(&edges));
             }
         }
         assert_eq!(
-            Edges::new(&picture(&|_| 7), 0.8).sweep(&mut (), |(), _| true, |(), _| {}, &|| true),
+            Edges::new(&picture(&|_| 7), 0.8).sweep(
+                &mut (),
+                |(), _| true,
+                |(), _| {},
+                |()| (),
+                &|| true
+            ),
             None
         );
     }

@@ -1,6 +1,8 @@
 //! Graph-based image segmentation after Felzenszwalb and Huttenlocher (IJCV 2004), for several scales at once.
 //! Unaware of prompts and masks; see `graph_masks`.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use crate::edges::{Edges, Key};
@@ -23,8 +25,8 @@ pub struct Labels {
 /// for larger regions; in units of colour distance times pixels), after regions under `min_size` pixels were merged into
 /// the neighbour nearest in colour. Nothing where `stop` says so.
 ///
-/// Edges come in ascending order twice: first all of them, to join what is alike; then those that still separate a small
-/// region, to merge it.
+/// Edges come in ascending order twice: first to join what is alike; then those that still separate a small region, to
+/// merge it. An edge within a region changes nothing; those that lie within one at every scale already are left out.
 pub fn segment(
     image: &Rgb8,
     sigma: f64,
@@ -37,31 +39,33 @@ pub fn segment(
     let forest = |k: &f64| Forest::new(width * height, *k as f32);
     let mut forests: Vec<Forest> = scales.iter().map(forest).collect();
     let least = u32::try_from(min_size).unwrap_or(u32::MAX);
+    let separates = |forests: &Vec<Forest>, key: Key| {
+        let (a, b) = edges.ends(key);
+        forests.iter().any(|forest| forest.separates(a, b))
+    };
     let join = |forests: &mut Vec<Forest>, keys: &[Key]| {
-        forests.par_iter_mut().for_each(|forest| {
-            for &key in keys {
-                let (a, b) = edges.ends(key);
-                forest.join_alike(a, b, f32::from_bits((key >> 32) as u32));
-            }
+        in_turn(forests, keys, &|forest, keys| {
+            forest.each(&edges, keys, &mut |forest, a, b, weight| {
+                forest.join_alike(a, b, weight);
+            });
         });
     };
-    edges.sweep(&mut forests, |_, _| true, join, stop)?;
-    let separates = |forests: &Vec<Forest>, key: Key| {
+    edges.sweep(&mut forests, separates, join, flatten, stop)?;
+    let separates_small = |forests: &Vec<Forest>, key: Key| {
         let (a, b) = edges.ends(key);
         forests
             .iter()
             .any(|forest| forest.separates_small(a, b, least))
     };
     let merge = |forests: &mut Vec<Forest>, keys: &[Key]| {
-        forests.par_iter_mut().for_each(|forest| {
-            for &key in keys {
-                let (a, b) = edges.ends(key);
+        in_turn(forests, keys, &|forest, keys| {
+            forest.each(&edges, keys, &mut |forest, a, b, _| {
                 forest.join_small(a, b, least);
-            }
+            });
         });
     };
     if least > 1 {
-        edges.sweep(&mut forests, separates, merge, stop)?;
+        edges.sweep(&mut forests, separates_small, merge, flatten, stop)?;
     }
     Some(
         forests
@@ -69,6 +73,40 @@ pub fn segment(
             .map(|forest| forest.labels(width, height))
             .collect(),
     )
+}
+
+/// Edges that a forest is given before a thread looks for another one.
+const TURN: usize = if cfg!(test) { 8 } else { 1 << 19 };
+
+/// Gives each forest all keys, in their order. A thread takes the forest that is furthest behind for a turn, so that three
+/// forests keep two threads busy to the end.
+fn in_turn(forests: &mut [Forest], keys: &[Key], work: &(dyn Fn(&mut Forest, &[Key]) + Sync)) {
+    let waiting: Vec<(usize, &mut Forest)> = forests.iter_mut().map(|f| (0, f)).collect();
+    let threads = rayon::current_num_threads().min(waiting.len());
+    let waiting = Mutex::new(waiting);
+    let take = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = (0..waiting.len()).min_by_key(|&n| waiting[n].0)?;
+        Some(waiting.swap_remove(behind))
+    };
+    rayon::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|_| {
+                while let Some((begin, forest)) = take() {
+                    let end = (begin + TURN).min(keys.len());
+                    work(forest, &keys[begin..end]);
+                    if end < keys.len() {
+                        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                        waiting.push((end, forest));
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn flatten(forests: &mut Vec<Forest>) {
+    forests.par_iter_mut().for_each(Forest::flatten);
 }
 
 /// Union-find over pixels. Most pixels never are the root of more than themselves, so a pixel is four bytes: its parent,
@@ -88,6 +126,9 @@ struct Region {
     /// The largest weight that may still join the region.
     limit: f32,
 }
+
+/// Edges whose ends are looked at before the first of them is joined.
+const AHEAD: usize = 64;
 
 /// The mark of a root of several pixels; an image has at most 2^30.
 const ROOT: u32 = 1 << 31;
@@ -127,6 +168,64 @@ impl Forest {
             node = self.parents[node as usize];
         }
         node
+    }
+
+    /// Makes every way one step long.
+    fn flatten(&mut self) {
+        for pixel in 0..self.parents.len() as u32 {
+            let root = self.root(pixel);
+            if root != pixel {
+                self.parents[pixel as usize] = root;
+            }
+        }
+    }
+
+    /// Hands on the two ends of each edge and its weight. In ascending order of weight the ends lie anywhere: what is
+    /// known of those of the next [`AHEAD`] edges is read first, so that memory is asked for all of it at once and not for
+    /// one after the other.
+    fn each(
+        &mut self,
+        edges: &Edges<'_>,
+        keys: &[Key],
+        join: &mut impl FnMut(&mut Self, u32, u32, f32),
+    ) {
+        let mut ends = [[0; 2]; AHEAD];
+        for keys in keys.chunks(AHEAD) {
+            for (ends, &key) in ends.iter_mut().zip(keys) {
+                *ends = edges.ends(key).into();
+            }
+            let ends = &ends[..keys.len()];
+            self.look_at(ends.as_flattened());
+            for (ends, &key) in ends.iter().zip(keys) {
+                join(self, ends[0], ends[1], f32::from_bits((key >> 32) as u32));
+            }
+        }
+    }
+
+    /// Reads parents, what they have as parents, and the regions of those, each for all nodes before the next.
+    fn look_at(&self, nodes: &[u32]) {
+        let mut way = [0; 2 * AHEAD];
+        let way = &mut way[..nodes.len()];
+        for (step, node) in way.iter_mut().zip(nodes) {
+            *step = self.parents[*node as usize];
+        }
+        for (step, node) in way.iter_mut().zip(nodes) {
+            // All ones for a root. To choose by it costs less than to guess a branch.
+            let is_root = (step.cast_signed() >> 31).cast_unsigned();
+            let above = (*step & !is_root) | (node & is_root);
+            *step = self.parents[above as usize];
+        }
+        let size = |step: &u32| {
+            let region = self.regions.get((step & !ROOT) as usize);
+            region.map_or(0, |region| region.size)
+        };
+        let sizes = way.iter().map(size).fold(0, |all, size| all ^ size);
+        std::hint::black_box(sizes);
+    }
+
+    /// Whether an edge lies between two regions.
+    fn separates(&self, a: u32, b: u32) -> bool {
+        self.root_of(a) != self.root_of(b)
     }
 
     fn region(&self, root: u32) -> Region {
@@ -212,12 +311,7 @@ impl Forest {
             }
         }
         // Every root is marked now. Ways are made one step long first, so that a pixel's number can replace its parent.
-        for pixel in 0..self.parents.len() as u32 {
-            let root = self.root(pixel);
-            if root != pixel {
-                self.parents[pixel as usize] = root;
-            }
-        }
+        self.flatten();
         let mut numbers = vec![u32::MAX; self.regions.len()];
         let mut count = 0;
         for pixel in 0..self.parents.len() {
