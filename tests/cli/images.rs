@@ -7,7 +7,7 @@ use std::path::Path;
 
 use pixels::{MaskStack, Rgb8, read_rgb8};
 
-use crate::support::{Test, files_below, photo, png};
+use crate::support::{Ran, Test, files_below, photo, png};
 
 const PREPARE: &str = "stages:\n  pairs:\n    prepare: {images: photos, degrade: {sr: 2}}\n    resources: {threads: 1}\n";
 
@@ -429,4 +429,41 @@ stages:
         .collect();
     assert_eq!(peaks.len(), 1);
     assert!(peaks[0] < 480.0, "{peaks:?} MiB");
+}
+
+#[test]
+fn images_are_prepared_side_by_side_as_far_as_they_fit_into_memory_and_give_the_same_bytes() {
+    let name =
+        "images_are_prepared_side_by_side_as_far_as_they_fit_into_memory_and_give_the_same_bytes";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let yaml = "\
+stages:
+  pairs:
+    prepare: {images: photos, degrade: {sr: 2}}
+    resources: {threads: 8}
+";
+    let test = (0..8).fold(test.file("p.yaml", yaml), |test, n| {
+        test.photo(&format!("photos/{n}.png"), 1500, 1500 - 2 * n)
+    });
+    let prepared = |memory: &str| {
+        let mut command = test.command("run p.yaml --force pairs");
+        let ran = Ran::of(command.env("PIPELINE_MAX_MEMORY", memory).output().unwrap());
+        (ran, test.outputs("prepare", "pairs.json"))
+    };
+    let (ran, list) = prepared("");
+    ran.exits(0);
+    let whole = std::fs::read(&list[0]).unwrap();
+    // Room for one at a time, and for two.
+    for memory in ["100M", "200M"] {
+        let (ran, list) = prepared(memory);
+        ran.exits(0);
+        assert_eq!(std::fs::read(&list[0]).unwrap(), whole, "{memory}");
+    }
+    // One that does not fit by itself is an error, and no image is left out.
+    let (ran, _) = prepared("10M");
+    ran.exits(1)
+        .says("MB, more than the 10.5 MB that it may take here")
+        .says("hint: ");
 }

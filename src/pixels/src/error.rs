@@ -63,7 +63,7 @@ pub enum PixelError {
         limit: usize,
     },
     /// Work that would take more memory than there is.
-    #[error("{what} of {}x{} pixels takes about {}, more than half of the memory here ({})\nhint: cut the image into parts, scale it down, or use a machine with more memory", size.0, size.1, gigabytes(*need), gigabytes(*limit))]
+    #[error("{what} of {}x{} pixels takes about {}, more than the {} that it may take here (half of the memory, or PIPELINE_MAX_MEMORY)\nhint: cut the image into parts, scale it down, or use a machine with more memory", size.0, size.1, amount(*need), amount(*limit))]
     TooMuchMemory {
         /// The work, such as ``decoding `a.png` ``.
         what: String,
@@ -249,8 +249,12 @@ pub enum PixelError {
 }
 
 /// Bytes for people.
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.1} GB", bytes as f64 / 1e9)
+/// An amount of memory, in the unit in which it is more than nothing.
+fn amount(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes if bytes < 1e8 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.1} GB", bytes / 1e9),
+    }
 }
 
 /// A folder that is not there, or never could be.

@@ -48,7 +48,9 @@ pub use crate::graph_masks::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegment
 pub use crate::image::Rgb8;
 pub use crate::io::{Loaded, Note, decode_rgb8, encode_png, image_size, read_rgb8, write_png};
 pub use crate::labels::{label_map, largest_first, write_label_map};
-pub use crate::limits::{MAX_PIXELS_SETTING, check_memory, max_pixels, memory_budget};
+pub use crate::limits::{
+    MAX_MEMORY_SETTING, MAX_PIXELS_SETTING, check_memory, max_pixels, memory_budget,
+};
 pub use crate::mask_files::{MaskFolder, MasksRead};
 pub use crate::mask_image::{MaskRead, Reading};
 pub use crate::mask_json::decode_mask_json;

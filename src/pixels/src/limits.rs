@@ -4,7 +4,7 @@
 //! | bound | value | setting |
 //! |---|---|---|
 //! | pixels of an image | 2^26 (67 million) | `PIPELINE_MAX_PIXELS` |
-//! | memory for one piece of work | half of what the machine, or the control group, has | – |
+//! | memory for one piece of work | half of what the machine, or the control group, has | `PIPELINE_MAX_MEMORY` |
 //!
 //! A bound that is hit is an error, never an image that is left out.
 
@@ -15,6 +15,9 @@ use crate::error::{PixelError, Result, Size};
 
 /// Names the bound on pixels in the environment.
 pub const MAX_PIXELS_SETTING: &str = "PIPELINE_MAX_PIXELS";
+
+/// Names the bound on memory in the environment: bytes, or a number with K, M or G behind it (1024 each).
+pub const MAX_MEMORY_SETTING: &str = "PIPELINE_MAX_MEMORY";
 
 /// 2^26: more than any camera's photograph in common use, and few enough that every decoder stays below 2 GB.
 const USUAL_PIXELS: usize = 1 << 26;
@@ -32,10 +35,13 @@ pub fn max_pixels() -> usize {
     })
 }
 
-/// The memory that one piece of work may take, in bytes: half of what is there.
+/// The memory that one piece of work may take, in bytes: half of what is there, or less where that is set. A setting
+/// that is no amount counts as none.
 pub fn memory_budget() -> u64 {
     static BUDGET: OnceLock<u64> = OnceLock::new();
     *BUDGET.get_or_init(|| {
+        let set = std::env::var(MAX_MEMORY_SETTING).ok();
+        let set = set.and_then(|text| amount(&text)).unwrap_or(u64::MAX);
         let machine = rustix::system::sysinfo();
         let machine = u64::from(machine.mem_unit).saturating_mul(machine.totalram);
         let groups = [
@@ -46,8 +52,21 @@ pub fn memory_budget() -> u64 {
             let text = std::fs::read_to_string(path).ok()?;
             text.trim().parse::<u64>().ok()
         });
-        limits.fold(machine, u64::min) / 2
+        set.min(limits.fold(machine, u64::min) / 2)
     })
+}
+
+/// Bytes of a text such as `800M`.
+fn amount(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, shift) = match text.strip_suffix(['k', 'K', 'm', 'M', 'g', 'G']) {
+        Some(digits) if text.ends_with(['k', 'K']) => (digits, 10),
+        Some(digits) if text.ends_with(['m', 'M']) => (digits, 20),
+        Some(digits) => (digits, 30),
+        None => (text, 0),
+    };
+    let number: u64 = digits.trim().replace('_', "").parse().ok()?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0)
 }
 
 /// Refuses an image of too many pixels. Errors: [`PixelError::TooLarge`].
@@ -100,5 +119,23 @@ mod tests {
             "{error}"
         );
         assert!(memory_budget() > 1 << 28);
+    }
+
+    #[test]
+    fn amounts_of_memory_are_bytes_or_have_a_letter() {
+        for (text, bytes) in [
+            ("1", Some(1)),
+            (" 800M ", Some(800 << 20)),
+            ("4 g", Some(4 << 30)),
+            ("1_000k", Some(1_024_000)),
+            ("0", None),
+            ("", None),
+            ("G", None),
+            ("1.5G", None),
+            ("-1", None),
+            ("99999999999999G", None),
+        ] {
+            assert_eq!(amount(text), bytes, "{text}");
+        }
     }
 }
