@@ -93,6 +93,8 @@ mod shown;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
+mod stopped;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod swapped;

@@ -43,7 +43,8 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
     for at in 0..pairs.list.pairs.len() {
         reporter.check_stop()?;
         let stack = masks.as_ref().map(|m| m.stack(at)).transpose()?;
-        let values = protocol.values(&pairs, at, &model, stack.as_ref())?;
+        let go_on = || reporter.check_stop();
+        let values = protocol.values(&pairs, at, &model, stack.as_ref(), &go_on)?;
         let name = &pairs.list.pairs[at].name;
         unusual.look(name, &protocol.metrics, &values);
         measured.images.push(name.clone());
@@ -91,9 +92,10 @@ impl Protocol {
         at: usize,
         model: &Model,
         stack: Option<&MaskStack>,
+        go_on: &dyn Fn() -> Result<(), WorkError>,
     ) -> Result<Vec<f64>, WorkError> {
         let name = &pairs.list.pairs[at].name;
-        let restored = model.restore(&pairs.lq(at)?, stack, self.tiling)?;
+        let restored = model.restore_until(&pairs.lq(at)?, stack, self.tiling, go_on)?;
         if let Some(folder) = &self.keep {
             write_png(&folder.join(format!("{name}.png")), &restored)?;
         }

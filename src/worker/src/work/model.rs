@@ -174,6 +174,17 @@ impl Model {
         masks: Option<&MaskStack>,
         tiling: Tiling,
     ) -> Result<Rgb8, WorkError> {
+        self.restore_until(lq, masks, tiling, &|| Ok(()))
+    }
+
+    /// The same; `go_on` is asked before each tile, and its error ends the work.
+    pub fn restore_until(
+        &self,
+        lq: &LqImage,
+        masks: Option<&MaskStack>,
+        tiling: Tiling,
+        go_on: &dyn Fn() -> Result<(), WorkError>,
+    ) -> Result<Rgb8, WorkError> {
         let _guard = tch::no_grad_guard();
         let size = [1, 3, lq.height as i64, lq.width as i64];
         let x = Tensor::from_slice(&lq.chw)
@@ -183,7 +194,7 @@ impl Model {
             (Some(count), Some(stack)) => Some(self.mask_tensor(stack, count)?),
             _ => None,
         };
-        let y = self.restored(&x, masks.as_ref(), tiling)?;
+        let y = self.restored(&x, masks.as_ref(), tiling, go_on)?;
         let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
         let y = y
             .to_device(tch::Device::Cpu)
@@ -206,6 +217,7 @@ impl Model {
         x: &Tensor,
         masks: Option<&Tensor>,
         tiling: Tiling,
+        go_on: &dyn Fn() -> Result<(), WorkError>,
     ) -> Result<Tensor, WorkError> {
         let backbone = match &self.net {
             Net::Plain(backbone) => backbone,
@@ -221,6 +233,7 @@ impl Model {
         // Networks keep the layout of what they are given.
         let laid = |x: Tensor| if inner { to_map(&to_tokens(&x)) } else { x };
         tiling::tiled(&joined, &rule, backbone.scale(), &mut |piece| {
+            go_on()?;
             let masks = masks.map(|m| laid(piece.narrow(1, 3, m.size()[1])));
             self.forward(&laid(piece.narrow(1, 0, 3)), masks.as_ref())
         })
