@@ -467,3 +467,23 @@ stages:
         .says("MB, more than the 10.5 MB that it may take here")
         .says("hint: ");
 }
+
+/// Results from before mask files were read by their form were made in another way, where there was a choice.
+#[test]
+fn how_mask_files_are_read_is_in_the_key_of_png_files_without_a_choice_alone() {
+    let test = house(Test::new()).file("p.yaml", masks(""));
+    let says = || {
+        let ran = test.run("explain masks -f p.yaml -v").exits(0);
+        ran.stdout.contains("decoder.masks  by form")
+    };
+    test.write("made/house.json", "[]");
+    assert!(!says(), "JSON is read as ever");
+    test.write("made/house/0.png", mask(255, 0));
+    assert!(says());
+    test.write("p.yaml", masks(", read: half"));
+    assert!(!says(), "`read:` is in the key itself");
+    test.remove("made/house/0.png");
+    test.write("p.yaml", masks(""));
+    test.write("made/house/0.jpg", golden("grey.jpg"));
+    assert!(!says(), "files of this name were in no key");
+}
