@@ -38,7 +38,10 @@ fn digits(overrides: &[String]) -> String {
         let (path, value) = text.split_once('=').unwrap_or((text, ""));
         set.insert(path.trim(), value);
     }
-    let lines = set.iter().map(|(path, value)| format!("{path}={value}\n"));
+    let line = |(path, value): (&&str, &&str)| {
+        format!("{}={}\n", path.escape_debug(), value.escape_debug())
+    };
+    let lines = set.iter().map(line);
     let text: String = lines.collect();
     format!("{:.8}", store::Digest::of(text.as_bytes()).to_string())
 }
