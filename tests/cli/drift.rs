@@ -8,7 +8,7 @@ use crate::support::{Ran, Test, list};
 /// Two stages without a worker; `s` is what the test is about.
 fn chain(s: &str) -> Test {
     let yaml = format!(
-        "stages:\n  a:\n    command: {{shell: 'echo good > x', outputs: [x]}}\n  s:\n    command: {{stages: {{in: a}}, shell: '{s}', outputs: [o]}}\n"
+        "stages:\n  a:\n    command: {{shell: 'echo good > x', outputs: [x]}}\n  s:\n    command: {{stages: {{in: a}}, inputs: link, shell: '{s}', outputs: [o]}}\n"
     );
     Test::new().file("p.yaml", yaml)
 }
@@ -100,10 +100,10 @@ stages:
   a:
     command: {shell: 'echo good > x', outputs: [x]}
   innocent:
-    command: {stages: {in: a}, shell: 'touch $P/reading; while [ ! -e $P/written ]; do sleep 0.01; done; cp in/x i', outputs: [i], env: {P: '${HERE}'}}
+    command: {stages: {in: a}, inputs: link, shell: 'touch $P/reading; while [ ! -e $P/written ]; do sleep 0.01; done; cp in/x i', outputs: [i], env: {P: '${HERE}'}}
     resources: {threads: 1}
   guilty:
-    command: {stages: {in: a}, shell: 'while [ ! -e $P/reading ]; do sleep 0.01; done; echo BAD > in/x; touch $P/written; cp in/x o', outputs: [o], env: {P: '${HERE}'}}
+    command: {stages: {in: a}, inputs: link, shell: 'while [ ! -e $P/reading ]; do sleep 0.01; done; echo BAD > in/x; touch $P/written; cp in/x o', outputs: [o], env: {P: '${HERE}'}}
     resources: {threads: 1}
   after:
     command: {stages: {in: innocent}, shell: 'cp in/i r', outputs: [r]}
@@ -134,7 +134,7 @@ stages:
     prepare: {images: photos, degrade: {sr: 2}}
     resources: {threads: 1}
   guilty:
-    command: {stages: {in: pairs}, shell: 'echo BAD >> in/pairs.json; cp in/pairs.json o', outputs: [o]}
+    command: {stages: {in: pairs}, inputs: link, shell: 'echo BAD >> in/pairs.json; cp in/pairs.json o', outputs: [o]}
   masks:
     mask: {images: pairs, grid: 4, count: 8}
     resources: {threads: 1}

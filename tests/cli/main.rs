@@ -70,6 +70,8 @@ mod pth;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod real_files;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod resources;

@@ -9,8 +9,8 @@ use crate::executors::{Executors, ReportExecutor};
 use crate::external;
 use crate::notice::Level;
 use crate::run::{
-    CommandExecutor, Display, LinkShelf, Outcome, PATIENCE, ProcessExecutor, Run, Stop, Supervisor,
-    most_threads,
+    CommandExecutor, Display, Outcome, PATIENCE, ProcessExecutor, Run, ShortNames, Stop,
+    Supervisor, most_threads,
 };
 use crate::session::Session;
 
@@ -108,7 +108,7 @@ pub fn execute(
         supervisor,
     });
     let commands = CommandExecutor {
-        shelf: LinkShelf::default(),
+        short: ShortNames::new(session.store.root()),
         pipeline: &session.pipeline,
         store: &session.store,
         root: &session.root,

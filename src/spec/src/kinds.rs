@@ -38,7 +38,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use command::{Command, KeyPart, Shell};
+pub use command::{Command, KeyPart, Placing, Shell};
 pub use evaluate::Evaluate;
 pub use figure::{Crop, Figure};
 pub use label_text::LabelText;

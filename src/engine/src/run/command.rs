@@ -2,29 +2,32 @@
 //! Unaware of what it computes. No worker is between, and no shell but that of `shell:`.
 //!
 //! ```text
-//!   <ticket>/out/            mirrors the project folder; TMPDIR is beside it
+//!   <ticket>/out/            mirrors the project folder; TMPDIR is beside it, and has a short name
 //!        <home>/             the working folder, where the pipeline file lies in the project
-//!             stats.py       links to `files`
-//!             masks/         a folder a stage of `stages`: links to its outputs
+//!             stats.py       a copy of each of `files`
+//!             masks/         a folder a stage of `stages`: copies of its outputs
 //!             results/x.csv  written by the program
 //!   then: every declared output is there and is a file or a folder of its own; all else is removed; commit
 //! ```
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
-use spec::{Kind, Pipeline, kinds};
+use spec::kinds::{self, Placing};
+use spec::{Kind, Pipeline};
 use store::{Facts, Store};
 
 use super::child::{self, Watched};
 use super::executor::{InPlace, OnEvent, Task};
 use super::failure::Failure;
-use super::links::{LinkFolder, LinkShelf, Links};
 use super::mask::Outlet;
+use super::placing::{self, Input};
 use super::process::{io_failure, open_log};
+use super::short::ShortNames;
 use super::stop::Stop;
 use super::supervisor::Supervisor;
 use super::target::Target;
@@ -43,8 +46,8 @@ pub struct CommandExecutor<'a> {
     pub store: &'a Store,
     /// The project folder, absolute.
     pub root: &'a Path,
-    /// Links to the outputs of input stages.
-    pub shelf: LinkShelf,
+    /// Where temporary files of commands have short names.
+    pub short: ShortNames,
     /// Whom to tell of children.
     pub stop: &'a Stop,
     /// Who starts them, and ends what they leave.
@@ -79,20 +82,7 @@ impl CommandExecutor<'_> {
             clear(task, out, &[])?;
         }
         create(&home)?;
-        for (file, place) in command.files.iter().zip(&places.files) {
-            if let Some(place) = place {
-                link(&absolute(file)?, &out.join(place))?;
-            }
-        }
-        let mut inputs = Vec::new();
-        for (role, folder) in self.input_folders(task, command) {
-            let at = home.join(folder);
-            let links = self.links_to(task, role)?;
-            let folder = LinkFolder { at, links };
-            let put = self.shelf.put(&folder);
-            put.map_err(|e| io_failure("link inputs in", &folder.at, &e))?;
-            inputs.push(folder);
-        }
+        self.place_inputs(task, command, &home)?;
         for output in &places.outputs {
             create(out.join(output).parent().unwrap_or(out))?;
         }
@@ -103,10 +93,40 @@ impl CommandExecutor<'_> {
         for (full, shown) in outputs.iter().zip(&command.outputs) {
             check_output(full, shown)?;
         }
-        for folder in inputs {
-            self.shelf.take_back(folder, task.ticket);
-        }
         clear(task, out, &outputs)
+    }
+
+    /// Puts each of `files:` at its own path, and the outputs of each of `stages:` into a folder of its name.
+    fn place_inputs(
+        &self,
+        task: &Task<'_>,
+        command: &kinds::Command,
+        home: &Path,
+    ) -> Result<(), Failure> {
+        let out = task.ticket.out();
+        let places = &self.pipeline.stages[task.stage].places;
+        let mut inputs = Vec::new();
+        for (file, place) in command.files.iter().zip(&places.files) {
+            if let Some(place) = place {
+                let from = absolute(file)?;
+                let at = out.join(place);
+                inputs.push(Input { from, at });
+            }
+        }
+        for (role, folder) in self.input_folders(task, command) {
+            let at = home.join(folder);
+            create(&at)?;
+            for (name, from) in self.outputs_of(task, role)? {
+                let at = at.join(name);
+                inputs.push(Input { from, at });
+            }
+        }
+        let large = match command.inputs {
+            Placing::Link => Ok(inputs),
+            Placing::Copy => placing::copy_small(inputs),
+        };
+        let large = large.map_err(|e| io_failure("copy inputs into", out, &e))?;
+        placing::link(&large).map_err(|e| io_failure("link inputs in", out, &e))
     }
 
     /// Which program it was: its place and, where that is a full one, its digest.
@@ -147,7 +167,7 @@ impl CommandExecutor<'_> {
     }
 
     /// The outputs of an input stage: those of a command by their last names, others as they are.
-    fn links_to(&self, task: &Task<'_>, role: &str) -> Result<Links, Failure> {
+    fn outputs_of(&self, task: &Task<'_>, role: &str) -> Result<Vec<(OsString, PathBuf)>, Failure> {
         let Some(from) = task.job.inputs.get(role) else {
             return Err(Failure::new(
                 format!("the input `{role}` has no folder"),
@@ -156,12 +176,12 @@ impl CommandExecutor<'_> {
         };
         let input = self.pipeline.stages[task.stage].input(role);
         let outputs = input.map_or(&[][..], |at| &self.pipeline.stages[at].places.outputs);
-        let linked = |output: &PathBuf| {
+        let named = |output: &PathBuf| {
             let name = output.file_name().unwrap_or_default();
             (name.to_owned(), from.join(output))
         };
         if !outputs.is_empty() {
-            return Ok(outputs.iter().map(linked).collect());
+            return Ok(outputs.iter().map(named).collect());
         }
         let entries = fs::read_dir(from).map_err(|e| io_failure("list", from, &e))?;
         let named = entries.flatten().map(|e| (e.file_name(), e.path()));
@@ -187,6 +207,7 @@ impl CommandExecutor<'_> {
         let mut outlet = Outlet::new(log, secrets().map(|(_, value)| value.as_str()))
             .map_err(|e| io_failure("share", &task.log, &e))?;
         let log_end = outlet.end();
+        let temporary = self.short.name(task.ticket.key(), task.ticket.temporary());
         let mut program = program(command);
         program
             .current_dir(home)
@@ -196,7 +217,7 @@ impl CommandExecutor<'_> {
                     .iter()
                     .filter_map(|v| Some((v, std::env::var_os(v)?))),
             )
-            .env("TMPDIR", task.ticket.temporary())
+            .env("TMPDIR", temporary.path())
             .envs(task.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
             .envs(&handed.pass)
             .envs(secrets())
@@ -359,17 +380,4 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 
 fn create(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|e| io_failure("create", folder, &e))
-}
-
-/// A link; the folder around it is made where it is missing.
-fn link(to: &Path, at: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::symlink;
-    let linked = match symlink(to, at) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            create(at.parent().unwrap_or(at))?;
-            symlink(to, at)
-        }
-        other => other,
-    };
-    linked.map_err(|e| io_failure("link", at, &e))
 }

@@ -9,8 +9,8 @@
 //!                                                  one more try, on copies of its own: what changes these is this stage
 //! ```
 //!
-//! The links of a command lead into the cache, so it can write there, and a second reader that runs at that time reads
-//! what it wrote. At the end neither is known to be the one; the try on copies says which.
+//! The links of a command (`inputs: link`) lead into the cache, so it can write there, and a second reader that runs at
+//! that time reads what it wrote. At the end neither is known to be the one; the try on copies says which.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -44,6 +44,10 @@ pub struct Command {
     pub stages: BTreeMap<String, String>,
     /// Files and folders that it must leave, relative to this file. They are kept in the cache and put there.
     pub outputs: Vec<PathBuf>,
+    /// How `files` and outputs of `stages` come into its folder: `copy`, or `link` for what is too large to be copied. A
+    /// program that asks where a linked file lies is told its place in the project or the cache.
+    #[serde(default)]
+    pub inputs: Placing,
     /// Environment variables. Beside these it gets `PATH`, `HOME` and `TMPDIR` alone. Their values are in the key and
     /// stored in clear text.
     #[serde(default)]
@@ -68,6 +72,17 @@ impl Command {
             None => self.run.first().map_or("", String::as_str),
         }
     }
+}
+
+/// How inputs come into a command's folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Placing {
+    /// As files of its own, up to 64 MiB of them.
+    #[default]
+    Copy,
+    /// As links.
+    Link,
 }
 
 /// What a key holds beside what the file says.
@@ -259,6 +274,7 @@ impl StageKind for Command {
             files: _,
             stages: _,
             outputs: _,
+            inputs,
             env,
             pass: _,
             secrets: _,
@@ -287,6 +303,9 @@ impl StageKind for Command {
         for (name, value) in &stage.handed.pass {
             lines.digest(Tag::Result, &format!("config.pass.{name}"), value);
         }
+        // What a program can find out about its inputs may change what it writes.
+        let other = (*inputs == Placing::Link).then_some("link");
+        lines.option(Tag::Result, "config.inputs", other);
         match key {
             Some(KeyPart::Program) => {
                 lines.option(Tag::Result, "config.program", stage.program.as_ref());

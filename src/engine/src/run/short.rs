@@ -1,0 +1,81 @@
+//! Short names for the folders of temporary files: a socket's path may have 108 bytes, and the cache's own are longer.
+//! Unaware of what is put there. The files lie in the cache's folder all the same; only the name is elsewhere.
+//!
+//! ```text
+//!   /tmp/pl-<8 digits of user and cache>/<16 digits of the key> ── link ──> <cache>/partial/<key>/state
+//! ```
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+
+use store::{Digest, Key};
+
+/// Where every program finds room for a socket.
+const SHORT: &str = "/tmp";
+
+/// A folder of links with short names; none where it cannot be made, and then names are long.
+#[derive(Debug)]
+pub struct ShortNames(Option<PathBuf>);
+
+/// A folder for temporary files. Its short name goes when it is dropped.
+pub(super) struct Temporary {
+    path: PathBuf,
+    is_link: bool,
+}
+
+impl ShortNames {
+    /// For the cache in this folder.
+    pub fn new(cache: &Path) -> Self {
+        let user = rustix::process::geteuid().as_raw();
+        let name = Digest::of(format!("{user} {}", cache.display()).as_bytes());
+        let folder = Path::new(SHORT).join(format!("pl-{name:.8}"));
+        let _ = make(&folder); // it may be there
+        let is_own = fs::symlink_metadata(&folder)
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == user && meta.mode() & 0o022 == 0);
+        Self(is_own.then_some(folder))
+    }
+
+    /// A short name for `folder`; who asks holds the key.
+    pub(super) fn name(&self, key: &Key, folder: PathBuf) -> Temporary {
+        let link = self.0.as_ref().map(|all| all.join(format!("{key:.16}")));
+        let linked = link.filter(|link| {
+            let _ = fs::remove_file(link); // a killed run has left it
+            // Another run of this project that ends takes the empty folder away.
+            symlink(&folder, link).is_ok()
+                || (link.parent().is_some_and(|all| make(all).is_ok())
+                    && symlink(&folder, link).is_ok())
+        });
+        Temporary {
+            is_link: linked.is_some(),
+            path: linked.unwrap_or(folder),
+        }
+    }
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+impl Drop for ShortNames {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            let _ = fs::remove_dir(folder); // not while another run has names there
+        }
+    }
+}
+
+impl Temporary {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if self.is_link {
+            let _ = fs::remove_file(&self.path); // the next name for the key takes its place
+        }
+    }
+}
