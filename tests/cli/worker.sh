@@ -39,4 +39,4 @@ evaluate)
     ;;
 esac
 [ -e lie ] || echo "{\"key\":\"$key\"}" >"$state/done.json"
-echo "{\"event\":\"done\",\"facts\":$facts}"
+echo '{"event":"done","facts":'"$facts"'}'
