@@ -77,6 +77,7 @@ fn plan(bencher: Bencher<'_, '_>, stages: usize) {
     let world = World {
         outside: &outside,
         numerics: "cpu float32 libtorch 2.11.0",
+        cpu_bf16: false,
         past: &AllFresh,
         force: &BTreeSet::new(),
         keep_consumers: false,

@@ -146,6 +146,7 @@ fn plan_on(numerics: &str, pipeline: &Pipeline, past: &Scripted, force: &[&str])
     let world = World {
         outside: &outside(pipeline),
         numerics,
+        cpu_bf16: false,
         past,
         force: &force,
         keep_consumers: false,
@@ -628,6 +629,7 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
             let world = World {
                 outside: &outside(&pipeline),
                 numerics,
+                cpu_bf16: false,
                 past: &Scripted::default(),
                 force: &BTreeSet::new(),
                 keep_consumers: false,
@@ -651,6 +653,11 @@ fn the_numerics_class_is_in_the_key_of_what_computes_with_torch() {
 
 /// The stage `it` on a device.
 fn sam_on(numerics: &str, config: &str) -> Planned {
+    sam_with(numerics, false, config)
+}
+
+/// The same, where the processor may have instructions for bfloat16.
+fn sam_with(numerics: &str, cpu_bf16: bool, config: &str) -> Planned {
     let case = Case {
         kind: "mask",
         config: "{images: pairs, segmenter: {sam: {weights: photos.pth}}}",
@@ -661,6 +668,7 @@ fn sam_on(numerics: &str, config: &str) -> Planned {
     let world = World {
         outside: &outside(&pipeline),
         numerics,
+        cpu_bf16,
         past: &Scripted::default(),
         force: &BTreeSet::new(),
         keep_consumers: false,
@@ -670,24 +678,31 @@ fn sam_on(numerics: &str, config: &str) -> Planned {
 }
 
 #[test]
-fn half_precision_is_a_key_of_its_own_and_only_for_cuda() {
+fn half_precision_is_a_key_of_its_own_and_only_where_it_is_not_emulated() {
     let cuda = "cuda float32 tf32=off libtorch 2.11.0";
     let keys: BTreeSet<Option<Key>> = ["fp32", "bf16", "fp16"]
         .iter()
         .map(|p| sam_on(cuda, &format!("segmenter.sam.precision={p}")).key)
         .collect();
     assert_eq!((keys.len(), keys.contains(&None)), (3, false));
-    let blocked = sam_on(NUMERICS, "segmenter.sam.precision=bf16").verdict;
-    let Verdict::Blocked(missing) = blocked else {
-        panic!("{blocked:?}");
+    let blocked = |cpu_bf16, precision: &str| {
+        let config = format!("segmenter.sam.precision={precision}");
+        match sam_with(NUMERICS, cpu_bf16, &config).verdict {
+            Verdict::Blocked(missing) => missing,
+            other => vec![format!("{other:?}")],
+        }
     };
-    assert_eq!(
-        missing,
-        [
-            "`segmenter.sam.precision: bf16` computes on CUDA only, and this plan is for the CPU\nhint: use `--device \
-             cuda`, or `precision: fp32`"
-        ]
-    );
+    let hint = "hint: use `--device cuda`, or `precision: fp32`";
+    let bf16 = "`segmenter.sam.precision: bf16` needs CUDA or a processor with AVX512-BF16, and this plan is for a \
+                processor without";
+    assert_eq!(blocked(false, "bf16"), [format!("{bf16}\n{hint}")]);
+    let fp16 =
+        "`segmenter.sam.precision: fp16` computes on CUDA only, and this plan is for the CPU";
+    for cpu_bf16 in [false, true] {
+        assert_eq!(blocked(cpu_bf16, "fp16"), [format!("{fp16}\n{hint}")]);
+    }
+    let with = sam_with(NUMERICS, true, "segmenter.sam.precision=bf16");
+    assert!(with.key.is_some() && !matches!(with.verdict, Verdict::Blocked(_)));
 }
 
 #[test]
@@ -977,6 +992,7 @@ fn what_is_missing_outside_blocks_what_needs_it() {
     let world = World {
         outside: &world,
         numerics: NUMERICS,
+        cpu_bf16: false,
         past: &Scripted::default(),
         force: &BTreeSet::new(),
         keep_consumers: false,
@@ -1005,6 +1021,7 @@ fn only_what_is_wanted_and_its_inputs_are_planned() {
     let world = World {
         outside: &outside(&pipeline),
         numerics: NUMERICS,
+        cpu_bf16: false,
         past: &Scripted::default(),
         force: &BTreeSet::new(),
         keep_consumers: false,

@@ -371,6 +371,7 @@ impl Room {
                 ((Listing::File, "sam.pth".into()), weights),
             ]),
             numerics: "none",
+            cpu_bf16: false,
             past: &Cached(&self.store),
             force: &force,
             keep_consumers: false,

@@ -125,9 +125,9 @@ fn half_precision_on_the_processor_is_refused_before_anything_runs() {
     let Some(test) = tiny(name) else {
         return;
     };
-    let set = "--set stages.masks.mask.segmenter.sam.precision=bf16";
+    let set = "--set stages.masks.mask.segmenter.sam.precision=fp16";
     test.run(&format!("plan p.yaml {set}")).exits(0).says(
-        "`segmenter.sam.precision: bf16` computes on CUDA only, and this plan is for the CPU",
+        "`segmenter.sam.precision: fp16` computes on CUDA only, and this plan is for the CPU",
     );
     test.run(&format!("run p.yaml {set}"))
         .exits(1)

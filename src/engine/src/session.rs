@@ -184,6 +184,7 @@ impl Session {
         let world = World {
             outside: self.outside(),
             numerics: &self.numerics,
+            cpu_bf16: worker::has_bf16(),
             past: &past,
             force: &self.force,
             keep_consumers: self.keep_consumers,
@@ -201,6 +202,7 @@ impl Session {
         let world = World {
             outside: self.outside(),
             numerics,
+            cpu_bf16: worker::has_bf16(),
             past: &past,
             force: &BTreeSet::new(),
             keep_consumers: false,

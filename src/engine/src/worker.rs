@@ -202,6 +202,16 @@ pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Error
     }
 }
 
+/// Whether this machine's processor has instructions for products of bfloat16. Not among the worker's facts: their memo
+/// may be shared with another machine.
+pub fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    has
+}
+
 /// The numerics class: what may change a result by more than its last bits, as it enters keys.
 pub fn numerics(device: Device, facts: &WorkerFacts) -> String {
     // The build behind the plus (`+cpu`, `+cu130`) is recorded; on one device kind it computes alike.

@@ -37,6 +37,8 @@ pub struct World<'a> {
     pub outside: &'a Outside,
     /// Device kind (the first word), data type and libtorch version, as they enter keys.
     pub numerics: &'a str,
+    /// Whether the processor has instructions for products of bfloat16; without, they would be emulated.
+    pub cpu_bf16: bool,
     /// What was done before.
     pub past: &'a dyn Past,
     /// Stages to run even if they are fresh, by index.

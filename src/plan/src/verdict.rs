@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use spec::names::Precision;
 use spec::{Edge, External, Kind, Pipeline, Read, Stage};
 use store::Digest;
 
@@ -111,7 +112,7 @@ pub(super) fn missing(
     let inputs: Vec<&Edge> = stage.inputs.iter().filter(|e| blocked(&e.stage)).collect();
     files
         .chain(unknown_program(stage))
-        .chain(wrong_device(stage, world.numerics))
+        .chain(wrong_device(stage, world))
         .chain(blocked_inputs(pipeline, stage, &inputs))
         .collect()
 }
@@ -136,16 +137,21 @@ fn unknown_program(stage: &Stage) -> Option<String> {
     unknown.then(|| format!("key: there is no program `{}` in PATH", command.program()))
 }
 
-/// Why the numerics class of the plan cannot do what the stage wants.
-fn wrong_device(stage: &Stage, numerics: &str) -> Option<String> {
-    let (field, wanted) = stage.kind.cuda_only()?;
-    let cannot = numerics.starts_with("cpu");
-    cannot.then(|| {
-        format!(
-            "`{field}: {wanted}` computes on CUDA only, and this plan is for the CPU\nhint: use `--device cuda`, or \
-             `precision: fp32`"
-        )
-    })
+/// Why the device of the plan cannot compute with the numbers that the stage wants.
+fn wrong_device(stage: &Stage, world: &World<'_>) -> Option<String> {
+    let (field, wanted) = stage.kind.low_precision()?;
+    let bf16 = wanted == Precision::Bf16.as_str();
+    if !world.numerics.starts_with("cpu") || (bf16 && world.cpu_bf16) {
+        return None;
+    }
+    let why = if bf16 {
+        "needs CUDA or a processor with AVX512-BF16, and this plan is for a processor without"
+    } else {
+        "computes on CUDA only, and this plan is for the CPU"
+    };
+    Some(format!(
+        "`{field}: {wanted}` {why}\nhint: use `--device cuda`, or `precision: fp32`"
+    ))
 }
 
 /// Which files that the stage names are not in the folder.

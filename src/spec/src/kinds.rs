@@ -188,9 +188,9 @@ macro_rules! stage_kinds {
                 match self { $($(Self::$name(kind) => kind.numerics(),)*)* }
             }
 
-            /// A field and its value that compute on CUDA only.
-            pub fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
-                match self { $($(Self::$name(kind) => kind.cuda_only(),)*)* }
+            /// The field with the number format and its value, where that is not float32: not every device has the others.
+            pub fn low_precision(&self) -> Option<(&'static str, &'static str)> {
+                match self { $($(Self::$name(kind) => kind.low_precision(),)*)* }
             }
 
             /// The files that a stage must leave in its output folder.

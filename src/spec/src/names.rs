@@ -146,9 +146,9 @@ names! {
     SamPrecision {
         /// 32 bits.
         Fp32 = "fp32",
-        /// bfloat16.
+        /// bfloat16; on CUDA, and on processors with AVX512-BF16.
         Bf16 = "bf16",
-        /// IEEE half precision.
+        /// IEEE half precision; on CUDA only.
         Fp16 = "fp16",
     }
 }
@@ -180,7 +180,8 @@ names! {
     Precision {
         /// 32-bit floating point: the reference.
         Fp32 = "fp32",
-        /// Convolutions, linear layers and attention in bfloat16 (8 bits of mantissa); CUDA only.
+        /// Convolutions, linear layers and attention in bfloat16 (8 bits of mantissa); on CUDA, and on processors with
+        /// AVX512-BF16.
         Bf16 = "bf16",
     }
 }

@@ -153,8 +153,8 @@ impl StageKind for Mask {
         labels.insert("masks".into(), self.count().to_string());
     }
 
-    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
-        self.segmenter.cuda_only()
+    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
+        self.segmenter.low_precision()
     }
 
     fn after_stop(&self) -> &'static str {

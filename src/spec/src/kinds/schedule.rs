@@ -33,7 +33,7 @@ pub struct Schedule {
     pub betas: [f64; 2],
     /// The loss, on the unclamped output.
     pub loss: Loss,
-    /// Numbers that training computes with; `bf16` on CUDA only. Validation and evaluation are always in `fp32`.
+    /// Numbers that training computes with. Validation and evaluation are always in `fp32`.
     pub precision: Precision,
     /// Whether images and features lie in memory with their channels innermost, as ART and CAT always have them; when
     /// absent, as the processor is fastest with. Moves the last bits.
@@ -99,8 +99,8 @@ impl Schedule {
     /// How a training takes less memory.
     pub(super) const LESS_MEMORY: &'static str = "lower `batch` or `patch`";
 
-    /// The precision, where it is one that computes on CUDA only.
-    pub(super) fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+    /// The precision, where it is not float32.
+    pub(super) fn low_precision(&self) -> Option<(&'static str, &'static str)> {
         let low = self.precision != Precision::Fp32;
         low.then_some(("precision", self.precision.as_str()))
     }

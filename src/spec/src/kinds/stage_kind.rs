@@ -88,8 +88,8 @@ pub(crate) trait StageKind: DeserializeOwned {
     /// result, and what the tag says besides.
     fn numerics(&self) -> Option<Tag>;
 
-    /// A field and its value that compute on CUDA only.
-    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+    /// The field with the number format and its value, where that is not float32: not every device has the others.
+    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
         None
     }
 

@@ -96,8 +96,8 @@ impl StageKind for Train {
         Some(&self.schedule)
     }
 
-    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
-        self.schedule.cuda_only()
+    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
+        self.schedule.low_precision()
     }
 
     fn after_stop(&self) -> &'static str {

@@ -181,8 +181,8 @@ impl StageKind for Tune {
         Some(&self.schedule)
     }
 
-    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
-        self.schedule.cuda_only()
+    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
+        self.schedule.low_precision()
     }
 
     fn after_stop(&self) -> &'static str {

@@ -60,8 +60,8 @@ pub(crate) trait SegmenterKind {
     /// without `..`.
     fn lines(&self, lines: &mut Lines);
 
-    /// A field and its value that compute on CUDA only.
-    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+    /// The field with the number format and its value, where that is not float32: not every device has the others.
+    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
         None
     }
 
@@ -127,9 +127,9 @@ macro_rules! segmenters {
                 match self { $(Self::$name(own) => own.lines(lines),)* }
             }
 
-            /// A field and its value that compute on CUDA only.
-            pub(crate) fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
-                match self { $(Self::$name(own) => own.cuda_only(),)* }
+            /// The field with the number format and its value, where that is not float32: not every device has the others.
+            pub(crate) fn low_precision(&self) -> Option<(&'static str, &'static str)> {
+                match self { $(Self::$name(own) => own.low_precision(),)* }
             }
 
             /// What a stage that was stopped does when it is run again.

@@ -26,7 +26,7 @@ pub struct Sam {
     /// The entry of the file behind which the model stands, where several copies of it are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// Number format of the image encoder; half precision only on CUDA.
+    /// Number format of the image encoder; `fp32` is the reference.
     #[serde(default = "fp32")]
     pub precision: SamPrecision,
     /// Which masks stay where there are more than `N_c`: the first in this order.
@@ -254,7 +254,7 @@ impl SegmenterKind for Sam {
         model.put(lines);
     }
 
-    fn cuda_only(&self) -> Option<(&'static str, &'static str)> {
+    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
         let low = self.precision != SamPrecision::Fp32;
         low.then_some(("segmenter.sam.precision", self.precision.as_str()))
     }

@@ -26,6 +26,7 @@ mod masks;
 mod memory;
 mod metrics;
 mod model;
+mod numbers;
 mod pairs;
 mod partners;
 mod prepare;

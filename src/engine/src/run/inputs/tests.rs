@@ -72,6 +72,7 @@ impl Room {
         let world = World {
             outside: &Outside::from([(photos, Ok(vec![("a".into(), Digest::of(b"a"))]))]),
             numerics: "none",
+            cpu_bf16: false,
             past: &Nothing,
             force: &BTreeSet::new(),
             keep_consumers: false,

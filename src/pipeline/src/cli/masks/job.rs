@@ -8,6 +8,7 @@ use std::process::{ChildStdout, Command, Stdio};
 
 use artifacts::{PairEntry, PairList};
 use spec::kinds::{Degrade, Mask};
+use spec::names::SamPrecision;
 use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
 
 use super::{Picture, cannot};
@@ -50,7 +51,9 @@ pub fn run(
     let facts = worker::facts(&program)?;
     let device = worker::device(choice, &facts)?;
     let stage = Kind::Mask(mask.clone());
-    if let Some((_, precision)) = stage.cuda_only()
+    // Of bfloat16 the worker says itself whether this processor has it.
+    if let Some((_, precision)) = stage.low_precision()
+        && precision == SamPrecision::Fp16.as_str()
         && device == Device::Cpu
     {
         let message = format!("precision {precision} computes on CUDA only");

@@ -17,7 +17,7 @@ use super::validation::{Best, Validation};
 use crate::nn::{Adam, adam, params};
 use crate::work::facts::FactMap;
 use crate::work::model::{self, Model};
-use crate::work::{Reporter, WorkError, files};
+use crate::work::{Reporter, WorkError, files, numbers};
 
 /// A training, ready to begin.
 pub(in crate::work) struct Training<'a> {
@@ -108,12 +108,10 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
 
 /// `pipeline` has refused this when it planned; a job may come from elsewhere.
 fn check_device(schedule: &Schedule, device: Device) -> Result<(), WorkError> {
-    if schedule.precision == Precision::Bf16 && device == Device::Cpu {
-        let message = "`precision: bf16` computes on CUDA only, and this stage is on the CPU";
-        let hint = "use `--device cuda`, or `precision: fp32`";
-        return Err(WorkError::new(message, hint));
+    match schedule.precision {
+        Precision::Fp32 => Ok(()),
+        Precision::Bf16 => numbers::check_bf16(device),
     }
-    Ok(())
 }
 
 /// The state before the first iteration. Only what is trained asks for gradients.

@@ -15,6 +15,7 @@ use artifacts::{MaskEntry, PairEntry};
 use pixels::{MaskStack, Rgb8, check_memory};
 use spec::Job;
 use spec::kinds::Mask;
+use spec::names::SamPrecision;
 use spec::segmenters::Sam as Settings;
 
 use crate::nn::sam::{Config, Embedding, Generator, Params, Sam, SamError};
@@ -24,7 +25,7 @@ use crate::work::mask::kept::{Found, Kept};
 use crate::work::mask::output;
 use crate::work::mask::records::{ordered, records};
 use crate::work::model::device;
-use crate::work::{Reporter, WorkError, files, memory};
+use crate::work::{Reporter, WorkError, files, memory, numbers};
 
 /// A stage of a batch.
 pub(in crate::work) struct Part<'a> {
@@ -127,6 +128,11 @@ fn embed(
 
 /// The model with its weights, if it fits into memory.
 fn load(settings: &Settings, job: &Job) -> Result<Sam, WorkError> {
+    match settings.precision {
+        SamPrecision::Fp32 => {}
+        SamPrecision::Bf16 => numbers::check_bf16(job.device)?,
+        SamPrecision::Fp16 => numbers::check_fp16(job.device)?,
+    }
     let config = Config::of(&settings.model);
     memory::enough_for(
         config.bytes(),
