@@ -25,6 +25,40 @@ fn refused(yaml: &str, texts: &[&str]) {
     test.run("run p.yaml").exits(0).says("7 ran");
 }
 
+/// Each mistake is an event of its own for programs, with the columns of what is meant, and marked for people, and counted.
+#[test]
+fn several_mistakes_are_each_marked_counted_and_said_to_programs() {
+    let yaml =
+        "stages:\n  a:\n    command: {run: [x], outputs: [o], threds: 2}\n  b:\n    trian: {}\n";
+    let test = Test::new().file("p.yaml", yaml);
+    let ran = test.run("plan p.yaml --json").exits(2);
+    let events: Vec<serde_json::Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.len(), 2, "{ran}");
+    let first = &events[0];
+    assert_eq!(
+        (&first["event"], &first["severity"]),
+        (&"error".into(), &"error".into())
+    );
+    assert_eq!(first["code"], "pipeline-file");
+    assert_eq!(first["path"], "stages.a.command");
+    assert_eq!(first["message"], "unknown field `threds`");
+    let place = &first["place"];
+    assert_eq!(
+        (&place["line"], &place["column"], &place["end_column"]),
+        (&3.into(), &39.into(), &45.into())
+    );
+    assert!(place["file"].as_str().unwrap().ends_with("p.yaml"));
+    assert!(first["hint"].as_str().unwrap().contains("known fields"));
+    assert_eq!(ran.stderr.matches("error: p.yaml:").count(), 2, "{ran}");
+    ran.says("\n2 problems\n");
+    // A pipe is no terminal: no colour in it.
+    assert!(!test.run("plan p.yaml").exits(2).stderr.contains('\u{1b}'));
+}
+
 #[test]
 fn a_typo_in_a_field() {
     refused(

@@ -1,6 +1,7 @@
 //! Why something that was asked of the engine was not done.
 //! Unaware of how a program ends, and of where errors are shown.
 
+use diagnostics::{Diagnostic, Diagnostics};
 use store::StoreError;
 
 /// Whose turn it is to mend something.
@@ -12,15 +13,13 @@ pub enum Fault {
     Failed,
 }
 
-/// An error with what to do about it.
+/// What is wrong, and whose turn it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What kind of error it is.
     pub fault: Fault,
-    /// What is wrong; several lines where a file is shown.
-    pub message: String,
-    /// What to do; may be empty.
-    pub hint: String,
+    /// What is wrong and what to do.
+    pub diagnostics: Diagnostics,
 }
 
 impl Error {
@@ -28,8 +27,7 @@ impl Error {
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             fault: Fault::Usage,
-            message: message.into(),
-            hint: hint.into(),
+            diagnostics: Diagnostic::error("usage", message, hint).into(),
         }
     }
 
@@ -37,14 +35,26 @@ impl Error {
     pub fn failed(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             fault: Fault::Failed,
-            message: message.into(),
-            hint: hint.into(),
+            diagnostics: Diagnostic::error("failed", message, hint).into(),
         }
     }
 }
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Self::failed(error.to_string(), error.hint())
+        Self {
+            fault: Fault::Failed,
+            diagnostics: Diagnostic::error("cache", error.to_string(), error.hint()).into(),
+        }
+    }
+}
+
+/// Of a pipeline file.
+impl From<Diagnostics> for Error {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self {
+            fault: Fault::Usage,
+            diagnostics,
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Runs the plan of a session on this machine, and notes what came of it.
 //! Unaware of who asked and of how events are shown.
 
+use diagnostics::Severity;
 use plan::{Plan, Planned, Verdict};
 use store::{Facts, Key, Presence};
 
 use crate::error::Error;
 use crate::executors::{Executors, ReportExecutor};
 use crate::external;
-use crate::notice::Level;
 use crate::run::{
     CommandExecutor, Display, Outcome, PATIENCE, ProcessExecutor, Run, ShortNames, Stop,
     Supervisor, most_threads,
@@ -146,7 +146,7 @@ pub fn execute(
     failures.retain(|(key, _)| session.store.made(key).is_none());
     for (key, error) in &failures {
         session.tell(
-            Level::Error,
+            Severity::Error,
             &format!("{key:.12}: its result was not kept: {error}"),
         );
     }

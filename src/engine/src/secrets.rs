@@ -1,6 +1,7 @@
 //! Secrets that stages to run ask for and that are not there.
 //! Unaware of their values.
 
+use diagnostics::{Diagnostic, Diagnostics};
 use plan::{Plan, Verdict};
 use spec::Pipeline;
 
@@ -24,11 +25,11 @@ pub fn missing(pipeline: &Pipeline, plan: &Plan) -> Vec<String> {
 
 /// Nothing runs before all secrets are there: the stage that wants one may be the last.
 pub fn check(pipeline: &Pipeline, plan: &Plan) -> Result<(), Error> {
-    match missing(pipeline, plan).as_slice() {
+    let hint = "export it: `secrets:` hands it on and stores nothing of it";
+    let one = |message| Diagnostic::error("secret", message, hint);
+    let first: Vec<Diagnostic> = missing(pipeline, plan).into_iter().map(one).collect();
+    match first.as_slice() {
         [] => Ok(()),
-        lines => Err(Error::usage(
-            lines.join("\n"),
-            "export it: `secrets:` hands it on and stores nothing of it",
-        )),
+        _ => Err(Error::from(Diagnostics { first, more: 0 })),
     }
 }

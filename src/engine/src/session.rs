@@ -8,11 +8,12 @@ use spec::kinds::KeyPart;
 use spec::{Device, Kind, Limits, Pipeline, Request, Runs};
 use store::{Ahead, Key, Store, StoreError};
 
+use diagnostics::{Diagnostic, Severity};
 use plan::{Outside, Plan, World};
 
 use crate::error::Error;
 use crate::gather::{self, Gathered};
-use crate::notice::{Level, Tell};
+use crate::notice::Tell;
 use crate::past::CachedPast;
 use crate::run::find_program;
 use crate::worker::{self, DeviceChoice};
@@ -92,23 +93,17 @@ impl Session {
         let ahead = Ahead::begin(&root.join("cache"), &options.file);
         let mut pipeline = load(options, &root)?;
         if !options.quiet {
-            for warning in &pipeline.warnings {
-                tell(Level::Warning, warning);
-            }
+            pipeline.warnings.first.iter().for_each(&tell);
         }
-        pipeline
-            .anchor(&root, &here)
-            .map_err(|e| Error::usage(e.to_string(), ""))?;
+        pipeline.anchor(&root, &here)?;
         inside::check(&pipeline, &root)?;
         let (store, denied) = match access {
             Access::Write => writable(ahead, &root.join("cache"))?,
             Access::Read => (ahead.open_read_only()?, None),
         };
         if store.format_was_lost() {
-            tell(
-                Level::Note,
-                "cache/format was lost or damaged; it is written again, since the records are whole",
-            );
+            let text = "cache/format was lost or damaged; it is written again, since the records are whole";
+            tell(&notice(Severity::Note, text));
         }
         programs(&mut pipeline, &store);
         let wanted = targets(&pipeline, &options.stages)?;
@@ -148,12 +143,12 @@ impl Session {
 
     /// Warns whoever shows what happens.
     pub fn warn(&self, text: &str) {
-        (self.tell)(Level::Warning, text);
+        self.tell(Severity::Warning, text);
     }
 
     /// Tells whoever shows what happens.
-    pub fn tell(&self, level: Level, text: &str) {
-        (self.tell)(level, text);
+    pub fn tell(&self, severity: Severity, text: &str) {
+        (self.tell)(&notice(severity, text));
     }
 
     /// An error where the cache may only be read.
@@ -238,6 +233,13 @@ impl Session {
     }
 }
 
+fn notice(severity: Severity, text: &str) -> Diagnostic {
+    Diagnostic {
+        severity,
+        ..Diagnostic::error("notice", text, "")
+    }
+}
+
 /// The cache for writing; where that is not allowed, for reading, and why.
 fn writable(ahead: Ahead, cache: &Path) -> Result<(Store, Option<StoreError>), Error> {
     match ahead.open() {
@@ -273,7 +275,7 @@ fn load(options: &Options, root: &Path) -> Result<Pipeline, Error> {
         read: &read,
     };
     let own = |file: &Path| is_own(file, root, &options.file);
-    Pipeline::load_within(&request, limits, &own).map_err(|e| Error::usage(e.to_string(), ""))
+    Ok(Pipeline::load_within(&request, limits, &own)?)
 }
 
 /// How large a pipeline may be here.

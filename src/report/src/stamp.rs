@@ -33,9 +33,9 @@ impl Stamp {
     /// they are: programs read them.
     pub fn on(&self, name: &str, content: Vec<u8>) -> Vec<u8> {
         let line = match name.rsplit_once('.').map(|(_, ending)| ending) {
-            Some("txt") => format!("{}\n", spec::shown::line(&self.sentence())),
+            Some("txt") => format!("{}\n", diagnostics::shown::line(&self.sentence())),
             Some("md") => format!("\n{}\n", escape::markdown(&self.sentence())),
-            Some("tex") => format!("% {}\n", spec::shown::line(&self.sentence())),
+            Some("tex") => format!("% {}\n", diagnostics::shown::line(&self.sentence())),
             _ => return content,
         };
         [content, line.into_bytes()].concat()

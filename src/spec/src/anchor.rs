@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Place, Problem, SpecError};
+use diagnostics::{Diagnostic, Diagnostics};
+
+use crate::error::Problem;
 use crate::limits::Limits;
 use crate::node::Pos;
 use crate::pipeline::{Pipeline, Stage};
@@ -34,7 +36,7 @@ impl Pipeline {
     /// outside files start from, both absolute.
     ///
     /// Refuses outputs that lie outside the project, in another output, in an input, or around one.
-    pub fn anchor(&mut self, root: &Path, here: &Path) -> Result<(), SpecError> {
+    pub fn anchor(&mut self, root: &Path, here: &Path) -> Result<(), Diagnostics> {
         let mut problems = Vec::new();
         for stage in &mut self.stages {
             if let Kind::Command(command) = &stage.kind {
@@ -52,12 +54,15 @@ impl Pipeline {
         } else {
             let more = problems.len().saturating_sub(Limits::PROBLEMS);
             problems.truncate(Limits::PROBLEMS);
-            Err(SpecError { problems, more })
+            Err(Diagnostics {
+                first: problems,
+                more,
+            })
         }
     }
 }
 
-type Found = Vec<(Place, Problem)>;
+type Found = Vec<Diagnostic>;
 
 fn places(
     stage: &Stage,
@@ -180,7 +185,7 @@ struct Outputs<'a> {
     below: BTreeMap<&'a OsStr, (&'a Path, &'a Stage)>,
 }
 
-fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> (Place, Problem) {
+fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> Diagnostic {
     let message = if path == outer {
         format!(
             "`{}` is an output of both `{}` and `{}`",
@@ -204,7 +209,7 @@ fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> (Place, Prob
     )
 }
 
-fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<(Place, Problem)> {
+fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<Diagnostic> {
     let around = input
         .ancestors()
         .find_map(|p| outputs.at.get(p.as_os_str()));
@@ -235,14 +240,14 @@ fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<(Pla
     Some(problem(stage, "", message, hint))
 }
 
-fn problem(stage: &Stage, field: &str, message: String, hint: &str) -> (Place, Problem) {
+fn problem(stage: &Stage, field: &str, message: String, hint: &str) -> Diagnostic {
     let kind = stage.kind.name();
     let mut path = format!("stages.{}.{kind}", stage.base);
     if !field.is_empty() {
         path = format!("{path}.{field}");
     }
     let problem = Problem::new(Pos::default(), path, message).hint(hint);
-    (stage.place.clone(), problem)
+    problem.located(stage.place.clone())
 }
 
 /// The path without `.` and `..`, by its text.

@@ -1,25 +1,10 @@
 //! What is wrong with a pipeline file: where it stands, what was expected, and what to do.
 //! Unaware of terminals and of how the program ends.
 
-use std::borrow::Cow;
-use std::fmt;
+use diagnostics::{Diagnostic, Diagnostics, Place};
 
 use crate::limits::Limits;
 use crate::node::Pos;
-use crate::shown::{line, snippet};
-
-/// A position as a person reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file, or `--set path=value`.
-    pub source: String,
-    /// Line from 1; 0 where there is none.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// The text of that line.
-    pub text: String,
-}
 
 /// One thing that is wrong, before its position is known in words.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +37,15 @@ impl Problem {
         self
     }
 
+    /// The same, at its place.
+    pub(crate) fn located(&self, place: Place) -> Diagnostic {
+        Diagnostic {
+            place: Some(place),
+            path: self.path.clone(),
+            ..Diagnostic::error(CODE, &self.message, &self.hint)
+        }
+    }
+
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -71,37 +65,18 @@ impl Problem {
     }
 }
 
-/// All that is wrong with a pipeline file, in the order of the text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SpecError {
-    /// The first problems, at least one.
-    pub problems: Vec<(Place, Problem)>,
-    /// How many more there are.
-    pub more: usize,
-}
+/// What kind of thing is wrong, for programs: everything of a pipeline file.
+const CODE: &str = "pipeline-file";
 
-impl SpecError {
-    /// Puts positions into words with the texts they point into.
-    pub(crate) fn locate(problems: Problems, sources: &[(String, String)]) -> Self {
-        let Problems { mut first, more } = problems;
-        first.sort_by_key(|p| p.pos);
-        first.dedup();
-        let place = |p: Problem| (place(p.pos, sources), p);
-        Self {
-            problems: first.into_iter().map(place).collect(),
-            more,
-        }
-    }
-
-    /// A text for each problem.
-    pub(crate) fn texts(self) -> Vec<String> {
-        let alone = |problem| Self {
-            problems: vec![problem],
-            more: 0,
-        };
-        let all = self.problems.into_iter().map(alone);
-        all.map(|one| one.to_string().trim_end().to_owned())
-            .collect()
+/// Puts positions into words with the texts they point into.
+pub(crate) fn locate(problems: Problems, sources: &[(String, String)]) -> Diagnostics {
+    let Problems { mut first, more } = problems;
+    first.sort_by_key(|p| p.pos);
+    first.dedup();
+    let located = |p: Problem| p.located(place(p.pos, sources));
+    Diagnostics {
+        first: first.into_iter().map(located).collect(),
+        more,
     }
 }
 
@@ -178,55 +153,6 @@ pub(crate) fn spot(pos: Pos, sources: &[(String, String)]) -> Place {
         text: String::new(),
     }
 }
-
-impl fmt::Display for SpecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (place, problem)) in self.problems.iter().enumerate() {
-            if i > 0 {
-                writeln!(f)?;
-            }
-            write_problem(f, place, problem)?;
-        }
-        match self.more {
-            0 => Ok(()),
-            1 => writeln!(f, "\nand one more problem"),
-            more => writeln!(f, "\nand {more} more problems"),
-        }
-    }
-}
-
-fn write_problem(f: &mut fmt::Formatter<'_>, place: &Place, problem: &Problem) -> fmt::Result {
-    if !place.source.is_empty() {
-        write!(f, "{}", line(&short(&place.source)))?;
-        if place.line > 0 {
-            write!(f, ":{}:{}", place.line, place.column)?;
-        }
-        write!(f, ": ")?;
-    }
-    if !problem.path.is_empty() {
-        write!(f, "{}: ", line(&short(&problem.path)))?;
-    }
-    writeln!(f, "{}", line(&short(&problem.message)))?;
-    if place.line > 0 && !place.text.is_empty() {
-        write!(f, "{}", snippet(place.line, &place.text, place.column))?;
-    }
-    if !problem.hint.is_empty() {
-        writeln!(f, "hint: {}", line(&short(&problem.hint)))?;
-    }
-    Ok(())
-}
-
-/// The most characters of a message: it may quote a name of any length.
-const MOST: usize = 2000;
-
-fn short(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
-    }
-}
-
-impl std::error::Error for SpecError {}
 
 /// Names longer than this are no slips of a finger.
 const LONGEST: usize = 100;

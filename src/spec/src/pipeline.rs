@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use diagnostics::{Diagnostics, Place, Severity};
+
 use crate::anchor::Places;
 use crate::check;
 use crate::de::{self, fields_of, from_node};
-use crate::error::{Place, Problem, Problems, SpecError, spot, suggest};
+use crate::error::{Problem, Problems, locate, spot, suggest};
 use crate::expand::{Draft, expand};
 use crate::handed::Handed;
 use crate::kinds::{External, InputRef, Kind, Reads, Resources, Schedule};
@@ -44,7 +46,7 @@ pub struct Pipeline {
     /// `--set` as given.
     pub overrides: Vec<String>,
     /// What is allowed and hardly meant, a text each.
-    pub warnings: Vec<String>,
+    pub warnings: Diagnostics,
 }
 
 /// One stage.
@@ -109,7 +111,7 @@ impl Pipeline {
     /// Reads, merges, substitutes, expands, types, resolves and checks.
     ///
     /// Errors name all problems found in the step that failed, each with file, line and column.
-    pub fn load(request: &Request<'_>) -> Result<Self, SpecError> {
+    pub fn load(request: &Request<'_>) -> Result<Self, Diagnostics> {
         Self::load_within(request, Limits::default(), &|_| true)
     }
 
@@ -119,7 +121,7 @@ impl Pipeline {
         request: &Request<'_>,
         limits: Limits,
         own: &dyn Fn(&Path) -> bool,
-    ) -> Result<Self, SpecError> {
+    ) -> Result<Self, Diagnostics> {
         let mut loader = Loader {
             request,
             own,
@@ -129,7 +131,7 @@ impl Pipeline {
         };
         match loader.load() {
             Ok(pipeline) => Ok(pipeline),
-            Err(problems) => Err(SpecError::locate(problems, &loader.sources)),
+            Err(problems) => Err(locate(problems, &loader.sources)),
         }
     }
 
@@ -232,13 +234,16 @@ impl Loader<'_> {
         }
         check::check(&typed).or(())?;
         warnings.extend(typed.iter().flat_map(warn::in_stage));
-        let warnings = SpecError::locate(warnings, &self.sources);
+        let mut warnings = locate(warnings, &self.sources);
+        for warning in &mut warnings.first {
+            warning.severity = Severity::Warning;
+        }
         Ok(Pipeline {
             file: self.request.file.to_owned(),
             stages: typed.into_iter().map(|t| t.stage).collect(),
             env_used: outer.into_used(),
             overrides: self.request.overrides.to_vec(),
-            warnings: warnings.texts(),
+            warnings,
         })
     }
 
@@ -270,7 +275,6 @@ impl Loader<'_> {
         let shows = is_pipeline_text(file, &text) && (self.own)(file);
         let shown = if shows { text } else { String::new() };
         self.sources.push((file.display().to_string(), shown));
-        let root = root.map_err(|e| Problem::new(e.pos, "", e.message).hint(e.hint));
         let checked = root.and_then(|root| check_top_level(&root).map(|()| root));
         let root = checked.map_err(|problem| if shows { problem } else { alone(&problem) })?;
         open.push(file.to_owned());

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{listed, suggest};
 use crate::scalar::same_number;
-use crate::shown::line;
+use diagnostics::shown::line;
 
 /// The members a stage has after expansion, for looking references up.
 #[derive(Default)]

@@ -21,28 +21,18 @@ pub(crate) use words::too_deep;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
+use crate::error::Problem;
 use crate::limits::{Exceeded, Limits, Meter, What};
 use crate::node::{Key, Node, Pos, Value};
 use crate::scalar::{Meaning, meaning, null};
 
-/// Why a text is not YAML that a pipeline can be made of.
-#[derive(Debug)]
-pub struct YamlError {
-    /// Where, when known.
-    pub pos: Pos,
-    /// What is wrong.
-    pub message: String,
-    /// What to do; may be empty.
-    pub hint: String,
-}
-
 /// Reads one short YAML document, such as a value on the command line. Duplicate keys, several documents and unknown anchors are errors.
-pub(crate) fn parse(text: &str, source: usize) -> Result<Node, YamlError> {
+pub(crate) fn parse(text: &str, source: usize) -> Result<Node, Problem> {
     read(text, source, &Meter::default())
 }
 
 /// The same within what `meter` has left.
-pub(crate) fn read(text: &str, source: usize, meter: &Meter) -> Result<Node, YamlError> {
+pub(crate) fn read(text: &str, source: usize, meter: &Meter) -> Result<Node, Problem> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.flow_nesting_limit = Limits::DEPTH;
@@ -116,7 +106,7 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     /// Takes one event; false at the end of the text.
-    fn step(&mut self) -> Result<bool, YamlError> {
+    fn step(&mut self) -> Result<bool, Problem> {
         let Some(event) = self.parser.next_event() else {
             return Ok(false);
         };
@@ -161,7 +151,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn scan_error(&self, error: &ScanError) -> YamlError {
+    fn scan_error(&self, error: &ScanError) -> Problem {
         let at = error.marker();
         let (message, hint) = words::explain(error.kind());
         wrong(self.pos(at.line(), at.col() + 1), message, hint)
@@ -174,7 +164,7 @@ impl<'t> Reader<'t> {
         anchor: usize,
         tag: Option<Cow<'t, Tag>>,
         pos: Pos,
-    ) -> Result<(), YamlError> {
+    ) -> Result<(), Problem> {
         if self.wants_key() {
             let merges = style == ScalarStyle::Plain && text == "<<" && tag.is_none();
             if let Some(tag) = tag.filter(|t| t.core_suffix() != Some("str")) {
@@ -192,7 +182,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A copy of what the anchor is on, as if it stood here.
-    fn alias(&mut self, anchor: usize, pos: Pos) -> Result<(), YamlError> {
+    fn alias(&mut self, anchor: usize, pos: Pos) -> Result<(), Problem> {
         let Some(whole) = self.anchors.get(&anchor) else {
             let message = "this alias stands inside the value that it names";
             return Err(wrong(pos, message, "a value cannot hold itself"));
@@ -221,7 +211,7 @@ impl<'t> Reader<'t> {
         anchor: usize,
         tag: Option<Cow<'t, Tag>>,
         pos: Pos,
-    ) -> Result<(), YamlError> {
+    ) -> Result<(), Problem> {
         if let Some(tag) = tag.filter(|t| t.core_suffix() != Some(kind)) {
             return Err(unknown_tag(&tag, pos));
         }
@@ -243,7 +233,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), YamlError> {
+    fn end(&mut self) -> Result<(), Problem> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -283,7 +273,7 @@ impl<'t> Reader<'t> {
         style: ScalarStyle,
         merges: bool,
         pos: Pos,
-    ) -> Result<(), YamlError> {
+    ) -> Result<(), Problem> {
         let nothing = matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
         if style == ScalarStyle::Plain && nothing {
             return Err(not_a_key("nothing", pos));
@@ -315,7 +305,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn count(&self, values: u64, pos: Pos) -> Result<(), YamlError> {
+    fn count(&self, values: u64, pos: Pos) -> Result<(), Problem> {
         let take = self.meter.take(What::Values, values);
         take.map_err(|e: Exceeded| wrong(pos, e.message(), e.hint()))
     }
@@ -327,7 +317,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Puts a value where it belongs.
-    fn finish(&mut self, whole: Whole, anchor: usize) -> Result<(), YamlError> {
+    fn finish(&mut self, whole: Whole, anchor: usize) -> Result<(), Problem> {
         if anchor > 0 {
             self.count(whole.values, whole.node.pos)?;
             self.keep(anchor, whole.clone());
@@ -369,7 +359,7 @@ fn scalar(
     style: ScalarStyle,
     tag: Option<Cow<'_, Tag>>,
     pos: Pos,
-) -> Result<Node, YamlError> {
+) -> Result<Node, Problem> {
     let value = match tag {
         None if style == ScalarStyle::Plain => plain(text.into_owned()),
         None => Value::Str(text.into_owned()),
@@ -388,7 +378,7 @@ fn plain(text: String) -> Value {
 }
 
 /// A scalar that says itself what it is.
-fn tagged(tag: &Tag, text: &str, pos: Pos) -> Result<Value, YamlError> {
+fn tagged(tag: &Tag, text: &str, pos: Pos) -> Result<Value, Problem> {
     let value = match (tag.core_suffix(), meaning(text)) {
         (Some("str"), _) => Value::Str(text.to_owned()),
         (Some("int"), Meaning::Whole(_))
@@ -407,7 +397,7 @@ fn tagged(tag: &Tag, text: &str, pos: Pos) -> Result<Value, YamlError> {
 }
 
 /// Adds what the mapping, or the mappings of the list, have and `entries` do not.
-fn merge(entries: &mut Vec<(Key, Node)>, node: Node) -> Result<(), YamlError> {
+fn merge(entries: &mut Vec<(Key, Node)>, node: Node) -> Result<(), Problem> {
     let mappings = match node.value {
         Value::Seq(items) => items,
         _ => vec![node],
@@ -429,15 +419,11 @@ fn merge(entries: &mut Vec<(Key, Node)>, node: Node) -> Result<(), YamlError> {
     Ok(())
 }
 
-fn wrong(pos: Pos, message: impl Into<String>, hint: impl Into<String>) -> YamlError {
-    YamlError {
-        pos,
-        message: message.into(),
-        hint: hint.into(),
-    }
+fn wrong(pos: Pos, message: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem::new(pos, "", message).hint(hint)
 }
 
-fn not_a_key(found: &str, pos: Pos) -> YamlError {
+fn not_a_key(found: &str, pos: Pos) -> Problem {
     wrong(
         pos,
         format!("expected a name before `:`, found {found}"),
@@ -445,7 +431,7 @@ fn not_a_key(found: &str, pos: Pos) -> YamlError {
     )
 }
 
-fn unknown_tag(tag: &Tag, pos: Pos) -> YamlError {
+fn unknown_tag(tag: &Tag, pos: Pos) -> Problem {
     let message = format!("the tag `{}` means nothing here", tag.original());
     wrong(
         pos,

@@ -73,7 +73,7 @@ fn said(file: &Value) -> Option<String> {
         read: &|_| Ok(text.clone()),
     };
     Pipeline::load(&request).err().map(|e| {
-        let messages = e.problems.iter().map(|(_, p)| {
+        let messages = e.first.iter().map(|p| {
             let path = p.path.clone();
             format!("{}\n{}", p.message.replace(&path, ""), p.hint)
         });

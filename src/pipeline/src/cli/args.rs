@@ -85,6 +85,25 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether programs read what is printed.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Run(args) => args.pipeline.json,
+            Self::Plan(args) => args.pipeline.json,
+            Self::Explain(args) => args.json,
+            Self::Runs(args) => args.json,
+            Self::Show(args) => args.json,
+            Self::Diff(args) => args.json,
+            Self::Data(args) => {
+                let DataCommand::Check(args) = &args.command;
+                args.json
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What `run` and `plan` share.
 #[derive(Debug, Clone, Default, Args)]
 #[expect(

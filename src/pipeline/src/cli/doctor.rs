@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use diagnostics::Diagnostics;
 use store::Store;
 
 use super::args::DoctorArgs;
@@ -57,6 +58,10 @@ fn bad(what: &'static str, text: String, hint: String) -> Line {
     }
 }
 
+fn bad_of(what: &'static str, diagnostics: &Diagnostics) -> Line {
+    bad(what, diagnostics.headline(), diagnostics.hint().to_owned())
+}
+
 fn worker_check() -> Vec<Line> {
     // Asked anew: the memo may be of another machine that shares this folder, or of another environment.
     let asked = |path: PathBuf| {
@@ -66,7 +71,7 @@ fn worker_check() -> Vec<Line> {
     let found = worker::find().and_then(asked);
     let (path, facts) = match found {
         Ok(found) => found,
-        Err(fatal) => return vec![bad("worker", fatal.message, fatal.hint)],
+        Err(fatal) => return vec![bad_of("worker", &fatal.diagnostics)],
     };
     vec![
         good("worker", format!("{} {}", path.display(), facts.version)),
@@ -153,8 +158,8 @@ fn processes() -> Line {
 }
 
 fn cache_check(root: &Path) -> Vec<Line> {
-    if let Err(fatal) = root::check(root, Some(root)) {
-        return vec![bad("cache", fatal.message, fatal.hint)];
+    if let Err(error) = root::check(root, Some(root)) {
+        return vec![bad_of("cache", &error.diagnostics)];
     }
     let folder = root.join("cache");
     let store = match Store::open(&folder) {

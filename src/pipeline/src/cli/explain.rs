@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use diagnostics::shown;
 use serde_json::json;
-use spec::{Kind, Stage, shown};
+use spec::{Kind, Stage};
 use store::Record;
 
 use super::args::ExplainArgs;

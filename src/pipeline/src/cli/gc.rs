@@ -66,7 +66,7 @@ fn needed(store: &Store, root: &Path, file: &Path) -> Vec<Key> {
     match open(&arguments, Access::Read) {
         Ok(session) => session.all_keys(),
         Err(fatal) => {
-            let first = fatal.message.lines().next().unwrap_or_default().to_owned();
+            let first = fatal.diagnostics.headline();
             say(&format!(
                 "warning: {}: {first}; what it last referred to is kept",
                 file.display()

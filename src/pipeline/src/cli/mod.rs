@@ -34,14 +34,16 @@ mod signals;
 mod stored;
 mod why;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use spec::shown;
+use diagnostics::shown;
+use serde_json::{Value, json};
 
-use engine::error::Fault;
-use engine::notice::Level;
+use diagnostics::render::{self, Style};
+use diagnostics::{Diagnostic, Diagnostics};
+use engine::error::{Error, Fault};
 use engine::run::{SUPERVISE_WORD, supervise};
 use engine::session::{Access, Session};
 
@@ -62,13 +64,11 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// An error that ends the program: its text, a hint, and the exit code.
+/// An error that ends the program: what is wrong, and the exit code.
 #[derive(Debug)]
 pub struct Fatal {
-    /// What is wrong; several lines where a file is shown.
-    pub message: String,
-    /// What to do; may be empty.
-    pub hint: String,
+    /// What is wrong and what to do.
+    pub diagnostics: Diagnostics,
     /// The exit code.
     pub exit: Exit,
 }
@@ -76,37 +76,23 @@ pub struct Fatal {
 impl Fatal {
     /// The command line or the pipeline file is wrong.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-            exit: Exit::Usage,
-        }
+        Error::usage(message, hint).into()
     }
 
     /// Something failed that was asked for rightly.
     pub fn failed(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-            exit: Exit::Failed,
-        }
+        Error::failed(message, hint).into()
     }
 }
 
-impl From<engine::error::Error> for Fatal {
-    fn from(error: engine::error::Error) -> Self {
-        let engine::error::Error {
-            fault,
-            message,
-            hint,
-        } = error;
-        let exit = match fault {
+impl From<Error> for Fatal {
+    fn from(error: Error) -> Self {
+        let exit = match error.fault {
             Fault::Usage => Exit::Usage,
             Fault::Failed => Exit::Failed,
         };
         Self {
-            message,
-            hint,
+            diagnostics: error.diagnostics,
             exit,
         }
     }
@@ -114,13 +100,13 @@ impl From<engine::error::Error> for Fatal {
 
 impl From<store::StoreError> for Fatal {
     fn from(error: store::StoreError) -> Self {
-        Self::failed(error.to_string(), error.hint())
+        Error::from(error).into()
     }
 }
 
 /// Opens a session that says what it has to say on standard error.
 pub(crate) fn open(args: &PipelineArgs, access: Access) -> Result<Session, Fatal> {
-    let tell = |level: Level, text: &str| say(&format!("{}: {text}", level.word()));
+    let tell = |notice: &Diagnostic| say_all(&notice.clone().into());
     Ok(Session::open(&args.options(), access, Box::new(tell))?)
 }
 
@@ -156,18 +142,42 @@ pub fn main() -> ExitCode {
         Command::Man(args) => shell::man(args),
     };
     let exit = result.unwrap_or_else(|fatal| {
-        report(&fatal);
+        report(&fatal, cli.command.is_json());
         fatal.exit
     });
     ExitCode::from(exit as u8)
 }
 
-fn report(fatal: &Fatal) {
-    let message = fatal.message.trim_end();
-    say(&format!("error: {message}"));
-    if !fatal.hint.is_empty() {
-        say(&format!("hint: {}", fatal.hint));
+/// Says what is wrong; for programs as a line of JSON each, too.
+fn report(fatal: &Fatal, is_json: bool) {
+    if is_json {
+        for diagnostic in &fatal.diagnostics.first {
+            print_json(&format!("{}\n", json_of(diagnostic)));
+        }
     }
+    say_all(&fatal.diagnostics);
+}
+
+/// A diagnostic as an event, with the column behind what is meant.
+fn json_of(diagnostic: &Diagnostic) -> Value {
+    let mut event = json!(diagnostic);
+    event["event"] = "error".into();
+    if let Some(place) = diagnostic.place.as_ref().filter(|p| p.line > 0) {
+        event["place"]["end_column"] = (place.column + place.width()).into();
+    }
+    event
+}
+
+/// Diagnostics on standard error, in colour on a terminal whose user has not said `NO_COLOR`.
+fn say_all(diagnostics: &Diagnostics) {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let style = if std::io::stderr().is_terminal() && !is_plain {
+        Style::Colour
+    } else {
+        Style::Plain
+    };
+    let text = render::all(diagnostics, style);
+    let _ = std::io::stderr().lock().write_all(text.as_bytes()); // a closed one is nobody's problem
 }
 
 /// A line on standard error. A closed one is nobody's problem. What came from a file, a name or a child and would move

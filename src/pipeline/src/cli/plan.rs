@@ -1,8 +1,8 @@
 //! `pipeline plan`: what would run and why, what is fresh, and how long it may take.
 //! Unaware of running.
 
+use diagnostics::shown;
 use serde_json::json;
-use spec::shown;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::{Exit, Fatal, data, hints, open, print, print_json, why};

@@ -1,7 +1,7 @@
 //! Text of others in a table: a cell stays a cell, a sentence a sentence, whatever it holds.
 //! Unaware of layout. Ordinary names come out as they went in, so that tables made before keep their bytes.
 
-use spec::shown;
+use diagnostics::shown;
 
 /// In a Markdown table, a heading or emphasised text: nothing ends the cell, begins a tag, code, a link or an entity.
 pub(crate) fn markdown(text: &str) -> String {

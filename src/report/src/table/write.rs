@@ -5,7 +5,7 @@ use tabled::builder::Builder;
 use tabled::settings::object::{Columns, Rows};
 use tabled::settings::{Alignment, Style};
 
-use spec::shown::line;
+use diagnostics::shown::line;
 
 use super::escape::{self, tex};
 use super::sheet::{Sheet, Text};

@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::Kind;
-use crate::error::Place;
 use crate::lines::Tag;
+use diagnostics::Place;
 
 /// What a reference to a stage may point at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

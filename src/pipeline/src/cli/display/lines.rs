@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use spec::{Event, Pipeline, shown};
+use diagnostics::shown;
+use spec::{Event, Pipeline};
 use store::Key;
 
 use super::rate::{Start, clock, describe};

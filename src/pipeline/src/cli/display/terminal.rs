@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use diagnostics::shown;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use spec::{Event, Pipeline, shown};
+use spec::{Event, Pipeline};
 
 use super::lines::{again, blocked, end, failed, retry, same_inputs, skipped};
 use super::rate::{Start, clock, describe, seconds as seconds_of};

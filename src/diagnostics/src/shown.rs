@@ -92,7 +92,7 @@ fn is_hidden(c: char) -> bool {
 const WIDEST: usize = 160;
 
 /// A line of a file and below it a caret at a column (from 1); of a long line only what is around the column.
-pub(crate) fn snippet(number: usize, source: &str, column: usize) -> String {
+pub fn snippet(number: usize, source: &str, column: usize) -> String {
     let at = column.saturating_sub(1);
     let begin = if at < WIDEST * 3 / 4 {
         0
