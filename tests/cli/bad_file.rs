@@ -155,7 +155,7 @@ fn a_cycle() {
             "images: pairs, from: base, iterations: 3",
         ),
         &[
-            "p.yaml:8:3: stages.base: the stages go round in a circle: base → base",
+            "p.yaml:8:3: stages.base: dependency cycle: base → base",
             "hint: a stage can only read stages that do not read it",
         ],
     );

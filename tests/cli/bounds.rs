@@ -69,11 +69,11 @@ fn a_ring_is_refused_in_a_message_that_can_be_read() {
     const COUNT: usize = 50_000;
     refused(
         &stages(COUNT, |at| Some((at + 1) % COUNT)),
-        &["in a circle: s0 → s1 → ", "more) … →"],
+        &["dependency cycle: s0 → s1 → ", "more) … →"],
     );
     refused(
         &stages(COUNT, |at| Some((at + COUNT - 1) % COUNT)),
-        &["in a circle: s0 → s49999 → ", "s1 → s0"],
+        &["dependency cycle: s0 → s49999 → ", "s1 → s0"],
     );
 }
 

@@ -144,7 +144,7 @@ fn results_travel_in_one_file_and_are_verified_when_they_arrive() {
     other
         .run("cache import x.tar")
         .exits(0)
-        .says("2 results taken in");
+        .says("2 results imported");
     other
         .run("run p.yaml")
         .exits(0)
@@ -153,7 +153,7 @@ fn results_travel_in_one_file_and_are_verified_when_they_arrive() {
     other
         .run("cache import x.tar")
         .exits(0)
-        .says("2 were here already");
+        .says("2 present already");
 
     let mut broken = bytes;
     let at = broken.windows(2).rposition(|w| w == b"1\n").unwrap();

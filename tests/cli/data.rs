@@ -103,7 +103,7 @@ fn joined_folders_and_lr_images_that_are_there_become_pairs() {
         .photo("data/Set5/HR/b.png", 48, 40)
         .photo("data/Set5/LR_bicubic/X2/bx2.png", 24, 20)
         .photo("data/Set14/HR/a.png", 41, 40);
-    test.run("run p.yaml").exits(0).says("Set14 has 1 images");
+    test.run("run p.yaml").exits(0).says("Set14 has 1 image ");
     let pairs = std::fs::read_to_string(test.output("prepare", "pairs.json")).unwrap();
     let at = |name: &str| pairs.find(&format!("\"name\": \"{name}\"")).unwrap();
     assert!(

@@ -165,11 +165,11 @@ fn a_value_in_clear_text_is_warned_about_and_scrubbed() {
     assert!(holders(&test, VALUE).len() >= 3);
     test.run("cache scrub --dry-run")
         .exits(0)
-        .says("API_KEY: 1 results would be removed, 1 logs and 1 journals");
+        .says("API_KEY: 1 result would be removed, 1 log and 1 journal");
     assert!(holders(&test, VALUE).len() >= 3);
     test.run("cache scrub")
         .exits(0)
-        .says("API_KEY: 1 results removed, 1 logs and 1 journals rewritten");
+        .says("API_KEY: 1 result removed, 1 log and 1 journal rewritten");
     assert_eq!(holders(&test, VALUE), Vec::<String>::new());
     test.run("cache scrub")
         .exits(0)

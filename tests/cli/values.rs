@@ -284,7 +284,7 @@ fn labels_variables_outputs_and_overrides_keep_their_text() {
         assert_eq!(test.read(&format!("o-{n}")), format!("{n} 1.0 1.10\n"));
         test.run(&format!("plan p.yaml s[n={n}] --quiet"))
             .exits(0)
-            .says("1 stages on cpu: 0 to run, 1 fresh");
+            .says("1 stage on cpu: 0 to run, 1 fresh");
     }
     test.run("plan p.yaml s[7.0]").exits(0).says("2 stages");
     test.run("run p.yaml s[1.10] --set vars.v=1e3 --set vars.w=~")

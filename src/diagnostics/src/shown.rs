@@ -20,6 +20,12 @@ pub fn text(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }
 
+/// `1 file`, `3 files`.
+pub fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
 /// A message inside a line, and its hint, if it has one, on a line below it.
 pub fn said(text: &str) -> String {
     // Not `trim_end`, which takes a carriage return that a value ends with.
@@ -139,6 +145,12 @@ mod tests {
             said("no file `a\nb`\nhint: look\n"),
             "no file `a\\nb`\nhint: look"
         );
+    }
+
+    #[test]
+    fn one_is_counted_as_one() {
+        let counts = [0, 1, 2].map(|n| counted(n, "stage"));
+        assert_eq!(counts, ["0 stages", "1 stage", "2 stages"]);
     }
 
     #[test]

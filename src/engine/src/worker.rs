@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use diagnostics::shown::counted;
 use serde::{Deserialize, Serialize};
 use spec::Device;
 
@@ -193,7 +194,10 @@ pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Error
         }
         DeviceChoice::Cuda(index) => {
             let index = index.unwrap_or(0);
-            let message = format!("there is no cuda:{index}: the worker sees {count} CUDA devices");
+            let message = format!(
+                "there is no cuda:{index}: the worker sees {}",
+                counted(count, "CUDA device")
+            );
             Err(Error::usage(
                 message,
                 "`pipeline doctor` says why; `--device cpu` computes on the processor",

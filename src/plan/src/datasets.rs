@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use diagnostics::shown::counted;
 use spec::Kind;
 use spec::datasets::{Dataset, Facts, Source};
 use spec::kinds::{Degrade, Prepare};
@@ -29,8 +30,9 @@ impl DatasetState {
         let facts = self.dataset.facts();
         let found = self.images.filter(|n| *n != facts.images)?;
         Some(format!(
-            "the data set {} has {found} images in {}, and {} are expected: its means are not the published set's",
+            "the data set {} has {} in {}, and {} are expected: its means are not the published set's",
             facts.title,
+            counted(found, "image"),
             folders(facts.hr, &self.root),
             facts.images
         ))

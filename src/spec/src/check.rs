@@ -89,7 +89,7 @@ fn cycle(stages: &[Typed]) -> Option<Problem> {
     None
 }
 
-/// So many stages of a circle are named, from its beginning and from its end.
+/// So many stages of a cycle are named, from its beginning and from its end.
 const NAMED: usize = 8;
 
 fn describe_cycle(at: usize, stages: &[Typed], way: &[(usize, usize)]) -> Problem {
@@ -106,7 +106,7 @@ fn describe_cycle(at: usize, stages: &[Typed], way: &[(usize, usize)]) -> Proble
             .map(name),
     );
     names.push(stages[at].stage.name.clone());
-    let message = format!("the stages go round in a circle: {}", names.join(" → "));
+    let message = format!("dependency cycle: {}", names.join(" → "));
     let path = format!("stages.{}", stages[at].stage.base);
     Problem::new(stages[at].draft.pos(), path, message)
         .hint("a stage can only read stages that do not read it")

@@ -435,7 +435,7 @@ pub enum CacheCommand {
     /// Write the results of stages into one file, to take them elsewhere.
     #[command(after_help = "Example: pipeline cache export 'score*' -o scores.tar")]
     Export(ArchiveArgs),
-    /// Take the results in such a file in, each verified.
+    /// Import results from an archive, verifying each one.
     #[command(after_help = "Example: pipeline cache import scores.tar")]
     Import(ImportArgs),
 }

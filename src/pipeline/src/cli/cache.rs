@@ -10,6 +10,7 @@ use serde_json::json;
 use store::{Broken, Key, Progress, Store};
 
 use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
+use diagnostics::shown::counted;
 use engine::root;
 
 use super::bytes::bytes;
@@ -126,9 +127,9 @@ fn verify(store: &Store) -> Result<Exit, Fatal> {
         print(&broken_text(broken, &names));
     }
     print(&format!(
-        "{} results, {} files, {} read: {}\n",
-        report.entries,
-        report.read.files,
+        "{}, {}, {} read: {}\n",
+        counted(report.entries as usize, "result"),
+        counted(report.read.files as usize, "file"),
         bytes(report.read.bytes),
         match report.broken.len() {
             0 => "all as they were written".to_owned(),
@@ -216,9 +217,9 @@ fn export_archive(root: &Path, stages: &FileStages, to: &Path) -> Result<Exit, F
         .map_err(wrong)?;
     std::fs::rename(&beside, to).map_err(wrong)?;
     say(&format!(
-        "{} results, {} files, {} → {}",
-        report.keys.len(),
-        report.amount.files,
+        "{}, {}, {} → {}",
+        counted(report.keys.len(), "result"),
+        counted(report.amount.files as usize, "file"),
         bytes(report.amount.bytes),
         to.display()
     ));
@@ -235,8 +236,8 @@ fn import_archive(store: &Store, from: &Path) -> Result<Exit, Fatal> {
     })?;
     let report = store.import(&mut BufReader::new(file))?;
     say(&format!(
-        "{} results taken in ({}), {} were here already, {} are being computed",
-        report.imported.len(),
+        "{} imported ({}), {} present already, {} being computed",
+        counted(report.imported.len(), "result"),
         bytes(report.amount.bytes),
         report.skipped.len(),
         report.busy.len()

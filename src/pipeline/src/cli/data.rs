@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use diagnostics::shown::counted;
 use spec::Kind;
 
 use super::args::{DataArgs, DataCommand};
@@ -84,7 +85,9 @@ fn others(session: &Session, plan: &Plan) -> BTreeMap<PathBuf, Result<usize, Str
 fn file_line((path, found): (&PathBuf, &Result<usize, String>)) -> String {
     let path = &tidy(path);
     match found {
-        Ok(n) if path.is_dir() => format!("ok       {n} files in {}\n", path.display()),
+        Ok(n) if path.is_dir() => {
+            format!("ok       {} in {}\n", counted(*n, "file"), path.display())
+        }
         Ok(_) => format!("ok       {}\n", path.display()),
         Err(why) => format!("missing  {why}\n"),
     }

@@ -16,6 +16,7 @@ use store::{GcReport, GcRequest, Key, Store};
 use super::args::{GcArgs, PipelineArgs};
 use super::bytes::bytes;
 use super::{Exit, Fatal, open, print, say};
+use diagnostics::shown::counted;
 use engine::session::Access;
 
 /// Cleans up, or shows what would go.
@@ -91,9 +92,9 @@ fn text(report: &GcReport, args: &GcArgs) -> String {
     }
     let verb = if args.dry_run { "would free" } else { "freed" };
     out + &format!(
-        "{verb} {} ({} files); {} stays ({} results and work folders)\n",
+        "{verb} {} ({}); {} stays ({} results and work folders)\n",
         bytes(report.freed_amount.bytes),
-        report.freed_amount.files,
+        counted(report.freed_amount.files as usize, "file"),
         bytes(report.kept_amount.bytes),
         report.kept
     )

@@ -1,7 +1,7 @@
 //! `pipeline plan`: what would run and why, what is fresh, and how long it may take.
 //! Unaware of running.
 
-use diagnostics::shown;
+use diagnostics::shown::{self, counted};
 use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
@@ -32,9 +32,9 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
     let PipelineArgs { quiet, verbose, .. } = args.pipeline;
     let (fresh, stale, blocked) = plan.counts();
     let mut out = format!(
-        "{}: {} stages on {}: {stale} to run, {fresh} fresh, {blocked} blocked\n",
+        "{}: {} on {}: {stale} to run, {fresh} fresh, {blocked} blocked\n",
         session.pipeline.file.display(),
-        plan.stages.len(),
+        counted(plan.stages.len(), "stage"),
         session.device,
     );
     for (name, value) in &session.pipeline.env_used {
@@ -200,9 +200,10 @@ impl Estimates {
             format!(", {:.2} at {price} an hour", seconds / 3600.0 * price)
         });
         format!(
-            "estimate from earlier runs: {} of work{cost} ({} of {stale} stages are known)\n",
+            "estimate from earlier runs: {} of work{cost} ({} of {} known)\n",
             duration(seconds),
-            known.len()
+            known.len(),
+            counted(stale, "stage"),
         )
     }
 }

@@ -15,6 +15,7 @@ use store::{Key, Store};
 
 use super::args::ScrubArgs;
 use super::{Exit, Fatal, print};
+use diagnostics::shown::counted;
 use engine::history::{History, Status, changed};
 use engine::run::Masker;
 
@@ -96,9 +97,12 @@ fn report(
     let names: Vec<&str> = names.into_iter().collect();
     let would = if args.dry_run { "would be " } else { "" };
     format!(
-        "{}: {results} results {would}removed, {logs} logs and {journals} journals {would}rewritten\n\
+        "{}: {} {would}removed, {} and {} {would}rewritten\n\
          outputs that hold a value, archives and backups are not looked at; change the secret where it was shared\n",
-        names.join(", ")
+        names.join(", "),
+        counted(results, "result"),
+        counted(logs, "log"),
+        counted(journals, "journal")
     )
 }
 

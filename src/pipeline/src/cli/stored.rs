@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use diagnostics::shown::counted;
 use store::Key;
 
 use super::args::{ExportArgs, FileArgs, PathArgs, last_run};
@@ -81,19 +82,11 @@ pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
         let files = session.store.copy_out(key, &folder)?;
         say(&format!(
             "{name}: {} → {}",
-            count(files.len()),
+            counted(files.len(), "file"),
             shown(&folder)
         ));
     }
     Ok(Exit::Done)
-}
-
-fn count(files: usize) -> String {
-    if files == 1 {
-        "1 file".into()
-    } else {
-        format!("{files} files")
-    }
 }
 
 fn shown(folder: &Path) -> String {

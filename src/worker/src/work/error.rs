@@ -63,7 +63,7 @@ impl WorkError {
             };
         }
         Self::new(
-            format!("libtorch or the worker gave up: {readable}"),
+            format!("libtorch error: {readable}"),
             "the log has the whole message",
         )
     }

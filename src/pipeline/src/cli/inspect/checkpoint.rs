@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Lines, counted, line};
+use super::{Lines, line};
 use crate::cli::Fatal;
+use diagnostics::shown::counted;
 use engine::worker;
 
 /// Tensors that are listed in lines; JSON has all.

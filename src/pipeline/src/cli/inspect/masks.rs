@@ -6,8 +6,9 @@ use std::path::Path;
 use pixels::{MaskFacts, MaskFolder};
 use serde_json::{Value, json};
 
-use super::{Lines, counted, line, of_pixels};
+use super::{Lines, line, of_pixels};
 use crate::cli::Fatal;
+use diagnostics::shown::counted;
 
 /// Images of a folder that have a line; JSON has all.
 const LISTED: usize = 40;

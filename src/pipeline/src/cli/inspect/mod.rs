@@ -116,12 +116,3 @@ fn of_pixels(error: &pixels::PixelError) -> Fatal {
 fn line(what: &str, text: impl Into<String>) -> (String, String) {
     (what.to_owned(), text.into())
 }
-
-/// `1 thing`, `2 things`.
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
-}

@@ -146,7 +146,7 @@ fn configuration(args: &MasksArgs) -> Result<Mask, Fatal> {
         "segmenter": {segmenter: settings},
     });
     let mask: Mask = serde_json::from_value(stage)
-        .map_err(|e| Fatal::usage(format!("this is no segmenter: {e}"), ""))?;
+        .map_err(|e| Fatal::usage(format!("unknown segmenter option: {e}"), ""))?;
     check(&mask)?;
     Ok(mask)
 }
