@@ -1,5 +1,5 @@
 //! Stages that start together: each is claimed, kept and fails by itself; one call of the executor computes them.
-//! Unaware of what they share, which the board knows, and of how the executor computes.
+//! Unaware of what they share, which the scheduler knows, and of how the executor computes.
 //!
 //! Only the first may wait for another run, and it waits before anything is held: two runs that each held what the other
 //! waits for would wait for ever. What another run is at meanwhile comes last, one by one.
@@ -10,7 +10,7 @@ use super::Run;
 use super::attend::attend;
 use super::executor::{Computed, Task};
 use super::failure::Failure;
-use super::slots::Grant;
+use super::slots::Allocation;
 use super::stage::{Claimed, Claiming, Finish, Member, Patience, claimed};
 
 /// Whom to tell what happens to a stage, and how it ended.
@@ -20,7 +20,7 @@ pub(super) struct Tell<'a> {
 }
 
 /// Computes the stages and tells the end of each.
-pub(super) fn run(run: &Run<'_>, members: &[Member], grant: &Grant, tell: &Tell<'_>) {
+pub(super) fn run(run: &Run<'_>, members: &[Member], allocation: &Allocation, tell: &Tell<'_>) {
     let (mut ready, mut busy) = (Vec::new(), Vec::new());
     for (n, member) in members.iter().enumerate() {
         let on_event = |event| (tell.event)(member.at, event);
@@ -29,21 +29,21 @@ pub(super) fn run(run: &Run<'_>, members: &[Member], grant: &Grant, tell: &Tell<
         } else {
             Patience::None
         };
-        match claimed(run, *member, grant, &patience, &on_event) {
+        match claimed(run, *member, allocation, &patience, &on_event) {
             Ok(Claiming::Ready(claimed)) => ready.push(*claimed),
             Ok(Claiming::Busy) => busy.push(*member),
             Ok(Claiming::Done(finish)) => (tell.end)(member.at, Ok(finish)),
             Err(failure) => (tell.end)(member.at, Err(failure)),
         }
     }
-    compute(run, ready, grant, tell);
+    compute(run, ready, allocation, tell);
     for member in busy {
-        self::run(run, &[member], grant, tell);
+        self::run(run, &[member], allocation, tell);
     }
 }
 
 /// Has computed what was claimed, and keeps what came of each.
-fn compute(run: &Run<'_>, mut ready: Vec<Claimed>, grant: &Grant, tell: &Tell<'_>) {
+fn compute(run: &Run<'_>, mut ready: Vec<Claimed>, allocation: &Allocation, tell: &Tell<'_>) {
     if ready.is_empty() {
         return;
     }
@@ -53,7 +53,7 @@ fn compute(run: &Run<'_>, mut ready: Vec<Claimed>, grant: &Grant, tell: &Tell<'_
             claimed.note_together(stages);
         }
     }
-    let results = execute(run, &ready, grant, tell);
+    let results = execute(run, &ready, allocation, tell);
     for (claimed, result) in ready.into_iter().zip(results) {
         let at = claimed.at;
         let kept = claimed.keep(run, result, &|event| (tell.event)(at, event));
@@ -64,10 +64,10 @@ fn compute(run: &Run<'_>, mut ready: Vec<Claimed>, grant: &Grant, tell: &Tell<'_
 fn execute(
     run: &Run<'_>,
     ready: &[Claimed],
-    grant: &Grant,
+    allocation: &Allocation,
     tell: &Tell<'_>,
 ) -> Vec<Result<Computed, Failure>> {
-    let tasks: Vec<Task<'_>> = ready.iter().map(|c| c.task(run, grant)).collect();
+    let tasks: Vec<Task<'_>> = ready.iter().map(|c| c.task(run, allocation)).collect();
     let on_event = |n: usize, event| {
         if let Some(task) = tasks.get(n) {
             (tell.event)(task.stage, event);

@@ -5,7 +5,7 @@
 //!            Plan                                     Executor (submit, poll, cancel)
 //!             |                                           ^ jobs, tickets      | events, outcomes
 //!             v                                           |                    v
-//!   board: waiting ─> ready ─> running ─> done     a thread a start: claim ─> attend ─> commit, each stage by itself
+//!   scheduler: waiting ─> ready ─> running ─> done     a thread a start: claim ─> attend ─> commit, each stage by itself
 //!                         \─> failed ─> skipped           |                    |
 //!             ^                                           |                    v
 //!             └────────────── message: finished ──────────┴──────────> display (terminal, lines, JSON)
@@ -13,7 +13,6 @@
 
 mod attend;
 mod batch;
-mod board;
 mod by_content;
 mod child;
 mod command;
@@ -25,13 +24,14 @@ mod mask;
 mod placing;
 mod process;
 mod said;
+mod scheduler;
 mod short;
 mod slots;
 mod stage;
 mod stop;
 mod supervisor;
 mod target;
-mod trajectory;
+mod warm_start;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
@@ -43,7 +43,6 @@ use store::Store;
 use plan::{Plan, Planned, Verdict};
 
 pub use attend::PATIENCE;
-pub use board::{Board, Start, State, Then, most_threads};
 pub use command::{CommandExecutor, find_program};
 pub use event::{Display, Origin, RunEvent};
 pub use executor::{
@@ -55,8 +54,9 @@ pub use inputs::Inputs;
 pub use mask::Masker;
 pub use process::ProcessExecutor;
 pub use said::{last_words, next_line};
+pub use scheduler::{Scheduler, Start, State, Then, most_threads};
 pub use short::ShortNames;
-pub use slots::{Grant, Machine, Slots, Wish};
+pub use slots::{Allocation, Machine, ResourceRequest, Slots};
 pub use stage::Clock;
 pub use stop::Stop;
 pub use supervisor::{Supervisor, WORD as SUPERVISE_WORD, supervise};
@@ -133,17 +133,17 @@ impl Run<'_> {
             jobs: self.jobs,
         };
         let on_cuda = matches!(self.device, spec::Device::Cuda(_));
-        let mut board = Board::new(self.pipeline, self.plan, machine, on_cuda);
+        let mut scheduler = Scheduler::new(self.pipeline, self.plan, machine, on_cuda);
         let mut attempts: BTreeMap<usize, u32> = BTreeMap::new();
         self.announce(display);
         let (sender, messages) = mpsc::channel();
         std::thread::scope(|scope| {
             loop {
-                self.decide(&mut board, display);
+                self.decide(&mut scheduler, display);
                 if self.stop.level() == 0 {
-                    for Start { stages, grant } in board.start(self.keep_going) {
-                        let members = self.members(&stages, &board, &mut attempts, display);
-                        let work = Arc::new((members, grant, sender.clone()));
+                    for Start { stages, allocation } in scheduler.start(self.keep_going) {
+                        let members = self.members(&stages, &scheduler, &mut attempts, display);
+                        let work = Arc::new((members, allocation, sender.clone()));
                         let theirs = Arc::clone(&work);
                         let started = std::thread::Builder::new()
                             .spawn_scoped(scope, move || self.work(&theirs));
@@ -152,17 +152,17 @@ impl Run<'_> {
                         }
                     }
                 }
-                if !board.anything_running() {
-                    if board.trust() {
+                if !scheduler.anything_running() {
+                    if scheduler.trust() {
                         continue;
                     }
                     break;
                 }
                 let Ok(message) = messages.recv() else { break };
-                self.take(message, &mut board, display);
+                self.take(message, &mut scheduler, display);
             }
         });
-        self.finish(&board, display)
+        self.finish(&scheduler, display)
     }
 
     fn announce(&self, display: &mut dyn Display) {
@@ -198,14 +198,14 @@ impl Run<'_> {
     }
 
     /// Decides on results whose inputs were made again: one made from the same bytes stays.
-    fn decide(&self, board: &mut Board, display: &mut dyn Display) {
-        while let Some(at) = board.undecided() {
+    fn decide(&self, scheduler: &mut Scheduler, display: &mut dyn Display) {
+        while let Some(at) = scheduler.undecided() {
             let planned = self.plan.get(at);
             let key = planned.and_then(|planned| planned.key);
             let made = key.and_then(|key| self.store.made(&key));
             let differing = made.map_or_else(Vec::new, |made| stage::differing(self, at, &made));
             let names = self.names(&differing);
-            board.decide(at, differing.is_empty() || self.keep_consumers);
+            scheduler.decide(at, differing.is_empty() || self.keep_consumers);
             if !differing.is_empty() {
                 let message = if self.keep_consumers {
                     kept(&names)
@@ -225,7 +225,7 @@ impl Run<'_> {
     fn members(
         &self,
         stages: &[usize],
-        board: &Board,
+        scheduler: &Scheduler,
         attempts: &mut BTreeMap<usize, u32>,
         display: &mut dyn Display,
     ) -> Vec<stage::Member> {
@@ -239,14 +239,14 @@ impl Run<'_> {
             members.push(stage::Member {
                 at,
                 attempt: *attempt,
-                own_copies: board.has_own_copies(at),
+                own_copies: scheduler.has_own_copies(at),
             });
         }
         members
     }
 
-    fn work(&self, work: &(Vec<stage::Member>, Grant, mpsc::Sender<Message>)) {
-        let (members, grant, sender) = work;
+    fn work(&self, work: &(Vec<stage::Member>, Allocation, mpsc::Sender<Message>)) {
+        let (members, allocation, sender) = work;
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let begin = Instant::now();
         let tell = batch::Tell {
@@ -256,10 +256,10 @@ impl Run<'_> {
                 drop(sender.send(Message::Finished(at, seconds, result)));
             },
         };
-        batch::run(self, members, grant, &tell);
+        batch::run(self, members, allocation, &tell);
     }
 
-    fn take(&self, message: Message, board: &mut Board, display: &mut dyn Display) {
+    fn take(&self, message: Message, scheduler: &mut Scheduler, display: &mut dyn Display) {
         match message {
             Message::Event(at, event) => self.show(display, &RunEvent::Stage { stage: at, event }),
             Message::Finished(at, _, Ok(finish)) => {
@@ -267,7 +267,7 @@ impl Run<'_> {
                     Origin::Ran => State::Done,
                     Origin::ByOtherRun | Origin::SameInputs(_) => State::Fresh,
                 };
-                board.finished(at, state);
+                scheduler.finished(at, state);
                 let event = RunEvent::Finished {
                     stage: at,
                     seconds: finish.seconds,
@@ -277,7 +277,7 @@ impl Run<'_> {
             }
             Message::Finished(at, seconds, Err(failure)) => {
                 let (stage, failure) = (at, &failure);
-                let then = board.failed(at, failure);
+                let then = scheduler.failed(at, failure);
                 for &stage in failure.again.iter().flat_map(|again| &again.inputs) {
                     let message = "its result was changed after it was made; it is made again";
                     self.show(display, &RunEvent::Again { stage, message });
@@ -303,13 +303,13 @@ impl Run<'_> {
         }
     }
 
-    fn finish(&self, board: &Board, display: &mut dyn Display) -> Outcome {
+    fn finish(&self, scheduler: &Scheduler, display: &mut dyn Display) -> Outcome {
         let interrupted = self.stop.level() > 0;
         let outcome = Outcome {
             interrupted,
-            ..board.outcome()
+            ..scheduler.outcome()
         };
-        for at in board.skipped() {
+        for at in scheduler.skipped() {
             // Nothing went wrong with what a signal kept from starting.
             if !interrupted {
                 self.show(display, &RunEvent::Skipped { stage: at });
@@ -323,13 +323,13 @@ impl Run<'_> {
         display.show(self.pipeline, event);
     }
 
-    /// The devices of a grant, as `CUDA_VISIBLE_DEVICES` names them; nothing on a machine without GPUs.
-    fn visible(&self, grant: &Grant) -> Option<String> {
+    /// The devices of a allocation, as `CUDA_VISIBLE_DEVICES` names them; nothing on a machine without GPUs.
+    fn visible(&self, allocation: &Allocation) -> Option<String> {
         if self.gpus.is_empty() {
             return None;
         }
         let name = |gpu: &usize| self.visible.get(self.gpus[*gpu]).cloned();
-        let names: Vec<String> = grant.gpus.iter().filter_map(name).collect();
+        let names: Vec<String> = allocation.gpus.iter().filter_map(name).collect();
         Some(names.join(","))
     }
 

@@ -16,7 +16,7 @@ pub struct Machine {
 
 /// What a stage asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct ResourceRequest {
     /// Cores.
     pub threads: usize,
     /// GPUs.
@@ -27,7 +27,7 @@ pub struct Wish {
 
 /// What a stage got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct Allocation {
     /// Cores.
     pub threads: usize,
     /// Indices of GPUs.
@@ -38,7 +38,7 @@ pub struct Grant {
 #[derive(Debug)]
 pub struct Slots {
     machine: Machine,
-    held: BTreeMap<usize, (Wish, Grant)>,
+    held: BTreeMap<usize, (ResourceRequest, Allocation)>,
 }
 
 impl Slots {
@@ -57,17 +57,17 @@ impl Slots {
 
     /// What `stage` asks for, or `None` while it is not free. Who asks for more cores than there are runs alone; who
     /// asks for more GPUs than there are gets all, and finds out.
-    pub fn take(&mut self, stage: usize, wish: Wish) -> Option<Grant> {
+    pub fn take(&mut self, stage: usize, request: ResourceRequest) -> Option<Allocation> {
         let used: usize = self.held.values().map(|(_, g)| g.threads).sum();
-        let fits = self.held.is_empty() || used + wish.threads <= self.machine.cores;
+        let fits = self.held.is_empty() || used + request.threads <= self.machine.cores;
         if self.is_full() || !fits {
             return None;
         }
-        let gpus = self.free_gpus(wish)?;
-        let threads = wish.threads;
-        let grant = Grant { threads, gpus };
-        self.held.insert(stage, (wish, grant.clone()));
-        Some(grant)
+        let gpus = self.free_gpus(request)?;
+        let threads = request.threads;
+        let allocation = Allocation { threads, gpus };
+        self.held.insert(stage, (request, allocation.clone()));
+        Some(allocation)
     }
 
     /// `stage` has ended.
@@ -75,11 +75,11 @@ impl Slots {
         self.held.remove(&stage);
     }
 
-    /// Enough GPUs for the wish, those first that are shared already: others stay free for who wants one alone.
-    fn free_gpus(&self, wish: Wish) -> Option<Vec<usize>> {
-        let wanted = wish.gpus.min(self.machine.gpus);
+    /// Enough GPUs for the request, those first that are shared already: others stay free for who wants one alone.
+    fn free_gpus(&self, request: ResourceRequest) -> Option<Vec<usize>> {
+        let wanted = request.gpus.min(self.machine.gpus);
         let mut free: Vec<(usize, usize)> = (0..self.machine.gpus)
-            .filter_map(|gpu| Some((self.sharers(gpu, wish.share)?, gpu)))
+            .filter_map(|gpu| Some((self.sharers(gpu, request.share)?, gpu)))
             .collect();
         free.sort_by_key(|&(sharers, gpu)| (usize::MAX - sharers, gpu));
         let chosen: Vec<usize> = free.iter().take(wanted).map(|&(_, gpu)| gpu).collect();
@@ -89,7 +89,7 @@ impl Slots {
     /// How many stages hold the GPU, if one more that shares it among `share` may join them.
     fn sharers(&self, gpu: usize, share: usize) -> Option<usize> {
         let holders = self.held.values().filter(|(_, g)| g.gpus.contains(&gpu));
-        let shares: Vec<usize> = holders.map(|(wish, _)| wish.share).collect();
+        let shares: Vec<usize> = holders.map(|(request, _)| request.share).collect();
         let least = shares.iter().copied().chain([share]).min().unwrap_or(1);
         (shares.len() < least).then_some(shares.len())
     }
@@ -103,8 +103,8 @@ mod tests {
         Slots::new(Machine { cores, gpus, jobs })
     }
 
-    fn on_gpu(gpus: usize, share: usize) -> Wish {
-        Wish {
+    fn on_gpu(gpus: usize, share: usize) -> ResourceRequest {
+        ResourceRequest {
             threads: 1,
             gpus,
             share,
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn cores_and_places_bound_what_runs() {
         let mut slots = slots(2, 0, 3);
-        let cores = |threads| Wish {
+        let cores = |threads| ResourceRequest {
             threads,
             gpus: 0,
             share: 1,

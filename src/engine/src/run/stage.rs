@@ -10,8 +10,8 @@ use store::{Checkpoints, Claim, Digest, Facts, Holder, Key, Made, Record, StoreE
 use super::executor::{Computed, Limits, OnEvent, Order, Task, Watching};
 use super::failure::Failure;
 use super::inputs::Inputs;
-use super::slots::Grant;
-use super::{Origin, Run, by_content, trajectory};
+use super::slots::Allocation;
+use super::{Origin, Run, by_content, warm_start};
 use plan::Planned;
 
 /// The time as it is recorded: RFC 3339.
@@ -67,7 +67,7 @@ pub(super) enum Patience<'a> {
 pub(super) fn claimed(
     run: &Run<'_>,
     member: Member,
-    grant: &Grant,
+    allocation: &Allocation,
     patience: &Patience<'_>,
     on_event: &OnEvent<'_>,
 ) -> Result<Claiming, Failure> {
@@ -103,9 +103,9 @@ pub(super) fn claimed(
         trajectory: trajectory.map(|key| key.to_string()),
         start: trajectory
             .filter(|_| run.reuses)
-            .and_then(|key| trajectory::start(run.store, kind, &key, &inputs.consumed(), on_event)),
+            .and_then(|key| warm_start::start(run.store, kind, &key, &inputs.consumed(), on_event)),
         inputs: inputs.folders(),
-        ..job(run, at, grant, &ticket)
+        ..job(run, at, allocation, &ticket)
     };
     let consumed = inputs.consumed();
     let content_key = by_content::content_key(run, at, &planned.manifest, &consumed);
@@ -116,7 +116,7 @@ pub(super) fn claimed(
             kind: kind.name(),
             manifest: planned.manifest.clone(),
             required: kind.outputs(),
-            facts: allotted(run, grant)
+            facts: allotted(run, allocation)
                 .with_consumed(&consumed)
                 .with_content_key(&content_key),
         },
@@ -140,7 +140,7 @@ impl Claimed {
     }
 
     /// What the executor gets.
-    pub fn task(&self, run: &Run<'_>, grant: &Grant) -> Task<'_> {
+    pub fn task(&self, run: &Run<'_>, allocation: &Allocation) -> Task<'_> {
         Task {
             job: &self.job,
             stage: self.at,
@@ -151,7 +151,7 @@ impl Claimed {
             log: run.store.log_path(self.ticket.key()),
             attempt: self.attempt,
             limits: Limits::of(&run.pipeline.stages[self.at].resources),
-            visible: run.visible(grant),
+            visible: run.visible(allocation),
         }
     }
 
@@ -202,7 +202,7 @@ impl Claimed {
     ) -> Result<(), Failure> {
         if let Some(key) = self.trajectory {
             let consumed = self.inputs.consumed();
-            trajectory::keep(run.store, &key, &consumed, &self.ticket, &facts, on_event);
+            warm_start::keep(run.store, &key, &consumed, &self.ticket, &facts, on_event);
         }
         let order = self.order;
         let facts = all_facts(run, facts, order.facts, seconds);
@@ -403,7 +403,7 @@ fn waiting(holder: Option<&Holder>) -> String {
     format!("waiting for its result: pid {pid} on {host} runs it ({command}{since})")
 }
 
-fn job(run: &Run<'_>, at: usize, grant: &Grant, ticket: &Ticket) -> Job {
+fn job(run: &Run<'_>, at: usize, allocation: &Allocation, ticket: &Ticket) -> Job {
     let stage = &run.pipeline.stages[at];
     Job {
         format: JOB_FORMAT,
@@ -414,11 +414,11 @@ fn job(run: &Run<'_>, at: usize, grant: &Grant, ticket: &Ticket) -> Job {
         state: ticket.state().to_owned(),
         // Its process sees the GPUs it got and no other, so the first one is its own.
         device: match run.device {
-            Device::Cuda(_) if !grant.gpus.is_empty() => Device::Cuda(0),
+            Device::Cuda(_) if !allocation.gpus.is_empty() => Device::Cuda(0),
             Device::Cuda(_) => Device::Cpu,
             device @ Device::Cpu => device,
         },
-        threads: grant.threads.max(1),
+        threads: allocation.threads.max(1),
         checkpoint_seconds: stage.resources.checkpoint_seconds(),
         trajectory: None,
         start: None,
@@ -447,15 +447,15 @@ fn all_facts(run: &Run<'_>, executor: Facts, order: Facts, seconds: f64) -> Fact
 }
 
 /// What the stage may use, as it is recorded.
-fn allotted(run: &Run<'_>, grant: &Grant) -> Facts {
+fn allotted(run: &Run<'_>, allocation: &Allocation) -> Facts {
     Facts::new()
-        .with("threads", grant.threads)
-        .with("device", device_name(run, grant))
+        .with("threads", allocation.threads)
+        .with("device", device_name(run, allocation))
 }
 
-fn device_name(run: &Run<'_>, grant: &Grant) -> String {
+fn device_name(run: &Run<'_>, allocation: &Allocation) -> String {
     let name = |gpu: &usize| format!("cuda:{}", run.gpus[*gpu]);
-    match grant.gpus.as_slice() {
+    match allocation.gpus.as_slice() {
         [] => Device::Cpu.to_string(),
         gpus => gpus.iter().map(name).collect::<Vec<_>>().join(" "),
     }

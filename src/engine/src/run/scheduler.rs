@@ -26,7 +26,7 @@ use store::Key;
 
 use super::Outcome;
 use super::failure::Failure;
-use super::slots::{Grant, Machine, Slots, Wish};
+use super::slots::{Allocation, Machine, ResourceRequest, Slots};
 use plan::{Plan, Planned, Verdict};
 
 /// Where a stage stands.
@@ -65,7 +65,7 @@ pub enum Then {
 
 /// All stages of a plan, in its order.
 #[derive(Debug)]
-pub struct Board {
+pub struct Scheduler {
     entries: Vec<Entry>,
     /// Where each stage of the pipeline stands in `entries`.
     position: Vec<Option<usize>>,
@@ -88,7 +88,7 @@ struct Entry {
     missing: usize,
     /// Who reads this one, once for each role.
     readers: Vec<usize>,
-    wish: Wish,
+    request: ResourceRequest,
     /// What it can share with others; none for a stage with limits of its own, and after a failure.
     start: Option<Key>,
     /// The stage that holds what this one runs on.
@@ -112,7 +112,7 @@ pub struct Start {
     /// The stages.
     pub stages: Vec<usize>,
     /// What they share.
-    pub grant: Grant,
+    pub allocation: Allocation,
 }
 
 /// The most stages in one process.
@@ -121,7 +121,7 @@ const MOST_TOGETHER: usize = 64;
 /// The most tries because of inputs; who changes them that often does not stop.
 const MOST_READS: u32 = 3;
 
-impl Board {
+impl Scheduler {
     /// The states at the beginning. `on_cuda` says whether torch stages compute on GPUs.
     pub fn new(pipeline: &Pipeline, plan: &Plan, machine: Machine, on_cuda: bool) -> Self {
         let mut position = vec![None; pipeline.stages.len()];
@@ -139,7 +139,7 @@ impl Board {
                 },
                 missing: 0,
                 readers: Vec::new(),
-                wish: wish(stage, machine, on_cuda),
+                request: request(stage, machine, on_cuda),
                 start: start(stage, planned),
                 holder: planned.stage,
                 tries_left: stage.resources.retries.unwrap_or(0),
@@ -148,7 +148,7 @@ impl Board {
                 own_copies: false,
             }
         };
-        let mut board = Self {
+        let mut scheduler = Self {
             entries: plan.stages.iter().map(entry).collect(),
             position,
             ready: BTreeSet::new(),
@@ -158,8 +158,8 @@ impl Board {
             running: 0,
             failed: false,
         };
-        board.link(pipeline);
-        board
+        scheduler.link(pipeline);
+        scheduler
     }
 
     /// In the order of the plan, so that an input is what it is before its readers are looked at.
@@ -270,17 +270,17 @@ impl Board {
             if self.slots.is_full() {
                 break;
             }
-            let Entry { stage, wish, .. } = self.entries[n];
+            let Entry { stage, request, .. } = self.entries[n];
             if !self.ready.contains(&n) {
                 continue; // it has started with another
             }
-            if let Some(grant) = self.slots.take(stage, wish) {
+            if let Some(allocation) = self.slots.take(stage, request) {
                 let together = self.together(n);
                 for &m in &together {
                     self.set_running(m, stage);
                 }
                 let stages = together.iter().map(|&m| self.entries[m].stage).collect();
-                started.push(Start { stages, grant });
+                started.push(Start { stages, allocation });
             }
         }
         started
@@ -288,10 +288,10 @@ impl Board {
 
     /// The ready stage `n`, and those that can start with it.
     fn together(&self, n: usize) -> Vec<usize> {
-        let Entry { start, wish, .. } = &self.entries[n];
+        let Entry { start, request, .. } = &self.entries[n];
         let alike = |m: &usize| {
             let other = &self.entries[*m];
-            start.is_some() && other.start == *start && other.wish == *wish
+            start.is_some() && other.start == *start && other.request == *request
         };
         let others = self.ready.iter().copied().filter(|m| *m != n && alike(m));
         std::iter::once(n)
@@ -308,8 +308,8 @@ impl Board {
     }
 
     /// What a stage asks for.
-    pub fn wish(&self, stage: usize) -> Option<Wish> {
-        self.position[stage].map(|n| self.entries[n].wish)
+    pub fn request(&self, stage: usize) -> Option<ResourceRequest> {
+        self.position[stage].map(|n| self.entries[n].request)
     }
 
     /// A running stage has ended well.
@@ -414,7 +414,7 @@ fn what_then(entry: &mut Entry, failure: &Failure) -> Then {
     }
     if failure.report.out_of_gpu_memory && !entry.ran_alone {
         entry.ran_alone = true;
-        entry.wish.share = 1;
+        entry.request.share = 1;
         return Then::RetriesAlone;
     }
     match entry.tries_left.checked_sub(1) {
@@ -443,9 +443,9 @@ fn start(stage: &Stage, planned: &Planned) -> Option<Key> {
     planned.start()
 }
 
-/// What a stage asks for. One on the processor without a wish for threads takes all cores, so that its result does not
+/// What a stage asks for. One on the processor without a request for threads takes all cores, so that its result does not
 /// depend on what runs beside it; one on a GPU takes its share of the cores; a command takes one.
-fn wish(stage: &Stage, machine: Machine, on_cuda: bool) -> Wish {
+fn request(stage: &Stage, machine: Machine, on_cuda: bool) -> ResourceRequest {
     let resources = &stage.resources;
     let runs = stage.kind.runs();
     let (threads, gpus) = match runs {
@@ -457,7 +457,7 @@ fn wish(stage: &Stage, machine: Machine, on_cuda: bool) -> Wish {
         Runs::Worker(_) => (machine.cores, 0),
     };
     let may_use_gpus = gpus > 0 || matches!(runs, Runs::Program(_));
-    Wish {
+    ResourceRequest {
         threads: resources
             .threads
             .map_or(threads, |t| (t as usize).min(most_threads(machine.cores))),
