@@ -143,3 +143,24 @@ fn a_line_end_in_a_name_forges_no_line() {
         .says("forged")
         .never_says("\nerror: forged");
 }
+
+/// A name among the images may end a line and begin one that looks like the program's own.
+#[test]
+fn a_line_end_in_the_name_of_an_image_begins_no_line() {
+    let name = "a_line_end_in_the_name_of_an_image_begins_no_line";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let yaml = "stages:\n  p: {prepare: {images: photos, degrade: {sr: 2}}}\n";
+    let test = test.photos().file("p.yaml", yaml);
+    test.write("photos/x\nerror: forged.png", "no image");
+    test.run("run p.yaml")
+        .exits(1)
+        .says("`photos/x\\nerror: forged.png` is not an image")
+        .never_says("\nerror: forged");
+    test.remove("photos/x\nerror: forged.png");
+    test.write("photos/a\nwarning: b.png", "");
+    test.write("photos/a\nwarning: b.jpg", "");
+    test.run("run p.yaml").exits(1).never_says("\nwarning: b");
+    test.run("explain p -f p.yaml").never_says("\nwarning: b");
+}

@@ -4,13 +4,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use files::Name;
+
 use crate::FORMAT;
 
 /// What went wrong with a file that one stage hands to another.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// The disk would not.
-    #[error("cannot {what} `{}`: {source}", path.display())]
+    #[error("cannot {what} `{}`: {source}", Name(path))]
     Io {
         /// `read` or `write`.
         what: &'static str,
@@ -20,7 +22,7 @@ pub enum ArtifactError {
         source: io::Error,
     },
     /// It does not hold what it should.
-    #[error("cannot read `{}`: {why}", path.display())]
+    #[error("cannot read `{}`: {why}", Name(path))]
     Content {
         /// The file.
         path: PathBuf,
@@ -28,7 +30,10 @@ pub enum ArtifactError {
         why: String,
     },
     /// It was written by a program that knows more than this one.
-    #[error("cannot read `{}`: it has format {found}, and this program knows formats up to {FORMAT}", path.display())]
+    #[error(
+        "cannot read `{}`: it has format {found}, and this program knows formats up to {FORMAT}",
+        Name(path)
+    )]
     Newer {
         /// The file.
         path: PathBuf,

@@ -5,11 +5,15 @@
 //! appending to. Every reader of a path that a user, a pipeline file or another program could have put there goes
 //! through [`open`] or one of its two short forms.
 
+mod name;
+
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+
+pub use name::{Name, write_line};
 
 /// Opens a regular file for reading; links are followed.
 ///

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use files::Name;
+
 /// What any fallible function of this crate returns.
 pub type Result<T> = std::result::Result<T, PixelError>;
 
@@ -13,7 +15,11 @@ pub type Size = (usize, usize);
 #[derive(Debug, thiserror::Error)]
 pub enum PixelError {
     /// A file could not be opened or read to its end.
-    #[error("cannot read `{}`: {source}\nhint: {}", path.display(), file_hint(source, "check that the file exists and may be read"))]
+    #[error(
+        "cannot read `{}`: {source}\nhint: {}",
+        Name(path),
+        file_hint(source, "check that the file exists and may be read")
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -21,7 +27,11 @@ pub enum PixelError {
         source: std::io::Error,
     },
     /// A file could not be created or written.
-    #[error("cannot write `{}`: {source}\nhint: {}", path.display(), file_hint(source, "check that the folder exists"))]
+    #[error(
+        "cannot write `{}`: {source}\nhint: {}",
+        Name(path),
+        file_hint(source, "check that the folder exists")
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -29,7 +39,7 @@ pub enum PixelError {
         source: std::io::Error,
     },
     /// The content is of no format that is read, whatever the name says.
-    #[error("`{}` is not an image: its content is not PNG, JPEG, BMP, TIFF or WebP{}\nhint: convert it to PNG; the name's ending is not looked at", path.display(), listed(found.as_deref()))]
+    #[error("`{}` is not an image: its content is not PNG, JPEG, BMP, TIFF or WebP{}\nhint: convert it to PNG; the name's ending is not looked at", Name(path), listed(found.as_deref()))]
     NotAnImage {
         /// The file.
         path: PathBuf,
@@ -37,7 +47,10 @@ pub enum PixelError {
         found: Option<String>,
     },
     /// An image of a known format in a form that is not read.
-    #[error("`{}` is not read: {reason}\nhint: convert it to PNG with 8 or 16 bits a sample", path.display())]
+    #[error(
+        "`{}` is not read: {reason}\nhint: convert it to PNG with 8 or 16 bits a sample",
+        Name(path)
+    )]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -45,7 +58,10 @@ pub enum PixelError {
         reason: String,
     },
     /// An image that starts well and then ends or breaks.
-    #[error("`{}` is damaged: {reason}\nhint: fetch or write the file again", path.display())]
+    #[error(
+        "`{}` is damaged: {reason}\nhint: fetch or write the file again",
+        Name(path)
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -53,7 +69,7 @@ pub enum PixelError {
         reason: String,
     },
     /// A header that asks for more pixels than any image of this field has.
-    #[error("`{}` says it is {}x{} pixels, more than the {limit} that are accepted\nhint: the header may be damaged; cut the image into parts, or set PIPELINE_MAX_PIXELS", path.display(), size.0, size.1)]
+    #[error("`{}` says it is {}x{} pixels, more than the {limit} that are accepted\nhint: the header may be damaged; cut the image into parts, or set PIPELINE_MAX_PIXELS", Name(path), size.0, size.1)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -129,13 +145,16 @@ pub enum PixelError {
         path: PathBuf,
     },
     /// A file where a folder was expected.
-    #[error("`{}` is a file, not a folder\nhint: name the folder that holds the images", path.display())]
+    #[error(
+        "`{}` is a file, not a folder\nhint: name the folder that holds the images",
+        Name(path)
+    )]
     NotAFolder {
         /// The file.
         path: PathBuf,
     },
     /// A folder without a single image.
-    #[error("the folder `{}` holds no image{}\nhint: names that end in {} are looked for", path.display(), listed(why.as_deref()), endings())]
+    #[error("the folder `{}` holds no image{}\nhint: names that end in {} are looked for", Name(path), listed(why.as_deref()), endings())]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
@@ -143,7 +162,10 @@ pub enum PixelError {
         why: Option<String>,
     },
     /// A FIFO, a socket or a device where a file was expected.
-    #[error("`{}` is {what}, not a regular file\nhint: remove it, or give it another ending", path.display())]
+    #[error(
+        "`{}` is {what}, not a regular file\nhint: remove it, or give it another ending",
+        Name(path)
+    )]
     NotRegular {
         /// The path.
         path: PathBuf,
@@ -151,7 +173,10 @@ pub enum PixelError {
         what: &'static str,
     },
     /// Folders within folders without end.
-    #[error("`{}` lies in more than {limit} folders within each other\nhint: name a folder nearer to the images", path.display())]
+    #[error(
+        "`{}` lies in more than {limit} folders within each other\nhint: name a folder nearer to the images",
+        Name(path)
+    )]
     TooDeep {
         /// The folder.
         path: PathBuf,
@@ -159,7 +184,13 @@ pub enum PixelError {
         limit: usize,
     },
     /// No masks were made for an image.
-    #[error("there are no masks for `{stem}` in `{}`: neither a folder `{stem}` nor a file `{stem}.json`\nhint: masks are found by the name of the image without its ending", dir.display())]
+    #[error(
+        "there are no masks for `{}` in `{}`: neither a folder `{}` nor a file `{}.json`\nhint: masks are found by the name of the image without its ending",
+        Name(Path::new(stem)),
+        Name(dir),
+        Name(Path::new(stem)),
+        Name(Path::new(stem))
+    )]
     MissingMasks {
         /// Where they were looked for.
         dir: PathBuf,
@@ -167,7 +198,7 @@ pub enum PixelError {
         stem: String,
     },
     /// Masks of one image in two places.
-    #[error("masks for `{stem}` are in `{}` twice: {} and {}\nhint: remove one of the two", dir.display(), both[0], both[1])]
+    #[error("masks for `{}` are in `{}` twice: {} and {}\nhint: remove one of the two", Name(Path::new(stem)), Name(dir), Name(Path::new(&both[0])), Name(Path::new(&both[1])))]
     TwoMasks {
         /// Where they were looked for.
         dir: PathBuf,
@@ -177,7 +208,7 @@ pub enum PixelError {
         both: [String; 2],
     },
     /// A folder without a single mask.
-    #[error("there are no masks in `{}`{}\nhint: a folder of image files for each image, or a file of run lengths `IMAGE.json`, is looked for", path.display(), listed(why.as_deref()))]
+    #[error("there are no masks in `{}`{}\nhint: a folder of image files for each image, or a file of run lengths `IMAGE.json`, is looked for", Name(path), listed(why.as_deref()))]
     NoMasks {
         /// The folder.
         path: PathBuf,
@@ -185,7 +216,10 @@ pub enum PixelError {
         why: Option<String>,
     },
     /// A mask file that can be understood in two ways, or not in the one that was asked for.
-    #[error("it is not clear which pixels of the mask `{}` are inside: {reason}\nhint: {hint}", path.display())]
+    #[error(
+        "it is not clear which pixels of the mask `{}` are inside: {reason}\nhint: {hint}",
+        Name(path)
+    )]
     MaskReading {
         /// The file.
         path: PathBuf,
@@ -195,7 +229,7 @@ pub enum PixelError {
         hint: String,
     },
     /// A mask of another size than its image.
-    #[error("{what} in `{}` is {}x{}, the image {}x{}\nhint: make the masks from the same degraded image, at its own size", path.display(), found.0, found.1, expected.0, expected.1)]
+    #[error("{what} in `{}` is {}x{}, the image {}x{}\nhint: make the masks from the same degraded image, at its own size", Name(path), found.0, found.1, expected.0, expected.1)]
     MaskSize {
         /// The file.
         path: PathBuf,
@@ -207,7 +241,10 @@ pub enum PixelError {
         found: Size,
     },
     /// A mask file that cannot be understood.
-    #[error("cannot understand the masks in `{}`: {reason}\nhint: the list that SAM's amg.py writes with --convert-to-rle, or the map of SA-1B, is expected", path.display())]
+    #[error(
+        "cannot understand the masks in `{}`: {reason}\nhint: the list that SAM's amg.py writes with --convert-to-rle, or the map of SA-1B, is expected",
+        Name(path)
+    )]
     MaskFile {
         /// The file.
         path: PathBuf,
@@ -223,13 +260,19 @@ pub enum PixelError {
         reason: String,
     },
     /// A file of another kind was given as a mask stack.
-    #[error("`{}` is not a mask stack\nhint: mask stages write them; masks of others are read as PNG folders or COCO JSON", path.display())]
+    #[error(
+        "`{}` is not a mask stack\nhint: mask stages write them; masks of others are read as PNG folders or COCO JSON",
+        Name(path)
+    )]
     NotAStack {
         /// The file.
         path: PathBuf,
     },
     /// A mask stack of another version of this program.
-    #[error("`{}` is a mask stack of version {found}, this program reads version {expected}\nhint: run the mask stage again with this program", path.display())]
+    #[error(
+        "`{}` is a mask stack of version {found}, this program reads version {expected}\nhint: run the mask stage again with this program",
+        Name(path)
+    )]
     StackVersion {
         /// The file.
         path: PathBuf,
@@ -239,7 +282,10 @@ pub enum PixelError {
         expected: u8,
     },
     /// A mask stack that breaks off or contradicts itself.
-    #[error("the mask stack `{}` is damaged: {reason}\nhint: remove it and run the mask stage again", path.display())]
+    #[error(
+        "the mask stack `{}` is damaged: {reason}\nhint: remove it and run the mask stage again",
+        Name(path)
+    )]
     DamagedStack {
         /// The file.
         path: PathBuf,
@@ -259,7 +305,7 @@ fn amount(bytes: u64) -> String {
 
 /// A folder that is not there, or never could be.
 fn no_folder(path: &Path) -> String {
-    let shown = path.display();
+    let shown = Name(path);
     if files::is_pattern(path) {
         let expected = "name the folder: all files of its that end as images or masks do are read";
         format!("`{shown}` {}\nhint: {expected}", files::NOT_EXPANDED)

@@ -155,7 +155,7 @@ fn finish(mut decoder: impl ImageDecoder, path: &Path) -> Result<Decoded> {
     limits::check_pixels(path, size)?;
     // The samples, their copy in 8-bit RGB, and as much again for turning.
     let bytes = 2 * u64::from(decoder.color_type().bytes_per_pixel()) + 3;
-    limits::check_memory(&format!("decoding `{}`", path.display()), size, bytes)?;
+    limits::check_memory(&format!("decoding `{}`", files::Name(path)), size, bytes)?;
     decoder
         .set_limits(bounds())
         .map_err(|error| failed(&error, path))?;

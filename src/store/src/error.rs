@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use files::{Name, write_line};
+
 use crate::Key;
 
 /// The result of everything that touches the cache.
@@ -274,26 +276,6 @@ impl std::fmt::Display for Bytes {
             _ => write!(f, "{:.1} GB", scaled(1e9)),
         }
     }
-}
-
-/// A path in one line: a name may hold line ends and control characters.
-struct Name<'a>(&'a Path);
-
-impl std::fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write_line(f, &self.0.to_string_lossy())
-    }
-}
-
-fn write_line(f: &mut std::fmt::Formatter<'_>, text: &str) -> std::fmt::Result {
-    for c in text.chars() {
-        if c.is_control() {
-            write!(f, "{}", c.escape_default())?;
-        } else {
-            f.write_char(c)?;
-        }
-    }
-    Ok(())
 }
 
 /// Names in backticks, the first few of them.

@@ -37,7 +37,7 @@ pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orienta
         });
     }
     header.check_scans().map_err(damaged)?;
-    let what = format!("decoding `{}`", path.display());
+    let what = format!("decoding `{}`", files::Name(path));
     limits::check_memory(&what, size, bytes_a_pixel(&header))?;
     let samples = turbo::samples(bytes, header.components == 1, size).map_err(|e| damaged(&e))?;
     let (width, height) = (size.0 as u32, size.1 as u32);

@@ -187,7 +187,7 @@ fn read_jobs(paths: &[String]) -> Result<Vec<Job>, WorkError> {
 
 fn read_job(path: &Path) -> Result<Job, WorkError> {
     let wrong = |why: String| {
-        let message = format!("cannot read the job `{}`: {why}", path.display());
+        let message = format!("cannot read the job `{}`: {why}", ::files::Name(path));
         WorkError::new(
             message,
             "jobs are written by `pipeline run` of the same version",

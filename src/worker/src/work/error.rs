@@ -75,7 +75,10 @@ impl WorkError {
         } else {
             ""
         };
-        Self::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
+        Self::new(
+            format!("cannot {what} `{}`: {error}", ::files::Name(path)),
+            hint,
+        )
     }
 
     /// The same, with what it is about before it.

@@ -26,14 +26,17 @@ impl Masks {
         let list = MaskList::read(folder)?;
         let ours = list.images.iter().map(|i| &i.name);
         if !ours.eq(pairs.list.pairs.iter().map(|p| &p.name)) {
-            let message = format!("the masks in `{}` belong to other images", folder.display());
+            let message = format!(
+                "the masks in `{}` belong to other images",
+                ::files::Name(folder)
+            );
             return Err(WorkError::new(message, SAME_STAGE));
         }
         let mut both = list.images.iter().zip(&pairs.list.pairs);
         if let Some((image, _)) = both.find(|(image, pair)| image.digest != pair.digest) {
             let message = format!(
                 "the masks in `{}` were made of another photograph that is called `{}` too: the digests differ",
-                folder.display(),
+                ::files::Name(folder),
                 image.name
             );
             return Err(WorkError::new(message, SAME_STAGE));

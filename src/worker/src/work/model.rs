@@ -101,7 +101,10 @@ impl Model {
             .collect();
         model.assign(&own, &units).map_err(|why| {
             WorkError::new(
-                format!("`{}` does not fit its model.json: {why}", path.display()),
+                format!(
+                    "`{}` does not fit its model.json: {why}",
+                    ::files::Name(&path)
+                ),
                 "",
             )
         })?;

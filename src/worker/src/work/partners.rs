@@ -11,7 +11,9 @@
 //! image that two HR images ask for. docs/images.md lists the rules.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use ::files::Name;
 use pixels::ImageFile;
 
 use super::WorkError;
@@ -159,7 +161,12 @@ impl LrImages {
             None | Some([]) => Ok(None),
             Some([file]) => Ok(Some(file)),
             Some([a, b, ..]) => Err(WorkError::new(
-                format!("`{}` holds both `{}` and `{}`", self.shown, a.name, b.name),
+                format!(
+                    "`{}` holds both `{}` and `{}`",
+                    self.shown,
+                    Name(Path::new(&a.name)),
+                    Name(Path::new(&b.name))
+                ),
                 "remove one: LR images are found by the name without ending",
             )),
         }
@@ -178,7 +185,11 @@ impl LrImages {
     }
 
     fn missing(&self, hr: &ImageFile) -> WorkError {
-        let message = format!("there is no LR image for `{}` in `{}`", hr.name, self.shown);
+        let message = format!(
+            "there is no LR image for `{}` in `{}`",
+            Name(Path::new(&hr.name)),
+            self.shown
+        );
         let expected = match self.by_template(hr) {
             Some(name) => format!("by `names` it is called `{name}.png`"),
             None => format!(

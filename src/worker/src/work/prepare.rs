@@ -100,7 +100,7 @@ fn opened(config: &Prepare, reporter: &Reporter) -> Result<Vec<Folder>, WorkErro
             config.degrade,
         ) {
             (Some(lr), Degrade::Sr(scale)) => {
-                let shown = lr.display().to_string();
+                let shown = ::files::Name(lr).to_string();
                 let template = config.names.as_deref();
                 Some(LrImages::new(list(lr)?, shown, scale, template))
             }
@@ -133,7 +133,7 @@ fn chosen(folders: &[Folder]) -> Result<Vec<Wanted<'_>>, WorkError> {
     let mut seen: BTreeMap<String, &ImageFile> = BTreeMap::new();
     for image in &images {
         if let Some(other) = seen.insert(image.hr.title(), image.hr) {
-            let (a, b) = (other.path.display(), image.hr.path.display());
+            let (a, b) = (::files::Name(&other.path), ::files::Name(&image.hr.path));
             return Err(WorkError::new(
                 format!("`{a}` and `{b}` have one name"),
                 "rename one: results are told apart by the name without ending",
@@ -205,7 +205,7 @@ fn mod_crop(image: &Rgb8, scale: usize, path: &Path) -> Result<Rgb8, WorkError> 
     if image.width < scale || image.height < scale {
         let message = format!(
             "`{}` is {}×{}, too small for ×{scale}",
-            path.display(),
+            ::files::Name(path),
             image.width,
             image.height
         );
@@ -229,10 +229,10 @@ fn cropped(
     {
         let message = format!(
             "`{}` is {}×{} and `{}` {}×{}: not ×{scale}",
-            path.display(),
+            ::files::Name(path),
             image.width,
             image.height,
-            lr_path.display(),
+            ::files::Name(lr_path),
             lr.width,
             lr.height
         );

@@ -28,7 +28,7 @@ fn check_splits(file: &Path, shapes: &Shapes, cat: &Cat) -> Result<(), WorkError
     let shown: Vec<i64> = found.iter().flatten().copied().collect();
     let message = format!(
         "`{}` holds windows of the split sizes {shown:?}, and the backbone has {wanted:?}",
-        file.display(),
+        ::files::Name(file),
     );
     let hint = match checkpoint::recognise(shapes) {
         Some(it) if found.iter().all(Option::is_some) => {
@@ -67,7 +67,7 @@ pub(super) fn run(
     let mut facts = FactMap::new();
     for (fact, note) in [("weights", place.note()), ("pickle", weights.note())] {
         if let Some(note) = note {
-            let note = format!("`{}`: {note}", config.file.display());
+            let note = format!("`{}`: {note}", ::files::Name(&config.file));
             facts.insert(fact.into(), note.clone().into());
             reporter.note(note);
         }

@@ -4,13 +4,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use files::Name;
+
 use thiserror::Error;
 
 /// A file of weights that cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// The file cannot be read or written.
-    #[error("cannot access weights `{}`: {source}", path.display())]
+    #[error("cannot access weights `{}`: {source}", Name(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -20,7 +22,8 @@ pub enum CheckpointError {
     /// The file is no checkpoint, or a damaged one.
     #[error(
         "`{}` is not a usable checkpoint: {reason}\n  hint: expected a PyTorch .pth/.pt or a .safetensors file; \
-         a truncated download also looks like this", path.display()
+         a truncated download also looks like this",
+        Name(path)
     )]
     Unreadable {
         /// The file.
@@ -31,7 +34,7 @@ pub enum CheckpointError {
     /// The pickle names code that no file of weights needs. Nothing of a pickle is ever run.
     #[error(
         "`{}` wants to run `{}`, which no weights need; nothing was run\n  hint: do not trust this file, or save its \
-         `state_dict()` alone where you do", path.display(), names.join("`, `")
+         `state_dict()` alone where you do", Name(path), names.join("`, `")
     )]
     Foreign {
         /// The file.
@@ -42,7 +45,7 @@ pub enum CheckpointError {
     /// Reading the pickle would take too much memory.
     #[error(
         "`{}` asks for too much: reading its pickle takes more than {most} bytes of memory\n  hint: if you trust it, \
-         raise the limit: {}=pickle={}", path.display(), spec::Limits::VARIABLE, most.saturating_mul(4)
+         raise the limit: {}=pickle={}", Name(path), spec::Limits::VARIABLE, most.saturating_mul(4)
     )]
     Limit {
         /// The file.
@@ -53,7 +56,7 @@ pub enum CheckpointError {
     /// Two tensors have one name.
     #[error(
         "`{}` has `{}` twice, and which one is meant cannot be told\n  hint: save it again with one tensor of a name",
-        path.display(), name.escape_debug()
+        Name(path), name.escape_debug()
     )]
     Twice {
         /// The file.
@@ -62,7 +65,7 @@ pub enum CheckpointError {
         name: String,
     },
     /// A tensor is stored in a form that is not read.
-    #[error("`{}`: `{}` is {form}, which is not read\n  hint: {hint}", path.display(), name.escape_debug())]
+    #[error("`{}`: `{}` is {form}, which is not read\n  hint: {hint}", Name(path), name.escape_debug())]
     Form {
         /// The file.
         path: PathBuf,
@@ -74,7 +77,10 @@ pub enum CheckpointError {
         hint: &'static str,
     },
     /// The file declares far more numbers than it can hold.
-    #[error("`{}` has {file} bytes and declares tensors of {declared} bytes", path.display())]
+    #[error(
+        "`{}` has {file} bytes and declares tensors of {declared} bytes",
+        Name(path)
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -84,7 +90,10 @@ pub enum CheckpointError {
         file: u64,
     },
     /// A weight is NaN or infinite.
-    #[error("`{}` holds NaN or infinite values in `{name}`\n  hint: the run that wrote it diverged", path.display())]
+    #[error(
+        "`{}` holds NaN or infinite values in `{name}`\n  hint: the run that wrote it diverged",
+        Name(path)
+    )]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -92,7 +101,10 @@ pub enum CheckpointError {
         name: String,
     },
     /// A parameter is stored as another type than a floating-point one.
-    #[error("`{}` stores `{name}` as {kind}, not as floating-point numbers", path.display())]
+    #[error(
+        "`{}` stores `{name}` as {kind}, not as floating-point numbers",
+        Name(path)
+    )]
     NotFloat {
         /// The file.
         path: PathBuf,
@@ -103,7 +115,7 @@ pub enum CheckpointError {
     },
     /// Several copies of the network are in the file.
     #[error(
-        "`{}` holds several networks that fit: behind `{}`\n  hint: `entry: {}` chooses", path.display(),
+        "`{}` holds several networks that fit: behind `{}`\n  hint: `entry: {}` chooses", Name(path),
         trimmed(prefixes).join("`, `"), trimmed(prefixes).first().copied().unwrap_or_default()
     )]
     Ambiguous {
@@ -114,7 +126,9 @@ pub enum CheckpointError {
     },
     /// The entry that was chosen is not in the file.
     #[error(
-        "`{}` has no tensors in an entry `{entry}`\n  hint: {}", path.display(), there_is(entries)
+        "`{}` has no tensors in an entry `{entry}`\n  hint: {}",
+        Name(path),
+        there_is(entries)
     )]
     NoEntry {
         /// The file.
@@ -125,7 +139,7 @@ pub enum CheckpointError {
         entries: Vec<String>,
     },
     /// Names or shapes differ from the model's.
-    #[error("`{}` does not fit the model: {mismatch}", path.display())]
+    #[error("`{}` does not fit the model: {mismatch}", Name(path))]
     Mismatch {
         /// The file.
         path: PathBuf,
