@@ -62,6 +62,8 @@ mod odd_cache;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod perfect;
 #[cfg(test)]
 mod processes;

@@ -20,6 +20,10 @@ pub const HEADER: &str = "iteration,loss,lr,psnr\n";
 pub struct Step {
     /// Counted from 1; 0 is before the first.
     pub iteration: u64,
+    /// The loss; none before the first.
+    pub loss: Option<f64>,
+    /// The learning rate; none before the first.
+    pub lr: Option<f64>,
     /// PSNR of the validation after it in dB, as it counts (`pixels::score`); none without one.
     pub psnr: Option<f64>,
 }
@@ -57,6 +61,14 @@ pub fn read(folder: &Path) -> Result<Vec<Step>> {
     let table = Table::read(&folder.join(FILE), "iteration")?;
     let psnr = table.column("psnr");
     let psnr = psnr.ok_or_else(|| table.wrong("it has no column `psnr`"))?;
+    let (loss, lr) = (table.column("loss"), table.column("lr"));
+    let number = |row: &csv::StringRecord, column: Option<usize>| match column.map(|at| &row[at]) {
+        None | Some("") => Ok(None),
+        Some(text) => match text.parse() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(table.not_a_number(text)),
+        },
+    };
     let step = |row: &csv::StringRecord| {
         let (iteration, text) = (&row[0], &row[psnr]);
         let value = || score::parse(text).and_then(|v| score::counted("psnr", v));
@@ -64,6 +76,8 @@ pub fn read(folder: &Path) -> Result<Vec<Step>> {
             iteration: iteration
                 .parse()
                 .map_err(|_| table.not_a_number(iteration))?,
+            loss: number(row, loss)?,
+            lr: number(row, lr)?,
             psnr: match text {
                 "" => None,
                 text => Some(value().ok_or_else(|| table.not_a_number(text))?),

@@ -11,7 +11,8 @@ use spec::Pipeline;
 use store::{Key, Record};
 
 use crate::error::Error;
-use crate::reports::{self, Entry, INDEX, Index};
+use crate::page::{self, Ended};
+use crate::reports::{self, Entry, INDEX, Index, PageEntry};
 use crate::session::Session;
 use crate::{inside, paths};
 
@@ -28,7 +29,7 @@ pub struct Published {
 
 /// Copies finished tables and figures to their folder of [`reports`], each with the file and run it comes from, and
 /// removes those of stages that have another name now.
-pub fn publish(session: &Session, plan: &Plan) -> Result<Published, Error> {
+pub fn publish(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Result<Published, Error> {
     let pipeline = &session.pipeline;
     let below = paths::folder(&pipeline.file, &pipeline.overrides, &session.root);
     let folder = session.root.join(&below);
@@ -37,6 +38,7 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Published, Error> {
         file: reports::shown_file(pipeline, &session.root),
         overrides: pipeline.overrides.clone(),
         reports: kept(&before, pipeline),
+        page: None,
     };
     let (mut texts, mut written) = (Vec::new(), Ok(()));
     for (at, key) in finished(session, plan) {
@@ -59,7 +61,11 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Published, Error> {
         }
         index.reports.insert(name.clone(), entry);
     }
-    if !index.reports.is_empty() {
+    if written.is_ok() {
+        index.page = page(session, plan, ended, &below, &before);
+    }
+    let any = !index.reports.is_empty() || index.page.is_some();
+    if any {
         let others = |()| index.remove_others(&before, &session.root, &below);
         let others = |()| others(()).map_err(|e| (folder.clone(), e));
         let index = |()| index.write(&folder).map_err(|e| (folder.join(INDEX), e));
@@ -69,7 +75,6 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Published, Error> {
         let _ = index.remove_others(&before, &session.root, &below);
         let _ = std::fs::remove_file(folder.join(INDEX));
     }
-    let any = !index.reports.is_empty();
     match written {
         Ok(()) => Ok(Published {
             texts,
@@ -87,6 +92,34 @@ pub fn publish(session: &Session, plan: &Plan) -> Result<Published, Error> {
                 texts,
                 folder: None,
             })
+        }
+    }
+}
+
+/// Writes the page where something is to be seen that it does not show yet. A page that cannot be made costs no result: it
+/// is said, and the run goes on.
+fn page(
+    session: &Session,
+    plan: &Plan,
+    ended: &Ended<'_>,
+    below: &Path,
+    before: &Index,
+) -> Option<PageEntry> {
+    let made_of = page::made_of(session, plan);
+    let is_there = session.root.join(below).join(page::FILE).is_file();
+    let same = before
+        .page
+        .as_ref()
+        .filter(|p| p.made_of == made_of && is_there);
+    if let Some(same) = same.filter(|_| ended.lines.is_empty()) {
+        return Some(same.clone());
+    }
+    match page::write(session, plan, ended, below) {
+        Ok(files) if files.is_empty() => None,
+        Ok(files) => Some(PageEntry { made_of, files }),
+        Err(why) => {
+            session.warn(&format!("the page of the reports was not written: {why}"));
+            before.page.clone()
         }
     }
 }

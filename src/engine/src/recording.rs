@@ -88,6 +88,11 @@ impl Recording {
         }
     }
 
+    /// The stages that ended.
+    pub fn lines(&self) -> &[StageLine] {
+        &self.lines
+    }
+
     fn note(&mut self, line: StageLine) {
         if let Some(journal) = &mut self.journal
             && journal.stage(line.clone()).is_err()

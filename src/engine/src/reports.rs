@@ -35,6 +35,18 @@ pub struct Index {
     pub overrides: Vec<String>,
     /// What lies here, by stage.
     pub reports: BTreeMap<String, Entry>,
+    /// The page; none where it could not be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<PageEntry>,
+}
+
+/// The page in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageEntry {
+    /// Names what it was made of: the same stages with the same results, and the same program.
+    pub made_of: String,
+    /// Its files, relative to the folder.
+    pub files: Vec<String>,
 }
 
 /// A report in it.
@@ -50,6 +62,11 @@ pub struct Entry {
 }
 
 impl Index {
+    fn all_files(&self) -> impl Iterator<Item = &String> {
+        let page = self.page.iter().flat_map(|p| &p.files);
+        self.reports.values().flat_map(|r| &r.files).chain(page)
+    }
+
     /// The list in a folder; none where there is none, or none that can be read.
     pub fn read(folder: &Path) -> Option<Self> {
         let text = files::read_to_string(&folder.join(INDEX), MAX_INDEX).ok()?;
@@ -68,8 +85,8 @@ impl Index {
         if before.file != self.file {
             return Ok(());
         }
-        let ours: BTreeSet<&String> = self.reports.values().flat_map(|r| &r.files).collect();
-        let old = before.reports.values().flat_map(|r| &r.files);
+        let ours: BTreeSet<&String> = self.all_files().collect();
+        let old = before.all_files();
         for name in old.filter(|name| !ours.contains(*name)) {
             let is_below = Path::new(name)
                 .components()

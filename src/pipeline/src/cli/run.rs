@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use engine::execute::{self, How};
+use engine::page::{self, Ended};
 use engine::publish::{MAX_BYTES, Published, publish};
 use engine::recording::{self, Recording};
 use engine::run::Outcome;
@@ -17,7 +18,7 @@ use engine::{materialize, secrets, verify};
 use plan::Plan;
 
 use super::args::RunArgs;
-use super::{Exit, Fatal, check, data, display, hints, open, print, say, signals};
+use super::{Exit, Fatal, check, data, display, hints, open, print, say, signals, why};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
 /// interrupted.
@@ -61,10 +62,17 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     };
     let outcome = execute::execute(&session, &plan, how, &stop, &supervisor, &mut display);
     drop(supervisor); // nothing that was started lives on
-    let result = conclude(args, &session, &plan, outcome).and_then(|()| match exit_of(outcome) {
-        Exit::Done => check::check(&checks, args, &session, &plan),
-        exit => Ok(exit),
-    });
+    let ended = Ended {
+        header: header.as_ref(),
+        lines: display.lines(),
+        why: why::details,
+        going_on: false,
+    };
+    let result =
+        conclude(args, &session, &plan, outcome, &ended).and_then(|()| match exit_of(outcome) {
+            Exit::Done => check::check(&checks, args, &session, &plan),
+            exit => Ok(exit),
+        });
     for hint in hints::hints(&session.pipeline, &plan) {
         say(&hint);
     }
@@ -90,7 +98,13 @@ const fn exit_of(outcome: Outcome) -> Exit {
 }
 
 /// What comes after the stages.
-fn conclude(args: &RunArgs, session: &Session, plan: &Plan, outcome: Outcome) -> Result<(), Fatal> {
+fn conclude(
+    args: &RunArgs,
+    session: &Session,
+    plan: &Plan,
+    outcome: Outcome,
+    ended: &Ended<'_>,
+) -> Result<(), Fatal> {
     let placed = materialize::materialize(session, plan);
     if session.denied.is_none() {
         execute::remember(session, plan);
@@ -100,7 +114,7 @@ fn conclude(args: &RunArgs, session: &Session, plan: &Plan, outcome: Outcome) ->
         let s = if placed == 1 { "" } else { "s" };
         say(&format!("{placed} output{s} put in place"));
     }
-    let reports = publish(session, plan)?;
+    let reports = publish(session, plan, ended)?;
     if !outcome.interrupted && !args.pipeline.json && !args.pipeline.quiet {
         show_tables(session, &reports, exit_of(outcome) == Exit::Done);
     }
@@ -124,6 +138,10 @@ fn show_tables(session: &Session, published: &Published, complete: bool) {
             "\nreports: {}/  (text, CSV, Markdown, LaTeX, pictures)\n",
             folder.display()
         ));
+        let page = folder.join(page::FILE);
+        if page.is_file() {
+            print(&format!("page:    {}\n", page.display()));
+        }
     }
     if complete {
         let file = session.pipeline.file.display();

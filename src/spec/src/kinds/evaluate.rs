@@ -9,7 +9,7 @@ use super::stage_kind::StageKind;
 use crate::around::Around;
 use crate::check::Checker;
 use crate::error::Problems;
-use crate::kinds::{Degrade, Kind, Tiling};
+use crate::kinds::{Degrade, Kind, Save, Tiling};
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 use crate::metrics::Metric;
@@ -38,9 +38,9 @@ pub struct Evaluate {
     /// How images are cut before they are restored: `official`, `none`, or a side in LQ pixels.
     #[serde(default)]
     pub tiling: Tiling,
-    /// Whether the restored images are kept, as `restored/<name>.png`.
+    /// Which restored images are kept, as `restored/<name>.png`, for figures and the page: `true`, or the first so many.
     #[serde(default)]
-    pub save: bool,
+    pub save: Save,
 }
 
 impl Evaluate {

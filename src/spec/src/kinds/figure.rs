@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use super::reads::{Accepts, Reads};
 use super::stage_kind::StageKind;
+use super::{Kind, Save};
 use crate::around::Around;
 use crate::behind::{self, Behind};
 use crate::check::Checker;
@@ -97,9 +97,10 @@ impl StageKind for Figure {
         let evaluation = |role: &str| checker.input(role).map(|s: &Typed| &s.stage);
         for role in ["baseline", "tuned"] {
             let saves = evaluation(role).is_some_and(
-                |stage| matches!(&stage.kind, Kind::Evaluate(evaluate) if evaluate.save),
+                |stage| matches!(&stage.kind, Kind::Evaluate(evaluate) if evaluate.save == Save::All),
             );
-            let message = || format!("`{role}` keeps no restored images: give it `save: true`");
+            let message =
+                || format!("`{role}` does not keep all restored images: give it `save: true`");
             checker.need(saves, role, message, problems);
         }
         let images = |role: &str| evaluation(role).and_then(|s| s.input("images"));

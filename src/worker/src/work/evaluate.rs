@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use artifacts::{Metrics, Summary};
 use pixels::{Channel, MaskStack, score, write_png};
 use spec::Job;
-use spec::kinds::{Evaluate, Tiling};
+use spec::kinds::{Evaluate, Save, Tiling};
 use spec::metrics::Metric;
 use spec::names::Luma;
 
@@ -33,8 +33,8 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
         shave: config.shave(degrade),
         tiling: config.tiling,
         metrics: sorted(&config.metrics),
-        keep: config
-            .save
+        save: config.save,
+        keep: (config.save != Save::None)
             .then(|| files::make_folder(job.out.join("restored")))
             .transpose()?,
     };
@@ -80,7 +80,9 @@ struct Protocol {
     shave: u32,
     tiling: Tiling,
     metrics: Vec<Metric>,
-    /// Where restored images are kept, if they are.
+    /// Which restored images are kept.
+    save: Save,
+    /// Where they are, if any are.
     keep: Option<PathBuf>,
 }
 
@@ -96,7 +98,7 @@ impl Protocol {
     ) -> Result<Vec<f64>, WorkError> {
         let name = &pairs.list.pairs[at].name;
         let restored = model.restore_until(&pairs.lq(at)?, stack, self.tiling, go_on)?;
-        if let Some(folder) = &self.keep {
+        if let Some(folder) = self.keep.as_ref().filter(|_| self.save.keeps(at)) {
             write_png(&folder.join(format!("{name}.png")), &restored)?;
         }
         let compared = Compared {

@@ -1,0 +1,294 @@
+//! The images of a set: the numbers of its evaluations, and the pictures that were kept.
+//! Unaware of how they are shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use artifacts::{ArtifactError, MaskList, Metrics, PairEntry, PairList};
+use pixels::{Rgb8, noisy_chw_f32, read_rgb8, score};
+use rayon::prelude::*;
+use serde::Serialize;
+use spec::kinds::Degrade;
+
+use crate::pictures::{self, Files};
+use crate::{Method, PageError, Set, Shelf};
+
+/// Images of a set with pictures in the page; of more, those that gain most and least and those in the middle.
+const MOST: usize = 120;
+
+/// A set as the page's script has it.
+#[derive(Serialize)]
+pub struct Shown<'a> {
+    name: &'a str,
+    /// Pixels of GT per pixel of LQ along a side.
+    scale: u32,
+    noise: bool,
+    images: Vec<String>,
+    /// By number of the image.
+    pics: BTreeMap<usize, Pics>,
+    pub methods: Vec<ShownMethod<'a>>,
+    masks: Vec<ShownMasks<'a>>,
+}
+
+/// The pictures of an image; files without their folder and ending.
+#[derive(Serialize)]
+struct Pics {
+    width: usize,
+    height: usize,
+    gt: String,
+    lq: String,
+    thumb: String,
+    detail: f64,
+}
+
+/// An evaluation.
+#[derive(Serialize)]
+pub struct ShownMethod<'a> {
+    name: &'a str,
+    stage: &'a str,
+    key: &'a str,
+    baseline: bool,
+    masks: Option<&'a str>,
+    psnr: Option<Vec<Option<f64>>>,
+    ssim: Option<Vec<Option<f64>>>,
+    files: BTreeMap<usize, String>,
+}
+
+/// Masks.
+#[derive(Serialize)]
+struct ShownMasks<'a> {
+    stage: &'a str,
+    found: Vec<Option<usize>>,
+    files: BTreeMap<usize, String>,
+}
+
+/// Reads a set, and writes its pictures.
+pub fn read<'a>(set: &'a Set, files: &mut Files<'_>) -> Result<Shown<'a>, PageError> {
+    let list = PairList::read(&set.folder)?;
+    let measured = set.methods.iter().map(|m| Metrics::read(&m.folder));
+    let measured = measured.collect::<Result<Vec<_>, ArtifactError>>()?;
+    let images = match measured.first() {
+        Some(first) => first.images.clone(),
+        None => list.pairs.iter().map(|p| p.name.clone()).collect(),
+    };
+    let pairs: BTreeMap<&str, &PairEntry> =
+        list.pairs.iter().map(|p| (p.name.as_str(), p)).collect();
+    let mut methods: Vec<ShownMethod<'_>> = set
+        .methods
+        .iter()
+        .zip(&measured)
+        .map(|(method, measured)| numbers(method, measured, &images))
+        .collect();
+    let kept = kept(set, &images, &pairs);
+    let chosen = chosen(&kept, &methods);
+    for (method, shown) in set.methods.iter().zip(&mut methods) {
+        let named = chosen
+            .iter()
+            .filter(|at| restored(method, &images[**at]).is_file());
+        shown.files = named.map(|at| (*at, file(&method.key, *at))).collect();
+    }
+    let pics = write(set, &list, &images, &chosen, &pairs, files)?;
+    Ok(Shown {
+        name: &set.name,
+        scale: list.degrade.scale(),
+        noise: matches!(list.degrade, Degrade::Denoise(_)),
+        masks: masks(set, &images, &chosen, files)?,
+        images,
+        pics,
+        methods,
+    })
+}
+
+/// The values of an evaluation as they count, to six decimals.
+fn numbers<'a>(method: &'a Method, measured: &Metrics, images: &[String]) -> ShownMethod<'a> {
+    let of = |metric: &str| {
+        measured.values.contains_key(metric).then(|| {
+            let by_image = measured.by_image(metric);
+            let value = |name: &String| {
+                let value = by_image.get(name).and_then(|v| score::counted(metric, *v));
+                value
+                    .filter(|v| v.is_finite())
+                    .map(|v| (v * 1e6).round() / 1e6)
+            };
+            images.iter().map(value).collect()
+        })
+    };
+    ShownMethod {
+        name: &method.name,
+        stage: &method.stage,
+        key: &method.key,
+        baseline: method.baseline,
+        masks: method.masks.as_deref(),
+        psnr: of("psnr"),
+        ssim: of("ssim"),
+        files: BTreeMap::new(),
+    }
+}
+
+fn restored(method: &Method, image: &str) -> PathBuf {
+    method.folder.join("restored").join(format!("{image}.png"))
+}
+
+/// The file in `img/` of an image by what made it: the same name never has other bytes.
+fn file(key: &str, at: usize) -> String {
+    format!("{}-{at}", &key[..key.len().min(16)])
+}
+
+/// The images of which an evaluation kept its result.
+fn kept(set: &Set, images: &[String], pairs: &BTreeMap<&str, &PairEntry>) -> Vec<usize> {
+    let saving: Vec<&Method> = set
+        .methods
+        .iter()
+        .filter(|m| m.folder.join("restored").is_dir())
+        .collect();
+    let is_kept = |at: &usize| {
+        let name = &images[*at];
+        pairs.contains_key(name.as_str()) && saving.iter().any(|m| restored(m, name).is_file())
+    };
+    (0..images.len()).filter(is_kept).collect()
+}
+
+/// At most [`MOST`] of them: by the gain of the first evaluation that is no baseline.
+fn chosen(kept: &[usize], methods: &[ShownMethod<'_>]) -> BTreeSet<usize> {
+    if kept.len() <= MOST {
+        return kept.iter().copied().collect();
+    }
+    let psnr = |baseline: bool| {
+        methods
+            .iter()
+            .find(|m| m.baseline == baseline)
+            .and_then(|m| m.psnr.as_ref())
+    };
+    let value = |of: Option<&Vec<Option<f64>>>, at: usize| of.and_then(|v| v[at]).unwrap_or(0.0);
+    let gain = |at: usize| value(psnr(false), at) - value(psnr(true), at);
+    let mut order = kept.to_vec();
+    order.sort_by(|a, b| gain(*b).total_cmp(&gain(*a)));
+    let third = MOST / 3;
+    let middle = order.len() / 2 - third / 2;
+    let ends = order[..third].iter().chain(&order[order.len() - third..]);
+    ends.chain(&order[middle..middle + third])
+        .copied()
+        .collect()
+}
+
+/// Writes the pictures of the chosen images.
+fn write(
+    set: &Set,
+    list: &PairList,
+    images: &[String],
+    chosen: &BTreeSet<usize>,
+    pairs: &BTreeMap<&str, &PairEntry>,
+    files: &mut Files<'_>,
+) -> Result<BTreeMap<usize, Pics>, PageError> {
+    let shelf = files.shelf();
+    let one = |at: &usize| -> Result<(usize, Pics, Vec<String>), PageError> {
+        let name = &images[*at];
+        let (pics, mut names) = sources(set, list, pairs[name.as_str()], *at, shelf)?;
+        for method in &set.methods {
+            let from = restored(method, name);
+            if from.is_file() {
+                let to = file(&method.key, *at);
+                pictures::picture(shelf, &to, &from)?;
+                names.push(pictures::script(&to));
+            }
+        }
+        Ok((*at, pics, names))
+    };
+    let chosen: Vec<&usize> = chosen.iter().collect();
+    let all = chosen
+        .into_par_iter()
+        .map(one)
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut pics = BTreeMap::new();
+    for (at, own, names) in all {
+        for name in names {
+            files.keep(name);
+        }
+        pics.insert(at, own);
+    }
+    Ok(pics)
+}
+
+/// GT and LQ of an image, and its thumbnail, with the names of their files.
+fn sources(
+    set: &Set,
+    list: &PairList,
+    pair: &PairEntry,
+    at: usize,
+    shelf: &dyn Shelf,
+) -> Result<(Pics, Vec<String>), PageError> {
+    let gt = format!("{}-gt", file(&set.key, at));
+    let lq = format!("{}-lq", file(&set.key, at));
+    let thumb = format!("{}.png", file(&set.key, at));
+    let hr = set.folder.join(&pair.hr);
+    pictures::picture(shelf, &gt, &hr)?;
+    let small = low(set, list, pair)?;
+    match &pair.lq {
+        Some(own) => pictures::picture(shelf, &lq, &set.folder.join(own))?,
+        None => pictures::drawn(shelf, &lq, &small)?,
+    }
+    let thumbnail = format!("img/{thumb}");
+    if !shelf.has(&thumbnail) {
+        let bytes = pixels::encode_png(&pictures::thumbnail(&small))?;
+        pictures::put(shelf, &thumbnail, &bytes)?;
+    }
+    let names = vec![pictures::script(&gt), pictures::script(&lq), thumbnail];
+    let (width, height) = pixels::image_size(&hr)?;
+    let pics = Pics {
+        width,
+        height,
+        gt,
+        lq,
+        thumb,
+        detail: (pictures::detail(&small) * 1e3).round() / 1e3,
+    };
+    Ok((pics, names))
+}
+
+/// The LQ image in 8 bits; with noise the noisy image, clipped.
+fn low(set: &Set, list: &PairList, pair: &PairEntry) -> Result<Rgb8, PageError> {
+    match (&pair.lq, list.degrade) {
+        (Some(file), _) => Ok(read_rgb8(&set.folder.join(file))?.image),
+        (None, Degrade::Denoise(sigma)) => {
+            let hr = read_rgb8(&set.folder.join(&pair.hr))?.image;
+            let noisy = noisy_chw_f32(&hr, sigma, list.seed);
+            Ok(Rgb8::from_chw_f32(&noisy, hr.width, hr.height)?)
+        }
+        (None, Degrade::Sr(_)) => Err(PageError::Read {
+            path: PairList::path(&set.folder),
+            why: format!("`{}` has no LR image", pair.name),
+        }),
+    }
+}
+
+/// How many masks each image has, and those of the chosen ones.
+fn masks<'a>(
+    set: &'a Set,
+    images: &[String],
+    chosen: &BTreeSet<usize>,
+    files: &mut Files<'_>,
+) -> Result<Vec<ShownMasks<'a>>, PageError> {
+    let mut shown = Vec::new();
+    for masks in &set.masks {
+        let list = MaskList::read(&masks.folder)?;
+        let entries: BTreeMap<&str, _> = list.images.iter().map(|e| (e.name.as_str(), e)).collect();
+        let found = images
+            .iter()
+            .map(|name| entries.get(name.as_str()).map(|e| e.found));
+        let mut own = BTreeMap::new();
+        for at in chosen {
+            if let Some(entry) = entries.get(images[*at].as_str()) {
+                let to = file(&masks.key, *at);
+                pictures::masks(files.shelf(), &to, &masks.folder.join(&entry.file))?;
+                files.keep(pictures::script(&to));
+                own.insert(*at, to);
+            }
+        }
+        shown.push(ShownMasks {
+            stage: &masks.stage,
+            found: found.collect(),
+            files: own,
+        });
+    }
+    Ok(shown)
+}

@@ -1,0 +1,164 @@
+//! The page of the reports in a browser: what it shows, that it can be used, and that names stay text.
+//! Skipped by name where there is no Chromium or no pipeline-worker.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{TINY, Test, photo};
+
+/// Collects what the page complains of, before anything else runs.
+const HOOKS: &str = "<script>const errors = [];\
+    addEventListener('error', (e) => errors.push(String(e.message || e.target.src)), true);\
+    addEventListener('unhandledrejection', (e) => errors.push(String(e.reason)));\
+    for (const of of ['error', 'warn']) console[of] = (...words) => errors.push(words.join(' '));</script>";
+
+/// A name that would do something wherever it were taken for more than text.
+const HOSTILE: &str = "x\"><img src=q onerror=forged=true><script>forged=true<";
+
+/// Chromium, where there is one.
+fn browser(name: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("PIPELINE_CHROMIUM").map(PathBuf::from);
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    let all = ["chromium", "chromium-browser", "google-chrome"];
+    let mut found = all
+        .iter()
+        .flat_map(|n| folders.iter().map(move |f| f.join(n)));
+    let found = named.or_else(|| found.find(|path| path.is_file()));
+    if found.is_none() {
+        println!("skipped: {name}: no Chromium (apt-get install chromium)");
+    }
+    found
+}
+
+/// The document that the browser has of a file after a while.
+fn dom(browser: &PathBuf, test: &Test, file: &str) -> String {
+    let profile = test.path("profile");
+    let output = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1200,900",
+            "--virtual-time-budget=60000",
+            "--timeout=60000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("file://{}", test.path(file).display()))
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What the driver found on the page.
+fn facts(browser: &PathBuf, test: &Test, page: &str) -> Value {
+    let html = test.read(page);
+    let driver = include_str!("page_driver.js");
+    let html = html.replacen("<head>", &format!("<head>{HOOKS}"), 1);
+    let html = html.replace("</body>", &format!("<script>{driver}</script></body>"));
+    let driven = page.replace("index", "driven");
+    test.write(&driven, html);
+    // A browser that has just been installed may need a second start.
+    for _ in 0..3 {
+        let dom = dom(browser, test, &driven);
+        if let Some((_, rest)) = dom.split_once("data-facts=\"") {
+            let text = rest.split('"').next().unwrap();
+            let text = text
+                .replace("&quot;", "\"")
+                .replace("&lt;", "<")
+                .replace("&gt;", ">");
+            let text = text.replace("&nbsp;", "\u{a0}").replace("&amp;", "&");
+            return serde_json::from_str(&text).unwrap();
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    panic!("the page was never used to its end");
+}
+
+/// The smallest pipeline, with restored images kept, and names that are not friendly.
+fn used() -> String {
+    let tuned = "images: pairs, masks: masks}";
+    let kept = "images: pairs, masks: masks, save: 2}";
+    let validated = "iterations: 6, validate: {images: other, every: 2}, patch: 8, batch: 1}\n    resources: {threads: 1}\n  tuned:";
+    TINY.replace("images: pairs}", "images: pairs, save: true}")
+        .replace(tuned, kept)
+        .replace(
+            "iterations: 3, patch: 8, batch: 1}\n    resources: {threads: 1}\n  tuned:",
+            validated,
+        )
+        .replace(
+            "stages:\n",
+            "stages:\n  other:\n    prepare: {images: others, degrade: {sr: 2}}\n",
+        )
+        .replace("columns: set, ", "")
+        .replace("caption: Tiny", &format!("caption: {HOSTILE:?}"))
+}
+
+#[test]
+fn pictures_are_compared_numbers_sorted_and_names_are_text() {
+    let name = "pictures_are_compared_numbers_sorted_and_names_are_text";
+    let Some(browser) = browser(name) else { return };
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let image = "a \"b\" <i>&amp; 'c'";
+    test.write(&format!("photos/{image}.png"), photo(48, 40));
+    test.write("photos/z.png", photo(40, 48));
+    test.write("others/o.png", photo(64, 48));
+    test.write("p.yaml", used());
+    test.run("run p.yaml")
+        .exits(0)
+        .says("page:    reports/p/index.html");
+    let facts = facts(&browser, &test, "reports/p/index.html");
+    assert_eq!(facts["errors"], serde_json::json!([]), "{facts}");
+    assert_eq!(facts["first"], "base | tuned");
+    assert!(facts["slider"].as_f64().unwrap() > 0.85, "{facts}");
+    let keys: Vec<&str> = facts["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|k| k.as_str().unwrap())
+        .collect();
+    assert_eq!(keys[..2], ["LQ", "bicubic"]);
+    assert!(
+        keys[2].starts_with("base  ") && keys[2].ends_with(" dB"),
+        "{keys:?}"
+    );
+    assert!(keys[3].starts_with("tuned  "), "{keys:?}");
+    assert_eq!((keys[4], keys[5]), ("GT", keys[3]));
+    assert!(facts["zoom"].as_f64().unwrap() >= 2.0, "{facts}");
+    assert_eq!(facts["masks"], 2);
+    let crops = facts["crops"].as_array().unwrap();
+    assert_eq!(crops.len(), 5, "{facts}");
+    assert!(crops[2].as_str().unwrap().ends_with(" dB"), "{facts}");
+    let column = |at: &str| facts[at].as_array().unwrap().clone();
+    let (down, mut up) = (column("down"), column("up"));
+    assert!(down.len() == 2 && down != up, "{facts}");
+    up.reverse();
+    assert_eq!(down, up);
+    assert_eq!(facts["sorted"], "ascending");
+    let origin = facts["origin"].as_str().unwrap();
+    assert!(origin.contains("pipeline run p.yaml score"), "{origin}");
+    let hash = facts["hash"].as_str().unwrap();
+    assert!(hash.contains("box=") && hash.contains("image="), "{hash}");
+    let text = facts["text"].as_str().unwrap();
+    assert!(text.contains(image), "{text}");
+    assert!(text.contains(HOSTILE), "{text}");
+    assert_eq!(facts["forged"], false);
+    assert_eq!(facts["stages"], 8);
+    assert_eq!(facts["curves"], 2);
+    let html = test.read("reports/p/index.html");
+    assert!(
+        !html.contains("http://") && !html.contains("https://"),
+        "it names something outside"
+    );
+}

@@ -1,0 +1,92 @@
+// Uses the page as a person would, and leaves what came of it in the attribute `data-facts` of its body.
+(async () => {
+  const facts = {};
+  const $ = (selector) => document.querySelector(selector);
+  const wait = async (what, test) => {
+    for (let n = 0; n < 400; n++) {
+      if (test()) return;
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    throw new Error(`never: ${what}`);
+  };
+  const bytes = () => $(".panes canvas")?.toDataURL() ?? "";
+  const key = (name) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+  const pointer = (type, x, y) => $(".panes canvas").dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1, clientX: x, clientY: y }));
+  const drag = (x0, y0, x1, y1) => {
+    pointer("pointerdown", x0, y0);
+    pointer("pointermove", (x0 + x1) / 2, (y0 + y1) / 2);
+    pointer("pointermove", x1, y1);
+    pointer("pointerup", x1, y1);
+  };
+  try {
+    await wait("the first picture", () => $(".panes canvas") && $(".panes figcaption").textContent);
+    facts.first = $(".panes figcaption").textContent;
+
+    const rect = $(".panes canvas").getBoundingClientRect();
+    const [middle, high] = [rect.left + rect.width / 2, rect.top + rect.height / 2];
+    const before = bytes();
+    drag(middle, high, rect.left + rect.width * 0.9, high);
+    await wait("the slider", () => bytes() !== before);
+    facts.slider = Number(page.view.s);
+
+    facts.keys = [];
+    for (const name of ["1", "2", "3", "4", "ArrowRight", "ArrowLeft"]) {
+      const shown = $(".panes figcaption").textContent;
+      key(name);
+      await wait(`key ${name}`, () => $(".panes figcaption").textContent !== shown);
+      facts.keys.push($(".panes figcaption").textContent);
+    }
+    const unzoomed = bytes();
+    key("+");
+    await wait("zoom", () => bytes() !== unzoomed);
+    facts.zoom = Number(page.view.z);
+
+    for (const mode of ["all", "gain", "difference", "slider"]) {
+      page.set({ mode });
+      await wait(mode, () => $(".panes figcaption").textContent && document.querySelectorAll(".panes canvas").length === (mode === "all" ? 5 : 1));
+    }
+    const plain = bytes();
+    const masks = [...document.querySelectorAll("#compare select")].find((s) => s.getAttribute("aria-label") === "masks");
+    facts.masks = masks?.options.length;
+    if (masks) {
+      page.set({ masks: masks.options[1].value });
+      await wait("masks", () => bytes() !== plain);
+      page.set({ masks: null });
+    }
+
+    key("f");
+    key("c");
+    await wait("fit", () => !page.view.z);
+    const fitted = $(".panes canvas").getBoundingClientRect();
+    const at = (x, y) => [fitted.left + fitted.width * (0.5 + x), fitted.top + fitted.height * (0.5 + y)];
+    drag(...at(-0.1, -0.2), ...at(0.1, 0.2));
+    await wait("crops", () => document.querySelectorAll("#crops figure").length > 1);
+    facts.box = page.view.box;
+    facts.crops = [...document.querySelectorAll("#crops figcaption")].map((c) => c.textContent);
+
+    const table = $("#tables table");
+    const column = () => [...table.querySelectorAll("tbody tr")].map((row) => row.children[1].querySelector("button").textContent);
+    const heading = table.querySelectorAll("thead button")[1];
+    heading.click();
+    facts.down = column();
+    heading.click();
+    facts.up = column();
+    facts.sorted = heading.parentElement.getAttribute("aria-sort");
+    table.querySelector("tbody td button").click();
+    facts.origin = $("#tables .origin").textContent;
+
+    $(".bars").dispatchEvent(new PointerEvent("click", { bubbles: true, clientX: $(".bars").getBoundingClientRect().left + 1 }));
+    await new Promise((done) => setTimeout(done, 300));
+    facts.hash = decodeURIComponent(location.hash.replaceAll("+", " "));
+    facts.text = document.body.innerText;
+    facts.stages = document.querySelectorAll("#stage-list tbody tr").length;
+    facts.curves = document.querySelectorAll("#curves .legend label").length;
+    facts.scripts = [...document.scripts].filter((s) => !s.src).length;
+    facts.forged = window.forged === true;
+  } catch (error) {
+    errors.push(String(error));
+  }
+  facts.errors = errors;
+  document.body.replaceChildren();
+  document.body.dataset.facts = JSON.stringify(facts);
+})();
