@@ -58,6 +58,8 @@ mod links;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod odd_cache;
 #[cfg(test)]
 mod order;

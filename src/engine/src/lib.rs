@@ -18,6 +18,7 @@ pub mod history;
 pub mod inside;
 pub mod materialize;
 pub mod notice;
+pub mod numbers;
 pub mod page;
 pub mod past;
 pub mod paths;

@@ -85,14 +85,19 @@ impl Shelf for Folder<'_> {
 }
 
 /// The stages with results, by number.
-type Records = BTreeMap<usize, (Key, Record)>;
+pub type Records = BTreeMap<usize, (Key, Record)>;
 
-fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Page {
+/// The stages of the plan that have a result.
+pub fn records(session: &Session, plan: &Plan) -> Records {
     let record = |p: &plan::Planned| {
         let key = p.key?;
         Some((p.stage, (key, session.store.record(&key).ok()??)))
     };
-    let records: Records = plan.stages.iter().filter_map(record).collect();
+    plan.stages.iter().filter_map(record).collect()
+}
+
+fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Page {
+    let records = records(session, plan);
     let file = reports::shown_file(&session.pipeline, &session.root);
     let sets: Vec<String> = session
         .pipeline

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::page::{self, Ended};
 use crate::reports::{self, Entry, INDEX, Index, PageEntry};
 use crate::session::Session;
-use crate::{inside, paths};
+use crate::{inside, numbers, paths};
 
 /// More than a report takes.
 pub const MAX_BYTES: u64 = 1 << 30;
@@ -96,8 +96,8 @@ pub fn publish(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Result<Publ
     }
 }
 
-/// Writes the page where something is to be seen that it does not show yet. A page that cannot be made costs no result: it
-/// is said, and the run goes on.
+/// Writes the page, and the numbers for other tools, where something is to be seen that they do not show yet. What cannot
+/// be made costs no result: it is said, and the run goes on.
 fn page(
     session: &Session,
     plan: &Plan,
@@ -114,7 +114,11 @@ fn page(
     if let Some(same) = same.filter(|_| ended.lines.is_empty()) {
         return Some(same.clone());
     }
-    match page::write(session, plan, ended, below) {
+    let both = page::write(session, plan, ended, below).and_then(|mut files| {
+        files.extend(numbers::write(session, plan, below)?);
+        Ok(files)
+    });
+    match both {
         Ok(files) if files.is_empty() => None,
         Ok(files) => Some(PageEntry { made_of, files }),
         Err(why) => {

@@ -50,6 +50,11 @@ pub enum Command {
         after_help = "Example: pipeline diff last~1 last\n         pipeline diff last last --stages spt,full"
     )]
     Diff(DiffArgs),
+    /// Show evaluations side by side: their metrics and what differs.
+    #[command(
+        after_help = "Example: pipeline exp -f pipelines/table4.yaml\n         pipeline exp --csv 'score*' > scores.csv"
+    )]
+    Exp(ExpArgs),
     /// Print what a stage said.
     #[command(after_help = "Example: pipeline log tuned --follow")]
     Log(LogArgs),
@@ -306,6 +311,23 @@ pub struct PathArgs {
     /// Where they are.
     #[command(flatten)]
     pub common: FileArgs,
+}
+
+/// `pipeline exp`.
+#[derive(Debug, Clone, Args)]
+pub struct ExpArgs {
+    /// Only these evaluations: `score`, `'score[alpha=0.5]'`, `'score*'`; all that have a result when absent.
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Where they are.
+    #[command(flatten)]
+    pub common: FileArgs,
+    /// As CSV, numbers in full precision.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// One JSON object a row, numbers in full precision.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `pipeline export`.

@@ -16,6 +16,7 @@ mod data;
 mod diff;
 mod display;
 mod doctor;
+mod exp;
 mod explain;
 mod gc;
 mod graph;
@@ -127,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Runs(args) => runs::runs(args),
         Command::Show(args) => runs::show(args),
         Command::Diff(args) => diff::diff(args),
+        Command::Exp(args) => exp::exp(args),
         Command::Log(args) => log::log(args),
         Command::Path(args) => stored::path(args),
         Command::Export(args) => stored::export(args),
