@@ -145,8 +145,9 @@ page.compare = (() => {
     }
     wanted.forEach(([title, , paintPane], i) => {
       const [canvas, caption] = panes.children[i].children;
-      const tall = Math.max(180, Math.min(innerHeight * 0.68, ((canvas.clientWidth || 300) * size()[1]) / size()[0]));
       const ratio = devicePixelRatio || 1;
+      const room = { width: (canvas.clientWidth || 300) * ratio, height: innerHeight * 0.68 * ratio };
+      const tall = Math.max(180, (fitting(room) * size()[1]) / ratio);
       const [w, h] = [Math.round((canvas.clientWidth || 300) * ratio), Math.round(tall * ratio)];
       if (canvas.width !== w || canvas.height !== h) {
         [canvas.width, canvas.height] = [w, h];
