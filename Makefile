@@ -40,7 +40,7 @@ install:
 	@$(TORCH) cargo install --path src/pipeline --locked && cargo install --path src/worker --locked
 
 bench: build
-	@$(TORCH) cargo bench -p pixels && cargo bench -p pipeline && cargo bench -p pipeline-worker
+	@$(TORCH) cargo bench -p pixels && cargo bench -p page && cargo bench -p pipeline && cargo bench -p pipeline-worker
 
 soak: build
 	@scripts/soak.sh
