@@ -162,3 +162,37 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
         "it names something outside"
     );
 }
+
+/// A stand-in takes the worker's place; what it sees of the page is of a run that goes on.
+#[test]
+fn the_page_is_there_while_the_run_goes_on() {
+    let test = Test::new().tiny();
+    let hook = "if [ $kind = evaluate ]; then cp reports/p/index.html seen.html || true; fi\n";
+    test.write("hook", hook);
+    test.write("slow", "");
+    test.run("run p.yaml --jobs 1").exits(0);
+    let seen = test.read("seen.html");
+    assert!(seen.contains("http-equiv=\"refresh\""), "{seen:.300}");
+    assert!(seen.contains("p.yaml (running)"));
+    let ended = test.read("reports/p/index.html");
+    assert!(!ended.contains("refresh") && !ended.contains("(running)"));
+    test.run("show")
+        .exits(0)
+        .says(&format!("reports     {}", test.path("reports/p").display()));
+}
+
+/// A page that cannot be written costs a warning; the result is there, and so are the tables.
+#[test]
+fn a_page_that_cannot_be_written_costs_no_result() {
+    let test = Test::new().tiny();
+    test.write("reports/p/img", "in the way");
+    test.run("run p.yaml")
+        .exits(0)
+        .says("warning: the page of the reports was not written: ")
+        .says("7 ran, 0 fresh, 0 failed");
+    assert!(
+        test.read("reports/p/alpha.tex")
+            .contains("\\label{tab:alpha}")
+    );
+    assert_eq!(test.read("reports/p/img"), "in the way");
+}

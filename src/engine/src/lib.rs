@@ -16,6 +16,7 @@ pub mod external;
 pub mod gather;
 pub mod history;
 pub mod inside;
+pub mod live;
 pub mod materialize;
 pub mod notice;
 pub mod numbers;

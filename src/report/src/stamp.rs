@@ -35,16 +35,48 @@ impl Stamp {
         let line = match name.rsplit_once('.').map(|(_, ending)| ending) {
             Some("txt") => format!("{}\n", diagnostics::shown::line(&self.sentence())),
             Some("md") => format!("\n{}\n", escape::markdown(&self.sentence())),
-            Some("tex") => format!("% {}\n", diagnostics::shown::line(&self.sentence())),
+            Some("tex") => {
+                let line = format!("% {}\n", diagnostics::shown::line(&self.sentence()));
+                return [labelled(name, content), line.into_bytes()].concat();
+            }
             _ => return content,
         };
         [content, line.into_bytes()].concat()
     }
 }
 
+/// A LaTeX table with the label `tab:<stage>`, behind its caption where it has one: the stage's name is not in what is
+/// stored.
+fn labelled(name: &str, content: Vec<u8>) -> Vec<u8> {
+    let stem = name.rsplit('/').next().unwrap_or(name);
+    let stem = stem.strip_suffix(".tex").unwrap_or(stem);
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let label: String = stem.chars().map(plain).collect();
+    let label = format!("  \\label{{tab:{}}}\n", label.trim_matches('-'));
+    let text = String::from_utf8_lossy(&content);
+    let begin = "\n  \\begin{tabular}";
+    match text.split_once(begin) {
+        Some((before, behind)) => {
+            let before = format!("{before}\n{label}");
+            format!("{}{begin}{behind}", before.trim_end_matches('\n')).into_bytes()
+        }
+        None => content,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_latex_table_can_be_referred_to() {
+        let stamp = Stamp::default();
+        let table = "\\begin{table}\n  \\caption{A}\n  \\begin{tabular}{l}\n".to_owned();
+        let text = stamp.on("reports/q/table-4[a=1].tex", table.into_bytes());
+        let text = String::from_utf8(text).unwrap();
+        let expected = "  \\caption{A}\n  \\label{tab:table-4-a-1}\n  \\begin{tabular}{l}\n";
+        assert!(text.contains(expected), "{text}");
+    }
 
     #[test]
     fn a_line_stays_a_line_in_each_format() {

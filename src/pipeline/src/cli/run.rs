@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use engine::execute::{self, How};
+use engine::live::Live;
 use engine::page::{self, Ended};
 use engine::publish::{MAX_BYTES, Published, publish};
 use engine::recording::{self, Recording};
@@ -60,7 +61,15 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         reuses: args.check.is_empty(),
         run: header.as_ref().map(|h| h.id.as_str()),
     };
-    let outcome = execute::execute(&session, &plan, how, &stop, &supervisor, &mut display);
+    let mut live = Live {
+        inner: &mut display,
+        session: &session,
+        plan: &plan,
+        header: header.as_ref(),
+        why: why::details,
+        due: None,
+    };
+    let outcome = execute::execute(&session, &plan, how, &stop, &supervisor, &mut live);
     drop(supervisor); // nothing that was started lives on
     let ended = Ended {
         header: header.as_ref(),

@@ -1,7 +1,7 @@
 //! `pipeline runs` and `pipeline show`: what was run, and how it went.
 //! Unaware of plans.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -9,6 +9,7 @@ use super::args::{RunsArgs, ShowArgs};
 use super::plan::duration;
 use super::{Exit, Fatal, print, print_as, say};
 use engine::history::{End, Git, History, HistoryError, Past, StageEnd, Status};
+use engine::paths;
 use engine::root;
 
 impl From<HistoryError> for Fatal {
@@ -121,13 +122,21 @@ pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
         &if args.json {
             json_of(&past)
         } else {
-            full(&past)
+            full(&past, reports(&past, &args.root).as_deref())
         },
     );
     Ok(Exit::Done)
 }
 
-fn full(past: &Past) -> String {
+/// Where the reports of a run's file and `--set` lie, if there are any.
+fn reports(past: &Past, root: &Path) -> Option<PathBuf> {
+    let root = std::path::absolute(root).ok()?;
+    let header = &past.header;
+    let folder = paths::folder(Path::new(&header.file), &header.overrides, &root);
+    Some(root.join(folder)).filter(|folder| folder.is_dir())
+}
+
+fn full(past: &Past, reports: Option<&Path>) -> String {
     let header = &past.header;
     let mut out = String::new();
     let mut fact = |name: &str, value: &str| out += &format!("{name:<10}  {value}\n");
@@ -144,6 +153,9 @@ fn full(past: &Past) -> String {
         fact("note", &text);
     }
     fact("file", &header.file);
+    if let Some(reports) = reports {
+        fact("reports", &reports.display().to_string());
+    }
     fact("command", &header.command.join(" "));
     for text in &header.overrides {
         fact("--set", text);
