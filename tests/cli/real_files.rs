@@ -131,3 +131,39 @@ fn a_socket_fits_into_tmpdir_and_its_files_lie_in_the_cache() {
         .to_owned();
     assert!(list(&parent).is_empty(), "its name is gone with it");
 }
+
+#[test]
+fn what_interpreters_and_version_control_leave_in_a_folder_is_no_input() {
+    let yaml = "\
+stages:
+  w: {command: {run: [python3, main.py], files: [main.py, lib], outputs: [o]}}
+  l: {command: {shell: 'find lib -type f > l', files: [lib], outputs: [l]}}
+";
+    let main = "import lib.a\nopen('o', 'w').write(lib.a.value)\n";
+    let test = Test::new()
+        .file("p.yaml", yaml)
+        .file("main.py", main)
+        .file("lib/a.py", "value = 'one'\n")
+        .file("lib/__pycache__/a.cpython-311.pyc", "old")
+        .file("lib/deep/.DS_Store", "x")
+        .file("lib/deep/b", "x")
+        .file("lib/.git/HEAD", "x");
+    test.run("plan p.yaml")
+        .exits(0)
+        .says("note: left out of `lib`: .DS_Store, .git, __pycache__");
+    test.run("run p.yaml").exits(0);
+    assert_eq!(test.read("o"), "one");
+    let mut listed: Vec<String> = test.read("l").lines().map(str::to_owned).collect();
+    listed.sort();
+    assert_eq!(listed, ["lib/a.py", "lib/deep/b"]);
+    test.write("lib/__pycache__/a.cpython-311.pyc", "new");
+    test.write("lib/.git/HEAD", "y");
+    test.run("run p.yaml").exits(0).says("0 ran, 2 fresh");
+    // One that is named itself is read.
+    test.write(
+        "p.yaml",
+        yaml.replace("main.py, lib]", "main.py, lib, lib/.git/HEAD]"),
+    );
+    test.run("plan p.yaml")
+        .says("outside.files/lib/.git/HEAD/: new");
+}

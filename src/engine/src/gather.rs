@@ -2,13 +2,13 @@
 //! Unaware of keys; a file that cannot be read is a finding, not an error. Which files of a folder a stage reads is asked
 //! where its worker asks too (`pixels`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::DirEntry;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pixels::{ImageFile, LeftOut};
+use pixels::ImageFile;
 use plan::Outside;
 use spec::{Listing, Stage};
 use store::{Digest, Store};
@@ -34,8 +34,7 @@ pub fn gather(stages: &[Stage], store: &Store) -> Gathered {
             continue;
         }
         match files(at.0, external.role, &at.1) {
-            Ok((files, others)) => {
-                let said = others.said(&plan::tidy(&at.1));
+            Ok((files, said)) => {
                 left.extend(said.map(|said| (at.clone(), said)));
                 wanted.insert(at, files);
             }
@@ -50,20 +49,31 @@ pub fn gather(stages: &[Stage], store: &Store) -> Gathered {
     Gathered { outside, left }
 }
 
-/// The files below `path` that are read (one without a name where it is a file itself), and what is not.
-pub fn files(listing: Listing, field: &str, path: &Path) -> Result<(Files, LeftOut), String> {
-    let all = |files| Ok((files, LeftOut::default()));
+/// The files below `path` that are read (one without a name where it is a file itself), and a sentence on what is not.
+pub fn files(
+    listing: Listing,
+    field: &str,
+    path: &Path,
+) -> Result<(Files, Option<String>), String> {
+    let all = |files| Ok((files, None));
+    let shown = plan::tidy(path);
     match listing {
         Listing::Images { optional, .. } if optional && !path.exists() => all(Vec::new()),
         Listing::Images { recursive, .. } => {
             let listed = pixels::list_images(path, recursive).map_err(|e| e.to_string())?;
-            Ok((named(listed.files.into_iter()), listed.left))
+            Ok((named(listed.files.into_iter()), listed.left.said(&shown)))
         }
         Listing::Masks => {
             let folder = pixels::MaskFolder::open(path).map_err(|e| e.to_string())?;
-            Ok((named(folder.files().into_iter().cloned()), folder.left))
+            let files = named(folder.files().into_iter().cloned());
+            Ok((files, folder.left.said(&shown)))
         }
-        Listing::All if path.is_dir() => all(all_files(path)?),
+        Listing::All if path.is_dir() => {
+            let walk = all_files(path)?;
+            let ignored = walk.ignored.into_iter().collect::<Vec<_>>().join(", ");
+            let said = format!("left out of `{}`: {ignored}", shown.display());
+            Ok((walk.files, (!ignored.is_empty()).then_some(said)))
+        }
         Listing::File | Listing::All if path.is_file() => all(vec![(String::new(), path.into())]),
         Listing::File | Listing::All => Err(no_file(field, path)),
     }
@@ -122,7 +132,7 @@ const MOST_ENTRIES: usize = 1 << 20;
 
 /// Every file below the folder, by its path in it. What is no file (a pipe, a link that leads nowhere) is an error, and so
 /// is a link to a folder that the link lies in.
-fn all_files(folder: &Path) -> Result<Files, String> {
+fn all_files(folder: &Path) -> Result<Walk, String> {
     let mut walk = Walk {
         left: MOST_ENTRIES,
         ..Walk::default()
@@ -132,13 +142,15 @@ fn all_files(folder: &Path) -> Result<Files, String> {
     if walk.files.is_empty() {
         return Err(format!("the folder `{}` is empty", folder.display()));
     }
-    Ok(walk.files)
+    Ok(walk)
 }
 
 /// A way through all folders below one.
 #[derive(Default)]
 struct Walk {
     files: Files,
+    /// Names that were met and are no inputs.
+    ignored: BTreeSet<String>,
     /// How many more files and folders it goes through.
     left: usize,
     /// Device and inode of the folders on the way down.
@@ -160,6 +172,10 @@ impl Walk {
         self.above.push(own);
         for entry in std::fs::read_dir(real).map_err(shown)? {
             let entry = entry.map_err(shown)?;
+            if files::is_ignored(&entry.file_name()) {
+                self.ignored.insert(text(&entry.file_name()));
+                continue;
+            }
             self.left = self.left.checked_sub(1).ok_or_else(|| {
                 format!(
                     "more than {MOST_ENTRIES} files and folders are below it, up to `{}`; name smaller folders",
@@ -217,7 +233,7 @@ mod tests {
         };
         let why = walk.below(&level(0), &level(0), "").unwrap_err();
         assert!(why.starts_with("more than "), "{why}");
-        let all = all_files(&level(25)).unwrap();
+        let all = all_files(&level(25)).unwrap().files;
         assert_eq!(all.len(), 32);
         assert_eq!(all[1].0, "a/a/a/a/b/file");
         assert_eq!(all[1].1, level(25).join("a/a/a/a/b/file"));

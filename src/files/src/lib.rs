@@ -7,6 +7,7 @@
 
 mod name;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -110,6 +111,15 @@ fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
         (_, Some([0xfe, 0xff] | [0, 1..=255])) => Some("UTF-16 (big-endian)"),
         _ => None,
     }
+}
+
+/// Names below a folder of a command's that are no inputs: what interpreters, version control and file managers leave there.
+pub const IGNORED: [&str; 3] = ["__pycache__", ".git", ".DS_Store"];
+
+/// Whether an entry of this name below a folder is none that a command reads. One that a stage names itself is.
+#[must_use]
+pub fn is_ignored(name: &OsStr) -> bool {
+    IGNORED.iter().any(|ignored| name == *ignored)
 }
 
 /// Whether a path that leads nowhere was meant as a pattern, which only a shell expands. A name such as
