@@ -130,6 +130,9 @@ struct Region {
 /// Edges whose ends are looked at before the first of them is joined.
 const AHEAD: usize = 64;
 
+/// Edges of one weight come in the order of their places: within so many pixels memory has been asked for already.
+const NEAR: u32 = 4096;
+
 /// The mark of a root of several pixels; an image has at most 2^30.
 const ROOT: u32 = 1 << 31;
 
@@ -195,7 +198,11 @@ impl Forest {
                 *ends = edges.ends(key).into();
             }
             let ends = &ends[..keys.len()];
-            self.look_at(ends.as_flattened());
+            if let [first, .., last] = ends
+                && first[0].abs_diff(last[0]) > NEAR
+            {
+                self.look_at(ends.as_flattened());
+            }
             for (ends, &key) in ends.iter().zip(keys) {
                 join(self, ends[0], ends[1], f32::from_bits((key >> 32) as u32));
             }
