@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use divan::Bencher;
-use store::{Claim, Facts, Key, Presence, Store};
+use store::{Claim, Facts, Key, Status, Store};
 use tempfile::TempDir;
 
 fn main() {
@@ -93,7 +93,7 @@ fn finished(stages: usize) -> (TempDir, Vec<Key>, PathBuf) {
         store
             .presences(&keys)
             .iter()
-            .all(|p| matches!(p, Presence::Fresh(_)))
+            .all(|p| matches!(p, Status::Fresh(_)))
     );
     store.save_memo().unwrap();
     (folder, keys, store.root().to_path_buf())

@@ -93,7 +93,7 @@ fn load(yaml: &str, overrides: &[&str]) -> Pipeline {
     };
     let mut pipeline = Pipeline::load(&request).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
     let root = Path::new("/project");
-    let anchored = pipeline.anchor(root, root);
+    let anchored = pipeline.lay_out(root, root);
     anchored.unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
     pipeline
 }

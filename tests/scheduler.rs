@@ -15,7 +15,7 @@ use engine::run::{
 };
 use plan::{Outside, Past, Plan, Stored, World};
 use spec::{Device, Event, Kind, Listing, Pipeline, Request};
-use store::{Claim, Digest, Facts, Key, Presence, Store};
+use store::{Claim, Digest, Facts, Key, Status, Store};
 use tempfile::TempDir;
 
 /// Two branches from one start, and a stage that needs both.
@@ -178,10 +178,10 @@ struct Cached<'a>(&'a Store);
 impl Past for Cached<'_> {
     fn stored(&self, key: &Key) -> Stored {
         match self.0.presence(key) {
-            Presence::Absent => Stored::Nothing,
-            Presence::Fresh(_) => Stored::Whole,
-            Presence::Missing(files) => Stored::Missing(files),
-            Presence::Damaged(files) => Stored::Damaged(files),
+            Status::Absent => Stored::Nothing,
+            Status::Fresh(_) => Stored::Whole,
+            Status::Missing(files) => Stored::Missing(files),
+            Status::Damaged(files) => Stored::Damaged(files),
         }
     }
 

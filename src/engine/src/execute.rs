@@ -3,7 +3,7 @@
 
 use diagnostics::Severity;
 use plan::{Plan, Planned, Verdict};
-use store::{Facts, Key, Presence};
+use store::{Facts, Key, Status};
 
 use crate::error::Error;
 use crate::executors::{Executors, ReportExecutor};
@@ -167,7 +167,7 @@ pub fn remember(session: &Session, plan: &Plan) {
         let is_known = known.get(name(planned.stage)) == Some(&key);
         let is_done = || {
             planned.verdict == Verdict::Fresh
-                || matches!(session.store.presence(&key), Presence::Fresh(_))
+                || matches!(session.store.presence(&key), Status::Fresh(_))
         };
         if !is_known && is_done() {
             keys.push((name(planned.stage).clone(), key));

@@ -1,5 +1,5 @@
 //! Where a file that a pipeline file names will really lie: links on the way to it are followed before it is written.
-//! Unaware of what is written. Paths were compared by their text before (`spec::anchor`); here the file system is asked.
+//! Unaware of what is written. Paths were compared by their text before (`spec::command_layout`); here the file system is asked.
 //!
 //! ```text
 //!   <folder>/a/b/c ── the deepest part that is there ── resolved ──> within <folder>? ── b/c ──> where it will lie

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use plan::{Made, Past, Stored};
-use store::{Key, Presence, Store};
+use store::{Key, Status, Store};
 
 /// The cache, and the last keys of one pipeline file.
 pub struct CachedPast<'a> {
@@ -60,7 +60,7 @@ impl Past for CachedPast<'_> {
         self.last_key(stage).is_some_and(|key| {
             let made = self.store.made(key);
             made.is_some_and(|made| made.content_key.is_some())
-                && matches!(self.store.presence(key), Presence::Fresh(_))
+                && matches!(self.store.presence(key), Status::Fresh(_))
         })
     }
 }
@@ -74,11 +74,11 @@ fn made(made: store::Made) -> Made {
     Made { content, consumed }
 }
 
-fn stored(presence: Presence) -> Stored {
+fn stored(presence: Status) -> Stored {
     match presence {
-        Presence::Absent => Stored::Nothing,
-        Presence::Fresh(_) => Stored::Whole,
-        Presence::Missing(files) => Stored::Missing(files),
-        Presence::Damaged(files) => Stored::Damaged(files),
+        Status::Absent => Stored::Nothing,
+        Status::Fresh(_) => Stored::Whole,
+        Status::Missing(files) => Stored::Missing(files),
+        Status::Damaged(files) => Stored::Damaged(files),
     }
 }

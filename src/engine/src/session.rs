@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use spec::kinds::KeyPart;
 use spec::{Device, Kind, Limits, Pipeline, Request, Runs};
-use store::{Ahead, Key, Store, StoreError};
+use store::{Key, Prefetch, Store, StoreError};
 
 use diagnostics::{Diagnostic, Severity};
 use plan::{Outside, Plan, World};
@@ -90,12 +90,12 @@ impl Session {
             .map_err(|e| Error::failed(format!("the working folder is gone: {e}"), ""))?;
         let root = spec::normal(&here.join(root));
         root::check(&root, options.root.as_deref())?;
-        let ahead = Ahead::begin(&root.join("cache"), &options.file);
+        let ahead = Prefetch::begin(&root.join("cache"), &options.file);
         let mut pipeline = load(options, &root)?;
         if !options.quiet {
             pipeline.warnings.first.iter().for_each(&tell);
         }
-        pipeline.anchor(&root, &here)?;
+        pipeline.lay_out(&root, &here)?;
         inside::check(&pipeline, &root)?;
         let (store, denied) = match access {
             Access::Write => writable(ahead, &root.join("cache"))?,
@@ -241,7 +241,7 @@ fn notice(severity: Severity, text: &str) -> Diagnostic {
 }
 
 /// The cache for writing; where that is not allowed, for reading, and why.
-fn writable(ahead: Ahead, cache: &Path) -> Result<(Store, Option<StoreError>), Error> {
+fn writable(ahead: Prefetch, cache: &Path) -> Result<(Store, Option<StoreError>), Error> {
     match ahead.open() {
         Ok(store) => Ok((store, None)),
         Err(denied @ StoreError::Denied { .. }) => match Store::open_read_only(cache) {

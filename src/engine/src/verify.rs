@@ -32,7 +32,7 @@ pub fn verified_plan(session: &Session) -> Result<(Plan, Option<Lease>), Error> 
             return Ok((plan, lease));
         }
         for (name, key) in damaged {
-            let folder = match session.store.set_aside(&key) {
+            let folder = match session.store.quarantine(&key) {
                 Ok(folder) => folder,
                 // Another run has seen it too and is at it.
                 Err(StoreError::Absent { .. } | StoreError::Busy { .. }) => continue,

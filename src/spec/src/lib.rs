@@ -20,11 +20,11 @@
 //!
 //! To add a stage kind: a file in [`kinds`] and a line in its list.
 
-mod anchor;
 mod around;
 pub mod backbones;
 mod behind;
 mod check;
+mod command_layout;
 pub mod datasets;
 mod de;
 mod error;
@@ -49,9 +49,9 @@ mod substitute;
 mod warn;
 mod yaml;
 
-pub use anchor::{Places, normal};
 pub use around::{Around, Stages};
 pub use behind::{Behind, History, Part, Read, behind, reads};
+pub use command_layout::{Places, normal};
 pub use error::Problem;
 pub use handed::Handed;
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};

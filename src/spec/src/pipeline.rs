@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use diagnostics::{Diagnostics, Place, Severity};
 
-use crate::anchor::Places;
 use crate::check;
+use crate::command_layout::Places;
 use crate::de::{self, fields_of, from_node};
 use crate::error::{Problem, Problems, locate, spot, suggest};
 use crate::expand::{Draft, expand};

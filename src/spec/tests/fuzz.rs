@@ -75,7 +75,7 @@ mod targets {
             };
             match Pipeline::load(&request) {
                 Ok(mut pipeline) => {
-                    let _ = pipeline.anchor(Path::new("/project"), Path::new("/project"));
+                    let _ = pipeline.lay_out(Path::new("/project"), Path::new("/project"));
                     let _ = pipeline.find("s*");
                 }
                 Err(error) => {

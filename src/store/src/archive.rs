@@ -12,7 +12,7 @@ use tar::{Builder, Entry, EntryType, Header};
 use crate::atomic::parent;
 use crate::copy::pump;
 use crate::error::{at, at_sized};
-use crate::{Amount, Claim, Committer, Key, Output, Record, Result, Store, StoreError, Ticket};
+use crate::{Amount, Claim, GroupCommit, Key, Output, Record, Result, Store, StoreError, Ticket};
 
 /// The longest name that is taken in; the same as that of the kernel.
 const LONGEST_NAME: u64 = 4096;
@@ -167,7 +167,7 @@ struct Open {
 
 struct Import<'a> {
     store: &'a Store,
-    committer: &'a Committer,
+    committer: &'a GroupCommit,
     open: Option<Open>,
     report: ImportReport,
 }

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use crate::atomic::{parent, remove_all, rename_into};
 use crate::error::{at, at_sized};
+use crate::folder_pool::is_blank;
 use crate::outputs::Stock;
 use crate::seal::{Seal, folders_of};
-use crate::spare::is_blank;
 use crate::stat::Stat;
 use crate::{Facts, Key, Made, Output, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
 

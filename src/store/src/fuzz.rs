@@ -12,7 +12,7 @@ use fuzzer::fuzz;
 use crate::index::Index;
 use crate::memo::Memo;
 use crate::stat::{Stat, now};
-use crate::{Claim, Facts, Key, Presence, Record, Store, summed};
+use crate::{Claim, Facts, Key, Record, Status, Store, summed};
 
 const MANIFEST: &str = "stage test 1\nconfig.a\tb\\n\n";
 
@@ -99,7 +99,7 @@ fn archives() {
         let _ = other.import(&mut &*bytes);
         for key in other.keys().unwrap() {
             assert!(
-                matches!(other.verify(&key), Presence::Fresh(_)),
+                matches!(other.verify(&key), Status::Fresh(_)),
                 "a damaged archive was taken in"
             );
             let _ = fs::remove_dir_all(other.output_dir(&key));

@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 use crate::atomic::{create_unique, remove_all};
 use crate::entries::times;
 use crate::error::at;
+use crate::inventory::{Room, Thing, inventory};
 use crate::lease::leased;
-use crate::survey::{Room, Thing, survey};
 use crate::tree::{inside, name};
 use crate::{Amount, Key, Result, Store, claims, lock};
 
@@ -73,7 +73,7 @@ impl Store {
     /// entries that were moved aside, locks of nothing.
     pub fn gc(&self, request: &GcRequest) -> Result<GcReport> {
         self.check_writable()?;
-        let things = survey(self)?;
+        let things = inventory(self)?;
         let mut report = GcReport::default();
         let trash = self.move_all(things, request, &mut report)?;
         if !request.dry_run {

@@ -7,7 +7,7 @@
 //!   file ── stat ──> memo ──> Digest             v
 //!             |      ^        ^          presence(key) ──> Absent | Fresh(Record) | Missing | Damaged
 //!             v      |        |                  |                                     |
-//!           bytes ── BLAKE3 ──+           ticket(key) ──> Busy | Done(Record)          | set_aside
+//!           bytes ── BLAKE3 ──+           ticket(key) ──> Busy | Done(Record)          | quarantine
 //!                                                |                                     v
 //!                                              Ready: lock, out/, state/           damaged/
 //!                                                |  a worker fills out/
@@ -32,14 +32,11 @@
 //! Promises: a killed process leaves old or new entries and nothing between, and no lock; a flipped bit is noticed, in a
 //! record always, in outputs by `verify`, in the memo always; nothing here deletes an output that has a record.
 
-mod ahead;
 mod archive;
-mod aside;
 mod atomic;
 mod by_content;
 mod claims;
 mod commit;
-mod committer;
 mod copy;
 #[cfg(test)]
 #[path = "../../../tests/dice.rs"]
@@ -48,12 +45,15 @@ mod digest;
 mod entries;
 mod error;
 mod flush;
+mod folder_pool;
 mod foreign;
 #[cfg(test)]
 mod fuzz;
 mod gc;
+mod group_commit;
 mod hash;
 mod index;
+mod inventory;
 mod last;
 mod layout;
 mod lease;
@@ -62,39 +62,39 @@ mod made;
 mod memo;
 mod outputs;
 mod pin;
-mod presence;
+mod prefetch;
+mod quarantine;
 mod record;
 mod seal;
-mod spare;
 mod stat;
+mod status;
 mod store;
 pub mod summed;
-mod survey;
 mod ticket;
-mod trajectory;
 mod trash;
 mod tree;
 mod verify;
+mod warm_start;
 mod watch;
 
-pub use ahead::Ahead;
 pub use archive::{ExportReport, ImportReport};
 pub use atomic::write_atomic;
 pub use claims::Holder;
-pub use committer::Committer;
 pub use digest::{Digest, Key, NotADigest};
 pub use entries::{Entry, EntryState, Usage};
 pub use error::{Result, StoreError};
 pub use foreign::foreign;
 pub use gc::{GcReport, GcRequest};
+pub use group_commit::GroupCommit;
+pub use inventory::{Room, Thing};
 pub use lease::Lease;
 pub use made::Made;
-pub use presence::{Amount, DAMAGED_RECORD, Presence};
+pub use prefetch::Prefetch;
 pub use record::{Facts, Output, RECORD_FORMAT, Record};
 pub use seal::Seal;
+pub use status::{Amount, DAMAGED_RECORD, Status};
 pub use store::Store;
-pub use survey::{Room, Thing};
 pub use ticket::{Checkpoints, Claim, Handover, Ticket};
-pub use trajectory::{Consumed, FiledState};
 pub use verify::{Broken, Progress, VerifyReport};
+pub use warm_start::{Consumed, FiledState};
 pub use watch::Watch;

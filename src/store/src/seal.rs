@@ -27,7 +27,7 @@ use crate::index::Listed;
 use crate::made::content_of;
 use crate::outputs::Stock;
 use crate::stat::{Stat, now};
-use crate::{DAMAGED_RECORD, Digest, Key, Output, Presence, Record, Result, Store, StoreError};
+use crate::{DAMAGED_RECORD, Digest, Key, Output, Record, Result, Status, Store, StoreError};
 
 /// From this many files on all cores look.
 const MANY: usize = 64;
@@ -121,7 +121,7 @@ fn sealed(hashed: impl IntoIterator<Item = (Output, Hashed)>) -> Vec<SealedFile>
 impl Store {
     /// The seal of a committed key, also of one that this process has committed and that is not published yet. Bytes are
     /// read unless this process knows them as they lie there. What is wrong with the key where there is no seal.
-    pub fn seal(&self, key: &Key) -> std::result::Result<Seal, Presence> {
+    pub fn seal(&self, key: &Key) -> std::result::Result<Seal, Status> {
         let known = self.known_seal(key);
         match known.filter(|seal| self.changes(seal).is_empty()) {
             Some(seal) => Ok(seal),
@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// As [`Store::seal`], by every byte, and by every name in the folders.
-    pub fn seal_anew(&self, key: &Key) -> std::result::Result<Seal, Presence> {
+    pub fn seal_anew(&self, key: &Key) -> std::result::Result<Seal, Status> {
         let record = self.record_to_seal(key)?;
         let folder = self.output_dir(key);
         let seal = self.read_and_seal(folder, record.outputs)?;
@@ -139,7 +139,7 @@ impl Store {
     }
 
     /// As [`Store::seal`], of one file alone, which is read in any case. Its content is that of all outputs, as recorded.
-    pub fn seal_file(&self, key: &Key, file: &str) -> std::result::Result<Seal, Presence> {
+    pub fn seal_file(&self, key: &Key, file: &str) -> std::result::Result<Seal, Status> {
         let known = self.known_seal(key);
         if let Some(seal) = known.filter(|seal| self.changes(seal).is_empty()) {
             return Ok(seal);
@@ -150,17 +150,17 @@ impl Store {
             .outputs
             .into_iter()
             .find(|output| output.path == file);
-        let output = output.ok_or_else(|| Presence::Missing(vec![file.to_owned()]))?;
+        let output = output.ok_or_else(|| Status::Missing(vec![file.to_owned()]))?;
         let folder = self.output_dir(key);
         let files = self.read_each(&folder, vec![output])?;
         Ok(Seal::of_part(folder, content, files))
     }
 
-    fn record_to_seal(&self, key: &Key) -> std::result::Result<Record, Presence> {
+    fn record_to_seal(&self, key: &Key) -> std::result::Result<Record, Status> {
         match self.record(key) {
             Ok(Some(record)) => Ok(record),
-            Ok(None) => Err(Presence::Absent),
-            Err(_) => Err(Presence::Damaged(vec![DAMAGED_RECORD.to_owned()])),
+            Ok(None) => Err(Status::Absent),
+            Err(_) => Err(Status::Damaged(vec![DAMAGED_RECORD.to_owned()])),
         }
     }
 
@@ -182,12 +182,12 @@ impl Store {
         &self,
         folder: PathBuf,
         outputs: Vec<Output>,
-    ) -> std::result::Result<Seal, Presence> {
+    ) -> std::result::Result<Seal, Status> {
         let mut tree = Tree::default();
         tree.walk(&folder, "");
         let extra = tree.not_in(&outputs);
         if !extra.is_empty() {
-            return Err(Presence::Damaged(extra));
+            return Err(Status::Damaged(extra));
         }
         let files = self.read_each(&folder, outputs)?;
         Ok(Seal::new(folder, files, tree.folders))
@@ -198,7 +198,7 @@ impl Store {
         &self,
         folder: &Path,
         outputs: Vec<Output>,
-    ) -> std::result::Result<Vec<(Output, Hashed)>, Presence> {
+    ) -> std::result::Result<Vec<(Output, Hashed)>, Status> {
         let read = |output: Output| {
             let hashed = self.hash_anew(&folder.join(&output.path));
             (output, hashed)
@@ -220,8 +220,8 @@ impl Store {
             }
         }
         match (damaged.is_empty(), missing.is_empty()) {
-            (false, _) => Err(Presence::Damaged(damaged)),
-            (true, false) => Err(Presence::Missing(missing)),
+            (false, _) => Err(Status::Damaged(damaged)),
+            (true, false) => Err(Status::Missing(missing)),
             (true, true) => Ok(good),
         }
     }

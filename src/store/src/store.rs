@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::ahead::Early;
 use crate::by_content::ByContent;
 use crate::claims::{self, Claims, Holder};
 use crate::error::at;
 use crate::flush::Disk;
+use crate::folder_pool::FolderPool;
 use crate::hash::Hashed;
 use crate::index::Index;
 use crate::last::Noted;
 use crate::layout::{Found, Layout};
 use crate::memo::Memo;
-use crate::spare::Spares;
+use crate::prefetch::Early;
 use crate::stat::{Stat, now};
 use crate::trash::Trash;
 use crate::{
-    Claim, Digest, Handover, Key, Made, Output, Result, Seal, StoreError, aside, hash, last,
-    layout, seal, ticket,
+    Claim, Digest, Handover, Key, Made, Output, Result, Seal, StoreError, hash, last, layout,
+    quarantine, seal, ticket,
 };
 
 /// A cache. Clones share the memo.
@@ -61,7 +61,7 @@ struct Inner {
     has_fine_clock: OnceLock<bool>,
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
-    spares: Spares,
+    spares: FolderPool,
     trash: Trash,
     claims: OnceLock<Claims>,
     /// Whether what a killed program has started may outlive it here.
@@ -137,7 +137,7 @@ impl Store {
             has_fine_clock: OnceLock::new(),
             names: Mutex::default(),
             disk: OnceLock::new(),
-            spares: Spares::default(),
+            spares: FolderPool::default(),
             trash: Trash::default(),
             claims: OnceLock::new(),
             survivable: AtomicBool::new(false),
@@ -167,7 +167,7 @@ impl Store {
         self.inner.disk.get_or_init(|| Disk::new(self.root()))
     }
 
-    pub(crate) fn spares(&self) -> &Spares {
+    pub(crate) fn spares(&self) -> &FolderPool {
         &self.inner.spares
     }
 
@@ -348,9 +348,9 @@ impl Store {
     }
 
     /// Moves outputs and record of a key to `damaged/<key>-<n>`, so that it is computed again. Deletes nothing.
-    pub fn set_aside(&self, key: &Key) -> Result<PathBuf> {
+    pub fn quarantine(&self, key: &Key) -> Result<PathBuf> {
         self.check_writable()?;
-        let moved = aside::locked(self, key)?;
+        let moved = quarantine::locked(self, key)?;
         self.forget_seal(key);
         Ok(moved)
     }
@@ -513,7 +513,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Facts, Presence};
+    use crate::{Facts, Status};
 
     /// A memo that lies shows who believes it.
     #[test]
@@ -533,11 +533,8 @@ mod tests {
             began: stat.ctime + 3_000_000_000,
         };
         store.memo().put(&lie);
-        assert_eq!(
-            store.presence(&key),
-            Presence::Damaged(vec!["a".to_owned()])
-        );
-        assert!(matches!(store.verify(&key), Presence::Fresh(_)));
-        assert!(matches!(store.presence(&key), Presence::Fresh(_)));
+        assert_eq!(store.presence(&key), Status::Damaged(vec!["a".to_owned()]));
+        assert!(matches!(store.verify(&key), Status::Fresh(_)));
+        assert!(matches!(store.presence(&key), Status::Fresh(_)));
     }
 }

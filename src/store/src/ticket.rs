@@ -14,7 +14,9 @@ use crate::commit::Staged;
 use crate::error::at;
 use crate::store::locked;
 use crate::tree::inside;
-use crate::{Digest, Facts, Key, Presence, Record, Result, Store, StoreError, aside, lock, summed};
+use crate::{
+    Digest, Facts, Key, Record, Result, Status, Store, StoreError, lock, quarantine, summed,
+};
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
 const STATE_OF: &str = "inputs.json";
@@ -47,7 +49,7 @@ const TEMPORARY: &str = "tmp";
 pub enum Claim {
     /// You may.
     Ready(Ticket),
-    /// Another process does, or what a killed one started still lives, or a [`crate::Committer`] has still to publish
+    /// Another process does, or what a killed one started still lives, or a [`crate::GroupCommit`] has still to publish
     /// it. [`Store::holder`] says who. Ask again: while this process starts a child, that child has all our locks for a
     /// moment.
     Busy,
@@ -106,7 +108,7 @@ pub(crate) fn take_over(store: &Store, handover: &Handover) -> Result<Claim> {
 fn clear_results(store: &Store, key: &Key) -> Result<()> {
     let layout = store.layout();
     if fs::symlink_metadata(layout.record(key)).is_ok() {
-        aside::now(layout, key)?;
+        quarantine::now(layout, key)?;
     }
     remove_all(&layout.output_dir(key))
 }
@@ -128,9 +130,9 @@ pub(crate) fn claim(store: &Store, key: &Key) -> Result<Claim> {
 /// The record of a fresh key. One that cannot be read for another reason than damage is an error.
 fn done(store: &Store, key: &Key) -> Result<Option<Record>> {
     let is_fresh = match store.presence(key) {
-        Presence::Absent | Presence::Missing(_) => return Ok(None),
-        Presence::Fresh(_) => true,
-        Presence::Damaged(_) => false,
+        Status::Absent | Status::Missing(_) => return Ok(None),
+        Status::Fresh(_) => true,
+        Status::Damaged(_) => false,
     };
     match store.record(key) {
         Err(e) if e.is_damage() => Ok(None),
@@ -315,7 +317,7 @@ impl Ticket {
     }
 
     /// Makes `out` the result of the key: data first, record last. After an error the key is as before.
-    /// Returns when all is on the disk; a [`crate::Committer`] lets many commits share that wait.
+    /// Returns when all is on the disk; a [`crate::GroupCommit`] lets many commits share that wait.
     pub fn commit(
         self,
         kind: &str,

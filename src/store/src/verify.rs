@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use rayon::prelude::*;
 
-use crate::presence::{DAMAGED_RECORD, is_good};
+use crate::status::{DAMAGED_RECORD, is_good};
 use crate::{Key, Output, Record, Result, Store};
 
 /// How far a verification is.
@@ -142,7 +142,7 @@ impl Store {
         if self.has_changed(&key, &record) {
             return None;
         }
-        let moved = (!damaged.is_empty()).then(|| self.set_aside(&key));
+        let moved = (!damaged.is_empty()).then(|| self.quarantine(&key));
         Some(Broken {
             key,
             kind: record.ok().flatten().map(|r| r.kind).unwrap_or_default(),

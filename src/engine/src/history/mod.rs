@@ -16,7 +16,7 @@ mod record;
 mod seconds;
 
 pub use journal::{Journal, new_id};
-pub use read::{History, HistoryError, Past, Status};
+pub use read::{History, HistoryError, Past, RunStatus};
 pub use record::{End, FORMAT, Git, Header, Keys, StageEnd, StageLine, changed};
 pub use seconds::{Estimate, Seconds};
 

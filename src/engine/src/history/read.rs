@@ -28,14 +28,14 @@ pub struct Past {
     /// How it ended, if it did.
     pub end: Option<End>,
     /// Whether it goes on.
-    pub status: Status,
+    pub status: RunStatus,
     /// Lines that are damaged and left out.
     pub damaged: usize,
 }
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum RunStatus {
     /// It goes on.
     Running,
     /// It ended with this exit code.
@@ -142,9 +142,9 @@ impl History {
             }
         }
         let status = match &end {
-            Some(end) => Status::Ended(end.exit),
-            None if self.is_alive(id) => Status::Running,
-            None => Status::Killed,
+            Some(end) => RunStatus::Ended(end.exit),
+            None if self.is_alive(id) => RunStatus::Running,
+            None => RunStatus::Killed,
         };
         Ok(Past {
             header: *header,

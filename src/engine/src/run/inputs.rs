@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use spec::{Behind, behind};
-use store::{Digest, Key, Presence, Seal, Store, StoreError, Ticket};
+use store::{Digest, Key, Seal, Status, Store, StoreError, Ticket};
 
 use super::Run;
 use super::failure::{Again, Failure};
@@ -49,7 +49,7 @@ struct Input {
 struct Broken {
     stage: usize,
     key: Key,
-    presence: Presence,
+    presence: Status,
 }
 
 impl Inputs {
@@ -202,7 +202,7 @@ impl Input {
 
 /// What is wrong with the bytes of an input, and not with its times alone. An added folder without files is no part of a
 /// record, so only the seal knows that it does not belong there.
-fn damage(store: &Store, input: &Input, changed: &[String]) -> Option<Presence> {
+fn damage(store: &Store, input: &Input, changed: &[String]) -> Option<Status> {
     let sealed = match input.file {
         Some(file) => store.seal_file(&input.key, file),
         None => store.seal_anew(&input.key),
@@ -213,7 +213,7 @@ fn damage(store: &Store, input: &Input, changed: &[String]) -> Option<Presence> 
         .cloned()
         .collect();
     let presence = sealed.err();
-    presence.or_else(|| (!added.is_empty()).then_some(Presence::Damaged(added)))
+    presence.or_else(|| (!added.is_empty()).then_some(Status::Damaged(added)))
 }
 
 /// The failure of a stage whose inputs are not there as they should: they are made again first.
@@ -221,9 +221,9 @@ fn not_whole(run: &Run<'_>, broken: &[Broken]) -> Failure {
     let shown = |broken: &Broken| {
         move_aside(run.store, &broken.key, &broken.presence);
         let what = match &broken.presence {
-            Presence::Damaged(files) => format!("damaged: {}", some_of(files)),
-            Presence::Missing(files) => format!("gone: {}", some_of(files)),
-            Presence::Absent | Presence::Fresh(_) => "its result is gone".to_owned(),
+            Status::Damaged(files) => format!("damaged: {}", some_of(files)),
+            Status::Missing(files) => format!("gone: {}", some_of(files)),
+            Status::Absent | Status::Fresh(_) => "its result is gone".to_owned(),
         };
         format!("`{}` ({what})", run.pipeline.stages[broken.stage].name)
     };
@@ -244,13 +244,13 @@ fn not_whole(run: &Run<'_>, broken: &[Broken]) -> Failure {
 
 /// Moves a result out of the way that is not what was stored. One that is still being published is waited for; one that
 /// another process holds is that one's to judge. Whether the stage has to be asked for it again.
-fn move_aside(store: &Store, key: &Key, presence: &Presence) -> bool {
-    if matches!(presence, Presence::Fresh(_)) {
+fn move_aside(store: &Store, key: &Key, presence: &Status) -> bool {
+    if matches!(presence, Status::Fresh(_)) {
         return false;
     }
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
-        match store.set_aside(key) {
+        match store.quarantine(key) {
             // Published, or given up, in a moment.
             Err(StoreError::Busy { .. }) if store.is_pending(key) => {
                 std::thread::sleep(Duration::from_millis(5));

@@ -71,7 +71,7 @@ pub struct Run<'a> {
     /// Where results go.
     pub store: &'a Store,
     /// Where results become results.
-    pub committer: &'a store::Committer,
+    pub committer: &'a store::GroupCommit,
     /// Who computes.
     pub executor: &'a dyn Executor,
     /// How long it may stay silent once it was asked for an end, or a stage's time has passed.

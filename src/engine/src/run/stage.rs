@@ -283,7 +283,7 @@ fn planned<'r>(run: &Run<'r>, at: usize) -> Result<(Key, &'r Planned), Failure> 
 /// run has left may not: it ends in a moment.
 fn forget(run: &Run<'_>, key: &Key) -> Result<(), Failure> {
     loop {
-        match run.store.set_aside(key) {
+        match run.store.quarantine(key) {
             Err(StoreError::Busy { .. }) if run.store.holder(key).is_some_and(|h| h.is_gone) => {
                 if run.stop.level() > 0 {
                     return Err(Failure::interrupted());

@@ -9,7 +9,7 @@ use store::{Key, Store};
 
 use super::args::LogArgs;
 use super::{Exit, Fatal, print, say};
-use engine::history::{History, Past, Status};
+use engine::history::{History, Past, RunStatus};
 use engine::root;
 
 /// Prints a stage's log; with `--follow` until the run has ended or the stage has.
@@ -84,7 +84,7 @@ fn stage_of(history: &History, past: &Past, target: &str) -> Result<(String, Key
 /// Whether the run goes on and the stage has not ended in it.
 fn goes_on(history: &History, id: &str, stage: &str) -> bool {
     history.read(id).is_ok_and(|past| {
-        past.status == Status::Running && !past.stages.iter().any(|s| s.name == stage)
+        past.status == RunStatus::Running && !past.stages.iter().any(|s| s.name == stage)
     })
 }
 

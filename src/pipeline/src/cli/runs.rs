@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{RunsArgs, ShowArgs};
 use super::plan::duration;
 use super::{Exit, Fatal, print, print_as, say};
-use engine::history::{End, Git, History, HistoryError, Past, StageEnd, Status};
+use engine::history::{End, Git, History, HistoryError, Past, RunStatus, StageEnd};
 use engine::paths;
 use engine::root;
 
@@ -96,11 +96,11 @@ fn counts(end: &End) -> String {
 
 fn status(past: &Past) -> String {
     match past.status {
-        Status::Running => "running".into(),
-        Status::Killed => "killed".into(),
-        Status::Ended(0) => "done".into(),
-        Status::Ended(130) => "interrupted".into(),
-        Status::Ended(code) => format!("exit {code}"),
+        RunStatus::Running => "running".into(),
+        RunStatus::Killed => "killed".into(),
+        RunStatus::Ended(0) => "done".into(),
+        RunStatus::Ended(130) => "interrupted".into(),
+        RunStatus::Ended(code) => format!("exit {code}"),
     }
 }
 

@@ -16,7 +16,7 @@ use store::{Key, Store};
 use super::args::ScrubArgs;
 use super::{Exit, Fatal, print};
 use diagnostics::shown::counted;
-use engine::history::{History, Status, changed};
+use engine::history::{History, RunStatus, changed};
 use engine::run::Masker;
 
 /// Removes them, and says what was removed.
@@ -49,7 +49,7 @@ pub fn scrub(store: &Store, args: &ScrubArgs) -> Result<Exit, Fatal> {
     for id in history.ids() {
         if history
             .read(id)
-            .is_ok_and(|past| past.status == Status::Running)
+            .is_ok_and(|past| past.status == RunStatus::Running)
         {
             busy += 1;
         } else {
@@ -179,7 +179,7 @@ fn unescaped(text: &str) -> String {
 
 /// Removes a result with its record. False where somebody is at it.
 fn remove(store: &Store, key: &Key) -> Result<bool, Fatal> {
-    match store.set_aside(key) {
+    match store.quarantine(key) {
         Ok(folder) => std::fs::remove_dir_all(&folder)
             .map_err(|e| wrong(&folder, &e))
             .map(|()| true),

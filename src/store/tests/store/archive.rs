@@ -84,7 +84,7 @@ fn an_archive_cut_anywhere_or_with_a_flipped_bit_leaves_only_whole_keys() {
     let try_it = |bytes: &[u8], what: &str| {
         let done = to.store.import(&mut &*bytes);
         if is_fresh(&to.store.verify(&key("m"))) {
-            to.store.set_aside(&key("m")).unwrap();
+            to.store.quarantine(&key("m")).unwrap();
         } else {
             assert!(
                 done.is_err() || done.is_ok_and(|done| done.imported.is_empty()),

@@ -6,7 +6,7 @@ use std::fs::{self, File, FileTimes};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use store::{EntryState, GcReport, GcRequest, Key, Presence, Room as Part};
+use store::{EntryState, GcReport, GcRequest, Key, Room as Part, Status};
 
 use crate::room::{Room, count, fill, is_fresh, key, ready};
 
@@ -65,7 +65,7 @@ fn what_is_not_kept_goes_with_all_that_belongs_to_it() {
         "2 outputs, record, log"
     );
     assert!(is_fresh(&room.store.verify(&key("kept"))));
-    assert_eq!(room.store.presence(&key("gone")), Presence::Absent);
+    assert_eq!(room.store.presence(&key("gone")), Status::Absent);
     assert!(!room.output("gone", "").exists() && !room.store.log_path(&key("gone")).exists());
     assert!(room.store.log_path(&key("kept")).exists());
     assert_eq!(count(&room.store.root().join("trash")), 0);
@@ -210,7 +210,7 @@ fn what_is_being_computed_or_published_is_kept() {
 fn what_lies_about_goes() {
     let room = Room::new();
     room.commit("aside", &[("a", "a")]);
-    room.store.set_aside(&key("aside")).unwrap();
+    room.store.quarantine(&key("aside")).unwrap();
     room.commit("crashed", &[("a", "a")]);
     fs::remove_file(room.record_path("crashed")).unwrap();
     fill(&room.store.root().join("trash"), &[("gc-1-1/left", "over")]);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use store::{Amount, Claim, Digest, Facts, Presence, Record, StoreError};
+use store::{Amount, Claim, Digest, Facts, Record, Status, StoreError};
 
 use crate::room::{Room, count, fill, is_fresh, key, ready};
 
@@ -18,7 +18,7 @@ fn refusal(manifest: &str, required: &[&str], spoil: impl FnOnce(&std::path::Pat
     let error = ticket
         .commit("test", manifest, required, Facts::new())
         .unwrap_err();
-    assert_eq!(room.store.presence(&key("m")), Presence::Absent);
+    assert_eq!(room.store.presence(&key("m")), Status::Absent);
     assert!(
         room.partial("m").join("state/weights").exists(),
         "checkpoints stay"
@@ -58,8 +58,8 @@ fn a_commit_is_found_by_everyone() {
     for store in [room.store.clone(), room.reopened()] {
         assert_eq!(store.record(&key("m")).unwrap().as_ref(), Some(&record));
         let amount = Amount { files: 2, bytes: 3 };
-        assert_eq!(store.presence(&key("m")), Presence::Fresh(amount));
-        assert_eq!(store.verify(&key("m")), Presence::Fresh(amount));
+        assert_eq!(store.presence(&key("m")), Status::Fresh(amount));
+        assert_eq!(store.verify(&key("m")), Status::Fresh(amount));
         assert!(matches!(store.ticket(&key("m")).unwrap(), Claim::Done(r) if r == record));
     }
     assert_eq!(
@@ -80,7 +80,7 @@ fn a_dropped_ticket_leaves_no_result_but_its_state() {
     fill(ticket.out(), &[("a", "half")]);
     fill(ticket.state(), &[("step", "7")]);
     drop(ticket);
-    assert_eq!(room.store.presence(&key("m")), Presence::Absent);
+    assert_eq!(room.store.presence(&key("m")), Status::Absent);
     assert!(!room.output("m", "").exists());
     let ticket = ready(&room.store, &key("m"));
     assert_eq!(count(ticket.out()), 0);
@@ -198,7 +198,7 @@ fn set_aside_keeps_everything_and_makes_room() {
     for n in 1..=3 {
         let text = format!("run {n}");
         room.commit("m", &[("a", &text)]);
-        let aside = room.store.set_aside(&key("m")).unwrap();
+        let aside = room.store.quarantine(&key("m")).unwrap();
         assert!(
             aside.ends_with(format!("damaged/{}-{n}", key("m"))),
             "{}",
@@ -213,9 +213,9 @@ fn set_aside_keeps_everything_and_makes_room() {
                 .unwrap()
                 .is_ok()
         );
-        assert_eq!(room.store.presence(&key("m")), Presence::Absent);
+        assert_eq!(room.store.presence(&key("m")), Status::Absent);
     }
-    let error = room.store.set_aside(&key("m")).unwrap_err();
+    let error = room.store.quarantine(&key("m")).unwrap_err();
     assert!(matches!(error, StoreError::Absent { .. }), "{error}");
 }
 

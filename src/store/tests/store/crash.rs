@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use store::{Claim, Facts, Presence, Store};
+use store::{Claim, Facts, Status, Store};
 
 use crate::locks::{HELPER, helper};
 use crate::room::{Room, count, fill, is_fresh, key, missing, ready};
@@ -15,7 +15,7 @@ fn outputs_without_a_record_are_not_a_result_and_give_way() {
     let room = Room::new();
     room.commit("m", &[("a", "old"), ("left-over", "x")]);
     fs::remove_file(room.record_path("m")).unwrap();
-    assert_eq!(room.reopened().presence(&key("m")), Presence::Absent);
+    assert_eq!(room.reopened().presence(&key("m")), Status::Absent);
     let record = room.commit("m", &[("a", "new")]);
     assert_eq!(record.outputs.len(), 1);
     assert!(!room.output("m", "left-over").exists());
@@ -34,7 +34,7 @@ fn a_record_in_the_making_is_not_a_record() {
     )
     .unwrap();
     let store = room.reopened();
-    assert_eq!(store.presence(&key("m")), Presence::Absent);
+    assert_eq!(store.presence(&key("m")), Status::Absent);
     room.commit("m", &[("a", "a")]);
     assert!(is_fresh(&store.verify(&key("m"))));
     assert!(!room.partial("m").exists());
@@ -145,8 +145,8 @@ fn check_after_kills(room: &Room) {
     for n in 0..2_000_u64 {
         let manifest = format!("stage {n}");
         match store.verify(&key(&manifest)) {
-            Presence::Fresh(amount) => assert_eq!(amount.files, n % 40),
-            Presence::Absent if committed > 0 || n == 0 => {
+            Status::Fresh(amount) => assert_eq!(amount.files, n % 40),
+            Status::Absent if committed > 0 || n == 0 => {
                 drop(ready(&store, &key(&manifest)));
                 break;
             }
@@ -188,7 +188,7 @@ fn a_cache_whose_empty_folders_were_removed_works_on() {
     for folder in ["damaged", "partial", "last", "locks", "logs"] {
         fs::remove_dir_all(room.store.root().join(folder)).unwrap();
     }
-    room.store.set_aside(&key("m")).unwrap();
+    room.store.quarantine(&key("m")).unwrap();
     room.store
         .note_keys("p.yaml".as_ref(), &[("a".to_owned(), key("m"))])
         .unwrap();

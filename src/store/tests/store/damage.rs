@@ -5,7 +5,7 @@ use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 
-use store::{Claim, DAMAGED_RECORD, Presence, StoreError};
+use store::{Claim, DAMAGED_RECORD, Status, StoreError};
 
 use crate::room::{Room, damaged, is_fresh, key, missing, ready};
 
@@ -113,7 +113,7 @@ fn a_ticket_moves_damage_aside_and_the_rerun_is_fresh() {
     let room = Room::new();
     room.commit("m", &[("a", "good")]);
     flip(&room.output("m", "a"), 3);
-    assert!(matches!(room.store.verify(&key("m")), Presence::Damaged(_)));
+    assert!(matches!(room.store.verify(&key("m")), Status::Damaged(_)));
     drop(ready(&room.store, &key("m")));
     let aside = room.store.root().join(format!("damaged/{}-1", key("m")));
     assert_ne!(fs::read_to_string(aside.join("outputs/a")).unwrap(), "good");
@@ -133,7 +133,7 @@ fn a_ticket_moves_a_damaged_record_aside_with_its_outputs() {
     drop(ready(&room.store, &key("m")));
     let aside = room.store.root().join(format!("damaged/{}-1", key("m")));
     assert_eq!(fs::read_to_string(aside.join("outputs/a")).unwrap(), "good");
-    assert_eq!(room.store.presence(&key("m")), Presence::Absent);
+    assert_eq!(room.store.presence(&key("m")), Status::Absent);
 }
 
 #[test]

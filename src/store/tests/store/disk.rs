@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use store::{Facts, Presence, Store, StoreError, write_atomic};
+use store::{Facts, Status, Store, StoreError, write_atomic};
 use tempfile::TempDir;
 
 use crate::room::{fill, is_fresh, key, ready};
@@ -91,7 +91,7 @@ fn a_full_disk_loses_nothing_and_the_same_command_ends_it() {
     );
     assert!(error.hint().contains("nothing was lost"));
     assert!(is_fresh(&store.verify(&key("early"))));
-    assert_eq!(store.presence(&key("late")), Presence::Absent);
+    assert_eq!(store.presence(&key("late")), Status::Absent);
     fs::remove_file(disk.path().join("filler")).unwrap();
     let ticket = ready(&store, &key("late"));
     assert_eq!(

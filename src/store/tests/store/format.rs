@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use store::{Presence, Store, StoreError};
+use store::{Status, Store, StoreError};
 
 use crate::room::{Room, count, fill, is_fresh, key};
 
@@ -116,8 +116,8 @@ fn no_cache_reads_as_an_empty_one_and_stays_away() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("not/there");
     let store = Store::open_read_only(&root).unwrap();
-    assert_eq!(store.presence(&key("m")), Presence::Absent);
-    assert_eq!(store.verify(&key("m")), Presence::Absent);
+    assert_eq!(store.presence(&key("m")), Status::Absent);
+    assert_eq!(store.verify(&key("m")), Status::Absent);
     assert!(store.last_keys(Path::new("a.yaml")).is_empty());
     assert!(store.free_bytes().unwrap() > 0);
     store.save_memo().unwrap();
@@ -138,7 +138,7 @@ fn a_reader_reads_and_never_writes() {
     assert!(!room.store.root().join("memo").exists());
     let refused = [
         reader.ticket(&key("n")).map(drop),
-        reader.set_aside(&key("m")).map(drop),
+        reader.quarantine(&key("m")).map(drop),
         reader.note_keys(Path::new("p.yaml"), &[]),
     ];
     assert!(

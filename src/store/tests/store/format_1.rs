@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use store::{Amount, Claim, Facts, Presence, Store};
+use store::{Amount, Claim, Facts, Status, Store};
 
 use crate::room::{fill, is_fresh, key, ready};
 
@@ -39,8 +39,8 @@ fn what_it_holds_is_fresh_and_reads_as_it_was() {
         files: 2,
         bytes: 11,
     };
-    assert_eq!(store.presence(&key(PREPARE)), Presence::Fresh(amount));
-    assert_eq!(store.verify(&key(PREPARE)), Presence::Fresh(amount));
+    assert_eq!(store.presence(&key(PREPARE)), Status::Fresh(amount));
+    assert_eq!(store.verify(&key(PREPARE)), Status::Fresh(amount));
     let record = store.record(&key(TABLE)).unwrap().unwrap();
     assert_eq!((record.kind.as_str(), &*record.manifest), ("table", TABLE));
     assert_eq!(

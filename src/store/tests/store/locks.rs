@@ -68,7 +68,7 @@ fn the_second_waits_and_then_finds_it_done() {
     let second = room.reopened();
     assert!(matches!(second.ticket(&key("m")).unwrap(), Claim::Busy));
     assert!(matches!(
-        second.set_aside(&key("m")).unwrap_err(),
+        second.quarantine(&key("m")).unwrap_err(),
         StoreError::Busy { .. }
     ));
     assert!(matches!(
@@ -156,7 +156,7 @@ fn what_a_killed_program_has_started_keeps_its_keys_until_it_ends() {
     parent.wait().unwrap();
     assert!(is_busy(&room.store, "held"));
     assert!(matches!(
-        room.store.set_aside(&key("held")).unwrap_err(),
+        room.store.quarantine(&key("held")).unwrap_err(),
         StoreError::Busy { .. }
     ));
     assert!(!is_busy(&room.store, "given back"));

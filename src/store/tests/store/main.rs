@@ -8,8 +8,6 @@ mod clean;
 #[cfg(test)]
 mod commit;
 #[cfg(test)]
-mod committer;
-#[cfg(test)]
 mod copies;
 #[cfg(test)]
 mod crash;
@@ -24,6 +22,8 @@ mod disk;
 mod format;
 #[cfg(test)]
 mod format_1;
+#[cfg(test)]
+mod group_commit;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use store::{Claim, Facts, Key, Presence, Record, Store, Ticket};
+use store::{Claim, Facts, Key, Record, Status, Store, Ticket};
 use tempfile::TempDir;
 
 pub struct Room {
@@ -77,16 +77,16 @@ pub fn ready(store: &Store, key: &Key) -> Ticket {
     }
 }
 
-pub fn is_fresh(presence: &Presence) -> bool {
-    matches!(presence, Presence::Fresh(_))
+pub fn is_fresh(presence: &Status) -> bool {
+    matches!(presence, Status::Fresh(_))
 }
 
-pub fn damaged(paths: &[&str]) -> Presence {
-    Presence::Damaged(paths.iter().map(ToString::to_string).collect())
+pub fn damaged(paths: &[&str]) -> Status {
+    Status::Damaged(paths.iter().map(ToString::to_string).collect())
 }
 
-pub fn missing(paths: &[&str]) -> Presence {
-    Presence::Missing(paths.iter().map(ToString::to_string).collect())
+pub fn missing(paths: &[&str]) -> Status {
+    Status::Missing(paths.iter().map(ToString::to_string).collect())
 }
 
 /// The number of entries of a folder; none when it is not there.

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use store::{Claim, Digest, Facts, GcRequest, Key, Presence, Store};
+use store::{Claim, Digest, Facts, GcRequest, Key, Status, Store};
 
 use crate::dice::Dice;
 use crate::disk::Disk;
@@ -47,8 +47,8 @@ fn commit_all(store: &Store, stages: u64) {
 /// Whether a stage is there with the right bytes. One that is there with others, or in part, fails the test.
 fn is_done(store: &Store, n: u64) -> bool {
     match store.verify(&key(&manifest(n))) {
-        Presence::Absent => return false,
-        Presence::Fresh(_) => {}
+        Status::Absent => return false,
+        Status::Fresh(_) => {}
         other => panic!("stage {n}: {other:?}"),
     }
     let record = store.record(&key(&manifest(n))).unwrap().unwrap();
@@ -299,7 +299,7 @@ fn a_disk_that_fills_up_anywhere_is_told_and_the_next_run_finishes() {
 }
 
 /// One stage whose own writes may fail too.
-fn try_stage(store: &Store, committer: &store::Committer, n: u64) -> Result<(), String> {
+fn try_stage(store: &Store, committer: &store::GroupCommit, n: u64) -> Result<(), String> {
     let manifest = manifest(n);
     let ticket = match store.ticket(&key(&manifest)).map_err(|e| e.to_string())? {
         Claim::Ready(ticket) => ticket,
@@ -359,15 +359,15 @@ fn what_is_replaced_with_its_times_is_judged_anew() {
     flip(&room.record_path("m"), 1_000);
     flip(&room.output("n", "a"), 5);
     for store in [room.store.clone(), room.reopened()] {
-        assert!(matches!(store.presence(&key("m")), Presence::Damaged(_)));
-        assert!(matches!(store.presence(&key("n")), Presence::Damaged(_)));
+        assert!(matches!(store.presence(&key("m")), Status::Damaged(_)));
+        assert!(matches!(store.presence(&key("n")), Status::Damaged(_)));
     }
     flip(&room.record_path("m"), 1_000);
     flip(&room.output("n", "a"), 5);
     let all = room
         .reopened()
         .presences(&[key("m"), key("n"), key("never")]);
-    assert!(is_fresh(&all[0]) && is_fresh(&all[1]) && all[2] == Presence::Absent);
+    assert!(is_fresh(&all[0]) && is_fresh(&all[1]) && all[2] == Status::Absent);
     drop(ready(&room.store, &key("never")));
 }
 

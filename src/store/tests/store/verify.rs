@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::fs;
 
-use store::{DAMAGED_RECORD, Presence, Progress};
+use store::{DAMAGED_RECORD, Progress, Status};
 
 use crate::room::{Room, is_fresh, key, missing};
 
@@ -74,6 +74,6 @@ fn damage_moves_aside_and_is_named() {
         ("", names(&[DAMAGED_RECORD]), vec![], Some(true))
     );
     assert!(is_fresh(&room.store.presence(&key("whole"))));
-    assert_eq!(room.store.presence(&key("output")), Presence::Absent);
+    assert_eq!(room.store.presence(&key("output")), Status::Absent);
     assert_eq!(room.store.presence(&key("missing")), missing(&["a"]));
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use spec::{Device, Listing, Pipeline, Request};
-use store::{Claim, Digest, Facts, Key, Presence, Store, Ticket};
+use store::{Claim, Digest, Facts, Key, Status, Store, Ticket};
 use tempfile::TempDir;
 
 use super::Inputs;
@@ -226,7 +226,7 @@ fn whatever_happens_to_an_input_is_noticed_and_only_other_bytes_are_made_again()
         );
         let first = if is_other { vec![A] } else { Vec::new() };
         assert_eq!(again(&failure), Some((first, true)), "{n}");
-        let is_there = room.store.presence(&room.key(A)) != Presence::Absent;
+        let is_there = room.store.presence(&room.key(A)) != Status::Absent;
         assert_eq!(is_there, !is_other, "{n}: what is made again lies aside");
     }
 }
@@ -245,7 +245,7 @@ fn what_is_not_whole_is_never_sealed() {
             fs::write(room.out(A).join("new"), "").unwrap();
         }),
         ("`a` (its result is gone)", |room| {
-            room.store.set_aside(&room.key(A)).unwrap();
+            room.store.quarantine(&room.key(A)).unwrap();
         }),
         ("`a` (damaged: x); `b` (damaged: x)", |room| {
             for at in [A, B] {
@@ -266,7 +266,7 @@ fn what_is_not_whole_is_never_sealed() {
             vec![A]
         };
         assert_eq!(again(&failure), Some((broken, false)));
-        assert_eq!(room.store.presence(&room.key(A)), Presence::Absent);
+        assert_eq!(room.store.presence(&room.key(A)), Status::Absent);
     }
 }
 

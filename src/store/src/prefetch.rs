@@ -2,9 +2,9 @@
 //! Unaware of what is in them. All of it is checked when it is used, so a change in between costs only time.
 //!
 //! ```text
-//!   Ahead::begin ─> thread: memo, index, last keys ─┐
+//!   Prefetch::begin ─> thread: memo, index, last keys ─┐
 //!        │                                          v
-//!        └─> the owner parses its file ──────> Ahead::open ─> Store
+//!        └─> the owner parses its file ──────> Prefetch::open ─> Store
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::{Result, Store};
 
 /// A cache that is being looked at and not open yet.
 #[derive(Debug)]
-pub struct Ahead {
+pub struct Prefetch {
     root: PathBuf,
     thread: Option<JoinHandle<Early>>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Early {
     pub(crate) noted: Option<Noted>,
 }
 
-impl Ahead {
+impl Prefetch {
     /// Begins to read the cache in the folder `root`, for this pipeline file. Creates nothing.
     pub fn begin(root: &Path, pipeline: &Path) -> Self {
         let (layout, pipeline) = (Layout::new(root), pipeline.to_path_buf());

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::aside::new_folder;
 use crate::atomic::{create_folder_beside, parent, remove_all};
 use crate::copy::copy_all;
 use crate::error::at;
 use crate::index::Listed;
-use crate::presence::{Look, judge_outputs};
+use crate::quarantine::new_folder;
 use crate::record::is_inside;
-use crate::{Digest, Key, Output, Presence, Result, Store, outputs, summed};
+use crate::status::{Look, judge_outputs};
+use crate::{Digest, Key, Output, Result, Status, Store, outputs, summed};
 
 /// More than `state.json` takes.
 const MAX_STATE: u64 = 16 << 20;
@@ -134,7 +134,7 @@ impl Store {
         let folder = place.join("files");
         let listed = state.files.iter().map(Listed::from);
         let found = judge_outputs(self, &folder, listed, state.files.len(), Look::Memo);
-        matches!(found, Presence::Fresh(_)).then_some(FiledState {
+        matches!(found, Status::Fresh(_)).then_some(FiledState {
             iteration: state.iteration,
             consumed: state.consumed,
             folder,

@@ -1,7 +1,7 @@
 //! Commits that share a flush: a thread takes all that are pending, flushes once, and names their records.
 //! Unaware of stages, and of who waits for a result.
 //!
-//! The outputs of a key are in their place, and may be read, when [`Committer::commit`] returns. Its record gets its name
+//! The outputs of a key are in their place, and may be read, when [`GroupCommit::commit`] returns. Its record gets its name
 //! when the batch that it is in has been flushed, and the key's lock stays held until then: others see a key that is
 //! being computed. Batches keep the order of the commits, so a record never comes before those of its inputs. SIGKILL
 //! loses the commits of the batch that is being flushed and those behind it, whole; a power cut, in addition, the names
@@ -37,7 +37,7 @@ type Failures = Arc<Mutex<Vec<(Key, StoreError)>>>;
 
 /// Publishes commits in batches, from a thread of its own. Dropping it waits for all of them.
 #[derive(Debug)]
-pub struct Committer {
+pub struct GroupCommit {
     queue: Option<SyncSender<Staged>>,
     thread: Option<JoinHandle<()>>,
     failures: Failures,
@@ -45,14 +45,14 @@ pub struct Committer {
 
 impl Store {
     /// Commits that share their flushes. One committer is enough for all threads of a program.
-    pub fn committer(&self) -> Committer {
+    pub fn committer(&self) -> GroupCommit {
         let failures = Failures::default();
         let (queue, pending) = sync_channel(PENDING);
         let (store, told) = (self.clone(), failures.clone());
         self.disk(); // opened before any write whose fate it is to tell
         let publish = move || publish_all(&store, &pending, &told);
         let thread = Builder::new().name("commit".to_owned()).spawn(publish).ok();
-        Committer {
+        GroupCommit {
             queue: thread.is_some().then_some(queue), // without a thread each commit flushes for itself
             thread,
             failures,
@@ -60,9 +60,9 @@ impl Store {
     }
 }
 
-impl Committer {
+impl GroupCommit {
     /// As [`Ticket::commit`], but returns when the outputs lie in [`Store::output_dir`], where other stages may read
-    /// them. The record is published later; [`Committer::finish`] tells of failures from then on.
+    /// them. The record is published later; [`GroupCommit::finish`] tells of failures from then on.
     pub fn commit(
         &self,
         ticket: Ticket,
@@ -100,7 +100,7 @@ impl Committer {
     }
 }
 
-impl Drop for Committer {
+impl Drop for GroupCommit {
     fn drop(&mut self) {
         self.close();
     }

@@ -36,7 +36,7 @@ impl Pipeline {
     /// outside files start from, both absolute.
     ///
     /// Refuses outputs that lie outside the project, in another output, in an input, or around one.
-    pub fn anchor(&mut self, root: &Path, here: &Path) -> Result<(), Diagnostics> {
+    pub fn lay_out(&mut self, root: &Path, here: &Path) -> Result<(), Diagnostics> {
         let mut problems = Vec::new();
         for stage in &mut self.stages {
             if let Kind::Command(command) = &stage.kind {

@@ -48,7 +48,7 @@ pub struct Thing {
 }
 
 /// All things, rooms in order, keys in order within.
-pub(crate) fn survey(store: &Store) -> Result<Vec<Thing>> {
+pub(crate) fn inventory(store: &Store) -> Result<Vec<Thing>> {
     let layout = store.layout();
     let mut things: Vec<Thing> = store
         .entries()?

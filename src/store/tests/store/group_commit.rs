@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use store::{Claim, Facts, Presence, StoreError};
+use store::{Claim, Facts, Status, StoreError};
 
 use crate::room::{Room, count, fill, is_fresh, key, ready};
 
@@ -78,7 +78,7 @@ fn a_refused_commit_fails_alone_and_at_once() {
         .unwrap();
     assert!(committer.finish().is_empty());
     assert!(is_fresh(&room.store.presence(&key("good"))));
-    assert_eq!(room.store.presence(&key("bad")), Presence::Absent);
+    assert_eq!(room.store.presence(&key("bad")), Status::Absent);
 }
 
 #[test]

@@ -13,12 +13,12 @@ use crate::record::MAX_RECORD;
 use crate::stat::{Stat, now};
 use crate::{Key, Made, Output, Record, Result, Store, StoreError};
 
-/// What [`Presence::Damaged`] names when it is the record that is damaged.
+/// What [`Status::Damaged`] names when it is the record that is damaged.
 pub const DAMAGED_RECORD: &str = "(record)";
 
 /// How a committed key is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
+pub enum Status {
     /// No record: the key was never committed, or was set aside.
     Absent,
     /// All outputs are as the record says; [`Store::record`] reads it.
@@ -94,11 +94,11 @@ impl Store {
     /// The record is taken from the index (`records.index`) while its file is the one that the index was made of, so a
     /// bit that a disk loses in it unseen is noticed by [`Store::verify`] and [`Store::record`], not here; the answer is
     /// right all the same, for the index has a checksum of its own.
-    pub fn presence(&self, key: &Key) -> Presence {
+    pub fn presence(&self, key: &Key) -> Status {
         let path = self.layout().record(key);
         let stat = match fs::symlink_metadata(&path) {
             Ok(meta) => Stat::of(&meta),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Presence::Absent,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Status::Absent,
             Err(_) => return judge(self, key, &path, Look::Memo),
         };
         let folder = self.output_dir(key);
@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// [`Store::presence`] of many keys, on all cores, in the order given.
-    pub fn presences(&self, keys: &[Key]) -> Vec<Presence> {
+    pub fn presences(&self, keys: &[Key]) -> Vec<Status> {
         if keys.len() < MANY {
             return keys.iter().map(|key| self.presence(key)).collect();
         }
@@ -145,7 +145,7 @@ impl Store {
 
     /// How a key is found, by every byte of record and outputs. What is found is memoised: damage shows in
     /// [`Store::presence`] from then on.
-    pub fn verify(&self, key: &Key) -> Presence {
+    pub fn verify(&self, key: &Key) -> Status {
         judge(self, key, &self.layout().record(key), Look::Bytes)
     }
 
@@ -209,14 +209,14 @@ fn read_with_stat(path: &Path) -> io::Result<(Vec<u8>, Option<Stat>, i64)> {
     Ok((bytes, (before == after).then_some(before), began))
 }
 
-fn judge(store: &Store, key: &Key, path: &Path, look: Look) -> Presence {
+fn judge(store: &Store, key: &Key, path: &Path, look: Look) -> Status {
     match read(store, key, path) {
-        Ok(None) => Presence::Absent,
+        Ok(None) => Status::Absent,
         Ok(Some(Record { outputs, .. })) => {
             let listed = outputs.iter().map(Listed::from);
             judge_outputs(store, &store.output_dir(key), listed, outputs.len(), look)
         }
-        Err(_) => Presence::Damaged(vec![DAMAGED_RECORD.to_owned()]),
+        Err(_) => Status::Damaged(vec![DAMAGED_RECORD.to_owned()]),
     }
 }
 
@@ -226,7 +226,7 @@ pub(crate) fn judge_outputs<'a>(
     outputs: impl Iterator<Item = Listed<'a>>,
     count: usize,
     look: Look,
-) -> Presence {
+) -> Status {
     let find = |output: Listed<'a>| {
         (
             output,
@@ -241,7 +241,7 @@ pub(crate) fn judge_outputs<'a>(
     sum_up(found.into_iter())
 }
 
-fn sum_up<'a>(found: impl Iterator<Item = (Listed<'a>, Found)>) -> Presence {
+fn sum_up<'a>(found: impl Iterator<Item = (Listed<'a>, Found)>) -> Status {
     let (mut amount, mut damaged, mut missing) = (Amount::default(), Vec::new(), Vec::new());
     for (output, found) in found {
         amount += Amount {
@@ -255,9 +255,9 @@ fn sum_up<'a>(found: impl Iterator<Item = (Listed<'a>, Found)>) -> Presence {
         }
     }
     match (damaged.is_empty(), missing.is_empty()) {
-        (false, _) => Presence::Damaged(damaged),
-        (true, false) => Presence::Missing(missing),
-        (true, true) => Presence::Fresh(amount),
+        (false, _) => Status::Damaged(damaged),
+        (true, false) => Status::Missing(missing),
+        (true, true) => Status::Fresh(amount),
     }
 }
 

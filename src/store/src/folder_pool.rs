@@ -13,9 +13,9 @@ use crate::store::locked;
 
 /// The spare folders that this process knows of.
 #[derive(Debug, Default)]
-pub(crate) struct Spares(Mutex<Vec<PathBuf>>);
+pub(crate) struct FolderPool(Mutex<Vec<PathBuf>>);
 
-impl Spares {
+impl FolderPool {
     /// Those that earlier runs left in `folder`.
     pub(crate) fn find(&self, folder: &Path) {
         let Ok(entries) = fs::read_dir(folder) else {
@@ -72,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir_all(path("one/state")).unwrap();
-        let spares = Spares::default();
+        let spares = FolderPool::default();
         spares.keep(&path("one"), path("spare/one")).unwrap();
         assert!(path("spare/one/state").is_dir() && !path("one").exists());
         fs::create_dir_all(path("two/state")).unwrap();
@@ -88,7 +88,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir_all(path("spare/x")).unwrap();
-        let (one, two) = (Spares::default(), Spares::default());
+        let (one, two) = (FolderPool::default(), FolderPool::default());
         one.find(&path("spare"));
         two.find(&path("spare"));
         assert!(one.take(&path("a")).unwrap() && !two.take(&path("b")).unwrap());
