@@ -164,3 +164,23 @@ fn a_line_end_in_the_name_of_an_image_begins_no_line() {
     test.run("run p.yaml").exits(1).never_says("\nwarning: b");
     test.run("explain p -f p.yaml").never_says("\nwarning: b");
 }
+
+/// The same of outputs and files of commands.
+#[test]
+fn a_line_end_in_the_name_of_an_output_begins_no_line() {
+    let stage = |body: &str| format!("stages:\n  s: {{command: {{{body}}}}}\n");
+    let evil = "\"a\\nerror: b\"";
+    let test = Test::new().file(
+        "p.yaml",
+        stage(&format!("run: [sh, -c, ':'], outputs: [{evil}]")),
+    );
+    test.run("run p.yaml")
+        .exits(1)
+        .says("the output `a\\nerror: b` is missing")
+        .never_says("\nerror: b");
+    let body = format!("run: [sh, -c, 'echo > o'], files: [{evil}], outputs: [o]");
+    test.write("p.yaml", stage(&body));
+    std::fs::create_dir(test.path("a\nerror: b")).unwrap();
+    test.run("run p.yaml").exits(1).never_says("\nerror: b");
+    test.run("plan p.yaml").never_says("\nerror: b");
+}

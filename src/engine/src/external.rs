@@ -77,7 +77,7 @@ impl Watching for Outsiders {
     }
 
     fn unchanged(&self) -> Result<(), String> {
-        let changed = |path: &Path| format!("`{}` changed while the stage ran", path.display());
+        let changed = |path: &Path| format!("`{}` changed while the stage ran", files::Name(path));
         let now = lists(&self.kind, &self.external);
         let mut pairs = self.lists.iter().zip(&now);
         if let Some((list, _)) = pairs.find(|(then, now)| then != now) {

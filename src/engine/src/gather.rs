@@ -140,7 +140,7 @@ fn all_files(folder: &Path) -> Result<Walk, String> {
     walk.below(folder, folder, "")?;
     walk.files.sort();
     if walk.files.is_empty() {
-        return Err(format!("the folder `{}` is empty", folder.display()));
+        return Err(format!("the folder `{}` is empty", files::Name(folder)));
     }
     Ok(walk)
 }
@@ -160,7 +160,7 @@ struct Walk {
 impl Walk {
     /// `at` is how the folder was come to, `real` where it lies: behind many links the first takes long to follow.
     fn below(&mut self, at: &Path, real: &Path, prefix: &str) -> Result<(), String> {
-        let shown = |e: std::io::Error| format!("cannot read `{}`: {e}", at.display());
+        let shown = |e: std::io::Error| format!("cannot read `{}`: {e}", files::Name(at));
         let meta = std::fs::metadata(real).map_err(shown)?;
         let own = (meta.dev(), meta.ino());
         if self.above.contains(&own) {

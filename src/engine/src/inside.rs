@@ -23,7 +23,7 @@ pub fn place(folder: &Path, path: &Path) -> Result<PathBuf, String> {
     if !path.components().all(text) {
         return Err("it leads out of its folder".into());
     }
-    let wrong = |at: &Path, e: &io::Error| format!("`{}` leads nowhere: {e}", at.display());
+    let wrong = |at: &Path, e: &io::Error| format!("`{}` leads nowhere: {e}", files::Name(at));
     let own = match folder.canonicalize() {
         // What is not there yet has no links in it.
         Err(e) if e.kind() == io::ErrorKind::NotFound && !folder.is_symlink() => {
@@ -45,7 +45,7 @@ pub fn place(folder: &Path, path: &Path) -> Result<PathBuf, String> {
     } else {
         Err(format!(
             "`{}` is a link, or lies behind one, and it would lie in `{}`",
-            at.display(),
+            files::Name(&at),
             real.display()
         ))
     }
@@ -128,7 +128,7 @@ fn nested(places: &BTreeMap<PathBuf, (&str, &Path)>) -> Result<(), Error> {
             return Err(Error::usage(
                 format!(
                     "behind links the output `{}` of `{name}` lies in the output `{}` of `{other}`",
-                    path.display(),
+                    files::Name(path),
                     outer.display()
                 ),
                 "give each stage outputs of its own",

@@ -48,7 +48,10 @@ pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
     for m in &missing {
         let path = Path::new(&m.output.path);
         inside::place(&session.root, path).map_err(|why| {
-            let message = format!("the output `{}` is not put in place: {why}", path.display());
+            let message = format!(
+                "the output `{}` is not put in place: {why}",
+                files::Name(path)
+            );
             Error::failed(
                 message,
                 "remove the link, and run again: the result is in the cache",
@@ -136,7 +139,7 @@ fn move_aside(full: &Path) -> Result<PathBuf, Error> {
         .find(|path| std::fs::symlink_metadata(path).is_err())
         .unwrap_or_else(|| full.with_extension("kept"));
     std::fs::rename(full, &aside).map_err(|e| {
-        let message = format!("cannot move `{}` aside: {e}", full.display());
+        let message = format!("cannot move `{}` aside: {e}", files::Name(full));
         Error::failed(message, "move it yourself, and run again")
     })?;
     Ok(aside)

@@ -81,7 +81,7 @@ pub fn publish(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Result<Publ
             folder: any.then_some(folder),
         }),
         Err((path, error)) => {
-            let message = format!("cannot write `{}`: {error}", path.display());
+            let message = format!("cannot write `{}`: {error}", files::Name(&path));
             if session.denied.is_none() {
                 let hint = "the result is in the cache; free space or permissions are missing";
                 return Err(Error::failed(message, hint));

@@ -342,7 +342,7 @@ fn check_output(full: &Path, shown: &Path) -> Result<(), Failure> {
     };
     let wrong = |what: &str| {
         Err(Failure::new(
-            format!("the output `{}` {what}", shown.display()),
+            format!("the output `{}` {what}", files::Name(shown)),
             hint,
         ))
     };

@@ -179,7 +179,10 @@ pub(super) fn io_failure(what: &str, path: &Path, error: &std::io::Error) -> Fai
         }
         _ => "`pipeline doctor` says whether the cache folder can be written",
     };
-    Failure::new(format!("cannot {what} `{}`: {error}", path.display()), hint)
+    Failure::new(
+        format!("cannot {what} `{}`: {error}", files::Name(path)),
+        hint,
+    )
 }
 
 /// Writes the job file of a task.
