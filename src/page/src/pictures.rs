@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use artifacts::MaskRecords;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pixels::{MaskStack, Rgb8};
@@ -106,6 +107,8 @@ struct Runs<'a> {
     height: usize,
     /// COCO's counts: column by column, zeros first.
     masks: Vec<&'a [u32]>,
+    /// What SAM says of each; nothing of other segmenters.
+    iou: Vec<f32>,
 }
 
 /// Hands over the masks of an image.
@@ -114,10 +117,12 @@ pub fn masks(shelf: &dyn Shelf, name: &str, file: &Path) -> Result<(), PageError
         return Ok(());
     }
     let stack = MaskStack::read(file)?;
+    let records = MaskRecords::read(file)?.unwrap_or_default();
     let runs = Runs {
         width: stack.width,
         height: stack.height,
         masks: stack.masks.iter().map(pixels::Rle::counts).collect(),
+        iou: records.masks.iter().map(|m| m.predicted_iou).collect(),
     };
     let runs = serde_json::to_string(&runs).unwrap_or_default();
     let text = format!("page.masks(\"{name}\",{runs});\n");
@@ -184,5 +189,37 @@ mod tests {
         assert_eq!((small.width, small.height), (THUMBNAIL, 2));
         assert!(small.data.iter().all(|v| *v == 50));
         assert!((detail(&picture) - 100.0).abs() < 1e-9);
+    }
+
+    struct Memory(std::sync::Mutex<String>);
+
+    impl Shelf for Memory {
+        fn has(&self, _: &str) -> bool {
+            false
+        }
+
+        fn put(&self, _: &str, bytes: &[u8]) -> std::io::Result<()> {
+            *self.0.lock().unwrap() = String::from_utf8_lossy(bytes).into_owned();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn masks_come_with_what_sam_says_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.masks");
+        let mask = pixels::Rle::new(2, 2, &[1, 3]).unwrap();
+        let stack = MaskStack::new(2, 2, 4, vec![mask]).unwrap();
+        stack.write(&file).unwrap();
+        let shelf = Memory(std::sync::Mutex::default());
+        let written = |shelf: &Memory| {
+            masks(shelf, "a", &file).unwrap();
+            shelf.0.lock().unwrap().clone()
+        };
+        let plain = "page.masks(\"a\",{\"width\":2,\"height\":2,\"masks\":[[1,3]],\"iou\":[]});\n";
+        assert_eq!(written(&shelf), plain);
+        let record = r#"{"masks":[{"area":3,"bbox":[0,0,2,2],"predicted_iou":0.5,"stability_score":1,"point_coords":[0,0],"crop_box":[0,0,2,2]}]}"#;
+        std::fs::write(file.with_extension("json"), record).unwrap();
+        assert!(written(&shelf).contains("\"iou\":[0.5]"));
     }
 }

@@ -291,7 +291,7 @@ page.compare = (() => {
     if (!map || x < 0 || y < 0 || x >= map.width || y >= map.height) return tell();
     const label = map.labels[y * map.width + x];
     const share = (100 * map.areas[label]) / (map.width * map.height);
-    status.textContent = label < 0 ? `no mask at ${x}, ${y}` : `mask ${label + 1} of ${map.areas.length}: ${page.count(map.areas[label])} pixels, ${share.toFixed(1)} % of LQ`;
+    status.textContent = label < 0 ? `no mask at ${x}, ${y}` : `mask ${label + 1} of ${map.areas.length}: ${page.count(map.areas[label])} pixels, ${share.toFixed(1)} % of LQ${map.iou?.[label] == null ? "" : `, predicted IoU ${map.iou[label].toFixed(3)}`}`;
   };
 
   // 1 to 9 and the arrows; not while something is typed.

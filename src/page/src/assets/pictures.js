@@ -151,7 +151,7 @@
 
   // Masks of an image: which is on top where (smallest on top), areas, colours, outlines.
   page.maskMap = (set, at, list) => cached(`${set.name}\n${at}`, `masks ${list.stage}`, async () => {
-    const { width, height, masks } = await load(list.files[at]);
+    const { width, height, masks, iou } = await load(list.files[at]);
     const areas = masks.map((counts) => counts.reduce((sum, n, i) => sum + (i % 2 ? n : 0), 0));
     const labels = new Int16Array(width * height).fill(-1);
     const largest = areas.map((_, i) => i).sort((a, b) => areas[b] - areas[a]);
@@ -162,7 +162,7 @@
         start += n;
       });
     }
-    return { width, height, areas, labels };
+    return { width, height, areas, labels, iou };
   }).promise;
   page.maskOverlay = ({ width, height, labels }, opacity) => page.ofPixels(width, height, (out) => {
     for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
