@@ -9,7 +9,7 @@ use report::figure::{self, Sources};
 use report::robustness::{self, Pair};
 use report::table::{self, Evaluation};
 use spec::kinds::{Report, Robustness};
-use spec::{Around, History, Pipeline, Runs, labels};
+use spec::{Around, History, Pipeline, Runs};
 use store::{Facts, Store};
 
 use crate::run::{CommandExecutor, Failure, InPlace, OnEvent, OnEventOf, ProcessExecutor, Task};
@@ -109,7 +109,7 @@ impl ReportExecutor<'_> {
         let pairs = Robustness::pairs(&self.around(at)).into_iter();
         let pair = |(lq, hq): (usize, Vec<usize>)| {
             Some(Pair {
-                labels: labels::of(&self.around(lq)),
+                labels: self.around(lq).labels(),
                 lq: self.folder(lq)?,
                 hq: self.folder(*hq.first()?)?,
             })
@@ -136,10 +136,10 @@ impl ReportExecutor<'_> {
         let model = stage.input("model")?;
         let images = stage.input("images")?;
         let own = key(at)?;
-        let history = History::of(self.pipeline, model);
+        let history = History::of(&self.around(model));
         let folders = |stages: Vec<usize>| stages.into_iter().filter_map(|s| self.folder(s));
         Some(Evaluation {
-            labels: labels::of(&self.around(at)),
+            labels: self.around(at).labels(),
             folder: self.store.output_dir(&own),
             key: own.to_string(),
             images: key(images)?.to_string(),

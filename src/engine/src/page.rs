@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use ::page::{Figure, Masks, Method, Page, Set, Shelf, Stage, Table, Training};
 use plan::{Plan, Verdict};
 use report::graph::{self, State};
-use spec::{Around, Kind, labels};
+use spec::labels::NONE;
+use spec::{Around, Kind};
 use store::{Key, Record};
 
 use crate::history::{Header, StageEnd, StageLine};
@@ -342,8 +343,8 @@ fn sets(session: &Session, records: &Records) -> Vec<Set> {
 fn names(session: &Session, sets: impl Iterator<Item = usize>) -> BTreeMap<usize, String> {
     let stages = &session.pipeline.stages;
     let name = |at: usize| {
-        let labels = labels::of(&Around::new(&session.pipeline, at));
-        let set = labels.get("set").filter(|set| *set != labels::NONE);
+        let labels = Around::new(&session.pipeline, at).labels();
+        let set = labels.get("set").filter(|set| *set != NONE);
         set.unwrap_or(&stages[at].name).clone()
     };
     let all: Vec<(usize, String)> = sets.map(|at| (at, name(at))).collect();

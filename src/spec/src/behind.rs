@@ -1,11 +1,10 @@
 //! What tables and figures read of stages behind their inputs: lists of images, curves, photographs and masks.
 //! Unaware of keys. These stages are in the keys of the inputs, so they add nothing to a key.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::around::{Around, Stages};
-use crate::pipeline::{Edge, Pipeline};
+use crate::around::Around;
+use crate::edge::Edge;
 
 /// What is read of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,68 +34,38 @@ pub struct Behind {
     /// The way from the reader: the role of the input, then `/` and a role of that stage (`from.0/images`), or what is
     /// read of a model's history (`from.0/trained_on.1`).
     pub role: String,
-    /// Index into [`Pipeline::stages`].
+    /// Index into `Pipeline::stages`.
     pub stage: usize,
     /// What is read.
     pub part: Part,
-}
-
-/// A stage whose result is read, as an input or behind one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read<'p> {
-    /// Its role, for the reader.
-    pub role: Cow<'p, str>,
-    /// Index into [`Pipeline::stages`].
-    pub stage: usize,
-}
-
-/// All stages whose results stage `at` reads: its inputs, and those behind them.
-pub fn reads(pipeline: &Pipeline, at: usize) -> impl Iterator<Item = Read<'_>> {
-    let inputs = pipeline.stages[at].inputs.iter().map(|edge| Read {
-        role: Cow::Borrowed(&edge.role),
-        stage: edge.stage,
-    });
-    let behind = behind(pipeline, at).into_iter().map(|behind| Read {
-        role: Cow::Owned(behind.role),
-        stage: behind.stage,
-    });
-    inputs.chain(behind)
-}
-
-/// What stage `at` reads behind its inputs, each part of a stage once. Empty for all that compute.
-pub fn behind(pipeline: &Pipeline, at: usize) -> Vec<Behind> {
-    let mut all = pipeline.stages[at].kind.behind(&Around::new(pipeline, at));
-    let mut seen = BTreeSet::new();
-    all.retain(|behind| seen.insert((behind.stage, behind.part)));
-    all
 }
 
 /// What a table reads behind its evaluations: whether their images are among those that the models were trained on, and
 /// the curves of the trainings, where it draws them.
 pub(crate) fn evaluations(around: &Around<'_>, curves: bool) -> Vec<Behind> {
     let mut all = Vec::new();
-    for Edge { role, stage, .. } in &around.stage().inputs {
-        let evaluation = around.of(*stage).stage();
+    for Edge { role, stage, .. } in around.inputs() {
+        let evaluation = around.of(*stage);
         let Some(model) = evaluation.input("model") else {
             continue;
         };
         let History {
             trained_on,
             stopped_by,
-        } = History::of(around.stages(), model);
+        } = History::of(&model);
         if trained_on.is_empty() && stopped_by.is_empty() {
             continue;
         }
         let images = evaluation.input("images").into_iter();
         let mut found: Vec<(String, usize, Part)> = images
-            .map(|stage| ("images".to_owned(), stage, Part::Pairs))
+            .map(|stage| ("images".to_owned(), stage.at(), Part::Pairs))
             .collect();
         for (name, stages) in [("trained_on", trained_on), ("stopped_by", stopped_by)] {
             let role = |(n, stage)| (format!("{name}.{n}"), stage, Part::Pairs);
             found.extend(stages.into_iter().enumerate().map(role));
         }
         if curves {
-            found.push(("model".to_owned(), model, Part::Curve));
+            found.push(("model".to_owned(), model.at(), Part::Curve));
         }
         all.extend(found.into_iter().map(|(name, stage, part)| Behind {
             role: format!("{role}/{name}"),
@@ -115,7 +84,7 @@ pub(crate) fn photographs(around: &Around<'_>, role: &str) -> Vec<Behind> {
     let of = |name: &&str| {
         Some(Behind {
             role: format!("{role}/{name}"),
-            stage: evaluation.stage().input(name)?,
+            stage: evaluation.input(name)?.at(),
             part: Part::Whole,
         })
     };
@@ -132,17 +101,14 @@ pub struct History {
 }
 
 impl History {
-    /// The history of the model that stage `at` makes.
-    pub fn of(stages: &dyn Stages, at: usize) -> Self {
+    /// The history of the model that a stage makes.
+    pub fn of(model: &Around<'_>) -> Self {
         let mut history = Self::default();
-        let mut next = Some(at);
-        while let Some(at) = next {
-            let stage = stages.stage(at);
-            if stage.kind.schedule().is_none() {
-                break;
-            }
-            history.trained_on.extend(stage.input("images"));
-            history.stopped_by.extend(stage.input("validate.images"));
+        let mut next = Some(*model);
+        while let Some(stage) = next.filter(Around::trains) {
+            let at = |role: &str| stage.input(role).map(|images| images.at());
+            history.trained_on.extend(at("images"));
+            history.stopped_by.extend(at("validate.images"));
             next = stage.input("backbone").or_else(|| stage.input("from"));
         }
         for list in [&mut history.trained_on, &mut history.stopped_by] {

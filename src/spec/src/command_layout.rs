@@ -11,22 +11,11 @@ use std::path::{Component, Path, PathBuf};
 use diagnostics::{Diagnostic, Diagnostics};
 
 use crate::error::Problem;
+use crate::kinds::{self, Kind};
 use crate::limits::Limits;
 use crate::node::Pos;
-use crate::pipeline::{Pipeline, Stage};
-use crate::{Kind, kinds};
-
-/// Where the things of one command lie; all paths are relative to the project folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    /// The folder of the pipeline file: where the command runs.
-    pub home: PathBuf,
-    /// Its files, in the order of [`kinds::Command::files`]; `None` for one outside the project, which keeps its
-    /// absolute path.
-    pub files: Vec<Option<PathBuf>>,
-    /// Its outputs, in the order of [`kinds::Command::outputs`].
-    pub outputs: Vec<PathBuf>,
-}
+use crate::places::Places;
+use crate::stage::{Pipeline, Stage};
 
 /// Folders of the project that belong to the program.
 const OURS: [&str; 2] = ["cache", "reports"];

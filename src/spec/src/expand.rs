@@ -14,90 +14,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::draft::{Choice, Draft, Row, Written};
 use crate::error::{Problem, Problems};
+use crate::fields::{fields_of_kind, takes_number};
 use crate::kinds::Kind;
 use crate::limits::{Exceeded, Meter, What};
 use crate::node::{Key, Node, Pos, Value};
-use crate::pipeline::Typed;
-use crate::reference::{member_name, same_value};
+use crate::reference::same_value;
 use crate::scalar::number_text;
 use crate::substitute::{Environment, Names, Outer, substitute, take};
+use crate::typed::Typed;
 
 /// Axis names that mean something else.
 const ZIP: &str = "zip";
 const EXCLUDE: &str = "exclude";
-
-/// A stage as it is written, shared by its members.
-pub(crate) struct Written {
-    key: Key,
-    /// Its body without `each`, before anything in braces is replaced.
-    body: Node,
-    vars: Rc<BTreeMap<String, Node>>,
-    env: Rc<Environment>,
-    /// The fields its kind has.
-    fields: Vec<&'static str>,
-}
-
-/// One member of a stage (a stage without `each` has one), not yet typed. Its body is made when it is looked at: a
-/// million of them would not fit into memory.
-#[derive(Clone)]
-pub(crate) struct Draft {
-    /// The stage it comes from.
-    written: Rc<Written>,
-    /// The values of its axes, in the order of `each`.
-    row: Vec<Rc<Choice>>,
-}
-
-impl Draft {
-    /// The stage's name in the file.
-    pub(crate) fn base(&self) -> &str {
-        &self.written.key.text
-    }
-
-    /// The member's name.
-    pub(crate) fn name(&self) -> String {
-        member_name(self.base(), &self.axes())
-    }
-
-    /// Its axes and their values, in the order of `each`.
-    pub(crate) fn axes(&self) -> Vec<(String, String)> {
-        let axis = |c: &Rc<Choice>| (c.axis.clone(), c.text.clone());
-        self.row.iter().map(axis).collect()
-    }
-
-    /// Where the stage's name stands.
-    pub(crate) fn pos(&self) -> Pos {
-        self.written.key.pos
-    }
-
-    /// The body after substitution, without `each`; as written where a substitution fails that has succeeded before.
-    pub(crate) fn body(&self) -> Node {
-        let meter = Meter::default();
-        let made = self.make(&Outer::new(&self.written.env, &meter));
-        made.unwrap_or_else(|_| self.written.body.clone())
-    }
-
-    /// The same for the first time: everything in braces must mean something, and every axis be used.
-    fn make(&self, outer: &Outer<'_>) -> Result<Node, Problem> {
-        let mut body = self.written.body.clone();
-        let mut used = BTreeSet::new();
-        let axes: Vec<(&str, &Node)> = self.row.iter().map(|c| (&*c.axis, &c.node)).collect();
-        let names = Names {
-            vars: &self.written.vars,
-            axes: &axes,
-        };
-        substitute(&mut body, names, outer, &mut used).map_err(of_script)?;
-        for Choice { axis, node, .. } in self.row.iter().map(Rc::as_ref) {
-            if !set_field(&mut body, &self.written.fields, axis, node) && !used.contains(axis) {
-                let message = format!(
-                    "the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`"
-                );
-                return Err(Problem::new(node.pos, "each", message));
-            }
-        }
-        Ok(body)
-    }
-}
 
 /// Reads a member for [`expand`].
 pub(crate) type Read<'a> = dyn FnMut(Draft, &Node) -> Result<Typed, Problems> + 'a;
@@ -163,17 +93,6 @@ struct Begun {
     each: Option<Node>,
     names: std::vec::IntoIter<String>,
 }
-
-/// The value of one axis: how it is spelled in names, and itself.
-#[derive(Clone, Debug)]
-struct Choice {
-    axis: String,
-    text: String,
-    node: Node,
-}
-
-/// Values that are taken together: of one axis, or of several that are zipped.
-type Row = Vec<Rc<Choice>>;
 
 /// What an `each` says.
 #[derive(Default)]
@@ -440,8 +359,7 @@ impl Expander<'_, '_> {
         };
         if !is_reference(axis, body) {
             // A number of the kind's has one spelling, everything else the one that was written.
-            let number =
-                kind_of(body).is_some_and(|kind| crate::pipeline::takes_number(kind, axis));
+            let number = kind_of(body).is_some_and(|kind| takes_number(kind, axis));
             let text = number.then(|| number_text(&text)).flatten().unwrap_or(text);
             return Ok(vec![(text, item.clone())]);
         }
@@ -461,19 +379,6 @@ impl Expander<'_, '_> {
             _ => Ok(vec![(text, item.clone())]),
         }
     }
-}
-
-/// In a script `${x}` may be meant for the shell.
-fn of_script(mut problem: Problem) -> Problem {
-    let script = ["command.shell", "command.run"]
-        .iter()
-        .any(|f| problem.path.starts_with(f));
-    let name = problem.message.strip_prefix("the environment variable `");
-    let name = name.and_then(|rest| rest.split('`').next());
-    if let (true, Some(name)) = (script, name) {
-        problem.hint += &format!("; a variable of the script itself is written `$${{{name}}}`");
-    }
-    problem
 }
 
 /// The first of these that is spelled as one before it, with its spelling.
@@ -685,24 +590,7 @@ fn take_field(body: &mut Node, field: &str) -> Option<Node> {
 fn fields_of_body(body: &Node) -> Vec<&'static str> {
     let entries = body.entries().unwrap_or_default().iter();
     let mut kinds = entries.filter(|(k, _)| Kind::NAMES.contains(&k.text.as_str()));
-    kinds.next().map_or(Vec::new(), |(kind, _)| {
-        crate::pipeline::fields_of_kind(&kind.text)
-    })
-}
-
-/// Sets the field called `axis` of the stage's kind, where the kind has such a field and the text does not give it.
-fn set_field(body: &mut Node, fields: &[&str], axis: &str, value: &Node) -> bool {
-    let Value::Map(entries) = &mut body.value else {
-        return false;
-    };
-    let Some((_, config)) = entries
-        .iter_mut()
-        .find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()))
-    else {
-        return false;
-    };
-    if !fields.contains(&axis) || config.get(axis).is_some() {
-        return false;
-    }
-    config.set(&[axis], value.clone()).is_ok()
+    kinds
+        .next()
+        .map_or(Vec::new(), |(kind, _)| fields_of_kind(&kind.text))
 }

@@ -9,6 +9,9 @@
 //!                                               └─ outputs, its group in the list ──> who runs it      (crate engine)
 //! ```
 //!
+//! A kind asks about the stages around it by [`Around`], which does not know the kinds, so that files import one way:
+//! kinds know `Around`, [`Kind`] knows the kinds, and stages know `Kind`.
+//!
 //! The trait [`StageKind`] has the questions, [`stage_kinds!`] leads from the enum to the file that answers. It lies here
 //! and not in the planner, so that a kind is one file: a manifest's lines are text, a pure function of the configuration,
 //! and what they become there (digests, keys, verdicts) is the same for all kinds.
@@ -17,10 +20,13 @@
 //! (docs/adding-a-kind.md).
 
 mod command;
+mod degrade;
+mod download;
 mod evaluate;
 mod figure;
 mod label_text;
 mod mask;
+mod network;
 mod prepare;
 mod pretrained;
 mod reads;
@@ -34,17 +40,21 @@ mod tiling;
 mod train;
 mod tune;
 
+use std::any::Any;
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use command::{Command, KeyPart, Placing, Shell};
+pub use degrade::Degrade;
+pub use download::Download;
 pub use evaluate::Evaluate;
 pub use figure::{Crop, Figure};
 pub use label_text::LabelText;
 pub use mask::Mask;
-pub use prepare::{Degrade, Prepare};
+pub use network::Network;
+pub use prepare::Prepare;
 pub use pretrained::Pretrained;
 pub(crate) use reads::Reads;
 pub use reads::{Accepts, External, InputRef, Listing};
@@ -52,7 +62,6 @@ pub use resources::Resources;
 pub use robustness::Robustness;
 pub use save::Save;
 pub use schedule::{Schedule, Until, Validate};
-pub use stage_kind::{Download, Network};
 pub use table::{Interval, Table, TableValue};
 pub use tiling::Tiling;
 pub use train::Train;
@@ -62,10 +71,11 @@ use stage_kind::StageKind;
 
 use crate::around::Around;
 use crate::behind::Behind;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::{Problem, Problems};
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
+use crate::names::Of;
 use crate::node::Node;
 
 /// The enum of all kinds, who runs which, and for each question about one the way to the file that answers.
@@ -147,6 +157,21 @@ macro_rules! stage_kinds {
             /// The network that the stage hands on.
             pub fn network(&self) -> Network<'_> {
                 match self { $($(Self::$name(kind) => kind.network(),)*)* }
+            }
+
+            /// What was done to the images that the stage hands on.
+            pub(crate) fn degrade(&self) -> Option<Degrade> {
+                match self { $($(Self::$name(kind) => kind.degrade(),)*)* }
+            }
+
+            /// How many masks an image has of those that the stage hands on, and of which image of a pair they are.
+            pub(crate) fn masks(&self) -> Option<(usize, Of)> {
+                match self { $($(Self::$name(kind) => kind.masks(),)*)* }
+            }
+
+            /// The configuration, to be asked for by its type.
+            pub(crate) const fn config(&self) -> &dyn Any {
+                match self { $($(Self::$name(kind) => kind,)*)* }
             }
 
             /// What tables can say of the stage.

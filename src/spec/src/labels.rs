@@ -1,9 +1,10 @@
 //! What can be said of a stage in a table: its set, backbone, scheme, α and so on, from itself and the stages above it.
 //! Each kind says its own. Unaware of results; a label is configuration, never a measurement.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::around::Around;
+use crate::backbones::Architecture;
+use crate::names::Precision;
 
 /// Labels and their values.
 pub type Labels = BTreeMap<String, String>;
@@ -11,33 +12,18 @@ pub type Labels = BTreeMap<String, String>;
 /// Shown where a label does not apply, such as α of a baseline.
 pub const NONE: &str = "–";
 
-/// The labels of a stage. Those of an evaluation: `set`, `degrade`, `scale`, `sigma`, `backbone`, `scheme`, `alpha`,
-/// `variant`, `locations`, `init`, `share`, `seed`, `precision`, `granularity`, `grid`, `masks`, `segmenter`, `luma`,
-/// `tiling`, and the axes of the sweeps it comes from. Those of a mask stage: `set`, `degrade`, `segmenter`,
-/// `granularity`, `grid`, `masks`.
-pub fn of(around: &Around<'_>) -> Labels {
-    let mut labels = Labels::new();
-    around.stage().kind.labels(around, &mut labels);
-    labels
-}
-
-/// The labels that at least one of the evaluations has.
-pub(crate) fn known(around: &Around<'_>, evaluations: &[usize]) -> BTreeSet<String> {
-    evaluations
-        .iter()
-        .flat_map(|&at| of(&around.of(at)).into_keys())
-        .collect()
-}
-
 /// What every network has: `backbone`, and the `seed` and `precision` of its training.
-pub(crate) fn model(model: &Around<'_>, labels: &mut Labels) {
-    if let Some(backbone) = model.architecture() {
+pub(crate) fn model(
+    backbone: Option<&Architecture>,
+    training: Option<(u64, Precision)>,
+    labels: &mut Labels,
+) {
+    if let Some(backbone) = backbone {
         labels.insert("backbone".into(), backbone.title().into());
     }
-    let schedule = model.stage().kind.schedule();
-    let seed = schedule.map_or(NONE.into(), |s| s.seed.to_string());
+    let seed = training.map_or(NONE.into(), |(seed, _)| seed.to_string());
     labels.insert("seed".into(), seed);
-    let precision = schedule.map_or(NONE.into(), |s| s.precision.to_string());
+    let precision = training.map_or(NONE.into(), |(_, precision)| precision.to_string());
     labels.insert("precision".into(), precision);
 }
 

@@ -14,10 +14,10 @@
 //! entry may be set: there is nothing that it could be a misspelling of.
 
 use crate::error::{Problem, suggest};
+use crate::fields::{STAGE_LEVEL, TOP_LEVEL, fields_of_kind};
 use crate::kinds::{Kind, Resources};
 use crate::limits::Limits;
 use crate::node::{Node, Pos, Value};
-use crate::pipeline::{STAGE_LEVEL, TOP_LEVEL, fields_of_kind};
 use crate::yaml;
 
 /// What is typed; shown where a path cannot be taken apart.

@@ -4,21 +4,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use diagnostics::{Diagnostics, Place, Severity};
+use diagnostics::{Diagnostics, Severity};
 
 use crate::check;
-use crate::command_layout::Places;
-use crate::de::{self, fields_of, from_node};
+use crate::de::{fields_of, from_node};
+use crate::draft::Draft;
+use crate::edge::Edge;
 use crate::error::{Problem, Problems, locate, spot, suggest};
-use crate::expand::{Draft, expand};
+use crate::expand::expand;
+use crate::fields::{STAGE_LEVEL, TOP_LEVEL, fields_of_kind};
 use crate::handed::Handed;
 use crate::kinds::{External, InputRef, Kind, Reads, Resources, Schedule};
 use crate::limits::{Limits, Meter, What};
-use crate::lines::Tag;
 use crate::node::{Key, Node, Pos, Value};
 use crate::overrides;
+use crate::places::Places;
 use crate::reference::Index;
+use crate::stage::{Pipeline, Stage, index_of};
 use crate::substitute::{Environment, Names, Outer, substitute};
+use crate::typed::Typed;
 use crate::warn;
 use crate::yaml;
 
@@ -32,79 +36,6 @@ pub struct Request<'a> {
     pub overrides: &'a [String],
     /// Reads a file; `pipeline` gives `std::fs::read_to_string`.
     pub read: &'a dyn Fn(&Path) -> std::io::Result<String>,
-}
-
-/// A pipeline file, understood.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pipeline {
-    /// The file.
-    pub file: PathBuf,
-    /// The stages in the order of the file, swept ones multiplied.
-    pub stages: Vec<Stage>,
-    /// What was read from the environment.
-    pub env_used: BTreeMap<String, String>,
-    /// `--set` as given.
-    pub overrides: Vec<String>,
-    /// What is allowed and hardly meant, a text each.
-    pub warnings: Diagnostics,
-}
-
-/// One stage.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
-    /// Its name, with axes and values if it is a member of a sweep.
-    pub name: String,
-    /// The name in the file.
-    pub base: String,
-    /// The axes and values, empty outside sweeps.
-    pub axes: Vec<(String, String)>,
-    /// What it does.
-    pub kind: Kind,
-    /// The stages it reads, in the order in which its kind tells them.
-    pub inputs: Vec<Edge>,
-    /// What it asks of the machine.
-    pub resources: Resources,
-    /// The folder of the file it is written in: relative paths start there.
-    pub folder: PathBuf,
-    /// Where a command's files and outputs lie; empty before [`Pipeline::anchor`], and for other kinds.
-    pub places: Places,
-    /// What a command gets of the caller's environment beside its `env`.
-    pub handed: Handed,
-    /// The digest of a command's program where it is part of the key; whoever knows `PATH` fills it in.
-    pub program: Option<String>,
-    /// Where its name stands.
-    pub place: Place,
-    /// The files and folders outside the cache that it reads.
-    pub external: Vec<External>,
-}
-
-/// An input: a role and the stage that fills it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// The field (`images`, `validate.masks`); with a number behind it where several members may stand
-    /// (`from.0.2`: the third member of the first reference).
-    pub role: String,
-    /// Index into [`Pipeline::stages`].
-    pub stage: usize,
-    /// What it determines besides the result.
-    pub tag: Tag,
-}
-
-impl Stage {
-    /// The stage that fills `role`.
-    pub fn input(&self, role: &str) -> Option<usize> {
-        self.inputs.iter().find(|e| e.role == role).map(|e| e.stage)
-    }
-
-    /// The stages whose role begins with `field.`.
-    pub fn inputs_of<'s>(&'s self, field: &'s str) -> impl Iterator<Item = usize> + 's {
-        let belongs = move |e: &&Edge| {
-            e.role
-                .strip_prefix(field)
-                .is_some_and(|r| r.starts_with('.'))
-        };
-        self.inputs.iter().filter(belongs).map(|e| e.stage)
-    }
 }
 
 impl Pipeline {
@@ -134,29 +65,6 @@ impl Pipeline {
             Err(problems) => Err(locate(problems, &loader.sources)),
         }
     }
-
-    /// The stages called `target`: a stage, a sweep, or one of its members.
-    pub fn find(&self, target: &str) -> Result<Vec<usize>, String> {
-        self.find_all(&[target])
-    }
-
-    /// The stages that any of these targets means.
-    pub fn find_all(&self, targets: &[impl AsRef<str>]) -> Result<Vec<usize>, String> {
-        if targets.is_empty() {
-            return Ok(Vec::new());
-        }
-        let index = index_of(self.stages.iter());
-        let found = targets.iter().map(|target| index.found(target.as_ref()));
-        Ok(found.collect::<Result<Vec<_>, _>>()?.concat())
-    }
-}
-
-fn index_of<'a>(stages: impl Iterator<Item = &'a Stage>) -> Index<'a> {
-    let mut index = Index::default();
-    for stage in stages {
-        index.push(&stage.base, &stage.name, stage.axes.as_slice());
-    }
-    index
 }
 
 struct Loader<'a> {
@@ -166,52 +74,6 @@ struct Loader<'a> {
     sources: Vec<(String, String)>,
     /// What each included file says, with what it includes itself: it is read once, however often it is named.
     included: BTreeMap<PathBuf, Node>,
-}
-
-/// A stage with its own positions, between typing and checking.
-pub(crate) struct Typed {
-    pub stage: Stage,
-    /// The stages that it names.
-    pub refs: Vec<InputRef>,
-    pub draft: Draft,
-}
-
-impl Typed {
-    /// The same where its words are wanted; else one that is only counted.
-    pub(crate) fn problem_if(
-        &self,
-        wanted: bool,
-        path: &str,
-        message: impl FnOnce() -> String,
-    ) -> Problem {
-        if wanted {
-            self.problem(path, message())
-        } else {
-            Problem::new(Pos::default(), "", "")
-        }
-    }
-
-    /// A problem with the value at `path` within the kind (`validate.images`).
-    pub(crate) fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
-        let kind = self.stage.kind.name();
-        let body = self.draft.body();
-        let config = body.get(kind).unwrap_or(&body);
-        let node = if path.is_empty() {
-            config
-        } else {
-            config.nearest(path)
-        };
-        let full = if path.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind}.{path}")
-        };
-        Problem::new(
-            node.pos,
-            format!("stages.{}.{full}", self.stage.base),
-            message,
-        )
-    }
 }
 
 impl Loader<'_> {
@@ -493,9 +355,6 @@ fn check_labels(
         .hint("give each of these stages a line of its own"))
 }
 
-pub(crate) const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
-pub(crate) const STAGE_LEVEL: &[&str] = &["each", "resources"];
-
 /// Whether a text is one that a person may have written as a pipeline file, by its name or one of its lines.
 fn is_pipeline_text(file: &Path, text: &str) -> bool {
     let is_named = file
@@ -640,21 +499,6 @@ fn read_stage(body: &Node, pos: Pos) -> Result<(Kind, Resources), Problem> {
     Ok((kind, resources))
 }
 
-/// The fields a kind may have in YAML.
-pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
-    let own = Kind::fields(kind);
-    let schedule = if own.contains(&"schedule") {
-        fields_of::<Schedule>()
-    } else {
-        &[]
-    };
-    own.iter()
-        .filter(|f| **f != "schedule")
-        .chain(schedule)
-        .copied()
-        .collect()
-}
-
 fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
     let Some(entries) = config.entries() else {
         return Err(Problem::new(
@@ -686,16 +530,6 @@ fn read_kind(kind: &str, config: &Node) -> Result<Kind, Problem> {
             .to_owned();
         problem
     })
-}
-
-/// Whether the field of a kind takes a number.
-pub(crate) fn takes_number(kind: &str, field: &str) -> bool {
-    let fields = fields_of_kind(kind);
-    let Some(field) = fields.into_iter().find(|known| *known == field) else {
-        return false;
-    };
-    let scheduled = Kind::fields(kind).contains(&"schedule");
-    Kind::takes_number(kind, field) || (scheduled && de::takes_number::<Schedule>(field))
 }
 
 /// The fields of a schedule stand beside the others in YAML and are one struct in Rust.

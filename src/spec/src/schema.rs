@@ -257,7 +257,7 @@ fn is_name(schema: &Value, types: &Map<String, Value>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::{STAGE_LEVEL, TOP_LEVEL, fields_of_kind};
+    use crate::fields::{STAGE_LEVEL, TOP_LEVEL, fields_of_kind};
 
     fn names(schema: &Value) -> Vec<&str> {
         let fields = schema["properties"].as_object().unwrap();

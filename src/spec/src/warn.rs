@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use crate::error::Problem;
 use crate::kinds::Kind;
 use crate::node::{Node, Pos, Value};
-use crate::pipeline::Typed;
 use crate::substitute::variables_in;
+use crate::typed::Typed;
 
 /// Parts of names of variables whose values are secrets.
 const SENSITIVE: [&str; 7] = [

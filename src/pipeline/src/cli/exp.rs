@@ -8,7 +8,7 @@ use diagnostics::shown;
 use engine::session::{Access, Session};
 use serde_json::{Map, Value, json};
 
-use spec::{Around, Kind, labels};
+use spec::{Around, Kind};
 use store::{Key, Record};
 
 use super::args::ExpArgs;
@@ -77,7 +77,7 @@ fn rows(session: &Session) -> Result<Vec<Row>, Fatal> {
         let model = stage.input("model");
         let model =
             model.and_then(|m| Some((session.pipeline.stages[m].kind.name(), result(m)?.1)));
-        let mut parameters = labels::of(&Around::new(&session.pipeline, at));
+        let mut parameters = Around::new(&session.pipeline, at).labels();
         parameters.extend(fields("evaluate", &record));
         if let Some((kind, record)) = &model {
             parameters.extend(fields(kind, record));

@@ -23,7 +23,7 @@ use agreement::{Agreement, agreement};
 /// The masks of one set of images, of LQ and of HQ.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// What can be said of them (`spec::labels::of_masks`).
+    /// What can be said of them (`spec::Around::labels`).
     pub labels: BTreeMap<String, String>,
     /// The output folder of the masks of LQ images.
     pub lq: PathBuf,

@@ -9,7 +9,7 @@ use artifacts::{ArtifactError, Metrics, Summary};
 /// An evaluation that a table shows.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluation {
-    /// What can be said of it (`spec::labels`).
+    /// What can be said of it (`spec::Around::labels`).
     pub labels: BTreeMap<String, String>,
     /// Its output folder.
     pub folder: PathBuf,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::de::from_node;
 use crate::error::{Problem, Problems};
 use crate::labels::Labels;
@@ -280,7 +280,7 @@ impl StageKind for Command {
             secrets: _,
             key,
         } = self;
-        let stage = around.stage();
+        let ground = around.ground();
         for (n, word) in run.iter().enumerate() {
             lines.put(Tag::Result, &format!("config.run.{n:03}"), word);
         }
@@ -292,15 +292,15 @@ impl StageKind for Command {
             let other = (program != "sh").then(named);
             lines.option(Tag::Result, "config.shell.program", other);
         }
-        lines.put(Tag::Result, "config.folder", stage.places.home.display());
-        for (n, path) in stage.places.outputs.iter().enumerate() {
+        lines.put(Tag::Result, "config.folder", ground.home.display());
+        for (n, path) in ground.outputs.iter().enumerate() {
             let line = format!("config.outputs.{n:03}");
             lines.put(Tag::Result, &line, path.display());
         }
         for (name, value) in env {
             lines.put(Tag::Result, &format!("config.env.{name}"), value);
         }
-        for (name, value) in &stage.handed.pass {
+        for (name, value) in ground.pass {
             lines.digest(Tag::Result, &format!("config.pass.{name}"), value);
         }
         // What a program can find out about its inputs may change what it writes.
@@ -308,7 +308,7 @@ impl StageKind for Command {
         lines.option(Tag::Result, "config.inputs", other);
         match key {
             Some(KeyPart::Program) => {
-                lines.option(Tag::Result, "config.program", stage.program.as_ref());
+                lines.option(Tag::Result, "config.program", ground.program);
             }
             None => {}
         }

@@ -4,12 +4,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::degrade::Degrade;
 use super::reads::{Accepts, Reads};
+use super::save::Save;
 use super::stage_kind::StageKind;
+use super::tiling::Tiling;
+use super::tune::Tune;
 use crate::around::Around;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
-use crate::kinds::{Degrade, Kind, Save, Tiling};
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 use crate::metrics::Metric;
@@ -82,17 +85,18 @@ impl StageKind for Evaluate {
     }
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
-        let Some(model) = checker.input_index("model") else {
+        let Some(model) = checker.input("model") else {
             return;
         };
-        let Some(backbone) = checker.network(model) else {
+        let Some(backbone) = checker.network(&model) else {
             return;
         };
         checker.images_fit("images", backbone.scale(), problems);
-        let spt = matches!(checker.kind(model), Kind::Tune(tune) if tune.scheme == Scheme::Spt);
+        let tune = model.config::<Tune>();
+        let spt = tune.is_some_and(|tune| tune.scheme == Scheme::Spt);
         checker.masks_fit("masks", "images", spt, problems);
-        let tuned = checker.mask_count_of(model, "masks");
-        if let (Some(a), Some(b)) = (tuned, checker.mask_count("masks")) {
+        let tuned = model.input("masks").and_then(|m| m.masks());
+        if let (Some((a, _)), Some(b)) = (tuned, checker.mask_count("masks")) {
             checker.need(
                 a == b,
                 "masks",
@@ -144,14 +148,14 @@ impl StageKind for Evaluate {
     fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
         let [images, model, masks] = ["images", "model", "masks"].map(|role| around.input(role));
         for stage in [&images, &model, &Some(*around)].into_iter().flatten() {
-            labels.extend(stage.stage().axes.iter().cloned());
+            labels.extend(stage.axes().iter().cloned());
         }
         match &masks {
-            Some(masks) => masks.stage().kind.labels(masks, labels),
+            Some(masks) => labels.extend(masks.labels()),
             None => labels::no_masks(labels),
         }
         for stage in [&images, &model].into_iter().flatten() {
-            stage.stage().kind.labels(stage, labels);
+            labels.extend(stage.labels());
         }
         let degrade = around.degrade();
         labels.insert("luma".into(), self.luma(degrade).to_string());

@@ -4,16 +4,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::evaluate::Evaluate;
 use super::reads::{Accepts, Reads};
+use super::save::Save;
 use super::stage_kind::StageKind;
-use super::{Kind, Save};
 use crate::around::Around;
 use crate::behind::{self, Behind};
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
-use crate::pipeline::Typed;
 
 /// `figure`: crops of two evaluations side by side: masks, LQ, GT, baseline, tuned and the difference of the two, as in
 /// the paper's Figures 4 to 6.
@@ -94,16 +94,14 @@ impl StageKind for Figure {
     }
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
-        let evaluation = |role: &str| checker.input(role).map(|s: &Typed| &s.stage);
         for role in ["baseline", "tuned"] {
-            let saves = evaluation(role).is_some_and(
-                |stage| matches!(&stage.kind, Kind::Evaluate(evaluate) if evaluate.save == Save::All),
-            );
+            let evaluation = checker.input(role).and_then(|e| e.config::<Evaluate>());
+            let saves = evaluation.is_some_and(|evaluate| evaluate.save == Save::All);
             let message =
                 || format!("`{role}` does not keep all restored images: give it `save: true`");
             checker.need(saves, role, message, problems);
         }
-        let images = |role: &str| evaluation(role).and_then(|s| s.input("images"));
+        let images = |role: &str| checker.input(role)?.input("images").map(|i| i.at());
         checker.need(
             images("baseline") == images("tuned"),
             "tuned",

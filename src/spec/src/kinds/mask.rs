@@ -4,10 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::download::Download;
 use super::reads::{Accepts, Reads};
-use super::stage_kind::{Download, StageKind};
+use super::stage_kind::StageKind;
 use crate::around::Around;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
@@ -143,9 +144,13 @@ impl StageKind for Mask {
         torch.then(|| self.segmenter.start_up())
     }
 
+    fn masks(&self) -> Option<(usize, Of)> {
+        Some((self.count(), self.of))
+    }
+
     fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
         if let Some(images) = around.input("images") {
-            images.stage().kind.labels(&images, labels);
+            labels.extend(images.labels());
         }
         labels.insert("granularity".into(), self.granularity.to_string());
         labels.insert("grid".into(), self.grid().to_string());

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::degrade::Degrade;
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::datasets::{Datasets, Source};
 use crate::error::Problems;
 use crate::labels::Labels;
@@ -104,34 +105,6 @@ impl Prepare {
         let here = |s: &Source| s.hr == folder || s.lr.as_deref() == Some(folder);
         let wanted = |s: &Source| s.dataset.is_some_and(|d| d.facts().has(name));
         self.sources().iter().any(|s| here(s) && wanted(s))
-    }
-}
-
-/// The degradation (METHOD: degradations).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Degrade {
-    /// MATLAB's bicubic at this scale: 2, 3 or 4.
-    Sr(u32),
-    /// Gaussian noise of this standard deviation on 0–255.
-    Denoise(f64),
-}
-
-impl Degrade {
-    /// How tables name it.
-    fn label(self) -> String {
-        match self {
-            Self::Sr(scale) => format!("×{scale}"),
-            Self::Denoise(sigma) => format!("σ={sigma}"),
-        }
-    }
-
-    /// HR pixels per LQ pixel along a side.
-    pub const fn scale(self) -> u32 {
-        match self {
-            Self::Sr(scale) => scale,
-            Self::Denoise(_) => 1,
-        }
     }
 }
 
@@ -251,6 +224,10 @@ impl StageKind for Prepare {
 
     fn needs(&self, role: &str) -> &[String] {
         if role == "images" { &self.only } else { &[] }
+    }
+
+    fn degrade(&self) -> Option<Degrade> {
+        Some(self.degrade)
     }
 
     fn labels(&self, _: &Around<'_>, labels: &mut Labels) {

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::network::Network;
 use super::reads::{Accepts, Listing, Reads};
-use super::stage_kind::{Network, StageKind};
+use super::stage_kind::StageKind;
 use crate::around::Around;
 use crate::backbones::Architecture;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
@@ -77,7 +78,7 @@ impl StageKind for Pretrained {
     }
 
     fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
-        labels::model(around, labels);
+        labels::model(around.architecture(), None, labels);
         labels::baseline(labels);
     }
 }

@@ -10,7 +10,6 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::Kind;
 use crate::lines::Tag;
 use diagnostics::Place;
 
@@ -32,9 +31,9 @@ pub enum Accepts {
 }
 
 impl Accepts {
-    /// Whether a stage of this kind may stand there.
-    pub fn takes(self, kind: &Kind) -> bool {
-        self == Self::Any || kind.serves_as().contains(&self)
+    /// Whether a stage may stand there that serves as these.
+    pub(crate) fn takes(self, served: &[Self]) -> bool {
+        self == Self::Any || served.contains(&self)
     }
 
     /// What is expected, for messages.

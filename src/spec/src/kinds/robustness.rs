@@ -4,13 +4,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::mask::Mask;
 use super::reads::{Accepts, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
-use crate::labels::{self, Labels};
+use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
 use crate::names::Of;
 
@@ -34,21 +34,19 @@ pub struct Robustness {
 impl Robustness {
     /// For each LQ mask stage of this stage, its partners: HQ mask stages of the same images with the same settings.
     pub fn pairs(around: &Around<'_>) -> Vec<(usize, Vec<usize>)> {
-        let stage = around.stage();
+        let images = |at: usize| around.of(at).input("images").map(|images| images.at());
+        let mask = |at: usize| around.of(at).config::<Mask>();
         let is_partner = |lq: usize, hq: usize| {
-            let (a, b) = (around.of(lq).stage(), around.of(hq).stage());
-            match (&a.kind, &b.kind) {
-                (Kind::Mask(x), Kind::Mask(y)) => {
-                    a.input("images") == b.input("images") && x.same_but_of(y)
-                }
-                _ => false,
-            }
+            let alike = mask(lq)
+                .zip(mask(hq))
+                .is_some_and(|(a, b)| a.same_but_of(b));
+            alike && images(lq) == images(hq)
         };
         let partners = |lq: usize| {
-            let hq = stage.inputs_of("hq");
+            let hq = around.inputs_of("hq").into_iter();
             hq.filter(|&hq| is_partner(lq, hq)).collect()
         };
-        let all = stage.inputs_of("lq");
+        let all = around.inputs_of("lq").into_iter();
         all.map(|lq| (lq, partners(lq))).collect()
     }
 }
@@ -69,33 +67,34 @@ impl StageKind for Robustness {
     }
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
-        let stage = &checker.stage.stage;
-        let of = |at: usize| match checker.kind(at) {
-            Kind::Mask(mask) => Some(mask.of),
-            _ => None,
-        };
+        let around = checker.around;
+        let of = |at: usize| around.of(at).masks().map(|(_, of)| of);
         for (field, wanted, expected) in [
             ("lq", Of::Lq, "masks of LQ images"),
             ("hq", Of::Hr, "masks of HR images (`of: hr`)"),
         ] {
-            let mut all = stage.inputs_of(field).peekable();
-            let some = all.peek().is_some();
-            checker.need(some, field, || format!("name {expected}"), problems);
-            for at in all.filter(|at| of(*at) != Some(wanted)) {
-                let name = checker.name(at);
+            let all = around.inputs_of(field);
+            checker.need(
+                !all.is_empty(),
+                field,
+                || format!("name {expected}"),
+                problems,
+            );
+            for at in all.into_iter().filter(|at| of(*at) != Some(wanted)) {
+                let name = around.of(at).name();
                 let message = format!("`{name}` are not {expected}");
-                problems.push(checker.stage.problem(field, message));
+                problems.push(checker.problem(field, message));
             }
         }
-        for (lq, hq) in Self::pairs(&checker.around()) {
-            let name = checker.name(lq);
+        for (lq, hq) in Self::pairs(&around) {
+            let name = around.of(lq).name();
             let hint = "its partner has the same images and settings, and `of: hr`";
             let message = match hq.len() {
                 0 => format!("nothing in `hq` is the partner of `{name}`"),
                 1 => continue,
                 n => format!("{n} stages in `hq` are partners of `{name}`"),
             };
-            problems.push(checker.stage.problem("hq", message).hint(hint));
+            problems.push(checker.problem("hq", message).hint(hint));
         }
     }
 
@@ -118,8 +117,8 @@ impl StageKind for Robustness {
         } = self;
         lines.put(Tag::Result, "config.caption", caption);
         lines.put(Tag::Result, "config.note", note);
-        for edge in &around.stage().inputs {
-            for (label, value) in labels::of(&around.of(edge.stage)) {
+        for edge in around.inputs() {
+            for (label, value) in around.of(edge.stage).labels() {
                 let path = format!("label.{}.{label}", edge.role);
                 lines.put(Tag::Result, &path, value);
             }

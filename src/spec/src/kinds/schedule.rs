@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Degrade;
+use super::degrade::Degrade;
 use super::reads::{Accepts, Reads};
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::lines::{Lines, Tag};
 use crate::names::{Loss, Precision, Weights};
@@ -176,7 +176,8 @@ impl Schedule {
         }
         checker.images_fit("validate.images", scale, problems);
         checker.masks_fit("validate.masks", "validate.images", spt, problems);
-        let own = checker.input_index("images") != checker.input_index("validate.images");
+        let at = |role: &str| checker.input(role).map(|images| images.at());
+        let own = at("images") != at("validate.images");
         checker.need(
             own,
             "validate.images",

@@ -5,16 +5,19 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::Schedule;
+use super::degrade::Degrade;
+use super::download::Download;
+use super::network::Network;
 use super::reads::{Accepts, Reads};
+use super::schedule::Schedule;
 use crate::around::Around;
-use crate::backbones::Architecture;
 use crate::behind::Behind;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::de;
 use crate::error::{Problem, Problems};
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
+use crate::names::Of;
 use crate::node::Node;
 
 /// All that the orchestrator must know of a stage kind, beside the fields of its configuration.
@@ -52,6 +55,16 @@ pub(crate) trait StageKind: DeserializeOwned {
     /// The network that the stage hands on.
     fn network(&self) -> Network<'_> {
         Network::None
+    }
+
+    /// What was done to the images that the stage hands on.
+    fn degrade(&self) -> Option<Degrade> {
+        None
+    }
+
+    /// How many masks an image has of those that the stage hands on, and of which image of a pair they are.
+    fn masks(&self) -> Option<(usize, Of)> {
+        None
     }
 
     /// What can be said in tables of the stage, or of a result that comes from it.
@@ -111,28 +124,6 @@ pub(crate) trait StageKind: DeserializeOwned {
     fn download(&self) -> Option<Download<'_>> {
         None
     }
-}
-
-/// Which network a stage hands on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Network<'k> {
-    /// None.
-    None,
-    /// The one that it names itself.
-    Own(&'k Architecture),
-    /// That of the stage that fills this role.
-    Of(&'static str),
-}
-
-/// A file that can be had from whoever publishes it; nothing is downloaded here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Download<'k> {
-    /// Where the stage reads it.
-    pub path: &'k Path,
-    /// What it is.
-    pub what: String,
-    /// Where it can be had.
-    pub url: &'static str,
 }
 
 /// What a stage leaves that trains a network.

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LabelText;
+use super::label_text::LabelText;
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
 use crate::around::Around;
 use crate::behind::{self, Behind};
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::{self, Problems};
-use crate::labels::{self, Labels};
+use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
 use crate::metrics::Metric;
 
@@ -159,7 +159,8 @@ impl StageKind for Table {
     }
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
-        let evaluations: Vec<usize> = checker.stage.stage.inputs_of("from").collect();
+        let around = checker.around;
+        let evaluations = around.inputs_of("from");
         checker.need(
             !evaluations.is_empty(),
             "from",
@@ -178,22 +179,23 @@ impl StageKind for Table {
             .enumerate()
             .map(|(i, r)| (format!("rows.{i}"), r));
         let all = rows.chain(self.columns.iter().map(|c| ("columns".to_owned(), c)));
-        let known = labels::known(&checker.around(), &evaluations);
+        let labels = evaluations
+            .iter()
+            .flat_map(|&at| around.of(at).labels().into_keys());
+        let known: BTreeSet<String> = labels.collect();
         for (path, label) in all.filter(|(_, l)| !known.contains(*l)) {
             let names: Vec<&str> = known.iter().map(String::as_str).collect();
             let hint = error::suggest(label, &names, "labels");
             problems.push(
                 checker
-                    .stage
                     .problem(&path, format!("unknown label `{label}`"))
                     .hint(hint),
             );
         }
         self.check_published(&known, checker, problems);
         let curved = |e: &usize| {
-            let model = checker.around().of(*e).input("model");
-            let schedule = model.and_then(|m| m.stage().kind.schedule());
-            schedule.is_some_and(|s| s.validate.is_some())
+            let model = around.of(*e).input("model");
+            model.is_some_and(|model| model.is_validated())
         };
         checker.need(
             !self.curves || evaluations.iter().any(curved),
@@ -256,8 +258,8 @@ impl StageKind for Table {
         lines.put(Tag::Result, "config.caption", caption);
         lines.put(Tag::Result, "config.note", note);
         // Labels stand in the table, so they belong to its key, though not to that of what they describe.
-        for edge in &around.stage().inputs {
-            for (label, value) in labels::of(&around.of(edge.stage)) {
+        for edge in around.inputs() {
+            for (label, value) in around.of(edge.stage).labels() {
                 let shown = rows.contains(&label) || columns.as_ref() == Some(&label);
                 if shown || matches!(label.as_str(), "set" | "luma" | "degrade") {
                     let path = format!("label.{}.{label}", edge.role);
@@ -302,7 +304,7 @@ impl Table {
         );
         for label in self.published_for.keys().filter(|l| !known.contains(*l)) {
             let names: Vec<&str> = known.iter().map(String::as_str).collect();
-            let problem = checker.stage.problem(
+            let problem = checker.problem(
                 &format!("published_for.{label}"),
                 format!("unknown label `{label}`"),
             );
@@ -318,7 +320,7 @@ impl Table {
         for label in ["luma", "tiling"] {
             let protocols: BTreeSet<String> = evaluations
                 .iter()
-                .filter_map(|&e| labels::of(&checker.around().of(e)).remove(label))
+                .filter_map(|&e| checker.around.of(e).labels().remove(label))
                 .collect();
             let said = self.rows.iter().chain(&self.columns).any(|l| l == label);
             let message = || {
@@ -338,7 +340,7 @@ impl Table {
     ) {
         let mut seen = std::collections::BTreeMap::new();
         for &at in evaluations {
-            let labels = labels::of(&checker.around().of(at));
+            let labels = checker.around.of(at).labels();
             let cell: Vec<String> = self
                 .rows
                 .iter()
@@ -355,15 +357,17 @@ impl Table {
                 )
                 .collect();
             if let Some(other) = seen.insert(cell, at) {
-                let (a, b) = (checker.name(other), checker.name(at));
+                let (a, b) = (
+                    checker.around.of(other).name(),
+                    checker.around.of(at).name(),
+                );
                 let message = format!("`{a}` and `{b}` fall into the same cell");
-                let hint =
-                    if labels.get("seed") == labels::of(&checker.around().of(other)).get("seed") {
-                        "add a label to `rows` in which they differ"
-                    } else {
-                        "add a label to `rows` in which they differ, or join seeds by `seeds: true`"
-                    };
-                problems.push(checker.stage.problem("from", message).hint(hint));
+                let hint = if labels.get("seed") == checker.around.of(other).labels().get("seed") {
+                    "add a label to `rows` in which they differ"
+                } else {
+                    "add a label to `rows` in which they differ, or join seeds by `seeds: true`"
+                };
+                problems.push(checker.problem("from", message).hint(hint));
             }
         }
     }

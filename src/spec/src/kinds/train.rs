@@ -4,12 +4,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Schedule;
+use super::network::Network;
 use super::reads::{Accepts, Reads};
-use super::stage_kind::{Network, StageKind, TRAINED};
+use super::schedule::Schedule;
+use super::stage_kind::{StageKind, TRAINED};
 use crate::around::Around;
 use crate::backbones::Architecture;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
@@ -49,8 +50,8 @@ impl StageKind for Train {
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
         checker.architecture(&self.backbone, problems);
-        if let Some(from) = checker.input_index("from") {
-            let other = checker.network(from);
+        if let Some(from) = checker.input("from") {
+            let other = checker.network(&from);
             let same = other.is_none_or(|a| *a == self.backbone);
             checker.need(
                 same,
@@ -88,7 +89,8 @@ impl StageKind for Train {
     }
 
     fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
-        labels::model(around, labels);
+        let training = Some((self.schedule.seed, self.schedule.precision));
+        labels::model(around.architecture(), training, labels);
         labels::baseline(labels);
     }
 

@@ -4,12 +4,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Schedule;
+use super::network::Network;
 use super::reads::{Accepts, Reads};
-use super::stage_kind::{Network, StageKind, TRAINED};
+use super::schedule::Schedule;
+use super::stage_kind::{StageKind, TRAINED};
 use crate::around::Around;
 use crate::backbones::Architecture;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::labels::{self, Labels, NONE};
 use crate::lines::{Lines, Tag};
@@ -92,8 +93,8 @@ impl StageKind for Tune {
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
         let Some(backbone) = checker
-            .input_index("backbone")
-            .and_then(|i| checker.network(i))
+            .input("backbone")
+            .and_then(|stage| checker.network(&stage))
         else {
             return;
         };
@@ -158,7 +159,8 @@ impl StageKind for Tune {
     }
 
     fn labels(&self, around: &Around<'_>, labels: &mut Labels) {
-        labels::model(around, labels);
+        let training = Some((self.schedule.seed, self.schedule.precision));
+        labels::model(around.architecture(), training, labels);
         let spt = self.scheme == Scheme::Spt;
         let scheme = if spt { "SPT" } else { "full fine-tuning" };
         labels.insert("scheme".into(), scheme.into());

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SegmenterKind;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::kinds::{Listing, Reads};
 use crate::lines::{Lines, Tag};

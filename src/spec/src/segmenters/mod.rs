@@ -14,7 +14,7 @@ mod zero;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::kinds::{Download, Reads};
 use crate::lines::{Lines, Tag};

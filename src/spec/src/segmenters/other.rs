@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SegmenterKind;
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::kinds::{Accepts, Reads};
 use crate::lines::Lines;
@@ -31,16 +31,7 @@ impl SegmenterKind for Other {
     }
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
-        let own = checker.input_index("images");
-        let same = checker
-            .input("segmenter.other.masks")
-            .is_none_or(|m| m.stage.input("images") == own);
-        checker.need(
-            same,
-            "segmenter.other.masks",
-            || "these masks belong to other images than `images`".into(),
-            problems,
-        );
+        checker.masks_belong("segmenter.other.masks", "images", problems);
     }
 
     fn lines(&self, _: &mut Lines) {

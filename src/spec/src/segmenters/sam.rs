@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PublishedSam, SamModel, SegmenterKind};
-use crate::check::Checker;
+use crate::checker::Checker;
 use crate::error::Problems;
 use crate::kinds::{Download, Listing, Reads};
 use crate::lines::{Lines, Tag};
@@ -192,7 +192,7 @@ impl SegmenterKind for Sam {
         for (field, expected) in self.wrong() {
             let message = format!("expected {expected}");
             let path = format!("segmenter.sam.{field}");
-            problems.push(checker.stage.problem(&path, message));
+            problems.push(checker.problem(&path, message));
         }
     }
 
