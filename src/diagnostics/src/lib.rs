@@ -29,6 +29,14 @@ pub enum Severity {
 }
 
 impl Severity {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde asks for"
+    )]
+    const fn is_error(&self) -> bool {
+        matches!(self, Self::Error)
+    }
+
     /// As it stands before a text.
     pub const fn word(self) -> &'static str {
         match self {
@@ -76,6 +84,7 @@ impl Place {
 #[serde(default)]
 pub struct Diagnostic {
     /// How much it matters.
+    #[serde(skip_serializing_if = "Severity::is_error")]
     pub severity: Severity,
     /// What kind of thing it is, as a word for programs (`pipeline-file`, `yaml`, `cache`).
     #[serde(skip_serializing_if = "str::is_empty")]

@@ -171,7 +171,7 @@ impl Display for Recording {
                 } else {
                     StageEnd::Failed
                 };
-                self.note(line(*stage, end, *seconds, &failure.report.message));
+                self.note(line(*stage, end, *seconds, &failure.report.what.message));
             }
             _ => {}
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use diagnostics::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::Kind;
@@ -167,11 +168,9 @@ const fn is_first(job: &usize) -> bool {
 /// Why a stage failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
-    /// What happened, with the file it is about.
-    pub message: String,
-    /// What to do; may be empty.
-    #[serde(default)]
-    pub hint: String,
+    /// What happened, with the file it is about, and what to do.
+    #[serde(flatten)]
+    pub what: Box<Diagnostic>,
     /// Whether the stage stopped because it was asked to, at a checkpoint.
     #[serde(default)]
     pub interrupted: bool,

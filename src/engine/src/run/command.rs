@@ -249,7 +249,7 @@ impl CommandExecutor<'_> {
     fn with_free_disk(&self, mut failure: Failure) -> Failure {
         if let Some(free) = self.store.free_bytes().filter(|free| *free < NEARLY_FULL) {
             let folder = self.store.root().display();
-            failure.report.hint = format!(
+            failure.report.what.hint = format!(
                 "the disk of `{folder}` is full but for {} KiB; free space, and run again",
                 free / 1024
             );
@@ -328,7 +328,7 @@ fn conclude(status: ExitStatus, stopping: bool, log: &Path) -> Result<(), Failur
     let tail = lines[lines.len().saturating_sub(SHOWN)..].join("\n  ");
     let mut failure = Failure::new(format!("the command ended with {status}"), "");
     if !tail.is_empty() {
-        failure.report.message += &format!(":\n  {tail}");
+        failure.report.what.message += &format!(":\n  {tail}");
     }
     failure.report.interrupted = stopping;
     Err(failure)

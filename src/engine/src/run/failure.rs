@@ -1,6 +1,7 @@
 //! Why a stage failed, and what may be tried next.
 //! Unaware of who computed it.
 
+use diagnostics::Diagnostic;
 use spec::FailureReport;
 use store::StoreError;
 
@@ -28,8 +29,7 @@ impl Failure {
     /// A failure with a hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         let report = FailureReport {
-            message: message.into(),
-            hint: hint.into(),
+            what: Box::new(Diagnostic::error("stage", message, hint)),
             ..FailureReport::default()
         };
         Self {
@@ -48,6 +48,8 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(error.to_string(), error.hint())
+        let mut failure = Self::new(error.to_string(), error.hint());
+        failure.report.what.code = "cache".into();
+        failure
     }
 }

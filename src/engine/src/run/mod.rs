@@ -285,7 +285,7 @@ impl Run<'_> {
                 let event = match then {
                     Then::ReadsAgain => RunEvent::Again {
                         stage,
-                        message: &failure.report.message,
+                        message: &failure.report.what.message,
                     },
                     Then::Fails => RunEvent::Failed {
                         stage,

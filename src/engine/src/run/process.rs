@@ -149,7 +149,8 @@ impl ProcessExecutor<'_> {
 fn over(passed: Passed, kind: &Kind, last: Option<Event>) -> Failure {
     let mut failure = passed.failure(kind);
     if let Some(Event::Failed(report)) = last {
-        failure.report.message = format!("{} ({})", failure.report.message, report.message);
+        failure.report.what.message =
+            format!("{} ({})", failure.report.what.message, report.what.message);
     }
     failure
 }

@@ -164,6 +164,7 @@ fn report(fatal: &Fatal, is_json: bool) {
 fn json_of(diagnostic: &Diagnostic) -> Value {
     let mut event = json!(diagnostic);
     event["event"] = "error".into();
+    event["severity"] = diagnostic.severity.word().into();
     if let Some(place) = diagnostic.place.as_ref().filter(|p| p.line > 0) {
         event["place"]["end_column"] = (place.column + place.width()).into();
     }

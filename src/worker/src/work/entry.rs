@@ -79,7 +79,7 @@ fn inspect(path: &Path) -> ExitCode {
         Ok(survey) => serde_json::to_value(survey).unwrap_or_default(),
         Err(error) => {
             let report = error.report();
-            serde_json::json!({"error": report.message, "hint": report.hint})
+            serde_json::json!({"error": report.what.message, "hint": report.what.hint})
         }
     };
     let printed = print(&value.to_string());

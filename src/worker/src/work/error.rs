@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use diagnostics::Diagnostic;
 use spec::FailureReport;
 
 use crate::nn::checkpoint::CheckpointError;
@@ -13,32 +14,22 @@ const FULL: &str =
 
 /// An error of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkError {
-    message: String,
-    hint: String,
-    interrupted: bool,
-    out_of_gpu_memory: bool,
-}
+pub struct WorkError(FailureReport);
 
 impl WorkError {
     /// An error with a hint, which may be empty.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-            interrupted: false,
-            out_of_gpu_memory: false,
-        }
+        Self(FailureReport {
+            what: Box::new(Diagnostic::error("stage", message, hint)),
+            ..FailureReport::default()
+        })
     }
 
     /// The stage was asked to stop and did, where it can go on.
     pub fn interrupted(at: impl Into<String>) -> Self {
-        Self {
-            message: at.into(),
-            hint: String::new(),
-            interrupted: true,
-            out_of_gpu_memory: false,
-        }
+        let mut error = Self::new(at, "");
+        error.0.interrupted = true;
+        error
     }
 
     /// What a panic said; libtorch's own stack trace is left to the log.
@@ -57,10 +48,9 @@ impl WorkError {
             .to_owned();
         if readable.contains("out of memory") || readable.contains("not enough memory") {
             let hint = "lower `batch` or `patch`, or use a device with more memory";
-            return Self {
-                out_of_gpu_memory: readable.contains("CUDA"),
-                ..Self::new(format!("memory ran out: {readable}"), hint)
-            };
+            let mut error = Self::new(format!("memory ran out: {readable}"), hint);
+            error.0.out_of_gpu_memory = readable.contains("CUDA");
+            return error;
         }
         Self::new(
             format!("libtorch error: {readable}"),
@@ -84,7 +74,8 @@ impl WorkError {
     /// The same, with what it is about before it.
     #[must_use]
     pub fn about(mut self, what: &str) -> Self {
-        self.message = format!("{what}: {}", self.message);
+        let message = &mut self.0.what.message;
+        *message = format!("{what}: {message}");
         self
     }
 
@@ -101,18 +92,13 @@ impl WorkError {
 
     /// For the last event.
     pub fn report(self) -> FailureReport {
-        FailureReport {
-            message: self.message,
-            hint: self.hint,
-            interrupted: self.interrupted,
-            out_of_gpu_memory: self.out_of_gpu_memory,
-        }
+        self.0
     }
 }
 
 impl std::fmt::Display for WorkError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.what.message)
     }
 }
 

@@ -131,11 +131,11 @@ mod tests {
             assert_eq!(check([4, 4], Some(vec![4, 4])), Ok(()), "{side}");
             let report = check([4, 4], None).unwrap_err().report();
             assert_eq!(
-                report.message,
+                report.what.message,
                 "`cat.pth` holds windows of the split sizes [4, 4], and the backbone has [2, 4]"
             );
             assert_eq!(
-                report.hint,
+                report.what.hint,
                 "this looks like CAT-A ×2: `backbone: {cat: {scale: 2, width: 32, depths: [2, 2], heads: 2, \
                  mlp_ratio: 1.0, split: [4, 4]}}` has its names and shapes"
             );

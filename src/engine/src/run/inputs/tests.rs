@@ -218,7 +218,7 @@ fn whatever_happens_to_an_input_is_noticed_and_only_other_bytes_are_made_again()
     for (n, (file, is_other, change)) in cases.into_iter().enumerate() {
         let room = Room::new();
         let failure = room.between(S, false, |_| change(&room.out(A)));
-        let message = &failure.report.message;
+        let message = &failure.report.what.message;
         let start = "its input was changed while it ran: `a`: ";
         assert!(
             message.starts_with(start) && message.contains(file),
@@ -258,7 +258,7 @@ fn what_is_not_whole_is_never_sealed() {
         change(&room);
         let ticket = room.ticket(S);
         let failure = room.with(|run| Inputs::seal(run, S, &ticket, false).err().unwrap());
-        let message = &failure.report.message;
+        let message = &failure.report.what.message;
         assert!(message.ends_with(says), "{message}");
         let broken = if says.contains("`b`") {
             vec![A, B]
@@ -281,6 +281,7 @@ fn on_copies_the_stage_itself_is_to_blame_and_the_input_is_whole() {
     assert!(
         failure
             .report
+            .what
             .message
             .starts_with("it changed its input `a`: x")
     );
@@ -306,7 +307,7 @@ fn of_what_is_behind_an_input_only_what_is_read_counts() {
         fs::write(room.out(SEEN).join("x"), "evil").unwrap();
     });
     assert!(
-        failure.report.message.contains("`seen`: x"),
+        failure.report.what.message.contains("`seen`: x"),
         "all of it is known from the commit"
     );
     // A process that has not made it knows no more than it reads.

@@ -38,15 +38,15 @@ impl Display for Json {
                 failure,
                 alone,
             } => json!({
-                "event": "retry", "stage": name(*stage), "message": failure.report.message, "alone": alone,
+                "event": "retry", "stage": name(*stage), "message": failure.report.what.message, "alone": alone,
             }),
             RunEvent::Failed {
                 stage,
                 failure,
                 seconds,
             } => json!({
-                "event": "failed", "stage": name(*stage), "message": failure.report.message, "seconds": seconds,
-                "hint": failure.report.hint, "interrupted": failure.report.interrupted, "log": failure.log,
+                "event": "failed", "stage": name(*stage), "message": failure.report.what.message, "seconds": seconds,
+                "hint": failure.report.what.hint, "interrupted": failure.report.interrupted, "log": failure.log,
             }),
             RunEvent::Skipped { stage } => json!({"event": "skipped", "stage": name(*stage)}),
             RunEvent::End { outcome } => json!({

@@ -149,18 +149,18 @@ pub(super) fn retry(name: &str, failure: &Failure, alone: bool) -> String {
     } else {
         "as its `retries` say"
     };
-    format!("again: {name}, {how}: {}", failure.report.message)
+    format!("again: {name}, {how}: {}", failure.report.what.message)
 }
 
 /// A failed stage, in words.
 pub(super) fn failed(name: &str, failure: &Failure) -> String {
     let report = &failure.report;
     if report.interrupted {
-        return format!("stopped: {name}: {}", report.message);
+        return format!("stopped: {name}: {}", report.what.message);
     }
-    let mut text = format!("failed: {name}: {}", report.message);
-    if !report.hint.is_empty() {
-        text += &format!("\nhint: {}", report.hint);
+    let mut text = format!("failed: {name}: {}", report.what.message);
+    if !report.what.hint.is_empty() {
+        text += &format!("\nhint: {}", report.what.hint);
     }
     if let Some(log) = &failure.log {
         text += &format!("\nlog: {}", log.display());

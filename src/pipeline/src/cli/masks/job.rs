@@ -9,7 +9,7 @@ use std::process::{ChildStdout, Command, Stdio};
 use artifacts::{PairEntry, PairList};
 use spec::kinds::{Degrade, Mask};
 use spec::names::SamPrecision;
-use spec::{Device, Event, FailureReport, JOB_FORMAT, Job, Kind, Said};
+use spec::{Device, Event, JOB_FORMAT, Job, Kind, Said};
 
 use super::{Picture, cannot};
 use crate::cli::{Fatal, say};
@@ -71,9 +71,7 @@ pub fn run(
     let status = child.wait().map_err(|e| cannot("wait for", &program, &e))?;
     match last {
         Some(Event::Done { .. }) if status.success() => Ok(()),
-        Some(Event::Failed(FailureReport { message, hint, .. })) => {
-            Err(Fatal::failed(message, hint))
-        }
+        Some(Event::Failed(report)) => Err(Fatal::failed(report.what.message, report.what.hint)),
         _ => Err(Fatal::failed(
             format!("the worker ended without a result ({status})"),
             "memory may have run out",
