@@ -519,8 +519,10 @@ const CASES: &[Case] = &[
             "outputs=[x.txt, y.txt]",
             "env.A=c",
             "env={B: b}",
+            "inputs=link",
         ],
         same: &[
+            "inputs=copy",
             "secrets=[]",
             "key=null",
             "pass=[A]",
