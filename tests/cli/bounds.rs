@@ -235,14 +235,17 @@ fn the_first_hundred_problems_are_told_and_the_others_counted() {
         &[
             "there is no stage `t0`",
             "there is no stage `t99`",
-            "and 99900 more problems",
+            "100000 problems; 99900 more problems not shown",
         ],
     );
     let stage = |at: usize| format!("  s{at}:\n    command: {{runn: [x], outputs: [o{at}]}}\n");
     let all: String = (0..100_000).map(stage).collect();
     refused(
         &format!("stages:\n{all}"),
-        &["did you mean `run`?", "and 99900 more problems"],
+        &[
+            "did you mean `run`?",
+            "100000 problems; 99900 more problems not shown",
+        ],
     );
 }
 
