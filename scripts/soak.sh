@@ -21,7 +21,7 @@ PIPELINE_FUZZ_SECONDS=$((${FUZZ:-1800} / 4)) cargo test --release -p store --lib
 # Checkpoints of every container, and pickles within them.
 PIPELINE_FUZZ_SECONDS=${FUZZ:-1800} cargo test --release -p pth --test pth fuzz:: -- --nocapture | note
 # Files of the safetensors format.
-PIPELINE_FUZZ_SECONDS=$((${FUZZ:-1800} / 4)) cargo test --release -p pipeline-worker --lib fuzz:: -- --nocapture | note
+PIPELINE_FUZZ_SECONDS=$((${FUZZ:-1800} / 4)) cargo test --release -p pipeline-worker --test fuzz -- --nocapture | note
 if [ "${TRAININGS:-1}" != 0 ]; then
     PIPELINE_KILL_ROUNDS=${ROUNDS:-100} PIPELINE_KILLS=4 PIPELINE_KILL_SEED=${SEED:-7} kill_test
     PIPELINE_KILL_ROUNDS=1 PIPELINE_KILLS=${KILLS:-20} PIPELINE_KILL_SEED=${SEED:-7} \

@@ -1,8 +1,5 @@
 //! The worker's rooms: does one stage (or one declared batch of stages) for `pipeline`, with libtorch.
 //! Unaware of the graph, of keys and of other stages.
 
-#[cfg(test)]
-#[path = "../../../tests/dice.rs"]
-mod dice;
 pub mod nn;
 pub mod work;

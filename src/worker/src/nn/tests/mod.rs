@@ -2,7 +2,6 @@
 //! Unaware of the golden numbers, which `tests/parity` compares.
 
 mod checkpoints;
-mod fuzz;
 mod kernels;
 mod sam;
 mod sam_masks;

@@ -1,15 +1,25 @@
 //! Mutated files of the safetensors format: an error or whole tensors, never a panic, and no more memory than the file
-//! is long. Unaware of which it is. `make soak` sets how long it goes on.
+//! is long. Unaware of which it is. A program of its own, because the memory that is watched is the whole process's. `make soak` sets how long it goes on.
 
-#[path = "../../../../../tests/fuzz.rs"]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "../../../tests/dice.rs"]
+mod dice;
+#[path = "../../../tests/fuzz.rs"]
 mod fuzzer;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use pipeline_worker::nn::checkpoint::{self, safetensors_bytes};
 use tch::{Kind, Tensor};
 
-use super::fixture;
-use crate::nn::checkpoint::{self, safetensors_bytes};
+/// A file of `tests/checkpoints`, made by its `make.py`.
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/checkpoints")
+        .join(name)
+}
 
 /// Every type that the format and libtorch share, no numbers at all, and headers that lie.
 fn corpus() -> Vec<Vec<u8>> {
