@@ -1,7 +1,12 @@
 //! Mutated files of the safetensors format: an error or whole tensors, never a panic, and no more memory than the file
-//! is long. Unaware of which it is. A program of its own, because the memory that is watched is the whole process's. `make soak` sets how long it goes on.
+//! is long. Unaware of which it is. A program of its own, because the memory that is watched is the whole process's.
+//! `make soak` sets how long it goes on.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests, and the figures that they print"
+)]
 
 #[path = "../../../tests/dice.rs"]
 mod dice;
