@@ -59,6 +59,9 @@ impl Live<'_> {
     /// is written again.
     fn write(&self) -> bool {
         let pipeline = &self.session.pipeline;
+        if !page::has_subject(pipeline) {
+            return false;
+        }
         let root = &self.session.root;
         let below = paths::folder(&pipeline.file, &pipeline.overrides, root);
         let ended = Ended {

@@ -43,6 +43,15 @@ pub fn made_of(session: &Session, plan: &Plan) -> String {
     format!("{:.32}", store::Digest::of(text.as_bytes()).to_string())
 }
 
+/// Whether there is anything that the page or the numbers for other tools are about. Asked before a record is read: a
+/// pipeline of commands alone has thousands.
+pub fn has_subject(pipeline: &spec::Pipeline) -> bool {
+    pipeline.stages.iter().any(|stage| {
+        let is_measured = matches!(stage.kind, spec::Kind::Evaluate(_));
+        is_measured || stage.kind.is_report() || stage.kind.schedule().is_some()
+    })
+}
+
 /// Writes the page into the folder of reports `below` the project; returns the names of its files, none where
 /// there is nothing to show.
 pub fn write(

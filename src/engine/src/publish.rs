@@ -105,6 +105,9 @@ fn page(
     below: &Path,
     before: &Index,
 ) -> Option<PageEntry> {
+    if !page::has_subject(&session.pipeline) {
+        return None;
+    }
     let made_of = page::made_of(session, plan);
     let is_there = session.root.join(below).join(page::FILE).is_file();
     let same = before
