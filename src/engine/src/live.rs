@@ -70,7 +70,8 @@ impl Live<'_> {
             why: self.why,
             going_on: true,
         };
-        let written = page::write(self.session, self.plan, &ended, &below);
+        let records = page::records(self.session, self.plan);
+        let written = page::write(self.session, self.plan, &ended, &records, &below);
         written.is_ok_and(|files| !files.is_empty())
     }
 }

@@ -6,19 +6,17 @@
 //!   tensorboard/<training>/events.out.tfevents.…    loss, lr, psnr/validation
 //! ```
 
-use std::io;
 use std::path::Path;
 
 use artifacts::steps::{self, Step};
 use artifacts::{ArtifactError, Metrics, Summary};
-use plan::Plan;
 use report::events::{self, Scalar};
 use serde_json::json;
 use store::Record;
 
-use crate::page::{self, Records};
+use crate::page::Records;
+use crate::reports;
 use crate::session::Session;
-use crate::{inside, reports};
 
 /// The file of lines.
 const LINES: &str = "metrics.jsonl";
@@ -28,34 +26,33 @@ const MOST: usize = 10_000;
 
 /// A number of a series.
 struct Number {
-    tag: &'static str,
+    tag: String,
     step: u64,
     value: f64,
 }
 
 /// Writes the files into the folder of reports `below` the project; returns their names, none where there is no number.
-pub fn write(session: &Session, plan: &Plan, below: &Path) -> Result<Vec<String>, String> {
-    let records = page::records(session, plan);
+pub fn write(session: &Session, records: &Records, below: &Path) -> Result<Vec<String>, String> {
     let mut lines = String::new();
     let mut names = Vec::new();
-    let put = |name: &str, bytes: &[u8]| -> io::Result<()> {
-        inside::place(&session.root, &below.join(name)).map_err(io::Error::other)?;
-        reports::put(&session.root.join(below).join(name), bytes)
+    let put = |name: &str, bytes: &[u8]| {
+        let written = reports::put_below(&session.root, &below.join(name), bytes);
+        written.map_err(|e| format!("`{name}`: {e}"))
     };
-    for (name, record, numbers) in trainings(session, &records).map_err(|e| e.to_string())? {
+    for (name, record, numbers) in trainings(session, records).map_err(|e| e.to_string())? {
         add(&mut lines, name, &numbers);
         let (begun, file) = event_file(record, &numbers);
         // A name of a stage is no path.
         let folder = name.replace(['/', '\\'], "_");
         let path = format!("tensorboard/{folder}/events.out.tfevents.{begun:010}.pipeline");
-        put(&path, &file).map_err(|e| format!("`{path}`: {e}"))?;
+        put(&path, &file)?;
         names.push(path);
     }
-    for (name, numbers) in evaluations(session, &records).map_err(|e| e.to_string())? {
+    for (name, numbers) in evaluations(session, records).map_err(|e| e.to_string())? {
         add(&mut lines, name, &numbers);
     }
     if !lines.is_empty() {
-        put(LINES, lines.as_bytes()).map_err(|e| format!("`{LINES}`: {e}"))?;
+        put(LINES, lines.as_bytes())?;
         names.push(LINES.to_owned());
     }
     Ok(names)
@@ -99,8 +96,11 @@ fn of_steps(steps: &[Step]) -> Vec<Number> {
         ];
         for (tag, value) in values {
             if let Some(value) = value.filter(|v| v.is_finite()) {
-                let step = step.iteration;
-                numbers.push(Number { tag, step, value });
+                numbers.push(Number {
+                    tag: tag.to_owned(),
+                    step: step.iteration,
+                    value,
+                });
             }
         }
     }
@@ -119,12 +119,9 @@ fn evaluations<'a>(
         }
         let folder = session.store.output_dir(key);
         let step = Summary::read(&folder)?.model.iterations.unwrap_or(0);
-        let means = Metrics::read(&folder)?.means();
-        let number = |tag: &'static str| {
-            let value = means.get(tag).copied()?;
-            Some(Number { tag, step, value })
-        };
-        let numbers = ["psnr", "ssim"].into_iter().filter_map(number).collect();
+        let means = Metrics::read(&folder)?.means().into_iter();
+        let numbers = means.map(|(tag, value)| Number { tag, step, value });
+        let numbers = numbers.collect();
         found.push((session.pipeline.stages[*at].name.as_str(), numbers));
     }
     Ok(found)
@@ -144,7 +141,7 @@ fn event_file(record: &Record, numbers: &[Number]) -> (u64, Vec<u8>) {
     let begun = (finished - took.unwrap_or(0.0)).max(0.0);
     let last = numbers.iter().map(|n| n.step).max().unwrap_or(0).max(1);
     let scalars = numbers.iter().map(|number| Scalar {
-        tag: number.tag,
+        tag: &number.tag,
         step: number.step,
         value: number.value,
         time: begun + (finished - begun) * number.step as f64 / last as f64,

@@ -1,20 +1,21 @@
 //! The page beside the tables: gathers what it shows of a run from the plan, the records and the history.
 //! Unaware of how the page looks.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod facts;
+mod sets;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ::page::{Figure, Masks, Method, Page, Set, Shelf, Stage, Table, Training};
+use ::page::{Figure, Page, Shelf, Stage, Table, Training};
 use plan::{Plan, Verdict};
 use report::graph::{self, State};
-use spec::labels::NONE;
-use spec::{Around, Kind};
 use store::{Key, Record};
 
 use crate::history::{Header, StageEnd, StageLine};
+use crate::reports;
 use crate::session::Session;
-use crate::{inside, reports};
 
 /// What is known of a run when its page is made.
 pub struct Ended<'a> {
@@ -58,13 +59,14 @@ pub fn write(
     session: &Session,
     plan: &Plan,
     ended: &Ended<'_>,
+    records: &Records,
     below: &Path,
 ) -> Result<Vec<String>, String> {
     let shelf = Folder {
         root: &session.root,
         below,
     };
-    let page = gathered(session, plan, ended);
+    let page = gathered(session, plan, ended, records);
     if page.tables.is_empty() && page.sets.is_empty() && page.trainings.is_empty() {
         return Ok(Vec::new());
     }
@@ -89,8 +91,7 @@ impl Shelf for Folder<'_> {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        inside::place(self.root, &self.below.join(name)).map_err(io::Error::other)?;
-        reports::put(&self.path(name), bytes)
+        reports::put_below(self.root, &self.below.join(name), bytes)
     }
 }
 
@@ -106,8 +107,7 @@ pub fn records(session: &Session, plan: &Plan) -> Records {
     plan.stages.iter().filter_map(record).collect()
 }
 
-fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Page {
-    let records = records(session, plan);
+fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>, records: &Records) -> Page {
     let file = reports::shown_file(&session.pipeline, &session.root);
     let sets: Vec<String> = session
         .pipeline
@@ -116,15 +116,15 @@ fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Page {
         .map(|o| format!(" --set {}", quoted(o)))
         .collect();
     Page {
-        facts: facts(session, ended, &records),
+        facts: facts::of(session, ended, records),
         command: format!("pipeline run {}{}", quoted(&file), sets.concat()),
         path: format!("pipeline path --file {}{}", quoted(&file), sets.concat()),
-        graph: drawn(session, plan, &records, &file),
-        stages: stages(session, plan, ended, &records),
-        tables: tables(session, &records),
-        sets: self::sets(session, &records),
-        trainings: trainings(session, &records),
-        figures: figures(session, &records),
+        graph: drawn(session, plan, records, &file),
+        stages: stages(session, plan, ended, records),
+        tables: tables(session, records),
+        sets: sets::of(session, records),
+        trainings: trainings(session, records),
+        figures: figures(session, records),
         going_on: ended.going_on,
         file,
     }
@@ -137,60 +137,6 @@ fn quoted(text: &str) -> String {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-/// What is said of the run above everything.
-fn facts(session: &Session, ended: &Ended<'_>, records: &Records) -> Vec<(String, String)> {
-    let mut facts: Vec<(&str, String)> = Vec::new();
-    if let Some(header) = ended.header {
-        facts.push(("run", header.id.clone()));
-        facts.push(("started", header.started.clone()));
-    }
-    if !session.pipeline.overrides.is_empty() {
-        facts.push(("--set", session.pipeline.overrides.join("  ")));
-    }
-    if let Some(header) = ended.header {
-        if !header.env.is_empty() {
-            let env = header
-                .env
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"));
-            facts.push(("environment", env.collect::<Vec<_>>().join("  ")));
-        }
-        if let Some(git) = &header.git {
-            let changed = if git.dirty == Some(true) {
-                ", with changes"
-            } else {
-                ""
-            };
-            facts.push(("git commit", format!("{}{changed}", git.commit)));
-        }
-        let machine = header
-            .machine
-            .iter()
-            .map(|(name, value)| match value.as_str() {
-                Some(text) => format!("{name} {text}"),
-                None => format!("{name} {value}"),
-            });
-        facts.push(("machine", machine.collect::<Vec<_>>().join(", ")));
-        facts.push(("device", header.device.clone()));
-    }
-    let bytes: u64 = records
-        .values()
-        .map(|(_, record)| record.amount().bytes)
-        .sum();
-    facts.push((
-        "results",
-        format!(
-            "{} stages, {:.1} MB in the cache",
-            records.len(),
-            bytes as f64 / 1e6
-        ),
-    ));
-    facts
-        .into_iter()
-        .map(|(word, text)| (word.to_owned(), text))
-        .collect()
 }
 
 /// The graph, each stage by whether it has its result now.
@@ -281,90 +227,4 @@ fn trainings(session: &Session, records: &Records) -> Vec<Training> {
         folder: session.store.output_dir(key),
     };
     of.map(training).collect()
-}
-
-/// The evaluations by the images that they are of.
-fn sets(session: &Session, records: &Records) -> Vec<Set> {
-    let pipeline = &session.pipeline;
-    let stage = |at: usize| &pipeline.stages[at];
-    let baselines: BTreeSet<usize> = pipeline
-        .stages
-        .iter()
-        .flat_map(|s| s.inputs_of("baseline"))
-        .collect();
-    let mut sets: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for at in records
-        .keys()
-        .filter(|at| matches!(stage(**at).kind, Kind::Evaluate(_)))
-    {
-        let images = stage(*at)
-            .input("images")
-            .filter(|i| records.contains_key(i));
-        if let Some(images) = images {
-            sets.entry(images).or_default().push(*at);
-        }
-    }
-    let names = names(session, sets.keys().copied());
-    let set = |(images, evaluations): (usize, Vec<usize>)| {
-        let masks: BTreeSet<usize> = evaluations
-            .iter()
-            .filter_map(|at| stage(*at).input("masks"))
-            .filter(|m| records.contains_key(m))
-            .collect();
-        let folder = |at: usize| session.store.output_dir(&records[&at].0);
-        let models: Vec<Option<usize>> = evaluations
-            .iter()
-            .map(|at| stage(*at).input("model"))
-            .collect();
-        let method = |at: &usize| {
-            let model = stage(*at).input("model");
-            let is_alone = models.iter().filter(|m| **m == model).count() == 1;
-            Method {
-                name: model
-                    .filter(|_| is_alone)
-                    .map_or_else(|| stage(*at).name.clone(), |m| stage(m).name.clone()),
-                stage: stage(*at).name.clone(),
-                key: records[at].0.to_string(),
-                folder: folder(*at),
-                baseline: baselines.contains(at),
-                masks: stage(*at).input("masks").map(|m| stage(m).name.clone()),
-            }
-        };
-        Set {
-            name: names[&images].clone(),
-            key: records[&images].0.to_string(),
-            folder: folder(images),
-            methods: evaluations.iter().map(method).collect(),
-            masks: masks
-                .into_iter()
-                .map(|at| Masks {
-                    stage: stage(at).name.clone(),
-                    key: records[&at].0.to_string(),
-                    folder: folder(at),
-                })
-                .collect(),
-        }
-    };
-    sets.into_iter().map(set).collect()
-}
-
-/// What sets of images are called: as tables call them, with the stage where that is not enough.
-fn names(session: &Session, sets: impl Iterator<Item = usize>) -> BTreeMap<usize, String> {
-    let stages = &session.pipeline.stages;
-    let name = |at: usize| {
-        let labels = Around::new(&session.pipeline, at).labels();
-        let set = labels.get("set").filter(|set| *set != NONE);
-        set.unwrap_or(&stages[at].name).clone()
-    };
-    let all: Vec<(usize, String)> = sets.map(|at| (at, name(at))).collect();
-    let is_twice = |name: &String| all.iter().filter(|(_, n)| n == name).count() > 1;
-    let full = |(at, name): &(usize, String)| {
-        let name = if is_twice(name) {
-            format!("{name} ({})", stages[*at].name)
-        } else {
-            name.clone()
-        };
-        (*at, name)
-    };
-    all.iter().map(full).collect()
 }

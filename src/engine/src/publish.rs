@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::page::{self, Ended};
 use crate::reports::{self, Entry, INDEX, Index, PageEntry};
 use crate::session::Session;
-use crate::{inside, numbers, paths};
+use crate::{numbers, paths};
 
 /// More than a report takes.
 pub const MAX_BYTES: u64 = 1 << 30;
@@ -117,8 +117,9 @@ fn page(
     if let Some(same) = same.filter(|_| ended.lines.is_empty()) {
         return Some(same.clone());
     }
-    let both = page::write(session, plan, ended, below).and_then(|mut files| {
-        files.extend(numbers::write(session, plan, below)?);
+    let records = page::records(session, plan);
+    let both = page::write(session, plan, ended, &records, below).and_then(|mut files| {
+        files.extend(numbers::write(session, &records, below)?);
         Ok(files)
     });
     match both {
@@ -176,8 +177,7 @@ fn copy(
     stamp: &Stamp,
 ) -> Result<(), (PathBuf, io::Error)> {
     let failed = |e: io::Error| (session.root.join(to), e);
-    inside::place(&session.root, to).map_err(|why| failed(io::Error::other(why)))?;
     let bytes = files::read(from, MAX_BYTES).map_err(failed)?;
     let name = to.to_string_lossy();
-    reports::put(&session.root.join(to), &stamp.on(&name, bytes)).map_err(failed)
+    reports::put_below(&session.root, to, &stamp.on(&name, bytes)).map_err(failed)
 }

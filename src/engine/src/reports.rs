@@ -102,8 +102,14 @@ impl Index {
     }
 }
 
+/// Writes a file at `below` the project's `root`, as [`put`] does; links that lead out of the project are not followed.
+pub fn put_below(root: &Path, below: &Path, bytes: &[u8]) -> io::Result<()> {
+    inside::place(root, below).map_err(io::Error::other)?;
+    put(&root.join(below), bytes)
+}
+
 /// Writes a file whole, where it holds something else or is not there.
-pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match files::read(path, bytes.len() as u64) {
         Ok(old) if old == bytes => return Ok(()),
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => return Err(e),
