@@ -103,7 +103,7 @@ pub(crate) trait StageKind: DeserializeOwned {
 
     /// The field with the number format and its value, where that is not float32: not every device has the others.
     fn low_precision(&self) -> Option<(&'static str, &'static str)> {
-        None
+        self.schedule()?.low_precision()
     }
 
     /// The files that a stage must leave in its output folder. What a command must leave, its executor checks: an output
@@ -112,12 +112,15 @@ pub(crate) trait StageKind: DeserializeOwned {
 
     /// What a stage that was stopped does when it is run again.
     fn after_stop(&self) -> &'static str {
-        "the stage starts anew"
+        match self.schedule() {
+            Some(_) => Schedule::AFTER_STOP,
+            None => "the stage starts anew",
+        }
     }
 
     /// How the stage takes less memory, where its configuration says so.
     fn less_memory(&self) -> Option<&'static str> {
-        None
+        self.schedule().map(|_| Schedule::LESS_MEMORY)
     }
 
     /// A file that the stage reads and that somebody publishes.

@@ -97,16 +97,4 @@ impl StageKind for Train {
     fn schedule(&self) -> Option<&Schedule> {
         Some(&self.schedule)
     }
-
-    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
-        self.schedule.low_precision()
-    }
-
-    fn after_stop(&self) -> &'static str {
-        Schedule::AFTER_STOP
-    }
-
-    fn less_memory(&self) -> Option<&'static str> {
-        Some(Schedule::LESS_MEMORY)
-    }
 }
