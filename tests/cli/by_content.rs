@@ -266,6 +266,47 @@ stages:
     assert_eq!(test.read("b.txt"), "x\n");
 }
 
+/// Both times the outputs are called `b` and `c`, and the files below are the same; which has which bytes is not.
+#[test]
+fn outputs_that_change_their_names_are_another_input() {
+    let yaml = "\
+stages:
+  a:
+    command: {shell: 'mkdir -p x/b y/b; echo one > x/b/c; echo two > y/b/c', outputs: [x/b, y/b/c]}
+  b:
+    command: {stages: {in: a}, shell: 'cat in/b/c in/c > b.txt', outputs: [b.txt]}
+";
+    let test = Test::new().file("p.yaml", yaml);
+    run(&test, "run p.yaml").exits(0);
+    assert_eq!(test.read("b.txt"), "one\ntwo\n");
+    let swapped = yaml.replace("outputs: [x/b, y/b/c]", "outputs: [x/b/c, y/b]");
+    test.write("p.yaml", swapped);
+    run(&test, "run p.yaml").exits(0).says("2 ran");
+    assert_eq!(test.read("b.txt"), "two\none\n");
+}
+
+#[test]
+fn a_program_that_is_taken_over_can_still_be_run() {
+    let yaml = |comment: &str, reader: &str| {
+        format!(
+            "\
+stages:
+  source:
+    command: {{shell: 'echo x > s # {comment}', outputs: [s]}}
+  build:
+    command: {{stages: {{in: source}}, shell: 'printf \"#!/bin/sh\\necho ran\\n\" > tool; chmod +x tool', outputs: [tool]}}
+  use:
+    command: {{stages: {{in: build}}, shell: 'in/tool > {reader}', outputs: [{reader}]}}
+"
+        )
+    };
+    let test = Test::new().file("p.yaml", yaml("one", "first"));
+    run(&test, "run p.yaml").exits(0);
+    test.write("p.yaml", yaml("two", "second"));
+    run(&test, "run p.yaml").exits(0).says("2 ran, 1 fresh");
+    assert_eq!(test.read("second"), "ran\n");
+}
+
 #[test]
 fn stages_of_the_worker_are_spared_and_tables_are_not() {
     let test = Test::new().tiny();

@@ -1,8 +1,9 @@
 //! Copies files out of the cache: verified while they are copied, each whole or not at all, with bytes of their own.
 //! Unaware of what they are for. Never a link: an edit of the copy must not reach the cache.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -83,6 +84,7 @@ fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
     };
     let (beside, target) = created.map_err(at("write in", to))?;
     let done = fill(&source, &target, &beside, output)
+        .and_then(|is_good| make_runnable(&source, &target).map(|()| is_good))
         .map_err(at_sized("write", dest, Some(output.size)))
         .and_then(|is_good| {
             if is_good {
@@ -108,6 +110,16 @@ fn fill(source: &File, target: &File, beside: &Path, output: &Output) -> io::Res
     }
     let (size, digest) = pump(source, target)?;
     Ok(size == output.size && digest == output.digest)
+}
+
+/// Lets the copy of a program be run by whoever may read it. Its other permissions are those of any new file: what a stage
+/// left unreadable or unwritable is so in the cache alone.
+fn make_runnable(source: &File, target: &File) -> io::Result<()> {
+    if source.metadata()?.permissions().mode() & 0o100 == 0 {
+        return Ok(());
+    }
+    let mode = target.metadata()?.permissions().mode();
+    target.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2))
 }
 
 /// Copies to the end; what went through.

@@ -4,12 +4,12 @@
 //! ```text
 //!   manifest without `input.*` lines ─┐
 //!   content of each input ────────────┼── BLAKE3 ──> content key ──> records with this one ── whole? ──> commit a copy
-//!   names that a command sees of it ──┘
+//!   where a command's outputs begin ──┘
 //! ```
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use spec::{Edge, Kind};
 use store::{Digest, Record, Ticket};
@@ -28,22 +28,23 @@ pub(super) fn content_key(
     let stage = &run.pipeline.stages[at];
     for (role, content) in consumed {
         let edge = stage.inputs.iter().find(|edge| edge.role == *role);
-        let names = edge.map_or_else(Vec::new, |edge| names(run, &stage.kind, edge));
+        let outputs = edge.map_or_else(Vec::new, |edge| outputs(run, &stage.kind, edge));
         // A String takes all.
-        let _ = writeln!(text, "content {role:?} {content} {names:?}");
+        let _ = writeln!(text, "content {role:?} {content} {outputs:?}");
     }
     Digest::of(text.as_bytes())
 }
 
-/// What a command sees of a command's outputs: their last names. The paths in the content do not say where an output ends.
-fn names<'a>(run: &'a Run<'_>, reader: &Kind, edge: &Edge) -> Vec<&'a OsStr> {
+/// Where a command's outputs begin, which a reading command sees by their last names. The content has the paths of files, and
+/// does not say which part of them is an output's; last names alone would not say which content has which.
+fn outputs<'a>(run: &'a Run<'_>, reader: &Kind, edge: &Edge) -> Vec<&'a Path> {
     if !matches!(reader, Kind::Command(_)) {
         return Vec::new();
     }
     let outputs = &run.pipeline.stages[edge.stage].places.outputs;
-    let mut names: Vec<_> = outputs.iter().filter_map(|path| path.file_name()).collect();
-    names.sort_unstable();
-    names
+    let mut outputs: Vec<&Path> = outputs.iter().map(PathBuf::as_path).collect();
+    outputs.sort_unstable();
+    outputs
 }
 
 /// A record of the same configuration over the same bytes; its outputs then lie in the folder of the ticket.
