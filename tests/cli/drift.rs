@@ -64,7 +64,7 @@ fn a_command_that_changes_its_input_is_never_kept() {
         test.run(words)
             .exits(1)
             .says("it changed its input `a`")
-            .says("hint: a command may read its inputs only")
+            .says("hint: it wrote through a link")
             .says("1 ran, 0 fresh, 1 failed");
         nothing_came_of_it(&test, s);
         test.run(words).exits(1).says("it changed its input `a`");

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Test, list};
+use crate::support::Test;
 
 #[test]
 fn a_script_is_in_its_own_folder_and_finds_nothing_undeclared_beside_it() {
@@ -129,7 +129,11 @@ fn a_socket_fits_into_tmpdir_and_its_files_lie_in_the_cache() {
         .parent()
         .unwrap()
         .to_owned();
-    assert!(list(&parent).is_empty(), "its name is gone with it");
+    assert!(
+        !parent.exists(),
+        "{}: its name is gone with it",
+        parent.display()
+    );
 }
 
 #[test]
@@ -166,4 +170,43 @@ stages:
     );
     test.run("plan p.yaml")
         .says("outside.files/lib/.git/HEAD/: new");
+}
+
+/// What a stage leaves is its result, whatever it is called.
+#[test]
+fn the_outputs_of_a_stage_are_read_whole() {
+    let yaml = "\
+stages:
+  a: {command: {shell: 'mkdir -p d/.git d/__pycache__; echo x | tee d/.git/HEAD > d/__pycache__/x', outputs: [d]}}
+  b: {command: {shell: 'cd in; find d -type f | sort > ../l', stages: {in: a}, outputs: [l]}}
+";
+    let test = Test::new().file("p.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    assert_eq!(test.read("l"), "d/.git/HEAD\nd/__pycache__/x\n");
+}
+
+#[test]
+fn a_file_may_be_named_beside_the_folder_that_it_lies_in() {
+    let yaml = "stages:\n  w: {command: {files: [data/a, data], shell: 'cat data/a data/b > o', outputs: [o]}}\n";
+    let test = Test::new()
+        .file("p.yaml", yaml)
+        .file("data/a", "a")
+        .file("data/b", "b");
+    test.run("run p.yaml").exits(0);
+    assert_eq!(test.read("o"), "ab");
+    test.write("p.yaml", yaml.replace("files:", "inputs: link, files:"));
+    test.run("run p.yaml").exits(0).says("1 ran");
+    assert_eq!(test.read("o"), "ab");
+}
+
+#[test]
+fn names_that_a_killed_run_left_go_with_the_next_run() {
+    let yaml = "stages:\n  w: {command: {shell: 'dirname $TMPDIR > o', outputs: [o]}}\n";
+    let test = Test::new().file("p.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    let folder = std::path::PathBuf::from(test.read("o").trim());
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(test.path("gone"), folder.join("0123456789abcdef")).unwrap();
+    test.run("run p.yaml --force w").exits(0);
+    assert!(!folder.exists(), "{}", folder.display());
 }

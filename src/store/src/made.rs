@@ -33,7 +33,8 @@ pub struct Made {
 }
 
 impl Made {
-    pub(crate) fn of(record: &Record) -> Self {
+    /// What a record says of it.
+    pub fn of(record: &Record) -> Self {
         Self {
             content: record.content(),
             consumed: record.facts.consumed(),

@@ -110,7 +110,12 @@ impl CommandExecutor<'_> {
             if let Some(place) = place {
                 let from = absolute(file)?;
                 let at = out.join(place);
-                inputs.push(Input { from, at });
+                let is_stored = false;
+                inputs.push(Input {
+                    from,
+                    at,
+                    is_stored,
+                });
             }
         }
         for (role, folder) in self.input_folders(task, command) {
@@ -118,9 +123,15 @@ impl CommandExecutor<'_> {
             create(&at)?;
             for (name, from) in self.outputs_of(task, role)? {
                 let at = at.join(name);
-                inputs.push(Input { from, at });
+                let is_stored = true;
+                inputs.push(Input {
+                    from,
+                    at,
+                    is_stored,
+                });
             }
         }
+        let inputs = placing::outermost(inputs);
         let large = match command.inputs {
             Placing::Link => Ok(inputs),
             Placing::Copy => placing::copy_small(inputs),

@@ -38,7 +38,7 @@ pub enum RunEvent<'a> {
     Finished {
         /// The stage.
         stage: usize,
-        /// Origin long it took.
+        /// How long it took.
         seconds: f64,
         /// Who computed it.
         origin: Origin,
@@ -66,7 +66,7 @@ pub enum RunEvent<'a> {
         stage: usize,
         /// Why.
         failure: &'a Failure,
-        /// Origin long its last try took.
+        /// How long its last try took.
         seconds: f64,
     },
     /// The stage was not tried because of a failure before it.
@@ -76,12 +76,12 @@ pub enum RunEvent<'a> {
     },
     /// The run has ended.
     End {
-        /// Origin.
+        /// How.
         outcome: Outcome,
     },
 }
 
-/// Origin a stage came to its result.
+/// How a stage came to its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// It ran.

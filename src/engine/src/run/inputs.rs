@@ -128,8 +128,8 @@ impl Inputs {
         };
         let shown = changed.iter().map(shown).collect::<Vec<_>>().join("; ");
         if self.own_copies {
-            let hint = "a command may read its inputs only; let it copy what it wants to change. It ran on a copy, \
-                        and the input itself is whole";
+            let hint = "it wrote through a link; with `inputs: copy` it has files of its own, up to 64 MiB, and larger ones it \
+                        can copy itself. It ran on a copy, and the input itself is whole";
             return Err(Failure::new(format!("it changed its input {shown}"), hint));
         }
         let mut failure = Failure::new(
@@ -142,7 +142,8 @@ impl Inputs {
             presence.is_some_and(|presence| move_aside(run.store, &input.key, &presence))
         });
         let mut inputs: Vec<usize> = damaged.map(|(input, _)| input.stage).collect();
-        inputs.dedup();
+        inputs.sort_unstable();
+        inputs.dedup(); // it may stand behind several roles
         failure.again = Some(Again {
             inputs,
             own_copies: true,
@@ -235,8 +236,11 @@ fn not_whole(run: &Run<'_>, broken: &[Broken]) -> Failure {
         ),
         "keep other programs from writing into the cache, and run again",
     );
+    let mut inputs: Vec<usize> = broken.iter().map(|broken| broken.stage).collect();
+    inputs.sort_unstable();
+    inputs.dedup(); // it may stand behind several roles
     failure.again = Some(Again {
-        inputs: broken.iter().map(|broken| broken.stage).collect(),
+        inputs,
         own_copies: false,
     });
     failure

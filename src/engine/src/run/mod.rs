@@ -80,7 +80,7 @@ pub struct Run<'a> {
     pub cores: usize,
     /// Indices of the CUDA devices to share, as the worker counts them.
     pub gpus: &'a [usize],
-    /// Origin `CUDA_VISIBLE_DEVICES` names each device that the worker counts.
+    /// How `CUDA_VISIBLE_DEVICES` names each device that the worker counts.
     pub visible: &'a [String],
     /// The most stages at once.
     pub jobs: usize,
@@ -103,7 +103,7 @@ pub struct Run<'a> {
     pub stop: &'a Stop,
 }
 
-/// Origin a run ended.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Stages that ran.
@@ -120,7 +120,7 @@ pub struct Outcome {
 
 enum Message {
     Event(usize, spec::Event),
-    /// Origin a stage ended, and how long it took in seconds.
+    /// How a stage ended, and how long it took in seconds.
     Finished(usize, f64, Result<stage::Finish, Failure>),
 }
 
@@ -278,7 +278,8 @@ impl Run<'_> {
             Message::Finished(at, seconds, Err(failure)) => {
                 let (stage, failure) = (at, &failure);
                 let then = scheduler.failed(at, failure);
-                for &stage in failure.again.iter().flat_map(|again| &again.inputs) {
+                let again = failure.again.iter().filter(|_| then == Then::ReadsAgain);
+                for &stage in again.flat_map(|again| &again.inputs) {
                     let message = "its result was changed after it was made; it is made again";
                     self.show(display, &RunEvent::Again { stage, message });
                 }
@@ -323,7 +324,7 @@ impl Run<'_> {
         display.show(self.pipeline, event);
     }
 
-    /// The devices of a allocation, as `CUDA_VISIBLE_DEVICES` names them; nothing on a machine without GPUs.
+    /// The devices of an allocation, as `CUDA_VISIBLE_DEVICES` names them; nothing on a machine without GPUs.
     fn visible(&self, allocation: &Allocation) -> Option<String> {
         if self.gpus.is_empty() {
             return None;

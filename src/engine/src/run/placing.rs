@@ -6,6 +6,7 @@
 //!   the others, and all with `inputs: link` ───────> links
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::symlink;
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// Bytes of a stage's inputs that are copied; more would cost a disk too much for each try.
 pub const MOST_COPIED: u64 = 64 << 20;
 
+/// What a file counts at least, as it takes a block and a copy its time: 16,384 empty ones are as much as is copied.
+const BLOCK: u64 = 4096;
+
 /// One file or folder that a command reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Input {
@@ -21,6 +25,9 @@ pub(super) struct Input {
     pub from: PathBuf,
     /// Where the command sees it; nothing is there yet.
     pub at: PathBuf,
+    /// Whether it is a stage's result, and so read whole: what interpreters and version control leave is left out of
+    /// folders of the project only.
+    pub is_stored: bool,
 }
 
 /// A file below an input, by its path in it; empty where the input is a file itself.
@@ -35,11 +42,23 @@ struct Tree {
     bytes: u64,
 }
 
+/// The inputs without those that come with a folder around them, which is an input too.
+pub(super) fn outermost(mut inputs: Vec<Input>) -> Vec<Input> {
+    let places: BTreeSet<PathBuf> = inputs.iter().map(|input| input.at.clone()).collect();
+    let comes_along = |input: &Input| {
+        let folder = input.at.ancestors().skip(1).find(|p| places.contains(*p));
+        let inside = folder.and_then(|folder| input.at.strip_prefix(folder).ok());
+        inside.is_some_and(|inside| !inside.iter().any(files::is_ignored))
+    };
+    inputs.retain(|input| !comes_along(input));
+    inputs
+}
+
 /// Copies inputs, the smallest first, while they fit into [`MOST_COPIED`]. The ones that do not are left.
 pub(super) fn copy_small(inputs: Vec<Input>) -> io::Result<Vec<Input>> {
     let mut measured = Vec::with_capacity(inputs.len());
     for input in inputs {
-        measured.push((tree(&input.from)?, input));
+        measured.push((tree(&input)?, input));
     }
     measured.sort_by_key(|(tree, _)| tree.bytes);
     let (mut used, mut left) = (0_u64, Vec::new());
@@ -55,33 +74,34 @@ pub(super) fn copy_small(inputs: Vec<Input>) -> io::Result<Vec<Input>> {
 }
 
 /// The files that are read of a path; links are followed, as they were when it was digested.
-fn tree(from: &Path) -> io::Result<Tree> {
+fn tree(input: &Input) -> io::Result<Tree> {
     let mut tree = Tree {
         parts: Vec::new(),
         bytes: 0,
     };
-    add(from, &PathBuf::new(), &mut tree)?;
+    tree.add(&input.from, &PathBuf::new(), input.is_stored)?;
     Ok(tree)
 }
 
-fn add(from: &Path, name: &Path, tree: &mut Tree) -> io::Result<()> {
-    let meta = fs::metadata(from)?;
-    if meta.is_dir() {
-        for entry in fs::read_dir(from)? {
-            let entry = entry?.file_name();
-            if files::is_ignored(&entry) {
-                continue;
+impl Tree {
+    fn add(&mut self, from: &Path, name: &Path, is_stored: bool) -> io::Result<()> {
+        let meta = fs::metadata(from)?;
+        if meta.is_dir() {
+            for entry in fs::read_dir(from)? {
+                let entry = entry?.file_name();
+                if is_stored || !files::is_ignored(&entry) {
+                    self.add(&from.join(&entry), &name.join(&entry), is_stored)?;
+                }
             }
-            add(&from.join(&entry), &name.join(&entry), tree)?;
+            return Ok(());
         }
-        return Ok(());
+        self.bytes = self.bytes.saturating_add(meta.len().max(BLOCK));
+        self.parts.push(Part {
+            from: from.to_path_buf(),
+            name: name.to_path_buf(),
+        });
+        Ok(())
     }
-    tree.bytes += meta.len();
-    tree.parts.push(Part {
-        from: from.to_path_buf(),
-        name: name.to_path_buf(),
-    });
-    Ok(())
 }
 
 fn copy(tree: &Tree, at: &Path) -> io::Result<()> {
@@ -98,21 +118,19 @@ fn copy(tree: &Tree, at: &Path) -> io::Result<()> {
 
 /// Bytes, permissions, and the time of the last write: what a program could see of the file itself.
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    let modified = fs::metadata(from)?.modified()?;
-    match fs::copy(from, to) {
-        // It lies in a folder that is named too, and has been copied with that.
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && to.is_file() => return Ok(()),
-        copied => copied?,
-    };
-    // Permissions may keep it from being opened for writing; the time may be set all the same by its owner.
-    File::open(to)?.set_times(FileTimes::new().set_modified(modified))
+    let mut source = File::open(from)?;
+    let meta = source.metadata()?;
+    let mut target = File::create_new(to)?;
+    io::copy(&mut source, &mut target)?; // shares blocks where the file system can
+    target.set_permissions(meta.permissions())?;
+    target.set_times(FileTimes::new().set_modified(meta.modified()?))
 }
 
 /// A link to each, read by whoever follows it.
 pub(super) fn link(inputs: &[Input]) -> io::Result<()> {
     inputs
         .iter()
-        .try_for_each(|Input { from, at }| with_folder(at, || symlink(from, at)))
+        .try_for_each(|Input { from, at, .. }| with_folder(at, || symlink(from, at)))
 }
 
 /// Makes the folder around `at` where it is missing; it is there nearly always.

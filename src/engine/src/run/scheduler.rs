@@ -266,14 +266,9 @@ impl Scheduler {
         if self.failed && !keep_going {
             return started;
         }
-        for n in self.ready.clone() {
-            if self.slots.is_full() {
-                break;
-            }
+        let mut next = self.ready.first().copied();
+        while let Some(n) = next.filter(|_| !self.slots.is_full()) {
             let Entry { stage, request, .. } = self.entries[n];
-            if !self.ready.contains(&n) {
-                continue; // it has started with another
-            }
             if let Some(allocation) = self.slots.take(stage, request) {
                 let together = self.together(n);
                 for &m in &together {
@@ -282,6 +277,7 @@ impl Scheduler {
                 let stages = together.iter().map(|&m| self.entries[m].stage).collect();
                 started.push(Start { stages, allocation });
             }
+            next = self.ready.range(n + 1..).next().copied();
         }
         started
     }

@@ -34,6 +34,9 @@ impl ShortNames {
         let _ = make(&folder); // it may be there
         let is_own = fs::symlink_metadata(&folder)
             .is_ok_and(|meta| meta.is_dir() && meta.uid() == user && meta.mode() & 0o022 == 0);
+        if is_own {
+            remove_dangling(&folder);
+        }
         Self(is_own.then_some(folder))
     }
 
@@ -56,6 +59,16 @@ impl ShortNames {
 
 fn make(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+/// Removes names that killed runs left, whose folders are gone since.
+fn remove_dangling(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let target = fs::metadata(entry.path());
+        if target.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            let _ = fs::remove_file(entry.path()); // another run may do the same
+        }
+    }
 }
 
 impl Drop for ShortNames {

@@ -328,12 +328,7 @@ fn claim(run: &Run<'_>, at: usize, key: &Key, patience: &Patience<'_>) -> Result
 }
 
 fn is_of_these_inputs(run: &Run<'_>, at: usize, record: &Record) -> bool {
-    let made = Made {
-        content: record.content(),
-        consumed: record.facts.consumed(),
-        content_key: record.facts.content_key(),
-    };
-    run.keep_consumers || differing(run, at, &made).is_empty()
+    run.keep_consumers || differing(run, at, &Made::of(record)).is_empty()
 }
 
 /// What stage `at` reads whose bytes are not those that this result of it was made from. What is not recorded, or not

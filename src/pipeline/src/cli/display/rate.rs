@@ -1,4 +1,4 @@
-//! Origin far a stage is, in words: step, loss, images a second, time left.
+//! How far a stage is, in words: step, loss, images a second, time left.
 //! Unaware of terminals.
 
 use std::time::{Duration, Instant};
