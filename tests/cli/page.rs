@@ -137,6 +137,10 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
     assert_eq!((keys[4], keys[5]), ("GT", keys[3]));
     assert!(facts["zoom"].as_f64().unwrap() >= 2.0, "{facts}");
     assert_eq!(facts["masks"], 2);
+    let third = facts["third"].as_array().unwrap();
+    let width = third[2].as_f64().unwrap();
+    assert!(width > 4.0 && width < 30.0, "{facts}");
+    assert_eq!(facts["scripts"], 0, "scripts of pictures stay");
     let crops = facts["crops"].as_array().unwrap();
     assert_eq!(crops.len(), 5, "{facts}");
     assert!(crops[2].as_str().unwrap().ends_with(" dB"), "{facts}");
@@ -163,22 +167,83 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
     );
 }
 
+#[test]
+fn an_image_without_pictures_hides_none_of_the_others() {
+    let name = "an_image_without_pictures_hides_none_of_the_others";
+    let Some(browser) = browser(name) else { return };
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    test.write("photos/a.png", photo(48, 40));
+    test.write("photos/z.png", photo(40, 48));
+    test.write("others/o.png", photo(64, 48));
+    let yaml = used().replace("save: true", "save: 1");
+    test.write("p.yaml", yaml.replace("save: 2", "save: 1"));
+    test.run("run p.yaml").exits(0);
+    let facts = facts(&browser, &test, "reports/p/index.html");
+    assert_eq!(facts["errors"], serde_json::json!([]), "{facts}");
+    let bare = facts["bare"].as_str().unwrap();
+    assert!(bare.starts_with("No pictures of z were kept."), "{bare}");
+    assert_eq!(facts["noted"], false);
+}
+
+#[test]
+fn a_page_of_a_training_alone_has_no_errors() {
+    let name = "a_page_of_a_training_alone_has_no_errors";
+    let Some(browser) = browser(name) else { return };
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    test.write("photos/a.png", photo(48, 40));
+    test.write("photos/z.png", photo(40, 48));
+    test.write("p.yaml", TINY);
+    test.run("run p.yaml base").exits(0);
+    let facts = facts(&browser, &test, "reports/p/index.html");
+    // The driver looks for pictures, and finds none; the page itself has nothing to complain of.
+    assert_eq!(
+        facts["errors"],
+        serde_json::json!(["Error: never: the first picture"])
+    );
+}
+
 /// A stand-in takes the worker's place; what it sees of the page is of a run that goes on.
 #[test]
 fn the_page_is_there_while_the_run_goes_on() {
     let test = Test::new().tiny();
-    let hook = "if [ $kind = evaluate ]; then cp reports/p/index.html seen.html || true; fi\n";
+    let hook = "if [ $kind = evaluate ]; then cp reports/p/index.html seen.html || true; cp reports/p/run.json seen.json || true; fi\n";
     test.write("hook", hook);
     test.write("slow", "");
     test.run("run p.yaml --jobs 1").exits(0);
+    test.run("run p.yaml --jobs 1 --force pairs").exits(0);
     let seen = test.read("seen.html");
     assert!(seen.contains("http-equiv=\"refresh\""), "{seen:.300}");
     assert!(seen.contains("p.yaml (running)"));
     let ended = test.read("reports/p/index.html");
     assert!(!ended.contains("refresh") && !ended.contains("(running)"));
+    // A page that a killed run left is not taken for that of the run before it.
+    let index = test.read("seen.json");
+    assert!(index.contains("\"made_of\": \"\""), "{index}");
+    test.write("reports/p/index.html", &seen);
+    test.write("reports/p/run.json", &index);
+    test.run("run p.yaml").exits(0).says("0 ran");
+    assert!(!test.read("reports/p/index.html").contains("(running)"));
     test.run("show")
         .exits(0)
         .says(&format!("reports     {}", test.path("reports/p").display()));
+}
+
+/// What others are asked for later does not go off the page.
+#[test]
+fn a_run_of_some_stages_leaves_the_others_on_the_page() {
+    let test = Test::new().tiny();
+    test.run("run p.yaml").exits(0);
+    let whole = test.read("reports/p/index.html");
+    assert!(whole.contains("\"name\":\"alpha\"") && whole.contains("\"stage\":\"score\""));
+    test.run("run p.yaml base --force base").exits(0);
+    let after = test.read("reports/p/index.html");
+    let of_table = |html: &str| html.matches("\"name\":\"alpha\"").count();
+    assert_eq!(of_table(&after), of_table(&whole));
+    assert!(after.contains("\"stage\":\"score\""));
 }
 
 /// A page that cannot be written costs a warning; the result is there, and so are the tables.

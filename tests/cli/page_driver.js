@@ -41,9 +41,10 @@
     await wait("zoom", () => bytes() !== unzoomed);
     facts.zoom = Number(page.view.z);
 
-    for (const mode of ["all", "gain", "difference", "slider"]) {
+    const captions = { all: (text) => text === "LQ", gain: (text) => text.includes("nearer to GT"), difference: (text) => /^\|.*\| × 8$/.test(text), slider: (text) => text === facts.first };
+    for (const [mode, is] of Object.entries(captions)) {
       page.set({ mode });
-      await wait(mode, () => $(".panes figcaption").textContent && document.querySelectorAll(".panes canvas").length === (mode === "all" ? 5 : 1));
+      await wait(mode, () => is($(".panes figcaption").textContent) && document.querySelectorAll(".panes canvas").length === (mode === "all" ? 5 : 1));
     }
     const plain = bytes();
     const masks = [...document.querySelectorAll("#compare select")].find((s) => s.getAttribute("aria-label") === "masks");
@@ -62,6 +63,20 @@
     drag(...at(-0.1, -0.2), ...at(0.1, 0.2));
     await wait("crops", () => document.querySelectorAll("#crops figure").length > 1);
     facts.box = page.view.box;
+    // In another pane the box is drawn there.
+    page.set({ mode: "all" });
+    await wait("panes", () => document.querySelectorAll(".panes canvas").length === 5);
+    key("c");
+    const third = document.querySelectorAll(".panes canvas")[2];
+    const side = third.getBoundingClientRect();
+    const inside = (x) => [side.left + side.width * x, side.top + side.height / 2 - 20 + 40 * x];
+    const on = (target, type, [x, y]) => target.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1, clientX: x, clientY: y }));
+    on(third, "pointerdown", inside(0.3));
+    on($(".panes"), "pointermove", inside(0.6)); // the pointer is captured
+    on($(".panes"), "pointerup", inside(0.6));
+    facts.third = page.view.box.split(",").map(Number);
+    page.set({ mode: "slider", box: facts.box });
+    await wait("the slider again", () => $(".panes figcaption").textContent === facts.first);
     facts.crops = [...document.querySelectorAll("#crops figcaption")].map((c) => c.textContent);
 
     const table = $("#tables table");
@@ -75,13 +90,25 @@
     table.querySelector("tbody td button").click();
     facts.origin = $("#tables .origin").textContent;
 
+    // An image without pictures says so, and the others are still there behind it.
+    const set = page.data.sets[0];
+    const bare = set.images.findIndex((_, i) => !(i in set.pics));
+    if (bare >= 0) {
+      const shown = page.view.image;
+      page.compare.open(set, bare);
+      facts.bare = [...document.querySelectorAll("#compare .note")].map((n) => n.textContent).join();
+      page.set({ image: shown });
+      await wait("the picture again", () => !$(".panes").hidden && $(".panes figcaption").textContent === facts.first);
+      facts.noted = [...document.querySelectorAll("#compare .note")].some((n) => !n.hidden);
+    }
+
     $(".bars").dispatchEvent(new PointerEvent("click", { bubbles: true, clientX: $(".bars").getBoundingClientRect().left + 1 }));
     await new Promise((done) => setTimeout(done, 300));
     facts.hash = decodeURIComponent(location.hash.replaceAll("+", " "));
     facts.text = document.body.innerText;
     facts.stages = document.querySelectorAll("#stage-list tbody tr").length;
     facts.curves = document.querySelectorAll("#curves .legend label").length;
-    facts.scripts = [...document.scripts].filter((s) => !s.src).length;
+    facts.scripts = document.querySelectorAll("head script[src]").length;
     facts.forged = window.forged === true;
   } catch (error) {
     errors.push(String(error));

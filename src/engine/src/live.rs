@@ -10,6 +10,7 @@ use crate::history::Header;
 use crate::page::{self, Ended};
 use crate::paths;
 use crate::recording::Recording;
+use crate::reports::Index;
 use crate::run::{Display, RunEvent};
 use crate::session::Session;
 
@@ -44,8 +45,7 @@ impl Display for Live<'_> {
         let RunEvent::Finished { stage, .. } = event else {
             return;
         };
-        let kind = &pipeline.stages[*stage].kind;
-        let is_shown = kind.is_report() || kind.schedule().is_some() || kind.name() == "evaluate";
+        let is_shown = page::is_subject(&pipeline.stages[*stage].kind);
         if is_shown && self.due.is_none_or(|due| Instant::now() >= due) {
             let begin = Instant::now();
             let rest = if self.write() { EVERY } else { SOON };
@@ -59,9 +59,6 @@ impl Live<'_> {
     /// is written again.
     fn write(&self) -> bool {
         let pipeline = &self.session.pipeline;
-        if !page::has_subject(pipeline) {
-            return false;
-        }
         let root = &self.session.root;
         let below = paths::folder(&pipeline.file, &pipeline.overrides, root);
         let ended = Ended {
@@ -70,8 +67,13 @@ impl Live<'_> {
             why: self.why,
             going_on: true,
         };
-        let records = page::records(self.session, self.plan);
-        let written = page::write(self.session, self.plan, &ended, &records, &below);
+        if Index::unfinish(&root.join(&below)).is_err() {
+            return false; // the folder cannot be written, which the end of the run says
+        }
+        let all = self.session.plan_of_all(self.plan);
+        let plan = all.as_ref().unwrap_or(self.plan);
+        let records = page::records(self.session, plan);
+        let written = page::write(self.session, plan, &ended, &records, &below);
         written.is_ok_and(|files| !files.is_empty())
     }
 }

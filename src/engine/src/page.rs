@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use ::page::{Figure, Page, Shelf, Stage, Table, Training};
 use plan::{Plan, Verdict};
 use report::graph::{self, State};
+use spec::{Kind, Pipeline};
 use store::{Key, Record};
 
 use crate::history::{Header, StageEnd, StageLine};
@@ -44,13 +45,14 @@ pub fn made_of(session: &Session, plan: &Plan) -> String {
     format!("{:.32}", store::Digest::of(text.as_bytes()).to_string())
 }
 
-/// Whether there is anything that the page or the numbers for other tools are about. Asked before a record is read: a
-/// pipeline of commands alone has thousands.
-pub fn has_subject(pipeline: &spec::Pipeline) -> bool {
-    pipeline.stages.iter().any(|stage| {
-        let is_measured = matches!(stage.kind, spec::Kind::Evaluate(_));
-        is_measured || stage.kind.is_report() || stage.kind.schedule().is_some()
-    })
+/// Whether the page or the numbers for other tools are about stages of this kind.
+pub fn is_subject(kind: &Kind) -> bool {
+    kind.is_report() || kind.schedule().is_some() || matches!(kind, Kind::Evaluate(_))
+}
+
+/// Whether there is any such stage. Asked before a record is read: a pipeline of commands alone has thousands.
+pub fn has_subject(pipeline: &Pipeline) -> bool {
+    pipeline.stages.iter().any(|stage| is_subject(&stage.kind))
 }
 
 /// Writes the page into the folder of reports `below` the project; returns the names of its files, none where

@@ -108,12 +108,13 @@ fn page(
     if !page::has_subject(&session.pipeline) {
         return None;
     }
+    // A run of some stages takes nothing off the page that earlier ones put there.
+    let all = session.plan_of_all(plan);
+    let plan = all.as_ref().unwrap_or(plan);
     let made_of = page::made_of(session, plan);
     let is_there = session.root.join(below).join(page::FILE).is_file();
-    let same = before
-        .page
-        .as_ref()
-        .filter(|p| p.made_of == made_of && is_there);
+    let same = before.page.as_ref();
+    let same = same.filter(|page| page.made_of == made_of && is_there);
     if let Some(same) = same.filter(|_| ended.lines.is_empty()) {
         return Some(same.clone());
     }

@@ -43,7 +43,8 @@ pub struct Index {
 /// The page in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageEntry {
-    /// Names what it was made of: the same stages with the same results, and the same program.
+    /// Names what it was made of: the same stages with the same results, and the same program. Empty for the page of a run
+    /// that goes on, or was killed.
     pub made_of: String,
     /// Its files, relative to the folder.
     pub files: Vec<String>,
@@ -71,6 +72,20 @@ impl Index {
     pub fn read(folder: &Path) -> Option<Self> {
         let text = files::read_to_string(&folder.join(INDEX), MAX_INDEX).ok()?;
         serde_json::from_str(&text).ok()
+    }
+
+    /// Says of the page in a folder that it is not that of a finished run, before it is written over.
+    pub fn unfinish(folder: &Path) -> io::Result<()> {
+        let Some(mut index) = Self::read(folder) else {
+            return Ok(());
+        };
+        match &mut index.page {
+            Some(page) if !page.made_of.is_empty() => {
+                page.made_of.clear();
+                index.write(folder)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes it where it changed.

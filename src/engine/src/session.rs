@@ -191,6 +191,12 @@ impl Session {
         Plan::new(&self.pipeline, &wanted, &world)
     }
 
+    /// The plan of all stages of the file, where `plan` is of those that were asked for alone.
+    pub fn plan_of_all(&self, plan: &Plan) -> Option<Plan> {
+        let is_whole = plan.stages.len() == self.pipeline.stages.len();
+        (!is_whole).then(|| self.plan_as(&self.numerics))
+    }
+
     /// The plan as it would be with this numerics class.
     pub fn plan_as(&self, numerics: &str) -> Plan {
         let past = CachedPast::new(&self.store, self.pipeline_path());

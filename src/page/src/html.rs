@@ -26,7 +26,7 @@ const FEW: usize = 80;
 
 /// The text of `index.html`.
 pub fn page(page: &Page, data: &Data<'_>) -> String {
-    let pictures = data.sets.iter().any(|set| !set.methods.is_empty());
+    let evaluated = data.sets.iter().any(|set| !set.methods.is_empty());
     let text = html! {
         (DOCTYPE)
         html lang="en" {
@@ -34,7 +34,7 @@ pub fn page(page: &Page, data: &Data<'_>) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="referrer" content="no-referrer";
-                @if page.going_on { meta http-equiv="refresh" content="20"; }
+                @if page.going_on { noscript { meta http-equiv="refresh" content="20"; } }
                 title { (page.file) }
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
@@ -48,7 +48,7 @@ pub fn page(page: &Page, data: &Data<'_>) -> String {
                     }
                 }
                 nav aria-label="sections" {
-                    @if pictures {
+                    @if evaluated {
                         a href="#" data-to="compare" { "Compare" }
                         a href="#" data-to="gains" { "Where it helps" }
                         a href="#" data-to="crops" { "Crop" }
@@ -60,11 +60,9 @@ pub fn page(page: &Page, data: &Data<'_>) -> String {
                 }
                 noscript { p { "This page needs its script. The tables lie beside it as text." } }
                 main {
-                    @if pictures {
-                        section id="compare" { h2 { "Compare" } }
-                        section id="gains" { h2 { "Where it helps" } }
-                        section id="crops" { h2 { "Crop" } }
-                    }
+                    section id="compare" hidden[!evaluated] { h2 { "Compare" } }
+                    section id="gains" hidden[!evaluated] { h2 { "Where it helps" } }
+                    section id="crops" hidden[!evaluated] { h2 { "Crop" } }
                     section id="tables" hidden[data.tables.is_empty()] { h2 { "Tables" } }
                     @if !page.figures.is_empty() {
                         section id="figures" {

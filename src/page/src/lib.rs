@@ -194,6 +194,7 @@ pub fn write(page: &Page, shelf: &dyn Shelf) -> Result<Vec<String>, PageError> {
         tables: tables.collect::<Result<_, _>>()?,
         curves: curves::read(&page.trainings)?,
         sets,
+        going_on: page.going_on,
     };
     files.put("img/graph.svg", page.graph.as_bytes())?;
     let text = html::page(page, &data);
@@ -210,4 +211,5 @@ struct Data<'a> {
     tables: Vec<tables::Shown>,
     curves: Vec<curves::Shown<'a>>,
     sets: Vec<sets::Shown<'a>>,
+    going_on: bool,
 }

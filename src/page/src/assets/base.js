@@ -77,9 +77,25 @@ page.write = () => {
 };
 
 addEventListener("hashchange", () => {
+  const before = page.view;
   page.view = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  for (const watcher of page.watchers) watcher(page.view);
+  // What went out of the address has changed too.
+  for (const watcher of page.watchers) watcher({ ...before, ...page.view });
 });
+
+// The set of images that is shown: the one of the address, else the first with pictures.
+page.currentSet = () => {
+  const { sets } = page.data;
+  return sets.find((s) => s.name === page.view.set) ?? sets.find((s) => Object.keys(s.pics).length) ?? sets[0];
+};
+
+// A page of a run that goes on loads itself again, with its view; not while something is dragged.
+if (page.data.going_on) {
+  let held = 0;
+  addEventListener("pointerdown", () => held++, true);
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (held = 0), true);
+  setInterval(() => held || location.reload(), 20000);
+}
 
 // Copies a text and says so on the button.
 page.copy = async (text, button) => {

@@ -27,7 +27,7 @@ page.compare = (() => {
 
   // Which image: by its name in the address, else the one that gained most of those with pictures.
   const choose = () => {
-    set = page.data.sets.find((s) => s.name === page.view.set) ?? page.data.sets.find((s) => Object.keys(s.pics).length) ?? page.data.sets[0];
+    set = page.currentSet();
     if (!set) return false;
     const shown = Object.keys(set.pics).map(Number);
     const named = set.images.indexOf(page.view.image);
@@ -229,8 +229,8 @@ page.compare = (() => {
     view = { z, x: Math.max(0, Math.min(w, x)), y: Math.max(0, Math.min(h, y)) };
     page.set({ x: view.x.toFixed(1), y: view.y.toFixed(1), z });
   };
-  const pointOf = (event) => {
-    const canvas = event.target.closest("figure")?.querySelector("canvas") ?? panes.querySelector("canvas");
+  // A drag captures the pointer: its events are then of the panes, and it stays with the canvas where it began.
+  const pointOf = (event, canvas = event.target.closest("figure")?.querySelector("canvas") ?? panes.querySelector("canvas")) => {
     const rect = canvas.getBoundingClientRect();
     const ratio = canvas.width / rect.width;
     const [ox, oy] = origin(canvas);
@@ -242,7 +242,7 @@ page.compare = (() => {
   let drag = null;
   const touches = new Map();
   panes.addEventListener("pointerdown", (event) => {
-    if (!event.target.closest("canvas") || !view) return;
+    if (!event.target.closest("canvas") || !view || event.button !== 0) return;
     panes.setPointerCapture?.(event.pointerId);
     touches.set(event.pointerId, event);
     const p = pointOf(event);
@@ -263,7 +263,7 @@ page.compare = (() => {
       drag.what = "pinch";
       return;
     }
-    const p = pointOf(event);
+    const p = pointOf(event, drag.from.canvas);
     if (drag.what === "slider") page.set({ s: Math.max(0, Math.min(1, p.share)).toFixed(4) });
     if (drag.what === "pan") move(drag.view.x - (event.clientX - drag.x) / drag.from.z, drag.view.y - (event.clientY - drag.y) / drag.from.z, drag.view.z);
     if (drag.what === "box") page.setBox(set, at, drag.from, p);
@@ -278,6 +278,7 @@ page.compare = (() => {
   panes.addEventListener("wheel", (event) => {
     if (!view || !(event.ctrlKey || event.target.closest("canvas"))) return;
     event.preventDefault();
+    if (event.deltaY === 0) return; // sideways
     const p = pointOf(event);
     zoom(event.deltaY < 0 ? 1 : -1, [p.x, p.y]);
   }, { passive: false });
@@ -314,8 +315,10 @@ page.compare = (() => {
   // Thumbnails of the images that have pictures, the most gained first.
   let listed = "";
   const thumbnails = () => {
-    if (listed !== set.name) {
-      listed = set.name;
+    const { baseline, tuned } = page.gains(set);
+    const now = [set.name, baseline?.name, tuned?.name].join("\n");
+    if (listed !== now) {
+      listed = now;
       const order = page.gains(set).order.filter((i) => i in set.pics);
       list.replaceChildren(...order.map((i) => {
         const { thumb } = set.pics[i];
@@ -328,20 +331,28 @@ page.compare = (() => {
     for (const thumb of list.children) thumb.setAttribute("aria-selected", String(Number(thumb.dataset.at) === at));
   };
 
+  // An image may have none although others of its set have.
+  const missing = page.el("p", { class: "note", hidden: true });
   const show = () => {
-    if (!choose() || !choices.length) {
-      body.replaceChildren(page.el("p", { class: "note" }, "No pictures were kept. `save: true`, or `save: 20` for the first 20 images, in an `evaluate` stage keeps what is compared here."));
+    const found = choose() && choices.length > 0;
+    missing.hidden = found;
+    for (const part of [bar, panes, status]) part.hidden = !found;
+    if (set) thumbnails();
+    if (!found) {
+      view = null;
+      drawn++;
+      const what = list.children.length ? `No pictures of ${set.images[at]} were kept.` : "No pictures were kept.";
+      missing.textContent = `${what} \`save: true\`, or \`save: 20\` for the first 20 images, in an \`evaluate\` stage keeps what is compared here.`;
       return;
     }
     start();
-    thumbnails();
     controls();
     draw();
   };
   root.append(body);
-  body.append(bar, panes, status, list);
+  body.append(missing, bar, panes, status, list);
   page.watchers.push(show);
   addEventListener("resize", () => view && draw());
   page.started.push(show);
-  return { open, redraw: () => view && draw() };
+  return { open };
 })();

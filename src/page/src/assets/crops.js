@@ -28,7 +28,7 @@
 
   let drawn = 0, shown = [];
   const where = () => {
-    const set = page.data.sets.find((s) => s.name === page.view.set) ?? page.data.sets.find((s) => Object.keys(s.pics).length);
+    const set = page.currentSet();
     const at = set ? set.images.indexOf(page.view.image) : -1;
     const box = page.box();
     const pics = set?.pics[at];
@@ -54,15 +54,15 @@
       const picture = all[i];
       const scale = gt ? gt.width / picture.width : 1;
       const same = gt && picture.width === gt.width && picture.height === gt.height && choice.id !== "GT";
-      return { name: choice.name, picture, scale, psnr: same ? page.psnrOf(picture, gt, [box.x, box.y, box.w, box.h]) : undefined };
+      return { name: choice.name, picture, scale, psnr: same ? page.psnrOf(picture, gt, [box.x, box.y, box.w, box.h]) ?? Infinity : undefined };
     });
-    const best = Math.max(...shown.map((s) => s.psnr ?? -Infinity));
+    const best = Math.max(...shown.map((s) => s.psnr ?? -Infinity)); // an equal crop is infinitely good
     const zoom = Math.max(1, Math.floor(220 / Math.max(box.w, box.h)));
     row.replaceChildren(...shown.map((s) => {
       const canvas = page.el("canvas", { role: "img", "aria-label": `${s.name}, crop` });
       [canvas.width, canvas.height] = [box.w * zoom, box.h * zoom];
       cut(canvas.getContext("2d"), s, box, 0, 0, zoom);
-      const score = s.psnr === undefined ? "" : s.psnr === null ? "equal" : `${page.number(s.psnr, 2)} dB`;
+      const score = scored(s, (psnr) => `${page.number(psnr, 2)} dB`) ?? "";
       return page.el("figure", {}, canvas, page.el("figcaption", {}, s.name, page.el("br"), page.el(s.psnr === best ? "strong" : "span", {}, score)));
     }));
     tools.hidden = false;
@@ -74,6 +74,8 @@
       page.button("no box", "take the box away", () => page.set({ box: null })));
     note.textContent = `${box.w}×${box.h} at ${box.x}, ${box.y} of ${box.image}; PSNR over R, G and B of the crop.`;
   };
+  // The PSNR of a crop as text; nothing where there is none, as for LQ.
+  const scored = ({ psnr }, text) => (psnr === undefined ? undefined : psnr === Infinity ? "equal" : text(psnr));
   const cut = (context, { picture, scale }, box, left, top, zoom) => {
     context.imageSmoothingEnabled = false;
     context.drawImage(picture.canvas, box.x / scale, box.y / scale, box.w / scale, box.h / scale, left, top, box.w * zoom, box.h * zoom);
@@ -81,7 +83,9 @@
 
   const fileName = (box) => `crop-${box.image.replace(/[^\w.-]+/g, "_")}-${box.x}-${box.y}`;
   const png = (box) => {
-    const zoom = Math.max(1, Math.floor(400 / Math.max(box.w, box.h)));
+    // A canvas has a widest side, 16,384 in the browsers of today.
+    const most = (16000 / shown.length - 8) / box.w;
+    const zoom = Math.min(most, Math.max(1, Math.floor(400 / Math.max(box.w, box.h))));
     const [w, h, gap, text] = [box.w * zoom, box.h * zoom, 8, 44];
     const canvas = page.el("canvas");
     [canvas.width, canvas.height] = [shown.length * (w + gap) - gap, h + text];
@@ -94,14 +98,15 @@
     shown.forEach((s, i) => {
       cut(context, s, box, i * (w + gap), 0, zoom);
       context.fillText(s.name, i * (w + gap) + w / 2, h + 18, w);
-      if (s.psnr) context.fillText(`${page.number(s.psnr, 2)} dB`, i * (w + gap) + w / 2, h + 38, w);
+      const score = scored(s, (psnr) => `${page.number(psnr, 2)} dB`);
+      if (score) context.fillText(score, i * (w + gap) + w / 2, h + 38, w);
     });
     canvas.toBlob((blob) => page.save(`${fileName(box)}.png`, blob), "image/png");
   };
 
   const tex = (text) => text.replace(/[\\{}$&#%_~^]/g, (c) => ({ "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" })[c] ?? `\\${c}`);
   const latex = (set, box) => {
-    const scores = shown.filter((s) => s.psnr).map((s) => `${tex(s.name)} ${s.psnr.toFixed(2)}\\,dB`);
+    const scores = shown.filter((s) => s.psnr !== undefined).map((s) => `${tex(s.name)} ${scored(s, (psnr) => `${psnr.toFixed(2)}\\,dB`)}`);
     return `\\begin{figure}\n  \\centering\n  \\includegraphics[width=\\linewidth]{${fileName(box)}.png}\n` +
       `  \\caption{${tex(box.image)} (${tex(set.name)}), ${box.w}$\\times$${box.h} at ${box.x}, ${box.y}. PSNR of the crop: ${scores.join(", ")}.}\n` +
       `  \\label{fig:${fileName(box)}}\n\\end{figure}\n`;

@@ -4,7 +4,6 @@
 
 (() => {
   const known = new Map();
-  const metricOf = (method, of) => (of === "ssim" ? method.ssim : method.psnr);
 
   // The two methods that are compared in numbers, and the images by gain, most gained first.
   page.gains = (set) => {
@@ -12,7 +11,7 @@
     const tuned = set.methods.find((m) => m.name === page.view.b && m !== baseline) ?? set.methods.find((m) => m !== baseline && m.masks) ?? set.methods.find((m) => m !== baseline && !m.baseline) ?? set.methods.find((m) => m !== baseline);
     const key = `${set.name}\n${baseline?.name}\n${tuned?.name}`;
     if (!known.has(key)) {
-      const of = (m, i) => (m ? metricOf(m, "psnr")?.[i] ?? null : null);
+      const of = (m, i) => m?.psnr?.[i] ?? null;
       const gain = set.images.map((_, i) => {
         const [a, b] = [of(baseline, i), of(tuned, i)];
         return a == null || b == null ? null : b - a;
@@ -41,6 +40,13 @@
     return baseline?.psnr ?? [];
   };
 
+  // The colour of an image by its gain. Asked of the page once for all: there may be thousands.
+  const colors = () => {
+    const [mark, gain, loss] = ["mark", "gain", "loss"].map(page.color);
+    const current = set.images.indexOf(page.view.image);
+    return (i, value) => (i === current ? mark : value < 0 ? loss : gain);
+  };
+
   const drawBars = () => {
     const { gain, order, baseline, tuned } = page.gains(set);
     const shown = order.filter((i) => gain[i] != null);
@@ -51,9 +57,10 @@
     const scale = (height - 12) / Math.max(above + under, 1e-9);
     const zero = 6 + above * scale;
     const each = width / shown.length;
+    const color = colors();
     shown.forEach((i, n) => {
       const tall = gain[i] * scale;
-      context.fillStyle = page.color(set.images[i] === page.view.image ? "mark" : gain[i] < 0 ? "loss" : "gain");
+      context.fillStyle = color(i, gain[i]);
       context.fillRect(n * each, Math.min(zero, zero - tall), Math.max(0.5, each - (each > 3 ? 1 : 0)), Math.max(1, Math.abs(tall)));
     });
     context.fillStyle = page.color("line");
@@ -95,9 +102,10 @@
     context.rotate(-Math.PI / 2);
     context.fillText("gain (dB)", 0, 0);
     context.restore();
+    const color = colors();
     for (const p of points) {
       [p.left, p.top] = place(p);
-      context.fillStyle = page.color(set.images[p.i] === page.view.image ? "mark" : p.y < 0 ? "loss" : "gain");
+      context.fillStyle = color(p.i, p.y);
       context.beginPath();
       context.arc(p.left, p.top, points.length > 500 ? 2 : 4, 0, 7);
       context.fill();
@@ -126,7 +134,7 @@
   listen(dots, dotAt);
 
   const show = () => {
-    set = page.data.sets.find((s) => s.name === page.view.set) ?? page.data.sets.find((s) => Object.keys(s.pics).length) ?? page.data.sets[0];
+    set = page.currentSet();
     const { gain, order, baseline, tuned } = set ? page.gains(set) : {};
     root.hidden = !set || !tuned;
     if (root.hidden) return;
@@ -142,7 +150,7 @@
     drawBars();
     drawDots();
   };
-  page.watchers.push((changes) => { if (!["x", "y", "z", "s"].some((k) => k in changes)) show(); });
+  page.watchers.push((changes) => { if (["set", "image", "a", "b", "over", "theme"].some((k) => k in changes)) show(); });
   page.started.push(show);
   addEventListener("resize", show);
 })();

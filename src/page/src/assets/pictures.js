@@ -13,7 +13,12 @@
     if (!scripts.has(file)) {
       scripts.set(file, new Promise((resolve, reject) => {
         wanted.set(file, resolve);
-        const script = page.el("script", { src: `img/${file}.js`, error: () => reject(new Error(`img/${file}.js is missing`)) });
+        // What it handed over is kept elsewhere, or not at all: its text is megabytes.
+        const ended = (why) => () => {
+          script.remove();
+          if (wanted.delete(file)) reject(new Error(`img/${file}.js ${why}`));
+        };
+        const script = page.el("script", { src: `img/${file}.js`, load: ended("is damaged"), error: ended("is missing") });
         document.head.append(script);
       }).finally(() => setTimeout(() => scripts.delete(file), 0)));
     }
