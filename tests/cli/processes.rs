@@ -257,7 +257,7 @@ fn without_a_namespace_nothing_is_read_that_a_survivor_writes() {
 if [ -e ../../../../first ]; then
   echo $PWD > ../../../../where
   top=$(cd ../../../..; pwd)
-  setsid sh -c 'cd /; while [ -e '$top'/where ]; do mkdir -p '$PWD'; echo BAD > '$PWD'/o; echo BAD > '$PWD'/extra; done' >/dev/null 2>&1 7143 &
+  setsid sh -c 'cd /; echo x > '$top'/survivor; while [ -e '$top'/where ]; do mkdir -p '$PWD'; echo BAD > '$PWD'/o; echo BAD > '$PWD'/extra; done' >/dev/null 2>&1 7143 &
   sleep 7161
 fi
 sleep 0.2
@@ -265,7 +265,8 @@ sleep 0.2
 ";
     let test = script(text).file("first", "");
     let mut first = start(&test, Mode::Open, "run p.yaml");
-    wait_for("the start", || test.path("where").exists().then_some(()));
+    // By then it has left the group of the stage: killed before, it would not live on.
+    wait_for("a survivor", || test.path("survivor").exists().then_some(()));
     let supervisor = supervisor_of(&first);
     kill_process(supervisor, Signal::KILL).unwrap();
     first.kill().unwrap();
