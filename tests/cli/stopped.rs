@@ -11,35 +11,30 @@ use crate::support::{Ran, Test, files_below, photo, wait_for};
 fn stopped(test: &Test, kind: &str, signal: Signal) {
     let before = test.committed();
     let child = test.command("run p.yaml").spawn().unwrap();
-    let worker = wait_for("the worker", || {
-        let files = files_below(&test.path("cache/partial")).into_iter();
-        let job = files.filter(|f| f.ends_with("state/job.json")).find(|job| {
+    wait_for("the job", || {
+        let mut files = files_below(&test.path("cache/partial")).into_iter();
+        files.find(|f| f.ends_with("state/job.json")).filter(|job| {
             let text = std::fs::read_to_string(job).unwrap_or_default();
             text.contains(&format!("\"{kind}\": {{"))
-        });
-        job.map(|_| worker_of(&child))
+        })
     });
-    // Half a second of the processor is more than it takes to start, and less than the picture takes.
-    let ticks = || {
-        let text = std::fs::read_to_string(format!("/proc/{worker}/stat")).unwrap_or_default();
-        let fields: Vec<u64> = text
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse().unwrap())
-            .collect();
-        fields.iter().sum::<u64>()
-    };
-    wait_for("work", || (ticks() > 150).then_some(()));
+    // A second and a half of the processor is more than it takes to start, and less than the picture takes. The worker
+    // is looked for each time: the job of a run before lies there before this one's worker has begun.
+    wait_for("work", || (ticks_of(worker_of(&child)) > 150).then_some(()));
     kill_process(Pid::from_child(&child), signal).unwrap();
     Ran::of(child.wait_with_output().unwrap())
         .exits(130)
         .says("asked to stop")
         .says("interrupted: the same command goes on from here");
     assert_eq!(test.committed(), before, "{kind} was finished first");
+}
+
+/// Time of the processor that a process has taken, in hundredths of a second; 0 for one that has ended.
+fn ticks_of(process: Pid) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let behind_the_name = text.rsplit(')').next().unwrap_or_default();
+    let fields = behind_the_name.split_whitespace().skip(11).take(2);
+    fields.map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
 #[test]

@@ -293,7 +293,7 @@ pub fn photo(width: usize, height: usize) -> Vec<u8> {
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_mins(1) {
+    while begin.elapsed() < Duration::from_mins(3) {
         if let Some(found) = look() {
             return found;
         }
