@@ -58,7 +58,7 @@ fn whatever_a_worker_says_the_run_goes_on() {
                 "{text}"
             );
         }
-        assert!(begin.elapsed() < Duration::from_secs(20));
+        assert!(begin.elapsed() < Duration::from_mins(1));
     }
 }
 
