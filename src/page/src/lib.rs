@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 use artifacts::ArtifactError;
 use serde::Serialize;
+use spec::metrics::Metric;
 
 /// What the page shows, and where it lies.
 #[derive(Clone, Debug, Default)]
@@ -194,6 +195,10 @@ pub fn write(page: &Page, shelf: &dyn Shelf) -> Result<Vec<String>, PageError> {
         tables: tables.collect::<Result<_, _>>()?,
         curves: curves::read(&page.trainings)?,
         sets,
+        metrics: Metric::ALL
+            .iter()
+            .map(|m| [m.as_str(), m.title()])
+            .collect(),
         going_on: page.going_on,
     };
     files.put("img/graph.svg", page.graph.as_bytes())?;
@@ -211,5 +216,7 @@ struct Data<'a> {
     tables: Vec<tables::Shown>,
     curves: Vec<curves::Shown<'a>>,
     sets: Vec<sets::Shown<'a>>,
+    /// Names of all metrics in files, and as tables call them.
+    metrics: Vec<[&'static str; 2]>,
     going_on: bool,
 }

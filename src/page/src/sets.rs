@@ -9,6 +9,7 @@ use pixels::{Rgb8, noisy_chw_f32, read_rgb8, score};
 use rayon::prelude::*;
 use serde::Serialize;
 use spec::kinds::Degrade;
+use spec::metrics::Metric;
 
 use crate::pictures::{self, Files};
 use crate::{Method, PageError, Set, Shelf};
@@ -49,8 +50,8 @@ pub struct ShownMethod<'a> {
     key: &'a str,
     baseline: bool,
     masks: Option<&'a str>,
-    psnr: Option<Vec<Option<f64>>>,
-    ssim: Option<Vec<Option<f64>>>,
+    /// By metric, and then by image.
+    values: BTreeMap<&'static str, Vec<Option<f64>>>,
     files: BTreeMap<usize, String>,
 }
 
@@ -102,25 +103,23 @@ pub fn read<'a>(set: &'a Set, files: &mut Files<'_>) -> Result<Shown<'a>, PageEr
 /// The values of an evaluation as they count, to six decimals.
 fn numbers<'a>(method: &'a Method, measured: &Metrics, images: &[String]) -> ShownMethod<'a> {
     let of = |metric: &str| {
-        measured.values.contains_key(metric).then(|| {
-            let by_image = measured.by_image(metric);
-            let value = |name: &String| {
-                let value = by_image.get(name).and_then(|v| score::counted(metric, *v));
-                value
-                    .filter(|v| v.is_finite())
-                    .map(|v| (v * 1e6).round() / 1e6)
-            };
-            images.iter().map(value).collect()
-        })
+        let by_image = measured.by_image(metric);
+        let value = |name: &String| {
+            let value = by_image.get(name).and_then(|v| score::counted(metric, *v));
+            let value = value.filter(|v| v.is_finite());
+            value.map(|v| (v * 1e6).round() / 1e6)
+        };
+        images.iter().map(value).collect()
     };
+    let metrics = Metric::ALL.iter().map(|metric| metric.as_str());
+    let metrics = metrics.filter(|metric| measured.values.contains_key(*metric));
     ShownMethod {
         name: &method.name,
         stage: &method.stage,
         key: &method.key,
         baseline: method.baseline,
         masks: method.masks.as_deref(),
-        psnr: of("psnr"),
-        ssim: of("ssim"),
+        values: metrics.map(|metric| (metric, of(metric))).collect(),
         files: BTreeMap::new(),
     }
 }
@@ -157,7 +156,7 @@ fn chosen(kept: &[usize], methods: &[ShownMethod<'_>]) -> BTreeSet<usize> {
         methods
             .iter()
             .find(|m| m.baseline == baseline)
-            .and_then(|m| m.psnr.as_ref())
+            .and_then(|m| m.values.get(Metric::Psnr.as_str()))
     };
     let value = |of: Option<&Vec<Option<f64>>>, at: usize| of.and_then(|v| v[at]).unwrap_or(0.0);
     let gain = |at: usize| value(psnr(false), at) - value(psnr(true), at);

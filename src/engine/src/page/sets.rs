@@ -88,7 +88,7 @@ impl Gather<'_> {
                 == 1;
             let called_after = model(at).filter(|_| is_alone).unwrap_or(at);
             Method {
-                name: self.stage(called_after).name.clone(),
+                name: unlike_the_others(&self.stage(called_after).name),
                 stage: self.stage(at).name.clone(),
                 key: self.key(at),
                 folder: self.folder(at),
@@ -115,6 +115,14 @@ impl Gather<'_> {
             .into_iter()
             .map(masks)
             .collect()
+    }
+}
+
+/// A method's name beside the pictures that every image has.
+fn unlike_the_others(stage: &str) -> String {
+    match stage {
+        "LQ" | "bicubic" | "GT" => format!("{stage} (stage)"),
+        _ => stage.to_owned(),
     }
 }
 

@@ -7,11 +7,11 @@
 
   // The two methods that are compared in numbers, and the images by gain, most gained first.
   page.gains = (set) => {
-    const baseline = set.methods.find((m) => m.name === page.view.a && m.psnr) ?? set.methods.find((m) => m.baseline) ?? set.methods[0];
+    const baseline = set.methods.find((m) => m.name === page.view.a && m.values.psnr) ?? set.methods.find((m) => m.baseline) ?? set.methods[0];
     const tuned = set.methods.find((m) => m.name === page.view.b && m !== baseline) ?? set.methods.find((m) => m !== baseline && m.masks) ?? set.methods.find((m) => m !== baseline && !m.baseline) ?? set.methods.find((m) => m !== baseline);
     const key = `${set.name}\n${baseline?.name}\n${tuned?.name}`;
     if (!known.has(key)) {
-      const of = (m, i) => m?.psnr?.[i] ?? null;
+      const of = (m, i) => m?.values.psnr?.[i] ?? null;
       const gain = set.images.map((_, i) => {
         const [a, b] = [of(baseline, i), of(tuned, i)];
         return a == null || b == null ? null : b - a;
@@ -37,7 +37,7 @@
     const { baseline, tuned } = page.gains(set);
     if (over === "found") return set.masks.find((m) => m.stage === tuned?.masks)?.found ?? set.masks[0]?.found ?? [];
     if (over === "detail") return set.images.map((_, i) => set.pics[i]?.detail ?? null);
-    return baseline?.psnr ?? [];
+    return baseline?.values.psnr ?? [];
   };
 
   // The colour of an image by its gain. Asked of the page once for all: there may be thousands.
@@ -138,7 +138,7 @@
     const { gain, order, baseline, tuned } = set ? page.gains(set) : {};
     root.hidden = !set || !tuned;
     if (root.hidden) return;
-    const scored = set.methods.filter((m) => m.psnr).map((m) => [m.name, m.name]);
+    const scored = set.methods.filter((m) => m.values.psnr).map((m) => [m.name, m.name]);
     head.replaceChildren(
       page.select("gain of", scored, tuned.name, (v) => page.set({ b: v })),
       page.select("against", scored, baseline.name, (v) => page.set({ a: v })),

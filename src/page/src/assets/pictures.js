@@ -94,7 +94,7 @@
   page.choices = (set, at) => {
     const pics = set.pics[at];
     if (!pics) return [];
-    const own = set.methods.filter((m) => at in m.files).map((m) => ({ id: m.name, name: m.name, file: m.files[at], psnr: m.psnr?.[at] }));
+    const own = set.methods.filter((m) => at in m.files).map((m) => ({ id: m.name, name: m.name, file: m.files[at], psnr: m.values.psnr?.[at] }));
     return [
       { id: "LQ", name: "LQ", file: pics.lq },
       ...(set.noise || !pics.lq ? [] : [{ id: "bicubic", name: "bicubic" }]),

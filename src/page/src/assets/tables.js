@@ -4,7 +4,7 @@
 
 (() => {
   const root = page.by("tables");
-  const decimals = (cell, column) => (cell.metric || column === "SSIM" ? 4 : null);
+  const decimals = (cell, column) => (cell.metric || page.data.metrics.some(([, title]) => title === column) ? 4 : null);
   const shown = (cell, column) => {
     if (cell.value == null) return "–";
     const d = decimals(cell, column);
@@ -33,16 +33,17 @@
       page.el("p", {}, page.el("b", {}, `${labels.join(", ")} — ${column}: ${shown(cell, column)}`), ...(cell.value == null ? [] : [` (${cell.value})`])),
       ...cell.keys.map((key) => line(`key of ${stageOf(key)?.name ?? "an evaluation"}`, key)),
       ...cell.baseline.map((key) => line(`key of its baseline ${stageOf(key)?.name ?? ""}`, key)),
-      stages.length ? line("again", page.command(stages)) : null,
+      stages.length ? line("to compute it again", page.command(stages)) : null,
       ...images.map(([set, method]) => page.el("details", {}, page.el("summary", {}, `the ${set.images.length} images of ${set.name}, ${method.name}`), perImage(set, method))));
   };
   const MOST = 500;
   const perImage = (set, method) => {
+    const metrics = page.data.metrics.filter(([name]) => name in method.values);
     const rows = set.images.slice(0, MOST).map((image, i) => page.el("tr", {},
       page.el("td", {}, page.el("button", { type: "button", class: "link", click: () => { page.compare.open(set, i); page.by("compare").scrollIntoView(); } }, image)),
-      page.el("td", {}, page.number(method.psnr?.[i])), page.el("td", {}, page.number(method.ssim?.[i]))));
+      ...metrics.map(([name]) => page.el("td", {}, page.number(method.values[name]?.[i])))));
     const rest = set.images.length - MOST;
-    return page.el("div", {}, page.el("table", {}, page.el("thead", {}, page.el("tr", {}, ...["image", "PSNR", "SSIM"].map((h) => page.el("th", {}, h)))), page.el("tbody", {}, ...rows)),
+    return page.el("div", {}, page.el("table", {}, page.el("thead", {}, page.el("tr", {}, ...["image", ...metrics.map(([, title]) => title)].map((h) => page.el("th", {}, h)))), page.el("tbody", {}, ...rows)),
       rest > 0 ? page.el("p", { class: "note" }, `and ${page.count(rest)} more, in metrics.csv of the evaluation: ${page.data.path} ${page.quoted(method.stage)}`) : null);
   };
 

@@ -8,6 +8,7 @@ use diagnostics::shown;
 use engine::session::{Access, Session};
 use serde_json::{Map, Value, json};
 
+use spec::metrics::Metric;
 use spec::{Around, Kind};
 use store::{Key, Record};
 
@@ -36,7 +37,8 @@ pub fn exp(args: &ExpArgs) -> Result<Exit, Fatal> {
         .iter()
         .flat_map(|r| r.metrics.keys().copied())
         .collect();
-    let metrics: Vec<&str> = ORDER.into_iter().filter(|m| metrics.contains(m)).collect();
+    let order = Metric::ALL.iter().map(|m| m.as_str()).chain(OF_MODELS);
+    let metrics: Vec<&str> = order.filter(|m| metrics.contains(m)).collect();
     if args.json {
         for row in &rows {
             print_json(&format!("{}\n", json_of(row, &parameters)));
@@ -49,15 +51,8 @@ pub fn exp(args: &ExpArgs) -> Result<Exit, Fatal> {
     Ok(Exit::Done)
 }
 
-/// The metrics, in the order of their columns.
-const ORDER: [&str; 6] = [
-    "psnr",
-    "ssim",
-    "iterations",
-    "trainable",
-    "seconds",
-    "peak_mib",
-];
+/// What is said of models beside the metrics, in the order of its columns.
+const OF_MODELS: [&str; 4] = ["iterations", "trainable", "seconds", "peak_mib"];
 
 fn rows(session: &Session) -> Result<Vec<Row>, Fatal> {
     let plan = session.plan();
@@ -114,9 +109,9 @@ fn metrics(
     let means = Metrics::read(folder).map_err(unreadable)?.means();
     let card = Summary::read(folder).map_err(unreadable)?.model;
     let fact = |name: &str| model.and_then(|r| r.facts.get(name)?.as_f64());
-    let all = [
-        ("psnr", means.get("psnr").copied()),
-        ("ssim", means.get("ssim").copied()),
+    let metrics = Metric::ALL.iter().map(|m| m.as_str());
+    let metrics = metrics.map(|name| (name, means.get(name).copied()));
+    let of_models = [
         ("iterations", card.iterations.map(|n| n as f64)),
         ("trainable", card.trainable.map(|n| n as f64)),
         ("seconds", fact("training_seconds")),
@@ -125,8 +120,8 @@ fn metrics(
             fact("peak_gpu_memory_mib").or_else(|| fact("peak_memory_mib")),
         ),
     ];
-    Ok(all
-        .into_iter()
+    Ok(metrics
+        .chain(of_models)
         .filter_map(|(name, value)| Some((name, value?)))
         .collect())
 }
@@ -154,10 +149,12 @@ fn differing(rows: &[Row]) -> Vec<String> {
 }
 
 fn number(metric: &str, value: f64) -> String {
+    if Metric::ALL.iter().any(|m| m.as_str() == metric) {
+        return format!("{value:.4}");
+    }
     match metric {
-        "psnr" | "ssim" => format!("{value:.4}"),
         "seconds" => format!("{value:.1}"),
-        _ => format!("{value:.0}"),
+        _ => format!("{value:.0}"), // counts
     }
 }
 

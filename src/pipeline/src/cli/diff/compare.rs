@@ -122,7 +122,9 @@ pub(super) fn metrics(store: &Store, a: &Keys, b: &Keys) -> Vec<Metric> {
 
 /// The mean of each column of an evaluation's `metrics.csv`.
 fn means(store: &Store, keys: &Keys, name: &str) -> BTreeMap<String, f64> {
-    let Some(record) = record(store, keys, name).filter(|r| r.kind == "evaluate") else {
+    let Some(record) =
+        record(store, keys, name).filter(|r| r.output(artifacts::metrics::FILE).is_some())
+    else {
         return BTreeMap::new();
     };
     let metrics = Metrics::read(&store.output_dir(&record.key));

@@ -38,7 +38,7 @@ pub(super) fn trainings(store: &Store, a: &Keys, b: &Keys) -> Vec<String> {
         .filter(|(name, key)| b.get(*name).is_some_and(|k| k != *key));
     let trains = |name: &&String| {
         [a, b].iter().all(|keys| {
-            record(store, keys, name).is_some_and(|r| matches!(r.kind.as_str(), "train" | "tune"))
+            record(store, keys, name).is_some_and(|r| r.output(artifacts::steps::FILE).is_some())
         })
     };
     both.map(|(name, _)| name).filter(trains).cloned().collect()
