@@ -1,5 +1,5 @@
 //! `command`: a program of the user's own, for what is not built in.
-//! Unaware of how it is started; [`crate::anchor`] says where its files and outputs lie.
+//! Unaware of how it is started; [`crate::command_layout`] says where its files and outputs lie.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

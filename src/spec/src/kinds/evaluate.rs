@@ -109,7 +109,7 @@ impl StageKind for Evaluate {
         checker.need(
             metrics,
             "metrics",
-            || format!("give at least one of {}", all.join(" and ")),
+            || format!("give at least one of {}", all.join(", ")),
             problems,
         );
     }

@@ -108,7 +108,7 @@ impl StageKind for Figure {
             || "`baseline` and `tuned` are evaluations of different images".into(),
             problems,
         );
-        let some = !self.crops.is_empty() || self.better + self.worse > 0;
+        let some = !self.crops.is_empty() || self.better > 0 || self.worse > 0;
         let message = || "there is nothing to show: give `crops`, `better` or `worse`".into();
         checker.need(some, "", message, problems);
         let ranges = [

@@ -82,15 +82,8 @@ impl StageKind for Mask {
         self.segmenter.reads(reads);
     }
 
-    /// Masks of PNG files were read in one way, whatever form they had: those that leave doubt are refused now, and
-    /// palettes, transparency and JPEG files of that name are read by what they are. JSON, and files of other names, which
-    /// were in no key, are as they were; with `read:` there is nothing from before.
     fn found(&self, _role: &str, names: &mut dyn Iterator<Item = &str>, lines: &mut Lines) {
-        let is_by_form = matches!(&self.segmenter, Segmenter::Files(files) if files.read.is_none());
-        let mut png = names.filter(|name| matches!(name.rsplit_once('.'), Some((_, "png"))));
-        if is_by_form && png.next().is_some() {
-            lines.put(Tag::Result, "decoder.masks", "by form");
-        }
+        self.segmenter.found(names, lines);
     }
 
     fn serves_as(&self) -> &'static [Accepts] {

@@ -130,6 +130,13 @@ impl Schedule {
             problems,
         );
         let patch = self.patch.unwrap_or(64);
+        let until = self.until.as_ref().map(|until| match until {
+            Until::Converged {
+                patience,
+                min_gain,
+                at_most,
+            } => (*patience, *min_gain, *at_most),
+        });
         let [b1, b2] = self.betas;
         let betas = (0.0..1.0).contains(&b1) && (0.0..1.0).contains(&b2);
         let positive = [
@@ -140,6 +147,12 @@ impl Schedule {
             ("lr", self.lr > 0.0 && self.lr.is_finite()),
             ("halve_every", self.halve_every >= 1),
             ("betas", betas),
+            ("until.converged.patience", until.is_none_or(|u| u.0 >= 1)),
+            (
+                "until.converged.min_gain",
+                until.is_none_or(|u| u.1.is_finite() && u.1 >= 0.0),
+            ),
+            ("until.converged.at_most", until.is_none_or(|u| u.2 >= 1)),
             (
                 "validate.every",
                 self.validate.as_ref().is_none_or(|v| v.every >= 1),

@@ -44,4 +44,14 @@ impl SegmenterKind for Files {
         let Self { path: _, read } = self;
         lines.option(Tag::Result, "config.segmenter.read", *read);
     }
+
+    /// Masks of PNG files were read in one way, whatever form they had: those that leave doubt are refused now, and
+    /// palettes, transparency and JPEG files of that name are read by what they are. JSON, and files of other names, which
+    /// were in no key, are as they were; with `read:` there is nothing from before.
+    fn found(&self, names: &mut dyn Iterator<Item = &str>, lines: &mut Lines) {
+        let mut png = names.filter(|name| matches!(name.rsplit_once('.'), Some((_, "png"))));
+        if self.read.is_none() && png.next().is_some() {
+            lines.put(Tag::Result, "decoder.masks", "by form");
+        }
+    }
 }

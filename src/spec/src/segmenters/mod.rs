@@ -60,6 +60,9 @@ pub(crate) trait SegmenterKind {
     /// without `..`.
     fn lines(&self, lines: &mut Lines);
 
+    /// Writes what the names of the files found determine, beside their bytes.
+    fn found(&self, _names: &mut dyn Iterator<Item = &str>, _lines: &mut Lines) {}
+
     /// The field with the number format and its value, where that is not float32: not every device has the others.
     fn low_precision(&self) -> Option<(&'static str, &'static str)> {
         None
@@ -125,6 +128,11 @@ macro_rules! segmenters {
             /// What in its configuration determines the masks.
             pub(crate) fn lines(&self, lines: &mut Lines) {
                 match self { $(Self::$name(own) => own.lines(lines),)* }
+            }
+
+            /// What the names of the files found determine.
+            pub(crate) fn found(&self, names: &mut dyn Iterator<Item = &str>, lines: &mut Lines) {
+                match self { $(Self::$name(own) => own.found(names, lines),)* }
             }
 
             /// The field with the number format and its value, where that is not float32: not every device has the others.
