@@ -98,7 +98,7 @@ pub(crate) fn notes_of(decoded: &Decoded) -> Vec<Note> {
 }
 
 /// 8-bit RGB of any decoded samples, without a second copy in 16 bits.
-fn to_rgb8(image: DynamicImage) -> Rgb8 {
+pub(crate) fn to_rgb8(image: DynamicImage) -> Rgb8 {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let colours = |samples: Vec<u16>, channels: usize| -> Vec<u8> {
         let pixels = samples.chunks_exact(channels);
