@@ -8,10 +8,11 @@ use spec::Event;
 
 use super::Run;
 use super::attend::attend;
+use super::claim::Patience;
 use super::executor::{Computed, Task};
 use super::failure::Failure;
 use super::slots::Allocation;
-use super::stage::{Claimed, Claiming, Finish, Member, Patience, claimed};
+use super::stage::{Claimed, Claiming, Finish, Member, claimed};
 
 /// Whom to tell what happens to a stage, and how it ended.
 pub(super) struct Tell<'a> {
@@ -55,7 +56,7 @@ fn compute(run: &Run<'_>, mut ready: Vec<Claimed>, allocation: &Allocation, tell
     }
     let results = execute(run, &ready, allocation, tell);
     for (claimed, result) in ready.into_iter().zip(results) {
-        let at = claimed.at;
+        let at = claimed.at();
         let kept = claimed.keep(run, result, &|event| (tell.event)(at, event));
         (tell.end)(at, kept);
     }

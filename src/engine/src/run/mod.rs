@@ -15,6 +15,7 @@ mod attend;
 mod batch;
 mod by_content;
 mod child;
+mod claim;
 mod command;
 mod event;
 mod executor;
@@ -25,6 +26,7 @@ mod placing;
 mod process;
 mod said;
 mod scheduler;
+mod sealed;
 mod short;
 mod slots;
 mod stage;
@@ -203,7 +205,7 @@ impl Run<'_> {
             let planned = self.plan.get(at);
             let key = planned.and_then(|planned| planned.key);
             let made = key.and_then(|key| self.store.made(&key));
-            let differing = made.map_or_else(Vec::new, |made| stage::differing(self, at, &made));
+            let differing = made.map_or_else(Vec::new, |made| claim::differing(self, at, &made));
             let names = self.names(&differing);
             scheduler.decide(at, differing.is_empty() || self.keep_consumers);
             if !differing.is_empty() {
