@@ -22,11 +22,7 @@ build:
 
 demo: build
 	@target/release/pipeline run $(QUICKSTART)
-	@echo
-	@echo "That was:  target/release/pipeline run $(QUICKSTART)"
-	@echo "Tables:    reports/quickstart/"
-	@echo "Page:      reports/quickstart/index.html"
-	@echo "Try:       target/release/pipeline plan $(QUICKSTART) --set 'stages.spt.tune.alpha=0.5'"
+	@echo "try:     target/release/pipeline plan $(QUICKSTART) --set 'stages.spt.tune.alpha=0.5'"
 
 # Builds both programs as well: their own integration tests ask for them.
 test:

@@ -68,6 +68,8 @@ mod page;
 #[cfg(test)]
 mod perfect;
 #[cfg(test)]
+mod printed;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod pth;

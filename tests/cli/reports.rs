@@ -26,7 +26,7 @@ fn each_file_and_each_set_of_overrides_has_a_folder_of_its_own() {
     test.run("path --report -f pipelines/q.yaml")
         .exits(1)
         .says("there is no report in ")
-        .says("hint: pipeline run pipelines/q.yaml writes it");
+        .says(" run pipelines/q.yaml` writes it");
     for file in ["pipelines/q.yaml", "pipelines/small/q.yaml"] {
         test.run(&format!("run {file}")).exits(0);
         let folder = file.trim_start_matches("pipelines/").replace(".yaml", "");

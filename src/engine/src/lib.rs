@@ -16,6 +16,7 @@ pub mod external;
 pub mod gather;
 pub mod history;
 pub mod inside;
+pub mod invocation;
 pub mod live;
 pub mod materialize;
 pub mod notice;

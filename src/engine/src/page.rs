@@ -15,6 +15,7 @@ use spec::{Kind, Pipeline};
 use store::{Key, Record};
 
 use crate::history::{Header, StageEnd, StageLine};
+use crate::invocation::quoted;
 use crate::reports;
 use crate::session::Session;
 
@@ -117,10 +118,12 @@ fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>, records: &Records
         .iter()
         .map(|o| format!(" --set {}", quoted(o)))
         .collect();
+    // Whoever reads the page has the program under its name, and the project's folder before them.
+    let variables: String = session.variables().map(|v| v + " ").collect();
     Page {
         facts: facts::of(session, ended, records),
-        command: format!("pipeline run {}{}", quoted(&file), sets.concat()),
-        path: format!("pipeline path --file {}{}", quoted(&file), sets.concat()),
+        command: format!("{variables}pipeline run {}{}", quoted(&file), sets.concat()),
+        path: format!("{variables}pipeline path --file {}{}", quoted(&file), sets.concat()),
         graph: drawn(session, plan, records, &file),
         stages: stages(session, plan, ended, records),
         tables: tables(session, records),
@@ -130,15 +133,6 @@ fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>, records: &Records
         going_on: ended.going_on,
         file,
     }
-}
-
-/// A word of a command line.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// The graph, each stage by whether it has its result now.

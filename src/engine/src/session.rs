@@ -22,6 +22,8 @@ use crate::{inside, root};
 /// What a session is opened for.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// How the program was called, for commands that are printed.
+    pub program: String,
     /// The pipeline file.
     pub file: PathBuf,
     /// The folder that holds cache/ and reports/; the one above `pipelines/`, else the file's own, where none is named.
@@ -42,6 +44,8 @@ pub struct Options {
 
 /// A pipeline on this machine, ready to be planned again and again.
 pub struct Session {
+    /// What it was opened for.
+    pub options: Options,
     /// The file, understood.
     pub pipeline: Pipeline,
     /// The cache.
@@ -111,7 +115,10 @@ impl Session {
         let (worker, facts) = known_worker(&pipeline)?;
         let (device, numerics) = match &facts {
             Some(facts) => {
-                let device = worker::device(options.device, facts)?;
+                let device = match access {
+                    Access::Write => worker::device(options.device, facts)?,
+                    Access::Read => worker::device_to_read(options.device, facts),
+                };
                 (device, worker::numerics(device, facts))
             }
             None => (Device::Cpu, String::new()),
@@ -123,6 +130,7 @@ impl Session {
         let visible = worker::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok(), facts.as_ref());
         let gathered = gather::gather(&pipeline.stages, &store);
         Ok(Self {
+            options: options.clone(),
             pipeline,
             store,
             denied,

@@ -40,6 +40,17 @@ impl std::str::FromStr for DeviceChoice {
     }
 }
 
+impl std::fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(None) => f.write_str("cuda"),
+            Self::Cuda(Some(index)) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
 /// What the worker says of itself (`pipeline-worker --facts`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerFacts {
@@ -203,6 +214,15 @@ pub fn device(choice: DeviceChoice, facts: &WorkerFacts) -> Result<Device, Error
                 "`pipeline doctor` says why; `--device cpu` computes on the processor",
             ))
         }
+    }
+}
+
+/// The device whose results are meant: a login node reads what a machine with a GPU has computed.
+pub fn device_to_read(choice: DeviceChoice, facts: &WorkerFacts) -> Device {
+    match choice {
+        DeviceChoice::Auto if !facts.cuda_devices.is_empty() => Device::Cuda(0),
+        DeviceChoice::Auto | DeviceChoice::Cpu => Device::Cpu,
+        DeviceChoice::Cuda(index) => Device::Cuda(index.unwrap_or(0)),
     }
 }
 

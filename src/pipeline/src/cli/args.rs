@@ -12,7 +12,7 @@ use engine::root;
 use engine::session::Options;
 use engine::worker::DeviceChoice;
 
-use super::Fatal;
+use super::{Fatal, called};
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
 #[derive(Debug, Parser)]
@@ -151,6 +151,7 @@ impl PipelineArgs {
     /// What the engine is asked for.
     pub fn options(&self) -> Options {
         Options {
+            program: called::program(),
             file: self.file.clone(),
             root: self.root.clone(),
             stages: self.stages.clone(),

@@ -28,8 +28,7 @@ pub fn exp(args: &ExpArgs) -> Result<Exit, Fatal> {
     let session = open(&args.common.pipeline(&args.stages)?, Access::Read)?;
     let rows = rows(&session)?;
     if rows.is_empty() {
-        let file = session.pipeline.file.display();
-        let hint = format!("pipeline run {file} makes them");
+        let hint = format!("`{}` makes them", session.command("run", &args.stages));
         return Err(Fatal::failed("no evaluation has a result yet", hint));
     }
     let parameters = differing(&rows);

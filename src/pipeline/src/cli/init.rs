@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::args::InitArgs;
-use super::{Exit, Fatal, print};
+use engine::invocation;
+
+use super::{Exit, Fatal, called, print};
 
 /// What is written, with places for what depends on the images.
 const TEMPLATE: &str = include_str!("init.yaml");
@@ -40,12 +42,13 @@ pub fn init(args: &InitArgs) -> Result<Exit, Fatal> {
         .replace("<TEST>", &sets.test)
         .replace("<FILE>", &file.display().to_string());
     write_new(folder, &file, &text)?;
-    let file = file.display();
+    let file = invocation::quoted(&file.to_string_lossy());
+    let program = invocation::quoted(&called::program());
     print(&format!(
         "wrote {file}\n\n\
          Next:\n  \
-         pipeline plan {file}     what would run, and why\n  \
-         pipeline run {file}      runs it; the table comes last\n  \
+         {program} plan {file}     what would run, and why\n  \
+         {program} run {file}      runs it; the table comes last\n  \
          $EDITOR {file}           every line is explained\n"
     ));
     Ok(Exit::Done)

@@ -11,6 +11,7 @@
 mod args;
 mod bytes;
 mod cache;
+mod called;
 mod check;
 mod data;
 mod diff;
@@ -153,7 +154,7 @@ pub fn main() -> ExitCode {
 /// Says what is wrong; for programs as a line of JSON each, too.
 fn report(fatal: &Fatal, is_json: bool) {
     if is_json {
-        for diagnostic in &fatal.diagnostics.first {
+        for diagnostic in &called::as_called(&fatal.diagnostics).first {
             print_json(&format!("{}\n", json_of(diagnostic)));
         }
     }
@@ -179,7 +180,7 @@ fn say_all(diagnostics: &Diagnostics) {
     } else {
         Style::Plain
     };
-    let text = render::all(diagnostics, style);
+    let text = render::all(&called::as_called(diagnostics), style);
     let _ = std::io::stderr().lock().write_all(text.as_bytes()); // a closed one is nobody's problem
 }
 

@@ -125,13 +125,13 @@ fn conclude(
     }
     let reports = publish(session, plan, ended)?;
     if !outcome.interrupted && !args.pipeline.json && !args.pipeline.quiet {
-        show_tables(session, &reports, exit_of(outcome) == Exit::Done);
+        show_tables(args, session, &reports, exit_of(outcome) == Exit::Done);
     }
     Ok(())
 }
 
 /// Prints the tables, where they lie, and what to do next.
-fn show_tables(session: &Session, published: &Published, complete: bool) {
+fn show_tables(args: &RunArgs, session: &Session, published: &Published, complete: bool) {
     for path in &published.texts {
         print(&format!(
             "\n{}",
@@ -153,9 +153,7 @@ fn show_tables(session: &Session, published: &Published, complete: bool) {
         }
     }
     if complete {
-        let file = session.pipeline.file.display();
-        print(&format!(
-            "again:  pipeline run {file}  runs only what has changed\n"
-        ));
+        let again = session.command("run", &args.pipeline.stages);
+        print(&format!("again:   {again}  # runs only what has changed\n"));
     }
 }

@@ -11,7 +11,8 @@ use super::args::{ExportArgs, FileArgs, PathArgs, last_run};
 use super::why;
 use super::{Exit, Fatal, open, print, print_raw, say};
 use engine::paths;
-use engine::session::{Access, Session, root_of};
+use engine::invocation::quoted;
+use engine::session::{Access, Options, Session, root_of};
 use plan::{Plan, Verdict};
 
 /// Prints the folder of each stage's outputs, or that of the reports.
@@ -44,6 +45,7 @@ fn report(args: &PathArgs) -> Result<Exit, Fatal> {
         root,
         ..
     } = &args.common;
+    let root_given = root;
     let (file, overrides, root) = if let Some(file) = file {
         let root = root.clone().unwrap_or_else(|| root_of(file));
         (file.clone(), overrides.clone(), root)
@@ -59,9 +61,17 @@ fn report(args: &PathArgs) -> Result<Exit, Fatal> {
     let root = std::path::absolute(&root).map_or(root, |root| spec::normal(&root));
     let folder = root.join(paths::folder(&file, &overrides, &root));
     if !folder.is_dir() {
+        let options = Options {
+            root: root_given.clone(),
+            overrides,
+            ..Options::default()
+        };
+        let mut words = vec!["run".to_owned(), file.display().to_string()];
+        words.extend(options.words());
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         return Err(Fatal::failed(
             format!("there is no report in `{}`", folder.display()),
-            format!("pipeline run {} writes it", file.display()),
+            format!("`pipeline {}` writes it", words.join(" ")),
         ));
     }
     print_path(&folder);
@@ -105,10 +115,8 @@ pub fn finished(session: &Session) -> Result<Vec<(String, Key)>, Fatal> {
             key_of(&plan, at)
                 .map(|key| (name.clone(), key))
                 .map_err(|why| {
-                    let hint = format!(
-                        "pipeline run {} '{name}' computes it",
-                        session.pipeline.file.display()
-                    );
+                    let command = session.command("run", std::slice::from_ref(&name));
+                    let hint = format!("`{command}` computes it");
                     Fatal::failed(format!("`{name}` has no result: {why}"), hint)
                 })
         })

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use spec::Pipeline;
 
-use crate::cli::print_json;
+use crate::cli::{called, print_json};
 use engine::run::{Display, Origin, RunEvent};
 
 /// Prints events on standard output.
@@ -46,7 +46,7 @@ impl Display for Json {
                 seconds,
             } => json!({
                 "event": "failed", "stage": name(*stage), "message": failure.report.what.message, "seconds": seconds,
-                "hint": failure.report.what.hint, "interrupted": failure.report.interrupted, "log": failure.log,
+                "hint": called::in_hint(&failure.report.what.hint), "interrupted": failure.report.interrupted, "log": failure.log,
             }),
             RunEvent::Skipped { stage } => json!({"event": "skipped", "stage": name(*stage)}),
             RunEvent::End { outcome } => json!({

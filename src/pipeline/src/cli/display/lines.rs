@@ -9,7 +9,7 @@ use spec::{Event, Pipeline};
 use store::Key;
 
 use super::rate::{Start, clock, describe};
-use crate::cli::say;
+use crate::cli::{called, say};
 use engine::run::{Display, Failure, Origin, Outcome, RunEvent};
 
 /// Progress of a stage is said this often.
@@ -160,7 +160,7 @@ pub(super) fn failed(name: &str, failure: &Failure) -> String {
     }
     let mut text = format!("failed: {name}: {}", report.what.message);
     if !report.what.hint.is_empty() {
-        text += &format!("\nhint: {}", report.what.hint);
+        text += &format!("\nhint: {}", called::in_hint(&report.what.hint));
     }
     if let Some(log) = &failure.log {
         text += &format!("\nlog: {}", log.display());

@@ -1,0 +1,100 @@
+//! Command lines that are printed: the words that do what is said, for the shell that the program was called from.
+//! Unaware of what the commands do.
+//!
+//! ```text
+//!   VARIABLES of the file and of the program ── the program as it was called ── COMMAND FILE STAGES ── options
+//! ```
+
+use std::path::Path;
+
+use spec::Limits;
+
+use crate::session::{Options, Session};
+use crate::worker;
+
+/// Variables that the program itself reads and that change what a command does.
+const OWN: [&str; 7] = [
+    worker::VARIABLE,
+    Limits::VARIABLE,
+    "PIPELINE_CACHE",
+    "PIPELINE_KERNELS",
+    "PIPELINE_MAX_MEMORY",
+    "PIPELINE_MAX_PIXELS",
+    "CUDA_VISIBLE_DEVICES",
+];
+
+impl Session {
+    /// `run FILE STAGES…` (or another command that takes the file first) with everything that this session was asked for
+    /// beside stages, and the variables that it was read with.
+    pub fn command(&self, word: &str, stages: &[String]) -> String {
+        let mut words = vec![word.to_owned(), shown(&self.options.file)];
+        words.extend_from_slice(stages);
+        words.extend(self.options.words());
+        let own = OWN.into_iter().filter_map(assignment);
+        let mut line: Vec<String> = self.variables().chain(own).collect();
+        line.push(quoted(&self.options.program));
+        line.extend(words.iter().map(|word| quoted(word)));
+        line.join(" ")
+    }
+
+    /// Assignments of the variables that the file reads and that are set.
+    pub fn variables(&self) -> impl Iterator<Item = String> {
+        self.pipeline.env_used.keys().filter_map(|name| assignment(name))
+    }
+}
+
+impl Options {
+    /// The options as they are typed, without stages and what was forced.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.device != worker::DeviceChoice::default() {
+            words.extend(["--device".to_owned(), self.device.to_string()]);
+        }
+        for text in &self.overrides {
+            words.extend(["--set".to_owned(), text.clone()]);
+        }
+        if self.keep_consumers {
+            words.push("--keep-consumers".to_owned());
+        }
+        if let Some(root) = &self.root {
+            words.extend(["--root".to_owned(), shown(root)]);
+        }
+        words
+    }
+}
+
+/// `NAME=value` of a variable that is set; the value of one that looks secret is taken from the shell again.
+fn assignment(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok()?;
+    Some(if spec::is_sensitive(name) {
+        format!("{name}=\"${name}\"")
+    } else {
+        format!("{name}={}", quoted(&value))
+    })
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// A word of a command line, in quotes where a shell would see more than a word in it.
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(quoted("--set"), "--set");
+        assert_eq!(quoted("tuned[alpha=0.5]"), "'tuned[alpha=0.5]'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,64 @@
+//! Commands that are printed do what is said of them, typed into a shell as they stand.
+//! Unaware of what stages compute.
+
+use std::process::Command;
+
+use crate::support::{Ran, Test};
+
+const YAML: &str = "\
+vars: {word: none}
+stages:
+  s: {command: {run: [sh, -c, 'echo {word} ${LOUD} > o'], outputs: [o]}}
+  t: {command: {run: [sh, -c, 'echo t > t'], outputs: [t]}}
+";
+
+/// Runs a line of the program's in a shell, in the test's folder.
+fn typed(test: &Test, line: &str) -> Ran {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).current_dir(test.path(""));
+    Ran::of(shell.output().unwrap())
+}
+
+/// What stands behind `begin` in what was said.
+fn printed(ran: &Ran, begin: &str) -> String {
+    let lines = ran.stdout.lines().chain(ran.stderr.lines());
+    let line = lines.filter_map(|line| line.strip_prefix(begin)).next();
+    line.unwrap_or_else(|| panic!("no line begins with {begin}\n{ran}"))
+        .to_owned()
+}
+
+#[test]
+fn again_runs_the_same_stages_with_the_same_values() {
+    let test = Test::new().file("my file.yaml", YAML);
+    let mut command = test.command("run");
+    command.args(["my file.yaml", "s", "--set", "vars.word=a 'b' [1]"]);
+    let ran = Ran::of(command.env("LOUD", "a b").output().unwrap()).exits(0);
+    let again = printed(&ran, "again:   ");
+    typed(&test, &again).exits(0).says("0 ran, 1 fresh, 0 failed");
+    // Without the variable it would have run once more.
+    let bare = again.replace("LOUD='a b' ", "");
+    assert_ne!(again, bare);
+    typed(&test, &bare).exits(2);
+}
+
+#[test]
+fn the_value_of_a_secret_variable_is_not_printed() {
+    let yaml = YAML.replace("LOUD", "API_KEY");
+    let test = Test::new().file("p.yaml", yaml);
+    let mut command = test.command("run p.yaml s");
+    let ran = Ran::of(command.env("API_KEY", "sesame").output().unwrap());
+    let again = printed(&ran.exits(0), "again:   ");
+    assert!(again.contains("API_KEY=\"$API_KEY\" "), "{again}");
+    let line = format!("API_KEY=sesame; {again}");
+    typed(&test, &line).exits(0).says("0 ran, 1 fresh, 0 failed");
+}
+
+#[test]
+fn hints_name_a_command_that_makes_what_is_missing() {
+    let test = Test::new().file("p.yaml", YAML);
+    let mut command = test.command("path s -f p.yaml --set vars.word=x");
+    let ran = Ran::of(command.env("LOUD", "1").output().unwrap()).exits(1);
+    let hint = printed(&ran, "hint: `");
+    let line = hint.split('`').next().unwrap();
+    typed(&test, line).exits(0).says("1 ran, 0 fresh, 0 failed");
+}
