@@ -175,6 +175,61 @@ fn a_log_is_printed_and_followed_to_the_end_of_its_stage() {
 }
 
 #[test]
+fn every_stage_has_a_log_of_what_happened_and_when() {
+    let test = Test::new().tiny().file(
+        "hook",
+        "echo '{\"event\":\"progress\",\"step\":7,\"total\":9,\"unit\":\"image\"}'\n\
+         echo '{\"event\":\"note\",\"message\":\"by the way\"}'\necho to the error stream >&2\n",
+    );
+    test.run("run p.yaml").exits(0);
+    for stage in ["pairs", "masks", "base", "tuned", "score", "alpha"] {
+        let log = test.run(&format!("log {stage}")).exits(0).stdout;
+        let lines: Vec<&str> = log.lines().collect();
+        let is_stamped = |line: &&&str| line.starts_with("20") && line[..21].ends_with("Z ");
+        assert!(lines.first().iter().all(is_stamped), "{stage}: {log}");
+        assert!(lines.last().unwrap().ends_with("Z  done"), "{stage}: {log}");
+        if stage != "alpha" {
+            assert!(log.contains("Z  image 7/9\n"), "{stage}: {log}");
+            assert!(log.contains("Z  note: by the way\n"), "{stage}: {log}");
+            assert!(log.contains("to the error stream\n"), "{stage}: {log}");
+        }
+    }
+    test.write("fail-tune", "");
+    test.run("run p.yaml --force tuned")
+        .exits(1)
+        .says("\nlog: /");
+    test.run("log tuned")
+        .exits(0)
+        .says("Z  failed: asked to fail")
+        .says("Z  hint: remove the file");
+}
+
+#[test]
+fn a_training_is_followed_while_it_runs() {
+    let test = Test::new().tiny().file(
+        "hook",
+        "for step in 1 2 3; do\n  echo '{\"event\":\"progress\",\"step\":'$step',\"total\":3,\"unit\":\"iteration\",\"psnr\":'$step'}'\n  \
+         if [ $kind = train ]; then sleep 0.5; fi\ndone\n",
+    );
+    let mut run = test
+        .command("run p.yaml")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the training's start", || {
+        let shown = test.run("log base");
+        shown.stdout.contains("iteration 1/3").then_some(())
+    });
+    let followed = test.run("log base --follow").exits(0);
+    assert!(
+        followed.stdout.contains("iteration 3/3  PSNR 3.000 dB\n"),
+        "{followed}"
+    );
+    assert!(followed.stdout.ends_with("Z  done\n"), "{followed}");
+    assert!(run.wait().unwrap().success());
+}
+
+#[test]
 fn explain_says_how_the_last_try_failed() {
     let test = Test::new().file("p.yaml", COMMANDS);
     test.run("explain three -f p.yaml")

@@ -11,6 +11,7 @@ use super::attend::attend;
 use super::claim::Patience;
 use super::executor::{Computed, Task};
 use super::failure::Failure;
+use super::log::Log;
 use super::slots::Allocation;
 use super::stage::{Claimed, Claiming, Finish, Member, claimed};
 
@@ -69,8 +70,10 @@ fn execute(
     tell: &Tell<'_>,
 ) -> Vec<Result<Computed, Failure>> {
     let tasks: Vec<Task<'_>> = ready.iter().map(|c| c.task(run, allocation)).collect();
+    let logs: Vec<Log<'_>> = tasks.iter().map(|t| Log::begin(t, run.clock)).collect();
     let on_event = |n: usize, event| {
-        if let Some(task) = tasks.get(n) {
+        if let (Some(task), Some(log)) = (tasks.get(n), logs.get(n)) {
+            log.event(&event);
             (tell.event)(task.stage, event);
         }
     };
@@ -79,5 +82,13 @@ fn execute(
         // What comes late is written where no later try reads.
         run.store.separate_tries();
     }
-    attended.results
+    let ended = attended.results.into_iter().zip(&logs).zip(&tasks);
+    let noted = |((result, log), task): ((Result<Computed, Failure>, &Log<'_>), &Task<'_>)| {
+        log.end(&result);
+        result.map_err(|failure| Failure {
+            log: failure.log.or_else(|| Some(task.log.clone())),
+            ..failure
+        })
+    };
+    ended.map(noted).collect()
 }

@@ -21,6 +21,7 @@ mod event;
 mod executor;
 mod failure;
 mod inputs;
+mod log;
 mod mask;
 mod placing;
 mod process;

@@ -14,6 +14,7 @@ use store::Facts;
 use super::child::{self, Passed, Watched};
 use super::executor::{InPlace, OnEvent, OnEventOf, Task};
 use super::failure::Failure;
+use super::log;
 use super::said::read_events;
 use super::stop::Stop;
 use super::supervisor::{Supervisor, Tag};
@@ -68,7 +69,7 @@ impl ProcessExecutor<'_> {
             return Ok(Vec::new());
         };
         for other in others {
-            let mut log = open_log(other)?;
+            let mut log = open_log(other)?; // what the worker prints is not told apart
             let _ = writeln!(log, "computed together; see {}", first.log.display());
         }
         let (mut child, tag) = self.spawn(tasks)?;
@@ -155,22 +156,9 @@ fn over(passed: Passed, kind: &Kind, last: Option<Event>) -> Failure {
     failure
 }
 
-/// The log of a stage: new at the first try, longer at each further one.
+/// The log of a stage, to write on in.
 pub(super) fn open_log(task: &Task<'_>) -> Result<File, Failure> {
-    let mut options = File::options();
-    options.create(true).write(true);
-    if task.attempt > 1 {
-        options.append(true);
-    } else {
-        options.truncate(true);
-    }
-    let opened = files::open_with(&mut options, &task.log).and_then(|mut file| {
-        if task.attempt > 1 {
-            writeln!(file, "-- try {} --", task.attempt)?;
-        }
-        Ok(file)
-    });
-    opened.map_err(|e| io_failure("create", &task.log, &e))
+    log::append(&task.log).map_err(|e| io_failure("create", &task.log, &e))
 }
 
 pub(super) fn io_failure(what: &str, path: &Path, error: &std::io::Error) -> Failure {

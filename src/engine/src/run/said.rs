@@ -21,8 +21,7 @@ const LONGEST: u64 = 1 << 20;
 /// The most jobs of one worker whose last words are kept.
 const MOST_JOBS: usize = 1 << 16;
 
-/// Reads events until the output is closed; returns the last one of each job. Notes and lines that are no events go to
-/// the log.
+/// Reads events until the output is closed; returns the last one of each job. Lines that are no events go to the log.
 pub(super) fn read_events(
     out: Option<impl Read>,
     log: &Path,
@@ -49,12 +48,7 @@ pub fn last_words(
                 job,
                 event: event @ (Event::Failed(_) | Event::Done { .. }),
             }) => drop(last.insert(job, event)),
-            Ok(Said { job, event }) => {
-                if let Event::Note { message } = &event {
-                    write(log, &format!("note: {message}"));
-                }
-                on_event(job, event);
-            }
+            Ok(Said { job, event }) => on_event(job, event),
             Err(_) => write(log, &line),
         }
     }
