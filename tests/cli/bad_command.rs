@@ -92,9 +92,7 @@ fn auto_takes_a_device_that_is_there_and_the_key_knows() {
         .says("7 stages on cuda:0: 5 to run, 2 fresh")
         .says("numerics: cpu float32 libtorch 2.11.0 → cuda float32 tf32=off libtorch 2.11.0");
     plan("cuda:1").exits(0).says("on cuda:1: 5 to run");
-    plan("cuda:2")
-        .exits(2)
-        .says("the worker sees 2 CUDA devices");
+    plan("cuda:2").exits(0).says("on cuda:2: 5 to run");
 }
 
 #[test]

@@ -32,6 +32,8 @@ mod data;
 #[cfg(test)]
 mod denoising;
 #[cfg(test)]
+mod device;
+#[cfg(test)]
 #[path = "../dice.rs"]
 mod dice;
 #[cfg(test)]
@@ -83,6 +85,8 @@ mod reports;
 mod resources;
 #[cfg(test)]
 mod robustness;
+#[cfg(test)]
+mod root;
 #[cfg(test)]
 #[path = "../rounds.rs"]
 mod rounds;

@@ -1,6 +1,7 @@
 //! Commands that are printed do what is said of them, typed into a shell as they stand.
 //! Unaware of what stages compute.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Ran, Test};
@@ -14,15 +15,17 @@ stages:
 
 /// Runs a line of the program's in a shell, in the test's folder.
 fn typed(test: &Test, line: &str) -> Ran {
+    let programs = Path::new(env!("CARGO_BIN_EXE_pipeline")).parent().unwrap();
     let mut shell = Command::new("sh");
+    shell.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
     shell.args(["-c", line]).current_dir(test.path(""));
     Ran::of(shell.output().unwrap())
 }
 
 /// What stands behind `begin` in what was said.
 fn printed(ran: &Ran, begin: &str) -> String {
-    let lines = ran.stdout.lines().chain(ran.stderr.lines());
-    let line = lines.filter_map(|line| line.strip_prefix(begin)).next();
+    let mut lines = ran.stdout.lines().chain(ran.stderr.lines());
+    let line = lines.find_map(|line| line.strip_prefix(begin));
     line.unwrap_or_else(|| panic!("no line begins with {begin}\n{ran}"))
         .to_owned()
 }
@@ -34,11 +37,27 @@ fn again_runs_the_same_stages_with_the_same_values() {
     command.args(["my file.yaml", "s", "--set", "vars.word=a 'b' [1]"]);
     let ran = Ran::of(command.env("LOUD", "a b").output().unwrap()).exits(0);
     let again = printed(&ran, "again:   ");
-    typed(&test, &again).exits(0).says("0 ran, 1 fresh, 0 failed");
+    typed(&test, &again)
+        .exits(0)
+        .says("0 ran, 1 fresh, 0 failed");
     // Without the variable it would have run once more.
     let bare = again.replace("LOUD='a b' ", "");
     assert_ne!(again, bare);
     typed(&test, &bare).exits(2);
+}
+
+#[test]
+fn the_program_is_named_as_it_was_called() {
+    let test = Test::new().file("p.yaml", YAML);
+    std::fs::create_dir(test.path("bin")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_pipeline"), test.path("bin/pipe line")).unwrap();
+    let line = "'bin/pipe line' run p.yaml t --set vars.word=x; 'bin/pipe line' show nothing";
+    let ran = typed(&test, &format!("export LOUD=1; {line}")).exits(2);
+    assert_eq!(
+        printed(&ran, "again:   LOUD=1 "),
+        "'bin/pipe line' run p.yaml t --set vars.word=x  # runs only what has changed"
+    );
+    ran.says("hint: `'bin/pipe line' runs` lists what there is");
 }
 
 #[test]
@@ -50,7 +69,9 @@ fn the_value_of_a_secret_variable_is_not_printed() {
     let again = printed(&ran.exits(0), "again:   ");
     assert!(again.contains("API_KEY=\"$API_KEY\" "), "{again}");
     let line = format!("API_KEY=sesame; {again}");
-    typed(&test, &line).exits(0).says("0 ran, 1 fresh, 0 failed");
+    typed(&test, &line)
+        .exits(0)
+        .says("0 ran, 1 fresh, 0 failed");
 }
 
 #[test]

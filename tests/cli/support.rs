@@ -220,10 +220,15 @@ impl Test {
 
 impl Ran {
     pub fn of(output: Output) -> Self {
+        // Commands that it prints name the program as it was called: by its path.
+        let text = |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.replace(env!("CARGO_BIN_EXE_pipeline"), "pipeline")
+        };
         Self {
             status: output.status,
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
         }
     }
 

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use spec::{Pipeline, Stage};
 
 use crate::error::Error;
-use crate::paths;
+use crate::{paths, root};
 
 /// Folders of the project that belong to the program.
 const OURS: [&str; 2] = ["cache", "reports"];
@@ -72,13 +72,13 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
             folders.insert(folder, real);
         }
     }
-    if !is_linked {
+    let cache = root::cache(root);
+    let is_elsewhere = cache != root.join("cache");
+    if !is_linked && !is_elsewhere {
         return Ok(());
     }
-    let ours = OURS.map(|name| {
-        let folder = root.join(name);
-        folder.canonicalize().unwrap_or_else(|_| own.join(name))
-    });
+    let mut ours: Vec<PathBuf> = OURS.iter().map(|name| real(&root.join(name))).collect();
+    ours.push(real(&cache));
     let mut places: BTreeMap<PathBuf, (&str, &Path)> = BTreeMap::new();
     for (stage, output) in outputs(pipeline) {
         let folder = output.parent().unwrap_or(Path::new(""));
@@ -96,6 +96,16 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
         }
     }
     nested(&places)
+}
+
+/// Where a folder lies, links followed; its own path where it is not there yet.
+fn real(folder: &Path) -> PathBuf {
+    let named = || {
+        let above = folder.parent()?.canonicalize().ok()?;
+        Some(above.join(folder.file_name()?))
+    };
+    let there = folder.canonicalize().ok();
+    there.or_else(named).unwrap_or_else(|| folder.to_owned())
 }
 
 fn outputs(pipeline: &Pipeline) -> impl Iterator<Item = (&Stage, &Path)> {

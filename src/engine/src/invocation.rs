@@ -10,13 +10,13 @@ use std::path::Path;
 use spec::Limits;
 
 use crate::session::{Options, Session};
-use crate::worker;
+use crate::{root, worker};
 
 /// Variables that the program itself reads and that change what a command does.
 const OWN: [&str; 7] = [
     worker::VARIABLE,
     Limits::VARIABLE,
-    "PIPELINE_CACHE",
+    root::VARIABLE,
     "PIPELINE_KERNELS",
     "PIPELINE_MAX_MEMORY",
     "PIPELINE_MAX_PIXELS",
@@ -39,7 +39,10 @@ impl Session {
 
     /// Assignments of the variables that the file reads and that are set.
     pub fn variables(&self) -> impl Iterator<Item = String> {
-        self.pipeline.env_used.keys().filter_map(|name| assignment(name))
+        self.pipeline
+            .env_used
+            .keys()
+            .filter_map(|name| assignment(name))
     }
 }
 

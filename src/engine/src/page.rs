@@ -123,7 +123,11 @@ fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>, records: &Records
     Page {
         facts: facts::of(session, ended, records),
         command: format!("{variables}pipeline run {}{}", quoted(&file), sets.concat()),
-        path: format!("{variables}pipeline path --file {}{}", quoted(&file), sets.concat()),
+        path: format!(
+            "{variables}pipeline path --file {}{}",
+            quoted(&file),
+            sets.concat()
+        ),
         graph: drawn(session, plan, records, &file),
         stages: stages(session, plan, ended, records),
         tables: tables(session, records),

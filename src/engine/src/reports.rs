@@ -8,8 +8,7 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 use spec::Pipeline;
 
-use crate::inside;
-use crate::session::root_of;
+use crate::{inside, root};
 
 /// The list of what lies in a folder of reports.
 pub const INDEX: &str = "run.json";
@@ -22,7 +21,7 @@ pub fn shown_file(pipeline: &Pipeline, root: &Path) -> String {
     let file = &pipeline.file;
     let absolute = std::path::absolute(file).map_or_else(|_| file.clone(), |f| spec::normal(&f));
     let below = absolute.strip_prefix(root);
-    let below = below.or_else(|_| absolute.strip_prefix(root_of(file)));
+    let below = below.or_else(|_| absolute.strip_prefix(root::of_file(file)));
     below.unwrap_or(file).display().to_string()
 }
 

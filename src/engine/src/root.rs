@@ -1,17 +1,48 @@
-//! Whether the folder that `--root` names, or the pipeline file's own, can hold a cache: what is wrong is said of itself,
-//! before anything is looked for in it.
+//! The project folder, which holds `cache/` and `reports/`: found by one rule for all commands, and whether it can hold a
+//! cache: what is wrong is said of itself, before anything is looked for in it.
 //! Unaware of what is in a cache.
 //!
 //! ```text
+//!   a file's folder, or the working folder ── upwards: within `pipelines/`? ──> the folder above that
+//!                                          └─ upwards: holds a cache? ──> that one ── else itself
 //!   --root DIR ── there? a folder? no cache itself? ──> DIR/cache ── a folder? ours or empty? ──> the store
 //! ```
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+
+/// The environment variable that names the cache folder, in place of `cache/` in the project folder.
+pub const VARIABLE: &str = "PIPELINE_CACHE";
+
+/// The project folder of a pipeline file, where none is named.
+pub fn of_file(file: &Path) -> PathBuf {
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    of_folder(absolute.parent().unwrap_or(Path::new("/")))
+}
+
+/// The project folder that a folder belongs to: the one above the `pipelines/` that it is or lies in, else the nearest
+/// one upwards that holds a cache, else itself.
+pub fn of_folder(folder: &Path) -> PathBuf {
+    let own = std::path::absolute(folder).map_or_else(|_| folder.to_owned(), |f| spec::normal(&f));
+    let is_pipelines = |a: &&Path| a.file_name().is_some_and(|n| n == "pipelines");
+    let above = own.ancestors().find(is_pipelines).and_then(Path::parent);
+    let holds_cache = |a: &&Path| is_cache(&a.join("cache"));
+    let found = above.or_else(|| own.ancestors().find(holds_cache));
+    found.map_or(own.clone(), Path::to_owned)
+}
+
+/// The cache of a project folder: the folder that the variable names, else `cache` in it.
+pub fn cache(root: &Path) -> PathBuf {
+    let named = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
+    named.map_or_else(
+        || root.join("cache"),
+        |named| std::path::absolute(&named).unwrap_or_else(|_| named.into()),
+    )
+}
 
 /// The root, looked at; `given` is what `--root` says.
 pub fn check(root: &Path, given: Option<&Path>) -> Result<(), Error> {
@@ -41,7 +72,7 @@ pub fn check(root: &Path, given: Option<&Path>) -> Result<(), Error> {
         let hint = format!("write `--root {above}`");
         return Err(Error::usage(message, hint));
     }
-    check_cache(&root.join("cache"))
+    check_cache(&cache(root))
 }
 
 const EXPECTED: &str = "`--root` is the folder that holds cache/ and reports/";

@@ -74,11 +74,13 @@ pub struct Session {
     tell: Box<Tell>,
 }
 
-/// Whether the cache is going to be written.
+/// Whether the cache is going to be written, and whether anything is computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// By `run`.
+    /// By `run`: what it computes on has to be there.
     Write,
+    /// By what notes something beside results, such as pins; nothing is computed.
+    Note,
     /// By `plan`.
     Read,
 }
@@ -89,12 +91,12 @@ impl Session {
         let root = options
             .root
             .clone()
-            .unwrap_or_else(|| root_of(&options.file));
+            .unwrap_or_else(|| root::of_file(&options.file));
         let here = std::env::current_dir()
             .map_err(|e| Error::failed(format!("the working folder is gone: {e}"), ""))?;
         let root = spec::normal(&here.join(root));
         root::check(&root, options.root.as_deref())?;
-        let ahead = Prefetch::begin(&root.join("cache"), &options.file);
+        let ahead = Prefetch::begin(&root::cache(&root), &options.file);
         let mut pipeline = load(options, &root)?;
         if !options.quiet {
             pipeline.warnings.first.iter().for_each(&tell);
@@ -102,7 +104,7 @@ impl Session {
         pipeline.lay_out(&root, &here)?;
         inside::check(&pipeline, &root)?;
         let (store, denied) = match access {
-            Access::Write => writable(ahead, &root.join("cache"))?,
+            Access::Write | Access::Note => writable(ahead, &root::cache(&root))?,
             Access::Read => (ahead.open_read_only()?, None),
         };
         if store.format_was_lost() {
@@ -117,7 +119,7 @@ impl Session {
             Some(facts) => {
                 let device = match access {
                     Access::Write => worker::device(options.device, facts)?,
-                    Access::Read => worker::device_to_read(options.device, facts),
+                    Access::Note | Access::Read => worker::device_to_read(options.device, facts),
                 };
                 (device, worker::numerics(device, facts))
             }
@@ -229,6 +231,20 @@ impl Session {
         }
     }
 
+    /// The plan of what is stored of the other kind of device, the processor or CUDA, and that device's name; none where
+    /// a device was asked for.
+    pub fn plan_of_other_device(&self) -> Option<(&'static str, Plan)> {
+        let facts = self.facts.as_ref()?;
+        if self.options.device != DeviceChoice::Auto {
+            return None;
+        }
+        let (name, other) = match self.device {
+            Device::Cpu => ("cuda", Device::Cuda(0)),
+            Device::Cuda(_) => ("cpu", Device::Cpu),
+        };
+        Some((name, self.plan_as(&worker::numerics(other, facts))))
+    }
+
     /// Keys of all stages, on the processor and on CUDA, and of the trajectories of trainings.
     pub fn all_keys(&self) -> Vec<Key> {
         let mut keys = Vec::new();
@@ -270,7 +286,7 @@ fn writable(ahead: Prefetch, cache: &Path) -> Result<(Store, Option<StoreError>)
 fn is_own(file: &Path, root: &Path, main: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let Some(file) = real(file) else { return false };
-    [real(root), real(&root_of(main))]
+    [real(root), real(&root::of_file(main))]
         .into_iter()
         .flatten()
         .any(|folder| file.starts_with(folder))
@@ -316,18 +332,6 @@ fn programs(pipeline: &mut Pipeline, store: &Store) {
                 .map(|d| d.to_string());
         }
     }
-}
-
-/// The project folder of a file, where none is named: the folder above the `pipelines/` folder that holds the file, else
-/// the file's own.
-pub fn root_of(file: &Path) -> PathBuf {
-    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let above = absolute
-        .ancestors()
-        .skip(1)
-        .find(|a| a.file_name().is_some_and(|n| n == "pipelines"));
-    let root = above.and_then(Path::parent).or_else(|| absolute.parent());
-    root.unwrap_or(Path::new(".")).to_owned()
 }
 
 fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Error> {

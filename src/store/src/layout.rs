@@ -173,12 +173,24 @@ impl Layout {
         if found != Found::Cache {
             write_atomic(&self.root.join("format"), FORMAT.as_bytes())?;
         }
+        if found == Found::Nothing {
+            self.keep_out_of_git();
+        }
         for folder in FOLDERS {
             let folder = self.root.join(folder);
             fs::create_dir_all(&folder).map_err(at("create", &folder))?;
         }
         self.check_writable()?;
         Ok(found)
+    }
+
+    /// Version control leaves a new cache alone. One that has a word on that already keeps it, and where it cannot be
+    /// said, the cache works all the same.
+    fn keep_out_of_git(&self) {
+        let path = self.root.join(".gitignore");
+        if path.symlink_metadata().is_err() {
+            let _ = write_atomic(&path, b"# made by pipeline\n*\n");
+        }
     }
 
     /// A cache on a read-only disk is noticed here, not when the first stage ends.

@@ -67,6 +67,12 @@ impl Seconds {
         }
     }
 
+    /// Whether any stage ran on a device of this kind.
+    pub fn knows(&self, device: &str) -> bool {
+        let begin = format!("{device} ");
+        self.taken.keys().any(|name| name.starts_with(&begin))
+    }
+
     /// How long a stage may take: as stages of its name did, else as those of its kind. A training takes as long as its
     /// iterations do. Commands have nothing in common but their kind, so only the same name tells of them; members of a
     /// sweep tell of each other.

@@ -133,7 +133,7 @@ pub struct PipelineArgs {
     /// Keep results although an input of theirs was made again and came out with other bytes; they are marked.
     #[arg(long)]
     pub keep_consumers: bool,
-    /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
+    /// The folder that holds cache/ and reports/ [default: found upwards from the file].
     #[arg(long, value_name = "DIR", display_order = 100)]
     pub root: Option<PathBuf>,
     /// One JSON object a line on standard output.
@@ -226,6 +226,34 @@ pub struct PlanArgs {
     pub hourly: Option<f64>,
 }
 
+/// Where a command that names no pipeline file finds the cache.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RootArgs {
+    /// The folder that holds cache/ and reports/ [default: found upwards from the working folder].
+    #[arg(long, value_name = "DIR", global = true, display_order = 100)]
+    pub root: Option<PathBuf>,
+}
+
+impl RootArgs {
+    /// The project folder, looked at.
+    pub fn folder(&self) -> Result<PathBuf, Fatal> {
+        let folder = folder_of(self.root.as_deref());
+        root::check(&folder, self.root.as_deref())?;
+        Ok(folder)
+    }
+}
+
+/// The folder that is named, else the one found upwards from the working folder, as short as it can be written.
+pub fn folder_of(given: Option<&Path>) -> PathBuf {
+    let here = Path::new(".");
+    let found = || {
+        let found = root::of_folder(here);
+        let is_here = std::path::absolute(here).is_ok_and(|h| spec::normal(&h) == found);
+        if is_here { here.to_owned() } else { found }
+    };
+    given.map_or_else(found, Path::to_owned)
+}
+
 /// Where a command that names stages finds them.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FileArgs {
@@ -238,7 +266,7 @@ pub struct FileArgs {
     /// Set a value of the file, as for `run`.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub overrides: Vec<String>,
-    /// The folder that holds cache/ [default: of a named file its own, else the working folder].
+    /// The folder that holds cache/ and reports/ [default: found upwards from the file, else from the working folder].
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -248,7 +276,7 @@ impl FileArgs {
     pub fn pipeline(&self, stages: &[String]) -> Result<PipelineArgs, Fatal> {
         let (file, root) = match &self.file {
             Some(file) => (file.clone(), self.root.clone()),
-            None => last_file(self.root.as_deref().unwrap_or(Path::new(".")))?,
+            None => last_file(self.root.as_deref())?,
         };
         Ok(PipelineArgs {
             file,
@@ -261,22 +289,23 @@ impl FileArgs {
     }
 }
 
-/// The file of the last run in this folder, and the folder.
-fn last_file(folder: &Path) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
-    let header = last_run(folder)?;
-    Ok((PathBuf::from(header.file), Some(folder.to_owned())))
+/// The file of the last run, and its project folder where the file does not say it.
+fn last_file(given: Option<&Path>) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
+    let folder = folder_of(given);
+    let file = PathBuf::from(last_run(&folder, given)?.file);
+    let absolute = std::path::absolute(&folder).map_or(folder, |f| spec::normal(&f));
+    let is_its_own = root::of_file(&file) == absolute;
+    Ok((file, (!is_its_own).then_some(absolute)))
 }
 
 /// How the last run in this folder began.
-pub fn last_run(folder: &Path) -> Result<Header, Fatal> {
-    root::check(folder, Some(folder))?;
-    let last = History::open(&folder.join("cache")).last();
+pub fn last_run(folder: &Path, given: Option<&Path>) -> Result<Header, Fatal> {
+    root::check(folder, given)?;
+    let cache = root::cache(folder);
+    let last = History::open(&cache).last();
     let last = last.ok_or_else(|| {
         Fatal::usage(
-            format!(
-                "no run is on record in `{}`",
-                folder.join("cache").display()
-            ),
+            format!("no run is on record in `{}`", cache.display()),
             "name the pipeline file: -f pipelines/quickstart.yaml",
         )
     })?;
@@ -359,9 +388,9 @@ pub struct RunsArgs {
     /// At most so many.
     #[arg(short, long, default_value_t = 20)]
     pub number: usize,
-    /// The folder that holds cache/.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub root: PathBuf,
+    /// Where the cache is.
+    #[command(flatten)]
+    pub root: RootArgs,
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -373,9 +402,9 @@ pub struct ShowArgs {
     /// The run: its name or the beginning of it, `last`, `last~1`.
     #[arg(default_value = "last")]
     pub run: String,
-    /// The folder that holds cache/.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub root: PathBuf,
+    /// Where the cache is.
+    #[command(flatten)]
+    pub root: RootArgs,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
@@ -397,9 +426,9 @@ pub struct DiffArgs {
     /// Print one line of JSON.
     #[arg(long)]
     pub json: bool,
-    /// The folder that holds cache/.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub root: PathBuf,
+    /// Where the cache is.
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 /// `pipeline log`.
@@ -413,9 +442,9 @@ pub struct LogArgs {
     /// The run whose stage it is, as for `show`.
     #[arg(long, default_value = "last")]
     pub run: String,
-    /// The folder that holds cache/.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub root: PathBuf,
+    /// Where the cache is.
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 /// `pipeline cache`.
@@ -424,9 +453,9 @@ pub struct CacheArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: CacheCommand,
-    /// The folder that holds cache/.
-    #[arg(long, value_name = "DIR", default_value = ".", global = true)]
-    pub root: PathBuf,
+    /// Where the cache is.
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 /// What `pipeline cache` can do.
@@ -511,11 +540,11 @@ pub struct FileStages {
 
 impl FileStages {
     /// As arguments of a session.
-    pub fn pipeline(&self, root: &Path) -> Result<PipelineArgs, Fatal> {
+    pub fn pipeline(&self, root: &RootArgs) -> Result<PipelineArgs, Fatal> {
         let common = FileArgs {
             file: self.file.clone(),
             device: self.device,
-            root: Some(root.to_owned()),
+            root: root.root.clone(),
             ..FileArgs::default()
         };
         common.pipeline(&self.names)
@@ -563,9 +592,9 @@ pub struct ImportArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: pipeline doctor")]
 pub struct DoctorArgs {
-    /// The folder that holds cache/ and reports/.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub root: PathBuf,
+    /// Where the cache is.
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 /// `pipeline graph`.
@@ -597,7 +626,7 @@ pub struct GraphArgs {
     /// Set a value of the file: `--set stages.tuned.tune.alpha=0.5`.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub overrides: Vec<String>,
-    /// The folder that holds cache/ and reports/ [default: the one above pipelines/, else the file's own].
+    /// The folder that holds cache/ and reports/ [default: found upwards from the file].
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::json;
 use store::{Broken, Key, Progress, Store};
 
-use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, UnpinArgs};
+use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, RootArgs, UnpinArgs};
 use diagnostics::shown::counted;
 use engine::root;
 
@@ -19,23 +19,24 @@ use engine::session::{Access, Session};
 
 /// Runs a subcommand.
 pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root))?;
-    let folder = args.root.join("cache");
-    let looks = matches!(
-        args.command,
-        CacheCommand::Ls(_) | CacheCommand::Du | CacheCommand::Verify | CacheCommand::Gc(_)
-    );
-    if looks && !folder.exists() {
-        say(&format!(
-            "note: there is no cache in `{}` (--root)",
-            args.root.display()
-        ));
+    let root = args.root.folder()?;
+    let folder = root::cache(&root);
+    let makes = matches!(args.command, CacheCommand::Import(_));
+    if !makes && !folder.exists() {
+        say(&format!("note: there is no cache in `{}`", root.display()));
+        let looks = !matches!(
+            args.command,
+            CacheCommand::Pin(_) | CacheCommand::Unpin(_) | CacheCommand::Export(_)
+        );
+        if looks {
+            return Ok(Exit::Done);
+        }
     }
     match &args.command {
         CacheCommand::Ls(ls) => list(&Store::open_read_only(&folder)?, ls.json),
         CacheCommand::Du => Ok(usage(&Store::open_read_only(&folder)?)),
         CacheCommand::Verify => verify(&Store::open(&folder)?),
-        CacheCommand::Gc(gc_args) => gc::gc(&Store::open(&folder)?, &args.root, gc_args),
+        CacheCommand::Gc(gc_args) => gc::gc(&Store::open(&folder)?, &root, gc_args),
         CacheCommand::Pin(pin) => pin_stages(&args.root, pin),
         CacheCommand::Unpin(unpin) => unpin_stages(&args.root, unpin),
         CacheCommand::Scrub(scrub) => scrub::scrub(&Store::open(&folder)?, scrub),
@@ -167,8 +168,8 @@ fn broken_text(broken: &Broken, names: &[(String, Key)]) -> String {
     )
 }
 
-fn pin_stages(root: &Path, args: &PinArgs) -> Result<Exit, Fatal> {
-    let session = open(root, &args.stages, Access::Write)?;
+fn pin_stages(root: &RootArgs, args: &PinArgs) -> Result<Exit, Fatal> {
+    let session = open(root, &args.stages, Access::Note)?;
     for (name, key) in stored::finished(&session)? {
         let note = args.note.clone().unwrap_or_else(|| name.clone());
         session.store.pin(&key, &note)?;
@@ -177,8 +178,8 @@ fn pin_stages(root: &Path, args: &PinArgs) -> Result<Exit, Fatal> {
     Ok(Exit::Done)
 }
 
-fn unpin_stages(root: &Path, args: &UnpinArgs) -> Result<Exit, Fatal> {
-    let session = open(root, &args.stages, Access::Write)?;
+fn unpin_stages(root: &RootArgs, args: &UnpinArgs) -> Result<Exit, Fatal> {
+    let session = open(root, &args.stages, Access::Note)?;
     for (name, key) in stored::finished(&session)? {
         if session.store.unpin(&key)? {
             say(&format!("{name}: not pinned any more"));
@@ -189,13 +190,22 @@ fn unpin_stages(root: &Path, args: &UnpinArgs) -> Result<Exit, Fatal> {
     Ok(Exit::Done)
 }
 
-fn open(root: &Path, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
-    let mut session = open_session(&stages.pipeline(root)?, access)?;
+fn open(root: &RootArgs, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
+    let arguments = stages.pipeline(root)?;
+    // Where there is no cache, none is made to find nothing in it.
+    let folder = arguments.root.clone();
+    let folder = folder.unwrap_or_else(|| root::of_file(&arguments.file));
+    let access = if root::cache(&folder).exists() {
+        access
+    } else {
+        Access::Read
+    };
+    let mut session = open_session(&arguments, access)?;
     session.check_writable()?;
     Ok(session)
 }
 
-fn export_archive(root: &Path, stages: &FileStages, to: &Path) -> Result<Exit, Fatal> {
+fn export_archive(root: &RootArgs, stages: &FileStages, to: &Path) -> Result<Exit, Fatal> {
     let session = open(root, stages, Access::Read)?;
     let keys: Vec<Key> = stored::finished(&session)?
         .into_iter()

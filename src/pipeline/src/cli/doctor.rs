@@ -17,7 +17,7 @@ const LITTLE: u64 = 2 << 30;
 /// Checks the worker, libtorch, devices, the cache folder and free disk. Exit 1 when something is wrong.
 #[expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
 pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
-    let checks = [worker_check(), vec![processes()], cache_check(&args.root)];
+    let checks = [worker_check(), vec![processes()], cache_check(args)];
     let lines: Vec<Line> = checks.into_iter().flatten().collect();
     for line in &lines {
         let mark = if line.good { "ok  " } else { "BAD " };
@@ -135,6 +135,30 @@ fn readers(folder: &Path) -> Line {
     good("readers", text)
 }
 
+/// A cache that is not there yet: whether a run could make it. Nothing is made by looking.
+fn to_be_made(folder: &Path) -> Line {
+    let above = folder.ancestors().skip(1).find(|above| above.is_dir());
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    let can = above.map(|above| (above, rustix::fs::access(above, access)));
+    match can {
+        Some((above, Err(error))) => bad(
+            "cache",
+            format!("{} cannot be made: {error}", folder.display()),
+            format!(
+                "make `{}` writable, or name another folder with --root",
+                above.display()
+            ),
+        ),
+        _ => good(
+            "cache",
+            format!(
+                "{} is not there yet; the first run makes it",
+                folder.display()
+            ),
+        ),
+    }
+}
+
 /// What keeps processes of a run from outliving it. Neither way is wrong.
 fn processes() -> Line {
     // No run, no lock: anything that can be written to.
@@ -157,19 +181,28 @@ fn processes() -> Line {
     }
 }
 
-fn cache_check(root: &Path) -> Vec<Line> {
-    if let Err(error) = root::check(root, Some(root)) {
-        return vec![bad_of("cache", &error.diagnostics)];
-    }
-    let folder = root.join("cache");
-    let store = match Store::open(&folder) {
+fn cache_check(args: &DoctorArgs) -> Vec<Line> {
+    let root = match args.root.folder() {
+        Ok(root) => root,
+        Err(fatal) => return vec![bad_of("cache", &fatal.diagnostics)],
+    };
+    let folder = root::cache(&root);
+    let is_there = folder.is_dir();
+    let opened = if is_there {
+        Store::open(&folder)
+    } else {
+        Store::open_read_only(&folder)
+    };
+    let store = match opened {
         Ok(store) => store,
         Err(e) => return vec![bad("cache", e.to_string(), e.hint())],
     };
-    let mut lines = vec![
-        good("cache", format!("{} can be written", folder.display())),
-        readers(&folder),
-    ];
+    let mut lines = if is_there {
+        let can_be_written = format!("{} can be written", folder.display());
+        vec![good("cache", can_be_written), readers(&folder)]
+    } else {
+        vec![to_be_made(&folder)]
+    };
     if let Some(free) = store.free_bytes() {
         let text = format!("{:.1} GiB free", free as f64 / (1u64 << 30) as f64);
         lines.push(if free >= LITTLE {

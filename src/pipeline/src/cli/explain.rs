@@ -54,6 +54,14 @@ fn text(session: &Session, plan: &Plan, planned: &Planned, verbose: bool) -> Str
         }
     }
     if planned.verdict != Verdict::Fresh
+        && let Some((device, other)) = session.plan_of_other_device()
+        && other
+            .get(planned.stage)
+            .is_some_and(|p| p.verdict == Verdict::Fresh)
+    {
+        out += &format!("  note: it has a result on {device}: --device {device}\n");
+    }
+    if planned.verdict != Verdict::Fresh
         && let Some(line) = last_failure(session, planned)
     {
         out += &line;

@@ -42,16 +42,32 @@ pub fn init(args: &InitArgs) -> Result<Exit, Fatal> {
         .replace("<TEST>", &sets.test)
         .replace("<FILE>", &file.display().to_string());
     write_new(folder, &file, &text)?;
+    let ignored = ignore(&args.dir);
     let file = invocation::quoted(&file.to_string_lossy());
     let program = invocation::quoted(&called::program());
     print(&format!(
-        "wrote {file}\n\n\
+        "wrote {file}{ignored}\n\n\
          Next:\n  \
          {program} plan {file}     what would run, and why\n  \
          {program} run {file}      runs it; the table comes last\n  \
          $EDITOR {file}           every line is explained\n"
     ));
     Ok(Exit::Done)
+}
+
+/// Has version control leave out what runs write, where nothing is said about that yet; says what was written, or what
+/// is missing in a file that is somebody's own.
+fn ignore(folder: &Path) -> String {
+    const LINES: &str = "/cache/\n/reports/\n";
+    let path = folder.join(".gitignore");
+    let shown = path.strip_prefix(".").unwrap_or(&path).display();
+    match std::fs::File::create_new(&path).and_then(|mut new| new.write_all(LINES.as_bytes())) {
+        Ok(()) => format!("\nwrote {shown}"),
+        Err(_) => match files::read_to_string(&path, 1 << 20) {
+            Ok(text) if text.contains("cache") && text.contains("reports") => String::new(),
+            _ => format!("\n{shown} is left as it is; /cache/ and /reports/ belong there"),
+        },
+    }
 }
 
 fn exists(file: &Path) -> Fatal {

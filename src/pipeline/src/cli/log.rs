@@ -14,8 +14,7 @@ use engine::root;
 
 /// Prints a stage's log; with `--follow` until the run has ended or the stage has.
 pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root))?;
-    let cache = args.root.join("cache");
+    let cache = root::cache(&args.root.folder()?);
     let store = Store::open_read_only(&cache)?;
     let history = History::open(&cache);
     let id = history.find(&args.run)?.to_owned();
@@ -113,7 +112,8 @@ fn wait_for(
             }
             Err(_) => {
                 let message = "the stage has no log: it has not run on this machine";
-                let hint = "tables are rendered by pipeline itself and have none";
+                let hint =
+                    "a result that was imported, or taken over from another stage, brings none";
                 return Err(Fatal::failed(message, hint));
             }
         }

@@ -71,6 +71,7 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
     if stale > 0 {
         out += &estimates.total(stale, args.hourly);
     }
+    out += &of_other_device(session, plan);
     for notice in data::notices(&data::states_of(session, plan)) {
         out += &format!("{notice}\n");
     }
@@ -81,6 +82,31 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         out += &format!("warning: {line}\n");
     }
     print(&out);
+}
+
+/// How many stages to run have a result of the other kind of device, where anything was computed there.
+fn of_other_device(session: &Session, plan: &Plan) -> String {
+    let other = match session.device {
+        spec::Device::Cpu => "cuda",
+        spec::Device::Cuda(_) => "cpu",
+    };
+    if !Seconds::read(session.store.root()).knows(other) {
+        return String::new();
+    }
+    let Some((device, there)) = session.plan_of_other_device() else {
+        return String::new();
+    };
+    let is_there = |p: &&Planned| {
+        let of = there.get(p.stage);
+        p.verdict != Verdict::Fresh && of.is_some_and(|p| p.verdict == Verdict::Fresh)
+    };
+    match plan.stages.iter().filter(is_there).count() {
+        0 => String::new(),
+        n => format!(
+            "note: {} of these have a result on {device}: --device {device} plans with them\n",
+            counted(n, "stage")
+        ),
+    }
 }
 
 fn line(

@@ -20,8 +20,8 @@ impl From<HistoryError> for Fatal {
 
 /// Lists runs, newest first.
 pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root))?;
-    let history = History::open(&args.root.join("cache"));
+    let cache = root::cache(&args.root.folder()?);
+    let history = History::open(&cache);
     let newest = history.ids().iter().rev();
     let known = newest.filter_map(|id| match history.read(id) {
         Ok(past) => Some(past),
@@ -33,10 +33,7 @@ pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
     let wanted = known.filter(|past| args.file.as_ref().is_none_or(|f| is_of(past, f)));
     let shown: Vec<Past> = wanted.take(args.number).collect();
     if shown.is_empty() && !args.json {
-        print(&format!(
-            "no run is on record in {}\n",
-            args.root.join("cache").display()
-        ));
+        print(&format!("no run is on record in {}\n", cache.display()));
     }
     for past in &shown {
         print_as(
@@ -114,15 +111,15 @@ fn json_of(past: &Past) -> String {
 
 /// Shows one run in full.
 pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root))?;
-    let history = History::open(&args.root.join("cache"));
+    let root = args.root.folder()?;
+    let history = History::open(&root::cache(&root));
     let past = history.read(history.find(&args.run)?)?;
     print_as(
         args.json,
         &if args.json {
             json_of(&past)
         } else {
-            full(&past, reports(&past, &args.root).as_deref())
+            full(&past, reports(&past, &root).as_deref())
         },
     );
     Ok(Exit::Done)

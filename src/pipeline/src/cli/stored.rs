@@ -1,18 +1,20 @@
 //! `pipeline path` and `pipeline export`: where results lie, and copies of them.
 //! Unaware of running. What is copied out is verified while it is copied, and is never a link into the cache.
 
+use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use diagnostics::shown::counted;
 use store::Key;
 
-use super::args::{ExportArgs, FileArgs, PathArgs, last_run};
+use super::args::{ExportArgs, FileArgs, PathArgs, folder_of, last_run};
 use super::why;
 use super::{Exit, Fatal, open, print, print_raw, say};
-use engine::paths;
 use engine::invocation::quoted;
-use engine::session::{Access, Options, Session, root_of};
+use engine::paths;
+use engine::root;
+use engine::session::{Access, Options, Session};
 use plan::{Plan, Verdict};
 
 /// Prints the folder of each stage's outputs, or that of the reports.
@@ -47,11 +49,11 @@ fn report(args: &PathArgs) -> Result<Exit, Fatal> {
     } = &args.common;
     let root_given = root;
     let (file, overrides, root) = if let Some(file) = file {
-        let root = root.clone().unwrap_or_else(|| root_of(file));
+        let root = root.clone().unwrap_or_else(|| root::of_file(file));
         (file.clone(), overrides.clone(), root)
     } else {
-        let root = root.clone().unwrap_or_else(|| ".".into());
-        let last = last_run(&root)?;
+        let root = folder_of(root_given.as_deref());
+        let last = last_run(&root, root_given.as_deref())?;
         let overrides = match overrides.as_slice() {
             [] => last.overrides,
             given => given.to_vec(),
@@ -104,15 +106,25 @@ fn shown(folder: &Path) -> String {
     full.display().to_string()
 }
 
-/// Names and keys of the wanted stages, all of which must have a result.
+/// Names and keys of the wanted stages, all of which must have a result: on the device of this session, or on the other
+/// kind of device where none was asked for.
 pub fn finished(session: &Session) -> Result<Vec<(String, Key)>, Fatal> {
     let plan = session.plan();
     let wanted: Vec<usize> = session.wanted.iter().copied().collect();
+    let other = OnceCell::new();
     wanted
         .into_iter()
         .map(|at| {
             let name = session.pipeline.stages[at].name.clone();
+            let of_other = || {
+                let other = other.get_or_init(|| session.plan_of_other_device());
+                let (device, plan) = other.as_ref()?;
+                let key = key_of(plan, at).ok()?;
+                say(&format!("note: `{name}`: its result on {device}"));
+                Some(key)
+            };
             key_of(&plan, at)
+                .or_else(|why| of_other().ok_or(why))
                 .map(|key| (name.clone(), key))
                 .map_err(|why| {
                     let command = session.command("run", std::slice::from_ref(&name));

@@ -40,8 +40,7 @@ struct Comparison {
 
 /// Compares two runs.
 pub fn diff(args: &DiffArgs) -> Result<Exit, Fatal> {
-    root::check(&args.root, Some(&args.root))?;
-    let cache = args.root.join("cache");
+    let cache = root::cache(&args.root.folder()?);
     let store = Store::open_read_only(&cache)?;
     let history = History::open(&cache);
     let keys = |text: &str| -> Result<(String, Keys), Fatal> {
