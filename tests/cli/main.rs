@@ -70,6 +70,8 @@ mod page;
 #[cfg(test)]
 mod perfect;
 #[cfg(test)]
+mod placed;
+#[cfg(test)]
 mod printed;
 #[cfg(test)]
 mod processes;

@@ -35,6 +35,7 @@
 mod archive;
 mod atomic;
 mod by_content;
+mod by_path;
 mod claims;
 mod commit;
 mod copy;

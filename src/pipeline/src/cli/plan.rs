@@ -1,6 +1,8 @@
 //! `pipeline plan`: what would run and why, what is fresh, and how long it may take.
 //! Unaware of running.
 
+use std::path::PathBuf;
+
 use diagnostics::shown::{self, counted};
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use super::args::{PipelineArgs, PlanArgs};
 use super::{Exit, Fatal, data, hints, open, print, print_json, why};
 use engine::history::{Estimate, Seconds};
 use engine::session::{Access, Session};
-use engine::{recording, secrets};
+use engine::{materialize, recording, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
@@ -27,6 +29,24 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
 
 /// Text is printed in pieces of about this size: all of a large plan's would take as much memory as its stages.
 const PIECE: usize = 1 << 20;
+
+/// What a run would move beside to put an output there.
+fn edited(session: &Session, plan: &Plan) -> String {
+    const SHOWN: usize = 5;
+    let paths = materialize::edited(session, plan);
+    let line = |path: &PathBuf| {
+        format!(
+            "note: `{}` is not what was put there; a run keeps it beside, as `{0}.kept-1` or with the next free number\n",
+            files::Name(path)
+        )
+    };
+    let mut lines: String = paths.iter().take(SHOWN).map(line).collect();
+    match paths.len().saturating_sub(SHOWN) {
+        0 => {}
+        more => lines += &format!("note: the same holds of {more} more\n"),
+    }
+    lines
+}
 
 fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
     let PipelineArgs { quiet, verbose, .. } = args.pipeline;
@@ -78,6 +98,7 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
     for hint in hints::hints(&session.pipeline, plan) {
         out += &format!("{hint}\n");
     }
+    out += &edited(session, plan);
     for line in secrets::missing(&session.pipeline, plan) {
         out += &format!("warning: {line}\n");
     }

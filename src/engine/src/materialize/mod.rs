@@ -1,19 +1,27 @@
 //! Puts the outputs of commands at their declared paths.
 //! Unaware of how they were made. An output lives in the cache; what lies in the project is a copy, never a link.
 //!
-//! A file that is there already stays if it is the output. One that is an earlier output of the same stage is replaced.
-//! Anything else is a person's work: it is moved beside, with a warning, and never lost.
+//! ```text
+//!   earlier result of the stage ── files that the new one lacks, as they were put there ──> removed, empty folders too
+//!   new result ── file is there with these bytes ──> stays
+//!              ── of an earlier result, whole ─────> replaced
+//!              ── anything else: a person's work ──> moved beside (`x.kept-1`), with a warning, and never lost
+//! ```
+
+mod earlier;
+mod room;
 
 use std::path::{Path, PathBuf};
 
 use plan::{Plan, Planned};
 use rayon::prelude::*;
 use spec::Kind;
-use store::{Key, Output, Record};
+use store::{Key, Output};
 
 use crate::error::Error;
 use crate::inside;
 use crate::session::Session;
+use earlier::Earlier;
 
 /// Stages that one core looks at before another is asked.
 const FEW: usize = 64;
@@ -30,19 +38,19 @@ struct Missing {
 /// another one has just put there is seen as that, not as a person's work.
 pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
     let mut missing = missing(session, plan);
-    if missing.is_empty() {
+    let mut earlier = Earlier::of(session);
+    let changed = earlier.changed(plan);
+    if missing.is_empty() && changed.is_empty() {
         return Ok(0);
     }
     if session.denied.is_some() {
-        let first = &missing[0].output.path;
-        let what = match missing.len() {
-            1 => format!("one output is not put in place (`{first}`)"),
-            n => format!("{n} outputs are not put in place (`{first}`, …)"),
-        };
-        session.warn(&format!("the cache can only be read, and so {what}"));
+        warn_not_placed(session, &missing);
         return Ok(0);
     }
     let _alone = session.store.lock_places()?;
+    for (stage, key) in changed {
+        earlier.remove_leftovers(stage, &key)?;
+    }
     missing.retain(|m| !session.store.is_copy(&m.full, &m.output));
     // A link may have been put there since the plan; nothing is moved before all places are known.
     for m in &missing {
@@ -58,11 +66,8 @@ pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
             )
         })?;
     }
-    let earlier = session.store.last_keys(&session.pipeline_path());
-    let mut before = Before::default();
     for m in &missing {
-        let old = earlier.get(&session.pipeline.stages[m.stage].name);
-        make_room(session, m, before.output(session, old, &m.output.path))?;
+        room::make(session, &mut earlier, m.stage, Path::new(&m.output.path))?;
     }
     let all: Vec<_> = missing
         .into_iter()
@@ -70,6 +75,37 @@ pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
         .collect();
     session.store.restore(&all)?;
     Ok(all.len())
+}
+
+/// The places of outputs where something else lies, which a run would move beside: paths in the project.
+pub fn edited(session: &Session, plan: &Plan) -> Vec<PathBuf> {
+    let mut earlier = Earlier::of(session);
+    let mut edited: Vec<PathBuf> = Vec::new();
+    for missing in missing(session, plan) {
+        let path = Path::new(&missing.output.path);
+        let is_there = std::fs::symlink_metadata(&missing.full).is_ok();
+        if is_there && !earlier.put(missing.stage, path, &missing.full) {
+            edited.push(path.to_path_buf());
+        }
+    }
+    // A stage that is going to run puts its new result over the last one.
+    for (stage, key) in earlier.changed(plan) {
+        if session.store.outputs(&key).is_empty() {
+            edited.extend(earlier.edited(stage));
+        }
+    }
+    edited
+}
+
+fn warn_not_placed(session: &Session, missing: &[Missing]) {
+    let Some(first) = missing.first().map(|m| &m.output.path) else {
+        return;
+    };
+    let what = match missing.len() {
+        1 => format!("one output is not put in place (`{first}`)"),
+        n => format!("{n} outputs are not put in place (`{first}`, …)"),
+    };
+    session.warn(&format!("the cache can only be read, and so {what}"));
 }
 
 /// Looked for on all cores: most often there are thousands, and all in place.
@@ -100,47 +136,4 @@ fn missing_of(session: &Session, planned: &Planned) -> Vec<Missing> {
         })
     });
     missing.collect()
-}
-
-/// The record of what a stage made last time, read once for all its outputs.
-#[derive(Default)]
-struct Before(Option<(Key, Option<Record>)>);
-
-impl Before {
-    fn output(&mut self, session: &Session, key: Option<&Key>, path: &str) -> Option<&Output> {
-        let key = *key?;
-        if self.0.as_ref().is_none_or(|(known, _)| *known != key) {
-            self.0 = Some((key, session.store.record(&key).ok().flatten()));
-        }
-        self.0.as_ref()?.1.as_ref()?.output(path)
-    }
-}
-
-/// Moves a person's work aside; what this stage made last time is none.
-fn make_room(session: &Session, missing: &Missing, before: Option<&Output>) -> Result<(), Error> {
-    let (full, path) = (&missing.full, &missing.output.path);
-    let is_ours = || before.is_some_and(|old| session.store.is_copy(full, old));
-    if std::fs::symlink_metadata(full).is_ok() && !is_ours() {
-        let aside = move_aside(full)?;
-        session.warn(&format!(
-            "`{path}` was changed since it was put there; yours is kept as `{}`",
-            aside.display()
-        ));
-    }
-    Ok(())
-}
-
-/// Renames to the first free `<name>.kept-<n>`.
-fn move_aside(full: &Path) -> Result<PathBuf, Error> {
-    let name = full.file_name().unwrap_or_default().to_string_lossy();
-    let free = (1..).map(|n| full.with_file_name(format!("{name}.kept-{n}")));
-    let aside = free
-        .into_iter()
-        .find(|path| std::fs::symlink_metadata(path).is_err())
-        .unwrap_or_else(|| full.with_extension("kept"));
-    std::fs::rename(full, &aside).map_err(|e| {
-        let message = format!("cannot move `{}` aside: {e}", files::Name(full));
-        Error::failed(message, "move it yourself, and run again")
-    })?;
-    Ok(aside)
 }

@@ -1,0 +1,126 @@
+//! Outputs where people see them: a new result leaves nothing of the one before, and nothing of anybody else's is lost.
+//! Unaware of how an output was made.
+
+use crate::support::Test;
+
+/// A stage that writes what `n.txt` says: a line is a file of the folder `d`.
+const FOLDER: &str = "\
+stages:
+  a:
+    command:
+      shell: 'mkdir -p d/sub; for i in $(cat n.txt); do echo $i > d/$i; done'
+      files: [n.txt]
+      outputs: [d]
+";
+
+fn names(test: &Test, folder: &str) -> Vec<String> {
+    let mut names: Vec<String> = crate::support::list(&test.path(folder))
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_folder_holds_the_files_of_the_last_result_only() {
+    let test = Test::new()
+        .file("p.yaml", FOLDER)
+        .file("n.txt", "1 2 sub/3");
+    test.run("run p.yaml").exits(0);
+    assert_eq!(names(&test, "d"), ["1", "2", "sub"]);
+    test.write("n.txt", "1");
+    test.run("run p.yaml").exits(0);
+    assert_eq!(names(&test, "d"), ["1"]);
+    // Also when the result is an old one that nothing has to run for.
+    test.write("n.txt", "1 2 sub/3");
+    test.run("run p.yaml").exits(0).says("0 ran, 1 fresh");
+    assert_eq!(names(&test, "d"), ["1", "2", "sub"]);
+    test.write("n.txt", "1");
+    test.run("run p.yaml").exits(0).says("0 ran, 1 fresh");
+    assert_eq!(names(&test, "d"), ["1"]);
+}
+
+#[test]
+fn what_a_person_put_or_changed_in_a_folder_stays() {
+    let test = Test::new().file("p.yaml", FOLDER).file("n.txt", "1 2 3");
+    test.run("run p.yaml").exits(0);
+    test.write("d/2", "mine");
+    test.write("d/note", "mine too");
+    test.write("n.txt", "1");
+    test.run("plan p.yaml")
+        .exits(0)
+        .says("note: `d/2` is not what was put there");
+    test.run("run p.yaml")
+        .exits(0)
+        .says("`d/2` is no output any more and was changed since it was put there; it stays");
+    assert_eq!(names(&test, "d"), ["1", "2", "note"]);
+    assert_eq!(
+        (test.read("d/2"), test.read("d/note")),
+        ("mine".into(), "mine too".into())
+    );
+}
+
+#[test]
+fn a_file_becomes_a_folder_and_a_file_again() {
+    let yaml =
+        |shell: &str| format!("stages: {{a: {{command: {{shell: '{shell}', outputs: [o]}}}}}}\n");
+    let (file, folder) = (yaml("echo f > o"), yaml("mkdir o; echo x > o/x"));
+    let test = Test::new().file("p.yaml", &file);
+    test.run("run p.yaml").exits(0);
+    for _ in 0..2 {
+        test.write("p.yaml", &folder);
+        test.run("run p.yaml").exits(0).never_says("kept");
+        assert_eq!(test.read("o/x"), "x\n");
+        test.write("p.yaml", &file);
+        test.run("run p.yaml").exits(0).never_says("kept");
+        assert_eq!(test.read("o"), "f\n");
+    }
+    // A person's file in the way of a folder, and a person's folder in the way of a file, are kept.
+    test.write("o", "mine");
+    test.write("p.yaml", &folder);
+    test.run("run p.yaml").exits(0).says("yours is kept as `");
+    assert_eq!(
+        (test.read("o/x"), test.read("o.kept-1")),
+        ("x\n".into(), "mine".into())
+    );
+    test.write("o/more", "mine");
+    test.write("p.yaml", &file);
+    test.run("run p.yaml").exits(0).says("yours is kept as `");
+    assert_eq!(
+        (test.read("o"), test.read("o.kept-2/more")),
+        ("f\n".into(), "mine".into())
+    );
+}
+
+#[test]
+fn edits_are_kept_once_and_own_files_are_known_as_own() {
+    let yaml = |word: &str| {
+        format!(
+            "vars: {{word: {word}}}\nstages: {{a: {{command: {{shell: 'echo {{word}} > o', outputs: [o]}}}}}}\n"
+        )
+    };
+    let test = Test::new().file("p.yaml", yaml("one"));
+    test.run("run p.yaml").exits(0);
+    for _ in 0..3 {
+        test.write("o", "an edit");
+        test.run("plan p.yaml")
+            .exits(0)
+            .says("note: `o` is not what was put there; a run keeps it beside, as `o.kept-1`");
+        test.run("run p.yaml").exits(0).says("yours is kept as `");
+        assert_eq!(
+            (test.read("o"), test.read("o.kept-1")),
+            ("one\n".into(), "an edit".into())
+        );
+    }
+    assert!(!test.path("o.kept-2").exists());
+    // Another file of the same project puts its own there: nobody's work.
+    test.write("q.yaml", yaml("two"));
+    test.run("run q.yaml").exits(0).never_says("kept");
+    test.run("run p.yaml").exits(0).never_says("kept");
+    assert_eq!(test.read("o"), "one\n");
+    test.run("run p.yaml --set vars.word=three")
+        .exits(0)
+        .never_says("kept");
+    assert_eq!(test.read("o"), "three\n");
+}
