@@ -520,9 +520,11 @@ const CASES: &[Case] = &[
             "env.A=c",
             "env={B: b}",
             "inputs=link",
+            "sandbox=off",
         ],
         same: &[
             "inputs=copy",
+            "sandbox=auto",
             "secrets=[]",
             "key=null",
             "pass=[A]",

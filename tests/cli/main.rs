@@ -119,6 +119,8 @@ mod tuning;
 #[cfg(test)]
 mod values;
 #[cfg(test)]
+mod walls;
+#[cfg(test)]
 mod whole;
 #[cfg(test)]
 mod wrong_place;

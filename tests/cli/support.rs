@@ -155,7 +155,11 @@ impl Test {
     /// The same by a user who is bound by permissions, as root is not; none, and a line that says so, where there is no
     /// such user.
     pub fn run_bound(&self, name: &str, words: &str) -> Option<Ran> {
-        let mut command = self.command(words);
+        self.run_as_bound(name, self.command(words))
+    }
+
+    /// The same of a command of this test's.
+    pub fn run_as_bound(&self, name: &str, mut command: Command) -> Option<Ran> {
         if rustix::process::geteuid().is_root() {
             let nobody = 65_534;
             for path in

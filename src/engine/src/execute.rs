@@ -111,7 +111,7 @@ pub fn execute(
         short: ShortNames::new(session.store.root()),
         pipeline: &session.pipeline,
         store: &session.store,
-        root: &session.root,
+        walls: &session.walls,
         stop,
         supervisor,
     };

@@ -16,6 +16,7 @@ use crate::gather::{self, Gathered};
 use crate::notice::Tell;
 use crate::past::CachedPast;
 use crate::run::find_program;
+use crate::run::walls::Walls;
 use crate::worker::{self, DeviceChoice};
 use crate::{inside, root};
 
@@ -68,6 +69,8 @@ pub struct Session {
     pub facts: Option<worker::WorkerFacts>,
     /// The wanted stages; all when empty.
     pub wanted: BTreeSet<usize>,
+    /// What stands around the project while commands run.
+    pub walls: Walls,
     force: BTreeSet<usize>,
     pub(crate) keep_consumers: bool,
     gathered: Gathered,
@@ -96,6 +99,7 @@ impl Session {
             .map_err(|e| Error::failed(format!("the working folder is gone: {e}"), ""))?;
         let root = spec::normal(&here.join(root));
         root::check(&root, options.root.as_deref())?;
+        let walls = walls(&root)?;
         let ahead = Prefetch::begin(&root::cache(&root), &options.file);
         let mut pipeline = load(options, &root)?;
         if !options.quiet {
@@ -144,6 +148,7 @@ impl Session {
             worker,
             facts,
             wanted,
+            walls,
             force,
             keep_consumers: options.keep_consumers,
             gathered,
@@ -306,6 +311,12 @@ fn load(options: &Options, root: &Path) -> Result<Pipeline, Error> {
     };
     let own = |file: &Path| is_own(file, root, &options.file);
     Ok(Pipeline::load_within(&request, limits, &own)?)
+}
+
+/// The walls that the environment asks for.
+pub fn walls(root: &Path) -> Result<Walls, Error> {
+    let levels = "write auto, namespace or off";
+    Walls::new(root, &root::cache(root)).map_err(|why| Error::usage(why, levels))
 }
 
 /// How large a pipeline may be here.

@@ -46,7 +46,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use command::{Command, KeyPart, Placing, Shell};
+pub use command::{Command, KeyPart, Placing, Sandbox, Shell};
 pub use degrade::Degrade;
 pub use download::Download;
 pub use evaluate::Evaluate;

@@ -12,12 +12,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
-use spec::kinds::{self, Placing};
+use spec::kinds::{self, Placing, Sandbox};
 use spec::{Kind, Pipeline};
 use store::{Facts, Store};
 
@@ -31,6 +31,7 @@ use super::short::ShortNames;
 use super::stop::Stop;
 use super::supervisor::Supervisor;
 use super::target::Target;
+use super::walls::{self, Fence, Level, Program, Shown, Talk, View, Walls};
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];
@@ -44,8 +45,8 @@ pub struct CommandExecutor<'a> {
     pub pipeline: &'a Pipeline,
     /// Their results.
     pub store: &'a Store,
-    /// The project folder, absolute.
-    pub root: &'a Path,
+    /// What stands around the project meanwhile.
+    pub walls: &'a Walls,
     /// Where temporary files of commands have short names.
     pub short: ShortNames,
     /// Whom to tell of children.
@@ -82,11 +83,11 @@ impl CommandExecutor<'_> {
             clear(task, out, &[])?;
         }
         create(&home)?;
-        self.place_inputs(task, command, &home)?;
+        let shown = self.place_inputs(task, command, &home)?;
         for output in &places.outputs {
             create(out.join(output).parent().unwrap_or(out))?;
         }
-        let status = self.run(task, command, &home, on_event)?;
+        let status = self.run(task, command, &home, shown, on_event)?;
         let ended = conclude(status, self.stop.level() > 0, &task.log);
         ended.map_err(|failure| self.with_free_disk(failure))?;
         let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
@@ -96,13 +97,14 @@ impl CommandExecutor<'_> {
         clear(task, out, &outputs)
     }
 
-    /// Puts each of `files:` at its own path, and the outputs of each of `stages:` into a folder of its name.
+    /// Puts each of `files:` at its own path, and the outputs of each of `stages:` into a folder of its name. What is to be
+    /// seen through walls for that is returned.
     fn place_inputs(
         &self,
         task: &Task<'_>,
         command: &kinds::Command,
         home: &Path,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Shown>, Failure> {
         let out = task.ticket.out();
         let places = &self.pipeline.stages[task.stage].places;
         let mut inputs = Vec::new();
@@ -137,7 +139,13 @@ impl CommandExecutor<'_> {
             Placing::Copy => placing::copy_small(inputs),
         };
         let large = large.map_err(|e| io_failure("copy inputs into", out, &e))?;
-        placing::link(&large).map_err(|e| io_failure("link inputs in", out, &e))
+        let is_bound = self.has_walls(command) && command.inputs == Placing::Copy;
+        let placed = if is_bound {
+            placing::bind(&large)
+        } else {
+            placing::link(&large)
+        };
+        placed.map_err(|e| io_failure("link inputs in", out, &e))
     }
 
     /// Which program it was: its place and, where that is a full one, its digest.
@@ -204,6 +212,7 @@ impl CommandExecutor<'_> {
         task: &Task<'_>,
         command: &kinds::Command,
         home: &Path,
+        mut shown: Vec<Shown>,
         on_event: &OnEvent<'_>,
     ) -> Result<ExitStatus, Failure> {
         let handed = &self.pipeline.stages[task.stage].handed;
@@ -219,7 +228,10 @@ impl CommandExecutor<'_> {
             .map_err(|e| io_failure("share", &task.log, &e))?;
         let log_end = outlet.end();
         let temporary = self.short.name(task.ticket.key(), task.ticket.temporary());
-        let mut program = program(command);
+        shown.push(Shown::writable(task.ticket.out().to_owned()));
+        shown.push(Shown::writable(task.ticket.temporary()));
+        let view = self.view(task, command, shown);
+        let (mut program, talk) = self.program(command, view.as_ref())?;
         program
             .current_dir(home)
             .env_clear()
@@ -233,13 +245,21 @@ impl CommandExecutor<'_> {
             .envs(&handed.pass)
             .envs(secrets())
             .envs(&command.env)
-            .stdin(Stdio::null())
             .stdout(outlet.stdout)
             .stderr(outlet.stderr)
             .process_group(0);
-        let spawned = self.supervisor.spawn(&mut program);
+        let fence = match (&view, self.walls.level()) {
+            (Some(view), Level::Mounts) => Fence::Mounts(view),
+            _ => Fence::None,
+        };
+        let spawned = self.supervisor.spawn(&mut program, fence);
         let (mut child, tag) = spawned.map_err(|e| cannot_start(command, &e))?;
         drop(program); // and with it this process's ends of the log's pipe
+        if let Some(Err(error)) = talk.map(Talk::finish) {
+            let _ = child.wait();
+            child::end_leftovers(self.supervisor, tag, on_event)?;
+            return Err(cannot_start(command, &error));
+        }
         let watched = Watched {
             target: Target::Group(Pid::from_child(&child)),
             tag,
@@ -256,6 +276,37 @@ impl CommandExecutor<'_> {
         }
     }
 
+    fn has_walls(&self, command: &kinds::Command) -> bool {
+        let is_wanted = command.sandbox == Sandbox::Auto;
+        is_wanted && matches!(self.walls.level(), Level::Mounts | Level::Helper)
+    }
+
+    /// What the command sees of the project, where there are walls around it.
+    fn view(&self, task: &Task<'_>, command: &kinds::Command, shown: Vec<Shown>) -> Option<View> {
+        let folder = &self.pipeline.stages[task.stage].places.home;
+        let own = |name: &str| command.env.get(name).map(OsString::from);
+        let variable = |name: &str| own(name).or_else(|| std::env::var_os(name));
+        let has_walls = self.has_walls(command);
+        has_walls.then(|| self.walls.view(folder, &variable, shown))
+    }
+
+    /// What is started, with nothing to read: the program itself, or who builds walls around it first.
+    fn program(
+        &self,
+        command: &kinds::Command,
+        view: Option<&View>,
+    ) -> Result<(Command, Option<Talk>), Failure> {
+        let program = program(command);
+        if let (Some(view), Level::Helper) = (view, self.walls.level()) {
+            let helper = walls::helper_command(&program, view);
+            let (helper, talk) = helper.map_err(|e| cannot_start(command, &e))?;
+            return Ok((helper, Some(talk)));
+        }
+        let mut program = program.command();
+        program.stdin(Stdio::null());
+        Ok((program, None))
+    }
+
     /// The failure of a command whose disk is nearly full says so.
     fn with_free_disk(&self, mut failure: Failure) -> Failure {
         if let Some(free) = self.store.free_bytes().filter(|free| *free < NEARLY_FULL) {
@@ -270,20 +321,23 @@ impl CommandExecutor<'_> {
 }
 
 /// Programs go by their full paths: the standard library then starts them without a copy of this process's memory.
-fn program(command: &kinds::Command) -> Command {
-    match (&command.shell, command.run.split_first()) {
+fn program(command: &kinds::Command) -> Program {
+    let (name, arguments) = match (&command.shell, command.run.split_first()) {
         (Some(shell), _) => {
-            let name = &shell.program;
-            let mut program = Command::new(find_program(name).unwrap_or_else(|| name.into()));
-            program.arg0(name).args(shell.options()).arg(&shell.script);
-            program
+            let options = shell.options().iter().map(|option| (*option).into());
+            let script = OsString::from(&shell.script);
+            (shell.program.as_str(), options.chain([script]).collect())
         }
-        (None, first) => {
-            let (name, arguments) = first.map_or(("true", &[][..]), |(n, a)| (n.as_str(), a));
-            let mut program = Command::new(find_program(name).unwrap_or_else(|| name.into()));
-            program.arg0(name).args(arguments);
-            program
+        (None, Some((name, arguments))) => {
+            let arguments = arguments.iter().map(OsString::from);
+            (name.as_str(), arguments.collect())
         }
+        (None, None) => ("true", Vec::new()),
+    };
+    Program {
+        path: find_program(name).map_or_else(|| name.into(), PathBuf::into_os_string),
+        name: name.into(),
+        arguments,
     }
 }
 

@@ -34,6 +34,7 @@ mod stage;
 mod stop;
 mod supervisor;
 mod target;
+pub mod walls;
 mod warm_start;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   the smallest first, until 64 MiB are used up ──> copies (that share blocks where the file system can)
+//!   the others, within walls ──────────────────────> mounts that cannot be written
 //!   the others, and all with `inputs: link` ───────> links
 //! ```
 
@@ -11,6 +12,8 @@ use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+
+use super::walls::Shown;
 
 /// Bytes of a stage's inputs that are copied; more would cost a disk too much for each try.
 pub const MOST_COPIED: u64 = 64 << 20;
@@ -126,11 +129,72 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     target.set_times(FileTimes::new().set_modified(meta.modified()?))
 }
 
-/// A link to each, read by whoever follows it.
-pub(super) fn link(inputs: &[Input]) -> io::Result<()> {
-    inputs
-        .iter()
-        .try_for_each(|Input { from, at, .. }| with_folder(at, || symlink(from, at)))
+/// A link to each, read by whoever follows it. What it leads to, and the links in there, is to be seen where it lies.
+pub(super) fn link(inputs: &[Input]) -> io::Result<Vec<Shown>> {
+    let mut shown = Vec::new();
+    for Input { from, at, .. } in inputs {
+        with_folder(at, || symlink(from, at))?;
+        shown.push(Shown::in_place(from.clone()));
+        let targets = few(links_out_of(from));
+        shown.extend(targets.into_iter().map(Shown::in_place));
+    }
+    Ok(shown)
+}
+
+/// A place for each, at which it is to be seen; a link where links lead out of it, which would lead nowhere from there.
+pub(super) fn bind(inputs: &[Input]) -> io::Result<Vec<Shown>> {
+    let mut shown = Vec::new();
+    for input in inputs {
+        let Input { from, at, .. } = input;
+        if from.is_dir() && !links_out_of(from).is_empty() {
+            shown.extend(link(std::slice::from_ref(input))?);
+            continue;
+        }
+        if from.is_dir() {
+            fs::create_dir_all(at)?;
+        } else {
+            with_folder(at, || File::create_new(at).map(drop))?;
+        }
+        shown.push(Shown {
+            at: at.clone(),
+            from: from.clone(),
+            is_writable: false,
+        });
+    }
+    Ok(shown)
+}
+
+/// What links in a folder lead to that lies outside of it, as they name it and as it is really called.
+fn links_out_of(folder: &Path) -> BTreeSet<PathBuf> {
+    let (mut found, mut folders) = (BTreeSet::new(), vec![folder.to_path_buf()]);
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(&inner).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_symlink() => {
+                    let named = fs::read_link(entry.path());
+                    found.extend(named.map(|to| spec::normal(&inner.join(to))));
+                    found.extend(entry.path().canonicalize());
+                }
+                _ => {}
+            }
+        }
+    }
+    let real = folder.canonicalize().unwrap_or_default();
+    let is_inside = |path: &PathBuf| path.starts_with(folder) || path.starts_with(&real);
+    found.into_iter().filter(|path| !is_inside(path)).collect()
+}
+
+/// The folders that hold them, where there are many: a folder of links mostly leads into one other.
+fn few(mut paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    const MOST: usize = 64;
+    while paths.len() > MOST {
+        paths = paths
+            .iter()
+            .filter_map(|path| Some(path.parent()?.to_path_buf()))
+            .collect();
+    }
+    paths
 }
 
 /// Makes the folder around `at` where it is missing; it is there nearly always.

@@ -19,6 +19,7 @@ use super::said::read_events;
 use super::stop::Stop;
 use super::supervisor::{Supervisor, Tag};
 use super::target::Target;
+use super::walls::Fence;
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
@@ -125,7 +126,7 @@ impl ProcessExecutor<'_> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
-        let spawned = self.supervisor.spawn(&mut command);
+        let spawned = self.supervisor.spawn(&mut command, Fence::None);
         if let Ok((child, _)) = &spawned
             && matches!(first.job.device, Device::Cuda(_))
         {

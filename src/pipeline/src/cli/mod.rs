@@ -46,7 +46,7 @@ use serde_json::{Value, json};
 use diagnostics::render::{self, Style};
 use diagnostics::{Diagnostic, Diagnostics};
 use engine::error::{Error, Fault};
-use engine::run::{SUPERVISE_WORD, supervise};
+use engine::run::{SUPERVISE_WORD, supervise, walls};
 use engine::session::{Access, Session};
 
 pub use args::{Cli, Command, PipelineArgs, PlanArgs, RunArgs};
@@ -114,12 +114,13 @@ pub(crate) fn open(args: &PipelineArgs, access: Access) -> Result<Session, Fatal
 
 /// Runs the program; the whole of `main`.
 pub fn main() -> ExitCode {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|word| word == SUPERVISE_WORD)
-    {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if first == SUPERVISE_WORD {
         let arguments: Vec<String> = std::env::args().skip(2).collect();
         return supervise(&arguments);
+    }
+    if first == walls::WORD {
+        return walls::wall();
     }
     let cli = Cli::parse();
     let result = match &cli.command {

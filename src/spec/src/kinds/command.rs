@@ -48,6 +48,10 @@ pub struct Command {
     /// program that asks where a linked file lies is told its place in the project or the cache.
     #[serde(default)]
     pub inputs: Placing,
+    /// Whether walls keep it from what it does not declare of the project and the cache: `auto`, as far as the system can,
+    /// or `off`.
+    #[serde(default)]
+    pub sandbox: Sandbox,
     /// Environment variables. Beside these it gets `PATH`, `HOME` and `TMPDIR` alone. Their values are in the key and
     /// stored in clear text.
     #[serde(default)]
@@ -83,6 +87,17 @@ pub enum Placing {
     Copy,
     /// As links.
     Link,
+}
+
+/// Whether a command is kept from what it does not declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sandbox {
+    /// As far as the system can.
+    #[default]
+    Auto,
+    /// It may read and write all that you can.
+    Off,
 }
 
 /// What a key holds beside what the file says.
@@ -275,6 +290,7 @@ impl StageKind for Command {
             stages: _,
             outputs: _,
             inputs,
+            sandbox,
             env,
             pass: _,
             secrets: _,
@@ -306,6 +322,8 @@ impl StageKind for Command {
         // What a program can find out about its inputs may change what it writes.
         let other = (*inputs == Placing::Link).then_some("link");
         lines.option(Tag::Result, "config.inputs", other);
+        let open = (*sandbox == Sandbox::Off).then_some("off");
+        lines.option(Tag::Result, "config.sandbox", open);
         match key {
             Some(KeyPart::Program) => {
                 lines.option(Tag::Result, "config.program", ground.program);

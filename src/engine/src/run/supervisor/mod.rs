@@ -26,7 +26,7 @@
 //! without a namespace, what changes its tag and outlives its run, or all if run and supervisor are killed at once.
 
 mod init;
-mod namespace;
+pub(super) mod namespace;
 mod processes;
 mod spawner;
 mod tag;

@@ -1,4 +1,4 @@
-//! A PID namespace for what threads start, and a view of `/proc` that fits it.
+//! A PID namespace for what threads start, and a view of files that fits it: `/proc`, and walls around the project.
 //! Unaware of who is started.
 
 use std::cell::Cell;
@@ -13,6 +13,8 @@ use rustix::thread::{
     ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces, unshare_unsafe,
 };
 
+use crate::run::walls::{View, build};
+
 /// Set to `off`, it has runs do without a namespace.
 const VARIABLE: &str = "PIPELINE_NAMESPACE";
 
@@ -24,8 +26,8 @@ pub(super) fn is_unwanted() -> bool {
 /// A new namespace, as seen from outside.
 #[derive(Debug)]
 pub(super) struct Namespace {
-    /// Its PID 1.
-    init: OwnedFd,
+    /// Its PID 1; none where only mounts are changed.
+    init: Option<OwnedFd>,
     /// This process, in the namespaces that were there before.
     own: OwnedFd,
     /// The working folder: whoever enters other mounts finds itself at their root.
@@ -39,12 +41,13 @@ thread_local! {
 }
 
 impl Namespace {
-    /// The one whose PID 1 is `init`.
-    pub fn of(init: Pid) -> io::Result<Self> {
+    /// The one whose PID 1 is `init`; without one, mounts alone are apart.
+    pub fn of(init: Option<Pid>) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |pid| pidfd_open(pid, PidfdFlags::empty());
         Ok(Self {
-            init: pidfd_open(init, PidfdFlags::empty())?,
-            own: pidfd_open(getpid(), PidfdFlags::empty())?,
+            init: init.map(open).transpose()?,
+            own: open(getpid())?,
             folder: std::env::current_dir()?,
             own_folder: rustix::fs::open(".", flags, Mode::empty())?,
         })
@@ -52,34 +55,72 @@ impl Namespace {
 
     /// Whether nothing can be started in it any more: its PID 1 gives up its namespaces before it ends the others.
     pub fn is_closed(&self) -> bool {
-        self.inside(|| Ok(())).is_err()
+        self.inside(None, || Ok(())).is_err()
     }
 
-    /// What `start` starts is born inside, and sees a `/proc` that fits. This thread is back outside when it returns.
-    pub fn inside<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    /// What `start` starts is born inside, sees a `/proc` that fits, and of the project what `view` shows. This thread is
+    /// back outside when it returns.
+    pub fn inside<T>(
+        &self,
+        view: Option<&View>,
+        start: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
         if !IS_APART.get() {
             unshare(UnshareFlags::FS)?;
             IS_APART.set(true);
         }
-        move_into_thread_name_spaces(self.init.as_fd(), BOTH)?;
-        let started = chdir(&self.folder)
-            .map_err(io::Error::from)
-            .and_then(|()| start());
+        match &self.init {
+            Some(init) => move_into_thread_name_spaces(init.as_fd(), BOTH)?,
+            None => own_mounts()?,
+        }
+        let started = self.set_up(view).and_then(|()| start());
         move_into_thread_name_spaces(self.own.as_fd(), BOTH)?;
         fchdir(&self.own_folder)?;
         started
     }
+
+    /// The working folder, and the walls.
+    fn set_up(&self, view: Option<&View>) -> io::Result<()> {
+        chdir(&self.folder)?;
+        let Some(view) = view else { return Ok(()) };
+        if self.init.is_some() {
+            unshare(UnshareFlags::NEWNS).map_err(|e| walls(&e))?;
+        }
+        build(view).map_err(|e| walls(&e))
+    }
+}
+
+fn walls(error: &io::Error) -> io::Error {
+    io::Error::other(format!("the walls around the project: {error}"))
+}
+
+/// Mounts of this thread's own: what is mounted outside later is seen here; what is mounted here stays here.
+pub(in crate::run) fn own_mounts() -> io::Result<()> {
+    unshare(UnshareFlags::NEWNS)?;
+    let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    mount_change("/", flags)?;
+    Ok(())
+}
+
+/// Mounts of this process's own, with the right to change them that a user namespace gives; `map` says who is who in
+/// there. The process has one thread.
+pub(in crate::run) fn own_users_and_mounts(map: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    unshare(UnshareFlags::NEWUSER)?;
+    map()?;
+    own_mounts()
+}
+
+/// A working folder of this thread's own: without it no thread may change its mounts.
+pub(in crate::run) fn own_folder() -> io::Result<()> {
+    unshare(UnshareFlags::FS)
 }
 
 const BOTH: ThreadNameSpaceType = ThreadNameSpaceType::PROCESS_ID.union(ThreadNameSpaceType::MOUNT);
 
 /// What this thread starts next is PID 1 of a new namespace, with mounts of its own. This thread may start no threads.
 pub(super) fn enter() -> io::Result<()> {
-    unshare(UnshareFlags::NEWPID | UnshareFlags::NEWNS)?;
-    // What is mounted outside later is seen inside; what is mounted inside stays there.
-    let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-    mount_change("/", flags)?;
-    Ok(())
+    unshare(UnshareFlags::NEWPID)?;
+    own_mounts()
 }
 
 #[expect(unsafe_code, reason = "see SAFETY")]
@@ -87,8 +128,8 @@ fn unshare(flags: UnshareFlags) -> io::Result<()> {
     // SAFETY: `unshare` is unsafe for one of its flags, CLONE_FILES, which would leave this thread with a table of file
     // descriptors of its own while other threads close and reuse the numbers that it knows. That flag is given by no
     // caller in this file. Those that are change only which namespaces this thread's children get (NEWPID), which mounts
-    // this thread sees (NEWNS), and that it has a working folder and umask of its own (FS); no memory, descriptor or
-    // other thread is touched.
+    // this thread sees (NEWNS), whose rights it has (NEWUSER, which the kernel refuses where there are other threads), and
+    // that it has a working folder and umask of its own (FS); no memory, descriptor or other thread is touched.
     unsafe { unshare_unsafe(flags) }?;
     Ok(())
 }

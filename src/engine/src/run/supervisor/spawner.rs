@@ -16,6 +16,7 @@ use super::init::{IN_NAMESPACE, READY, WORD};
 use super::namespace::{self, Namespace};
 use super::processes::{self, Process};
 use super::tag::{Tag, Tags, tagged};
+use crate::run::walls::Fence;
 
 /// This program, even where its file has been replaced meanwhile.
 const OWN: &str = "/proc/self/exe";
@@ -83,14 +84,14 @@ impl Supervisor {
         self.open.as_deref()
     }
 
-    /// Starts a process of a stage.
-    pub fn spawn(&self, command: &mut Command) -> io::Result<(Child, Tag)> {
+    /// Starts a process of a stage, within walls where it gets any.
+    pub fn spawn(&self, command: &mut Command, fence: Fence<'_>) -> io::Result<(Child, Tag)> {
         let tag = self.tags.next();
         locked(&self.active).insert(tag);
-        let started = match self.try_spawn(command, tag) {
+        let started = match self.try_spawn(command, tag, fence) {
             // No process can be started in a namespace whose PID 1 is gone: whoever killed it meant the stages of then.
             Err(error) => match self.renew() {
-                Ok(true) => self.try_spawn(command, tag),
+                Ok(true) => self.try_spawn(command, tag, fence),
                 _ => Err(error),
             },
             child => child,
@@ -101,15 +102,16 @@ impl Supervisor {
         started.map(|child| (child, tag))
     }
 
-    fn try_spawn(&self, command: &mut Command, tag: Tag) -> io::Result<Child> {
+    fn try_spawn(&self, command: &mut Command, tag: Tag, fence: Fence<'_>) -> io::Result<Child> {
         let cell = self.cell.read().unwrap_or_else(PoisonError::into_inner);
         let mut start = || tagged(tag, || command.spawn());
-        match cell.as_ref().map(|cell| &cell.namespace) {
-            Some(Some(namespace)) => namespace.inside(start),
-            Some(None) => start(),
-            None => Err(io::Error::other(
-                "this run was not going to start processes",
-            )),
+        let nobody = || io::Error::other("this run was not going to start processes");
+        let cell = cell.as_ref().ok_or_else(nobody)?;
+        match (&cell.namespace, fence) {
+            (Some(namespace), Fence::Mounts(view)) => namespace.inside(Some(view), start),
+            (Some(namespace), Fence::None) => namespace.inside(None, start),
+            (None, Fence::Mounts(view)) => Namespace::of(None)?.inside(Some(view), start),
+            (None, Fence::None) => start(),
         }
     }
 
@@ -186,7 +188,7 @@ impl Cell {
             Err(_) => None, // only its lock is missing, for the moments in which its run dies
         };
         let namespace = match &supervisor {
-            Some((child, _)) if is_contained => Some(Namespace::of(Pid::from_child(child))?),
+            Some((child, _)) if is_contained => Some(Namespace::of(Some(Pid::from_child(child)))?),
             _ => None,
         };
         let adopter = if let (Some((child, _)), Some(_)) = (&supervisor, &namespace) {

@@ -1,0 +1,98 @@
+//! Walls of mounts: an empty folder over each hidden one, and in it what is shown.
+//! Unaware of commands. The mounts are those of the thread that asks: it has some of its own.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs};
+use rustix::mount::{
+    MountFlags, MoveMountFlags, OpenTreeFlags, mount, mount_remount, move_mount, open_tree,
+};
+
+use super::view::{Shown, View};
+
+/// What is empty and what is in it is nobody's to write.
+const EMPTY: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+/// Builds the walls. Everything that is shown is taken hold of before anything is hidden.
+pub fn build(view: &View) -> io::Result<()> {
+    let mut trees = Vec::with_capacity(view.shown.len());
+    for shown in &view.shown {
+        trees.push(hold(&shown.from).map_err(|e| of(&shown.from, &e))?);
+    }
+    for folder in &view.hidden {
+        let mounted = mount("tmpfs", folder, "tmpfs", EMPTY, Some(c"mode=755"));
+        mounted.map_err(|e| of(folder, &e.into()))?;
+    }
+    for folder in &view.hidden {
+        fs::create_dir_all(folder)?; // one may lie in the other, behind a link
+    }
+    for (at, to) in &view.links {
+        at.parent().map_or(Ok(()), fs::create_dir_all)?;
+        symlink(to, at)?;
+    }
+    for (shown, tree) in view.shown.iter().zip(&trees) {
+        show(shown, tree).map_err(|e| of(&shown.at, &e))?;
+    }
+    for folder in &view.hidden {
+        mount_remount(folder, MountFlags::BIND | MountFlags::RDONLY | EMPTY, "")?;
+    }
+    Ok(())
+}
+
+fn of(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("`{}`: {error}", path.display()))
+}
+
+/// What is mounted at a path, and below it.
+fn hold(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    Ok(open_tree(CWD, path, flags)?)
+}
+
+fn show(shown: &Shown, tree: &OwnedFd) -> io::Result<()> {
+    let is_folder = FileType::from_raw_mode(fstat(tree)?.st_mode).is_dir();
+    if fs::symlink_metadata(&shown.at).is_err() {
+        place(&shown.at, is_folder)?;
+    }
+    move_mount(
+        tree,
+        "",
+        CWD,
+        &shown.at,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )?;
+    if !shown.is_writable {
+        let flags = MountFlags::BIND | MountFlags::RDONLY | kept(tree)?;
+        mount_remount(&shown.at, flags, "")?;
+    }
+    Ok(())
+}
+
+/// Makes something to mount on.
+fn place(at: &Path, is_folder: bool) -> io::Result<()> {
+    if is_folder {
+        return fs::create_dir_all(at);
+    }
+    at.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::open(at, flags, Mode::RUSR | Mode::WUSR)?;
+    Ok(())
+}
+
+/// What a mount does not allow stays so: a user namespace may not change it.
+fn kept(tree: &OwnedFd) -> io::Result<MountFlags> {
+    let has = fstatvfs(tree)?.f_flag;
+    let pairs = [
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+    ];
+    let kept = pairs.into_iter().filter(|(there, _)| has.contains(*there));
+    Ok(kept.fold(MountFlags::empty(), |all, (_, flag)| all | flag))
+}

@@ -1,0 +1,363 @@
+//! Walls around the project and the cache: what a command sees of them, at each level that a system can have.
+//! Unaware of how walls are built.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::{Ran, Test};
+
+/// How walls are had: with the rights of root, or of a user who has none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Who {
+    Root,
+    Nobody,
+}
+
+const ALL: [Who; 2] = [Who::Root, Who::Nobody];
+
+/// Runs within walls; none, and a line that says so, where this user cannot.
+fn run(test: &Test, who: Who, words: &str) -> Option<Ran> {
+    run_with(test, who, "namespace", words)
+}
+
+fn run_with(test: &Test, who: Who, level: &str, words: &str) -> Option<Ran> {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut command = test.command(words);
+    command.env("PIPELINE_SANDBOX", level);
+    match who {
+        Who::Root if is_root => Some(Ran::of(command.output().unwrap())),
+        Who::Root => None,
+        Who::Nobody => test.run_as_bound("walls", command),
+    }
+}
+
+/// The failed stage said this of the system, and nothing came of it.
+fn fails(yaml: &str, files: &[(&str, &str)], said: &str) {
+    for who in ALL {
+        let test = Test::new().file("p.yaml", yaml);
+        for (name, text) in files {
+            test.write(name, text);
+        }
+        let Some(ran) = run(&test, who, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(1).says(said);
+        assert!(!test.path("o").exists(), "{who:?}");
+    }
+}
+
+#[test]
+fn a_module_beside_a_script_is_not_found_unless_it_is_declared() {
+    let yaml = "stages:\n  w: {command: {run: [python3, src/main.py], files: [src/main.py], outputs: [o]}}\n";
+    let main = "import helper\nopen('o', 'w').write(helper.value)\n";
+    let files = [("src/main.py", main), ("src/helper.py", "value = 'x'\n")];
+    fails(yaml, &files, "No module named 'helper'");
+    for inputs in ["copy", "link"] {
+        let yaml = yaml.replace("files:", &format!("inputs: {inputs}, files:"));
+        fails(&yaml, &files, "No module named 'helper'");
+        for who in ALL {
+            let declared = yaml.replace("[src/main.py],", "[src/main.py, src/helper.py],");
+            let test = Test::new().file("p.yaml", declared);
+            for (name, text) in files {
+                test.write(name, text);
+            }
+            let Some(ran) = run(&test, who, "run p.yaml") else {
+                continue;
+            };
+            ran.exits(0);
+            assert_eq!(test.read("o"), "x", "{inputs} {who:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_declared_is_not_there_by_any_path() {
+    for reading in [
+        "cat ${HERE}/data/in.csv > o",
+        "cat ../../../../data/in.csv > o",
+        "cat ${HERE}/cache/records/*/* > o",
+        "cat ${HERE}/p.yaml > o",
+    ] {
+        let here = "export HERE=$(cd ../../../..; pwd)";
+        let reading = reading.replace("${HERE}", "$HERE");
+        let yaml = format!(
+            "stages:\n  w:\n    command:\n      shell: |\n        {here}\n        {reading}\n      outputs: [o]\n"
+        );
+        fails(
+            &yaml,
+            &[("data/in.csv", "1,2\n")],
+            "No such file or directory",
+        );
+    }
+}
+
+#[test]
+fn what_lies_in_other_folders_cannot_be_written() {
+    for writing in [
+        "echo x > $HERE/new",
+        "echo x > $HERE/p.yaml",
+        "mkdir $HERE/cache/outputs",
+        "rm -r $HERE/cache/partial",
+        "touch ../x",
+    ] {
+        let yaml = format!(
+            "stages:\n  w:\n    command:\n      shell: |\n        HERE=$(cd ../../../..; pwd)\n        {writing}\n        echo x > o\n      outputs: [o]\n"
+        );
+        fails(&yaml, &[], "Read-only file system");
+    }
+}
+
+#[test]
+fn what_is_its_own_can_be_written_and_what_lies_outside_be_read() {
+    let yaml = "\
+stages:
+  a: {command: {shell: 'mkdir -p r/d; echo one > r/d/x', outputs: [r/d]}}
+  w:
+    command:
+      stages: {in: a}
+      files: [f]
+      shell: |
+        echo more >> f; echo more >> in/d/x; echo t > $TMPDIR/t; mkdir new; echo n > new/n
+        cat f in/d/x $TMPDIR/t new/n > o
+        test -r /etc/passwd; echo x > $P/beside
+      env: {P: '${OUTSIDE}'}
+      outputs: [o]
+";
+    for who in ALL {
+        let outside = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(outside.path(), open).unwrap();
+        let yaml = yaml.replace("${OUTSIDE}", outside.path().to_str().unwrap());
+        let test = Test::new().file("p.yaml", yaml).file("f", "mine\n");
+        let Some(ran) = run(&test, who, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0).says("2 ran");
+        assert_eq!(test.read("o"), "mine\nmore\none\nmore\nt\nn\n", "{who:?}");
+        assert_eq!(test.read("f"), "mine\n");
+        assert!(outside.path().join("beside").exists());
+        run(&test, who, "run p.yaml")
+            .unwrap()
+            .says("0 ran, 2 fresh");
+    }
+}
+
+#[test]
+fn large_inputs_are_seen_where_they_would_be_copied_and_cannot_be_written() {
+    let yaml = "\
+stages:
+  w:
+    command:
+      files: [big, folder, small]
+      shell: |
+        for f in big folder/big small; do test -L $f && echo link || echo file; done > o
+        wc -c < big >> o
+        (echo x >> big) 2>> o || true
+        python3 -c 'import os; print(os.path.realpath(\"big\") == os.path.abspath(\"big\"))' >> o
+      outputs: [o]
+";
+    for who in ALL {
+        let test = Test::new().file("p.yaml", yaml).file("small", "x");
+        std::fs::create_dir(test.path("folder")).unwrap();
+        for name in ["big", "folder/big"] {
+            let big = std::fs::File::create(test.path(name)).unwrap();
+            big.set_len((64 << 20) + 1).unwrap();
+        }
+        let Some(ran) = run(&test, who, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0);
+        let told = test.read("o");
+        assert!(told.starts_with("file\nfile\nfile\n67108865\n"), "{told}");
+        assert!(told.contains("Read-only file system"), "{told}");
+        assert!(told.ends_with("True\n"), "{told}");
+        assert_eq!(test.path("big").metadata().unwrap().len(), (64 << 20) + 1);
+    }
+}
+
+#[test]
+fn links_in_large_folders_lead_where_they_led() {
+    let yaml = "stages:\n  w: {command: {files: [data], inputs: link, shell: 'cat data/x data/deep/y data/z > o', outputs: [o]}}\n";
+    for yaml in [yaml.to_owned(), yaml.replace(" inputs: link,", "")] {
+        for who in ALL {
+            let test = Test::new()
+                .file("p.yaml", &yaml)
+                .file("store/x", "x\n")
+                .file("store/y", "y\n")
+                .file("data/deep/z", "z\n");
+            let big = std::fs::File::create(test.path("data/big")).unwrap();
+            big.set_len((64 << 20) + 1).unwrap();
+            let links = [
+                ("../store/x", "x"),
+                ("../../store/y", "deep/y"),
+                ("deep/z", "z"),
+            ];
+            for (to, at) in links {
+                std::os::unix::fs::symlink(to, test.path("data").join(at)).unwrap();
+            }
+            let Some(ran) = run(&test, who, "run p.yaml") else {
+                continue;
+            };
+            ran.exits(0);
+            assert_eq!(test.read("o"), "x\ny\nz\n", "{who:?}");
+        }
+    }
+}
+
+/// `.venv`, `node_modules` and what `PATH` and the variables of environments name.
+#[test]
+fn homes_of_programs_are_there_to_be_read() {
+    let yaml = "\
+stages:
+  w:
+    command:
+      shell: |
+        tool > o
+        $HERE/.venv/bin/other >> o
+        cat $HERE/node_modules/m/index.js $HERE/conda/share/x >> o
+        (echo x > $HERE/.venv/new) 2>> o || true
+        cat $HERE/tools/beside >> o 2>&1 || true
+      env: {HERE: '${HERE}', CONDA_PREFIX: '${HERE}/conda', PATH: '${HERE}/tools/bin:${HERE}/env/bin:${PATH}'}
+      outputs: [o]
+";
+    for who in ALL {
+        let test = Test::new();
+        let here = test.path("").canonicalize().unwrap();
+        let here = here.to_str().unwrap().trim_end_matches('/');
+        test.write("p.yaml", yaml.replace("${HERE}", here));
+        for (name, text) in [
+            (
+                "tools/bin/tool",
+                "#!/bin/sh\necho tool; more-of-it; env-tool\n",
+            ),
+            ("tools/bin/more-of-it", "#!/bin/sh\necho more\n"),
+            ("tools/beside", "hidden\n"),
+            (
+                "env/bin/env-tool",
+                "#!/bin/sh\ncat $(dirname $0)/../lib/x\n",
+            ),
+            ("env/lib/x", "env\n"),
+            (".venv/bin/other", "#!/bin/sh\necho other\n"),
+            ("node_modules/m/index.js", "module\n"),
+            ("conda/share/x", "conda\n"),
+        ] {
+            test.write(name, text);
+            if text.starts_with('#') {
+                make_executable(&test.path(name));
+            }
+        }
+        let Some(ran) = run(&test, who, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0);
+        let told = test.read("o");
+        let begin = "tool\nmore\nenv\nother\nmodule\nconda\n";
+        assert!(told.starts_with(begin), "{who:?}: {told}");
+        assert!(told.contains("Read-only file system"), "{told}");
+        assert!(
+            told.contains("No such file or directory") && !told.contains("hidden"),
+            "{told}"
+        );
+    }
+}
+
+fn make_executable(path: &Path) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_project_behind_links_has_walls_too() {
+    let yaml = "stages:\n  w: {command: {files: [f], shell: 'cat f > o; ls -A $HERE >> o; ls -A $REAL >> o; ls -A $CACHE >> o', env: {HERE: '${HERE}', REAL: '${REAL}', CACHE: '${CACHE}'}, outputs: [o]}}\n";
+    for who in ALL {
+        let test = Test::new();
+        let at = |name: &str| test.path(name).display().to_string();
+        let yaml = yaml
+            .replace("${HERE}", &at("link"))
+            .replace("${REAL}", &at("real"))
+            .replace("${CACHE}", &at("elsewhere"));
+        test.write("real/p.yaml", yaml);
+        test.write("real/f", "f\n");
+        test.write("real/other", "");
+        std::fs::create_dir(test.path("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(test.path("elsewhere"), test.path("real/cache")).unwrap();
+        std::os::unix::fs::symlink("real", test.path("link")).unwrap();
+        let Some(ran) = run(&test, who, "run link/p.yaml") else {
+            continue;
+        };
+        ran.exits(0);
+        assert_eq!(test.read("real/o"), "f\ncache\ncache\npartial\n", "{who:?}");
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_says_so_within_walls() {
+    for who in ALL {
+        let yaml = "stages:\n  w: {command: {run: [./tool], files: [tool], outputs: [o]}}\n";
+        let test = Test::new().file("p.yaml", yaml).file("tool", "#!/bin/sh\n");
+        let Some(ran) = run(&test, who, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(1)
+            .says("cannot start `./tool`: Permission denied")
+            .says("`chmod +x` makes it so");
+        let yaml = "stages:\n  w: {command: {run: [./no-such-tool], outputs: [o]}}\n";
+        test.write("p.yaml", yaml);
+        run(&test, who, "run p.yaml")
+            .unwrap()
+            .exits(1)
+            .says("cannot start `./no-such-tool`: No such file");
+    }
+}
+
+#[test]
+fn a_stage_may_do_without_and_that_is_in_its_key() {
+    let yaml = "stages:\n  w: {command: {shell: 'cat ../../../../in > o', outputs: [o]}}\n";
+    for who in ALL {
+        let test = Test::new().file("p.yaml", yaml).file("in", "x\n");
+        let Some(ran) = run(&test, who, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(1);
+        let open = yaml.replace("shell:", "sandbox: off, shell:");
+        test.write("p.yaml", open);
+        run(&test, who, "plan p.yaml").unwrap().says("w");
+        run(&test, who, "run p.yaml").unwrap().exits(0);
+        assert_eq!(test.read("o"), "x\n");
+        test.write("p.yaml", yaml);
+        run_with(&test, who, "off", "run p.yaml")
+            .unwrap()
+            .exits(0)
+            .says("1 ran");
+    }
+    let test = Test::new().file("p.yaml", yaml);
+    let wrong = test
+        .command("run p.yaml")
+        .env("PIPELINE_SANDBOX", "on")
+        .output()
+        .unwrap();
+    Ran::of(wrong)
+        .exits(2)
+        .says("PIPELINE_SANDBOX: `on` is no such level");
+}
+
+/// A command that runs a pipeline has that in its own folder, with walls of its own.
+#[test]
+fn a_pipeline_may_run_in_a_command() {
+    let inner = "stages:\n  i: {command: {files: [f], shell: 'cat f > x; cat ../../../../other >> x || true', outputs: [x]}}\n";
+    let yaml = "stages:\n  w: {command: {files: [inner], shell: 'cd inner && $PIPELINE run p.yaml && cat x other > ../o', env: {PIPELINE: '${PIPELINE}', PIPELINE_SANDBOX: namespace}, outputs: [o]}}\n";
+    for who in ALL {
+        let test = Test::new()
+            .file(
+                "p.yaml",
+                yaml.replace("${PIPELINE}", env!("CARGO_BIN_EXE_pipeline")),
+            )
+            .file("inner/p.yaml", inner)
+            .file("inner/other", "other\n")
+            .file("inner/f", "f\n");
+        let Some(ran) = run(&test, who, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0);
+        assert_eq!(test.read("o"), "f\nother\n", "{who:?}");
+    }
+}
