@@ -5,6 +5,7 @@
 //! appending to. Every reader of a path that a user, a pipeline file or another program could have put there goes
 //! through [`open`] or one of its two short forms.
 
+mod data;
 mod name;
 
 use std::ffi::OsStr;
@@ -14,6 +15,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+pub use data::Data;
 pub use name::{Name, write_line};
 
 /// Opens a regular file for reading; links are followed.
@@ -235,6 +237,56 @@ impl fmt::Display for NotRegular {
 }
 
 impl std::error::Error for NotRegular {}
+
+/// The file is not the one that a plan was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAsPlanned {
+    /// No file of this path was planned with.
+    Unknown,
+    /// It has another length.
+    Size {
+        /// Bytes that it had.
+        planned: u64,
+        /// Bytes that it has.
+        found: u64,
+    },
+    /// It has as many bytes, and others.
+    Bytes {
+        /// The digest that they had, in hex.
+        planned: String,
+        /// The digest that they have, in hex.
+        found: String,
+    },
+}
+
+impl NotAsPlanned {
+    /// What to do.
+    pub const HINT: &str =
+        "run again, which plans with the files as they are now, and keep other programs from changing them meanwhile";
+
+    /// Whether reading failed for this.
+    #[must_use]
+    pub fn is_why(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
+    }
+}
+
+impl fmt::Display for NotAsPlanned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => write!(f, "it came after the plan was made, and is not in the key"),
+            Self::Size { planned, found } => {
+                write!(f, "it changed since it was planned with: it had {planned} bytes, and has {found}")
+            }
+            Self::Bytes { planned, found } => write!(
+                f,
+                "it changed since it was planned with: its BLAKE3 was {planned:.12}…, and is {found:.12}…"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotAsPlanned {}
 
 /// The file is no UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

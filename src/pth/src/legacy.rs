@@ -2,9 +2,9 @@
 //! then each storage with the count of its numbers before it.
 //! Unaware of what the object is.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+
+use files::Data;
 
 use crate::heap::{Id, Value};
 use crate::ids::Ids;
@@ -28,7 +28,7 @@ pub(crate) fn looks_like(start: &[u8]) -> bool {
 }
 
 pub(crate) fn load(
-    file: &Rc<File>,
+    file: &Rc<Data>,
     length: u64,
     pickles: &mut Pickles,
 ) -> Result<(Id, Places), Error> {
@@ -72,7 +72,7 @@ pub(crate) fn check_endian(pickles: &Pickles, system: Id) -> Result<(), Error> {
 
 /// Storages lie one behind the other in the order of their keys.
 fn places(
-    file: &File,
+    file: &Data,
     length: u64,
     begin: u64,
     keys: &[String],

@@ -39,7 +39,6 @@ mod tree;
 mod zip;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
@@ -49,6 +48,7 @@ pub use error::Error;
 pub use globals::is_harmless;
 pub use tensor::Tensor;
 
+use files::Data;
 use globals::Globals;
 use heap::{Heap, Id};
 use section::Section;
@@ -101,8 +101,16 @@ pub const USUAL_LIMIT: u64 = 256 << 20;
 /// # Errors
 /// Whatever is wrong with the file. Nothing of it is ever run.
 pub fn open(path: &Path, limit: u64) -> Result<Checkpoint, Error> {
-    let file = Rc::new(files::open(path)?);
-    let length = file.metadata()?.len();
+    read(files::open(path)?.into(), limit)
+}
+
+/// As [`open`], of a file that is open or in memory already.
+///
+/// # Errors
+/// As [`open`].
+pub fn read(data: Data, limit: u64) -> Result<Checkpoint, Error> {
+    let file = Rc::new(data);
+    let length = file.length()?;
     let mut start = Vec::new();
     Section::new(&file, 0, length.min(START)).read_to_end(&mut start)?;
     let container = container(&start).ok_or_else(|| {
@@ -161,7 +169,7 @@ impl Pickles {
 
 fn finish(
     container: Container,
-    file: &Rc<File>,
+    file: &Rc<Data>,
     length: u64,
     root: Id,
     places: &Places,

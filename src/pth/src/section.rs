@@ -1,21 +1,21 @@
 //! A part of a file as a stream, read at explicit places: nobody else's reading moves it.
 //! Unaware of what is in it.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+
+use files::Data;
 
 #[derive(Debug)]
 pub(crate) struct Section {
-    file: Rc<File>,
+    file: Rc<Data>,
     at: u64,
     end: u64,
 }
 
 impl Section {
     /// The bytes from `begin` to `end`, as far as the file has them.
-    pub fn new(file: &Rc<File>, begin: u64, end: u64) -> Self {
+    pub fn new(file: &Rc<Data>, begin: u64, end: u64) -> Self {
         Self {
             file: Rc::clone(file),
             at: begin,

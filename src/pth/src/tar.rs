@@ -5,9 +5,9 @@
 //! refused. Names and sizes that extended headers give are not looked at; `PyTorch` wrote none.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+
+use files::Data;
 
 use crate::dtype::Dtype;
 use crate::heap::{Id, Value};
@@ -33,7 +33,7 @@ pub(crate) fn looks_like(start: &[u8]) -> bool {
 type Range = (u64, u64);
 
 pub(crate) fn load(
-    file: &Rc<File>,
+    file: &Rc<Data>,
     length: u64,
     pickles: &mut Pickles,
 ) -> Result<(Id, Places), Error> {
@@ -58,7 +58,7 @@ pub(crate) fn load(
     Ok((root, storages.places))
 }
 
-fn entries(file: &File, length: u64) -> Result<BTreeMap<String, Range>, Error> {
+fn entries(file: &Data, length: u64) -> Result<BTreeMap<String, Range>, Error> {
     let mut all = BTreeMap::new();
     let mut at = 0;
     for _ in 0..MOST_ENTRIES {

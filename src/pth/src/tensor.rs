@@ -3,11 +3,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
+use files::Data;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
@@ -169,7 +168,7 @@ impl View {
 /// The file that all tensors of a checkpoint are read from.
 #[derive(Debug)]
 pub(crate) struct Source {
-    file: Rc<File>,
+    file: Rc<Data>,
     /// Bytes of compressed storages that may still be unpacked: each tensor unpacks its storage from the begin.
     unpacked: Cell<u64>,
 }
@@ -178,7 +177,7 @@ pub(crate) struct Source {
 const UNPACKED: (u64, u64) = (64, 1 << 30);
 
 impl Source {
-    pub fn new(file: Rc<File>, length: u64) -> Self {
+    pub fn new(file: Rc<Data>, length: u64) -> Self {
         let most = length.saturating_mul(UNPACKED.0).saturating_add(UNPACKED.1);
         Self {
             file,

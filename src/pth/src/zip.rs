@@ -5,10 +5,10 @@
 //! overlap, and every entry lies within the file: then what an archive unpacks to is bounded by its length.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+
+use files::Data;
 
 use crate::heap::Id;
 use crate::ids::Ids;
@@ -44,7 +44,7 @@ const COST: u64 = 256;
 const MOST_RATIO: u64 = 1032;
 
 pub(crate) fn load(
-    file: &Rc<File>,
+    file: &Rc<Data>,
     length: u64,
     pickles: &mut Pickles,
 ) -> Result<(Id, Places), Error> {
@@ -90,7 +90,7 @@ pub(crate) fn load(
 }
 
 struct Archive<'a> {
-    file: &'a Rc<File>,
+    file: &'a Rc<Data>,
     entries: &'a BTreeMap<String, Entry>,
     /// Before all names; empty, or ends in a slash.
     folder: String,
@@ -162,7 +162,7 @@ impl Archive<'_> {
 
 /// The entries that the directory at the archive's end lists, by name.
 fn directory(
-    file: &Rc<File>,
+    file: &Rc<Data>,
     length: u64,
     pickles: &Pickles,
 ) -> Result<BTreeMap<String, Entry>, Error> {
@@ -199,7 +199,7 @@ fn directory(
 }
 
 /// Number, begin and length of the directory.
-fn end_record(file: &Rc<File>, length: u64) -> Result<(u64, u64, u64), Error> {
+fn end_record(file: &Rc<Data>, length: u64) -> Result<(u64, u64, u64), Error> {
     const LONGEST: u64 = 22 + 0xffff;
     let from = length.saturating_sub(LONGEST);
     let mut tail = Vec::new();
@@ -292,7 +292,7 @@ fn widen<const N: usize>(extra: &[u8], sizes: [&mut u64; N]) -> Option<()> {
 }
 
 /// An entry whose own header says the same as the directory, and whose bytes are in the file.
-fn checked(file: &Rc<File>, length: u64, name: &str, mut entry: Entry) -> Result<Entry, Error> {
+fn checked(file: &Rc<Data>, length: u64, name: &str, mut entry: Entry) -> Result<Entry, Error> {
     let shown = name.escape_debug();
     let differs = || {
         damaged(format!(
@@ -373,7 +373,7 @@ fn check_overlaps(entries: &BTreeMap<String, Entry>, directory: u64) -> Result<(
     }
 }
 
-fn bytes_at<const N: usize>(file: &File, at: u64) -> Result<[u8; N], Error> {
+fn bytes_at<const N: usize>(file: &Data, at: u64) -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     file.read_exact_at(&mut bytes, at)?;
     Ok(bytes)

@@ -16,4 +16,4 @@ pub use guess::{Recognised, cat_split, recognise};
 pub use network::{Place, Wanted};
 pub use safe::{safetensors_bytes, save_safetensors};
 pub use survey::{Survey, survey};
-pub use weights::{Weights, assign, load_into, open};
+pub use weights::{Weights, assign, load_into, open, read};

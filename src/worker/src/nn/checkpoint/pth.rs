@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use files::Data;
 use pth::{Checkpoint, Dtype, Error, Tensor};
 use tch::Kind;
 
 use super::entry::Entry;
 use super::error::CheckpointError;
 
-/// Opens the file at `path`. Nothing of it is ever run.
-pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
-    pth::open(path, limit()).map_err(|error| ours(path, error))
+/// Reads a file; `path` is for messages. Nothing of it is ever run.
+pub(super) fn read(data: Data, path: &Path) -> Result<Checkpoint, CheckpointError> {
+    pth::read(data, limit()).map_err(|error| ours(path, error))
 }
 
 /// Its tensors, named by their path through its dictionaries, joined with dots.

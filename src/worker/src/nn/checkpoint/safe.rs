@@ -2,12 +2,12 @@
 //! Unaware of models and of what the numbers mean.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
+use files::Data;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use tch::{Kind, Tensor};
 
@@ -29,16 +29,17 @@ const MAX_HEADER: u64 = 100_000_000;
 /// thousand. One of the format's own limit takes over a gigabyte of memory.
 const MAX_READ: u64 = 16 << 20;
 
-/// The tensors of the file at `path`. Only the header is read: a file may be larger than memory.
-pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, CheckpointError> {
+/// The tensors of a file; `path` is for messages. Only the header is read: a file may be larger than memory.
+pub(super) fn entries(data: Data, path: &Path) -> Result<BTreeMap<String, Entry>, CheckpointError> {
     let unreadable = |reason: String| CheckpointError::Unreadable {
         path: path.to_path_buf(),
         reason,
     };
-    let (file, header, data) = open(path).map_err(|source| CheckpointError::Io {
+    let io = |source| CheckpointError::Io {
         path: path.to_path_buf(),
         source,
-    })?;
+    };
+    let header = header(&data).map_err(io)?;
     if header.len() as u64 > MAX_READ {
         return Err(unreadable(format!(
             "its header has more than {MAX_READ} bytes"
@@ -55,7 +56,8 @@ pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, Checkpoint
     }
     let metadata: Metadata =
         serde_json::from_slice(&header).map_err(|error| unreadable(error.to_string()))?;
-    let length = file.metadata().map_or(0, |m| m.len()).saturating_sub(data);
+    let begin = 8 + header.len() as u64;
+    let length = data.length().map_err(io)?.saturating_sub(begin);
     if metadata.data_len() as u64 != length {
         let reason = format!(
             "its tensors take {} bytes, and {length} are there",
@@ -63,12 +65,12 @@ pub(super) fn entries(path: &Path) -> Result<BTreeMap<String, Entry>, Checkpoint
         );
         return Err(unreadable(reason));
     }
-    let file = Rc::new(file);
+    let data = Rc::new(data);
     let entry = |(name, info): (String, &TensorInfo)| {
         if !is_whole(info) {
             return Err(unreadable(format!("`{name}` and its place do not fit")));
         }
-        Ok((name, lazy(info, Rc::clone(&file), data)))
+        Ok((name, lazy(info, Rc::clone(&data), begin)))
     };
     metadata.tensors().into_iter().map(entry).collect()
 }
@@ -99,18 +101,15 @@ impl<'de> serde::Deserialize<'de> for Keys {
     }
 }
 
-/// The file, its header (a part of it where it is longer than what is read), and where its numbers begin.
-fn open(path: &Path) -> io::Result<(File, Vec<u8>, u64)> {
-    let mut file = files::open(path)?;
+/// The header of a file, a part of it where it is longer than what is read. Numbers begin behind it.
+fn header(data: &Data) -> io::Result<Vec<u8>> {
     let mut length = [0; 8];
-    file.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length).min(MAX_READ + 1);
-    let mut header = Vec::new();
-    Read::by_ref(&mut file)
-        .take(length)
-        .read_to_end(&mut header)?;
-    let begin = 8 + header.len() as u64;
-    Ok((file, header, begin))
+    data.read_exact_at(&mut length, 0)?;
+    let there = data.length()?.saturating_sub(8);
+    let length = u64::from_le_bytes(length).min(MAX_READ + 1).min(there);
+    let mut header = vec![0; length as usize];
+    data.read_exact_at(&mut header, 8)?;
+    Ok(header)
 }
 
 /// Whether a tensor's place in the file is as long as its shape says.
@@ -125,9 +124,9 @@ fn is_whole(info: &TensorInfo) -> bool {
         == bits
 }
 
-fn lazy(info: &TensorInfo, file: Rc<File>, data: u64) -> Entry {
+fn lazy(info: &TensorInfo, data: Rc<Data>, begin: u64) -> Entry {
     let (start, end) = info.data_offsets;
-    let at = data + start as u64;
+    let at = begin + start as u64;
     Entry {
         kind: kind(info.dtype),
         stored_as: format!("{:?}", info.dtype),
@@ -135,7 +134,7 @@ fn lazy(info: &TensorInfo, file: Rc<File>, data: u64) -> Entry {
         width: info.dtype.bitsize().div_ceil(8) as u64,
         read: Box::new(move || {
             let mut bytes = vec![0; end - start];
-            file.read_exact_at(&mut bytes, at)?;
+            data.read_exact_at(&mut bytes, at)?;
             Ok(bytes)
         }),
     }

@@ -2,9 +2,9 @@
 //! Unaware of file formats (`pth`, `safe`) and of models.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use files::Data;
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
@@ -28,7 +28,18 @@ pub struct Weights {
 ///
 /// Names are those of the file: [`Weights::network`] takes off what stands before a network's own.
 pub fn open(path: &Path) -> Result<Weights, CheckpointError> {
-    let (weights, origin) = look(path)?;
+    loadable(look(path)?, path)
+}
+
+/// As [`open`], of a file that is open or in memory already; `path` is for messages.
+pub fn read(data: Data, path: &Path) -> Result<Weights, CheckpointError> {
+    loadable(look_at(data, path)?, path)
+}
+
+fn loadable(
+    (weights, origin): (Weights, Origin),
+    path: &Path,
+) -> Result<Weights, CheckpointError> {
     if !origin.foreign.is_empty() {
         return Err(CheckpointError::Foreign {
             path: path.to_path_buf(),
@@ -53,18 +64,26 @@ pub(super) struct Origin {
 
 /// As [`open`], for a file that nobody loads: names of code are listed and not refused.
 pub(super) fn look(path: &Path) -> Result<(Weights, Origin), CheckpointError> {
+    let file = files::open(path).map_err(|source| CheckpointError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    look_at(file.into(), path)
+}
+
+fn look_at(data: Data, path: &Path) -> Result<(Weights, Origin), CheckpointError> {
     let io = |source| CheckpointError::Io {
         path: path.to_path_buf(),
         source,
     };
-    let file = files::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
-    let mut start = Vec::new();
-    file.take(9).read_to_end(&mut start).map_err(io)?;
-    let (entries, unused, container, foreign) = if safe::looks_like(&start) {
-        (safe::entries(path)?, Vec::new(), "safetensors", Vec::new())
+    let length = data.length().map_err(io)?;
+    let mut start = [0; 9];
+    let read = data.read_at(&mut start, 0).map_err(io)?;
+    let (entries, unused, container, foreign) = if safe::looks_like(&start[..read]) {
+        let entries = safe::entries(data, path)?;
+        (entries, Vec::new(), "safetensors", Vec::new())
     } else {
-        let it = pth::open(path)?;
+        let it = pth::read(data, path)?;
         (
             pth::entries(it.tensors),
             it.unused,

@@ -15,7 +15,7 @@ use super::error::SamError;
 use super::prompt::PromptEncoder;
 use super::transformer::ImageSide;
 use super::{names, preprocess};
-use crate::nn::checkpoint;
+use crate::nn::checkpoint::{self, Weights};
 
 /// As tch names it. The number format is the image encoder's, where nearly all of the work is; prompts and masks are
 /// float32 always.
@@ -84,8 +84,19 @@ impl Sam {
         precision: SamPrecision,
         entry: Option<&str>,
     ) -> Result<Self, SamError> {
+        Self::with_weights(checkpoint::open(path)?, config, device, precision, entry)
+    }
+
+    /// As [`Sam::load`], of a file that is open already.
+    pub fn with_weights(
+        weights: Weights,
+        config: &Config,
+        device: Device,
+        precision: SamPrecision,
+        entry: Option<&str>,
+    ) -> Result<Self, SamError> {
         let mut sam = Self::new(config, device)?;
-        let (weights, place) = names::official(checkpoint::open(path)?, &sam.store, entry)?;
+        let (weights, place) = names::official(weights, &sam.store, entry)?;
         weights.fill(&sam.store)?;
         sam.notes = place.note().into_iter().chain(weights.note()).collect();
         sam.store.freeze();

@@ -32,16 +32,18 @@ pub(super) fn close(bytes: &mut [u8]) -> bool {
     true
 }
 
-/// Whether every byte is as it was when the file was closed. If not, why.
-pub(super) fn check(mut bytes: Vec<u8>) -> Result<(), String> {
+/// The bytes of a file, if every one is as it was when the file was closed. If not, why.
+pub(super) fn check(mut bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     let place = place(&mut bytes).ok_or("it carries no digest of itself")?;
     let told = place.to_vec();
     place.copy_from_slice(OPEN.as_bytes());
-    if Digest::of(&bytes).to_string().as_bytes() == told {
-        Ok(())
-    } else {
-        Err("its bytes do not have the digest that it carries".into())
+    if Digest::of(&bytes).to_string().as_bytes() != told {
+        return Err("its bytes do not have the digest that it carries".into());
     }
+    if let Some(place) = self::place(&mut bytes) {
+        place.copy_from_slice(&told);
+    }
+    Ok(bytes)
 }
 
 /// Where the digest stands: behind the first mark, which is near the beginning.
@@ -70,7 +72,7 @@ mod tests {
         let mut bytes = safetensors_bytes(&tensors, &facts).unwrap();
         assert!(close(&mut bytes));
         assert!(!close(&mut bytes), "only once");
-        assert_eq!(check(bytes.clone()), Ok(()));
+        assert_eq!(check(bytes.clone()), Ok(bytes.clone()));
         assert!(safetensors::SafeTensors::deserialize(&bytes).is_ok());
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
