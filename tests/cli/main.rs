@@ -72,6 +72,8 @@ mod perfect;
 #[cfg(test)]
 mod placed;
 #[cfg(test)]
+mod planned;
+#[cfg(test)]
 mod printed;
 #[cfg(test)]
 mod processes;

@@ -332,7 +332,7 @@ fn a_checkpoint_larger_than_memory_is_mapped_and_refused() {
         "stage": {"mask": {"images": "pairs", "granularity": "coarse", "segmenter": {"sam": {
             "model": model(), "weights": test.path("big/sam.safetensors")}}}},
         "inputs": {"images": test.path("images")}, "out": test.path("out"), "state": test.path("state"),
-        "device": "cpu", "threads": 1, "checkpoint_seconds": 10.0,
+        "device": "cpu", "threads": 1, "checkpoint_seconds": 10.0, "outside": "any",
     });
     let report = failure(&test, &job);
     assert!(

@@ -3,12 +3,15 @@
 //!
 //! ```text
 //!   claim ── list, digest, note the way (`store::Watch`) ── as planned? ──> execute ── list, the same stats? ──> commit
+//!                                                                              │
+//!                                      the job: path, digest, size of each ────┴──> a worker reads those bytes or none
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use spec::{External, Kind, Listing};
-use store::{Digest, Store, Watch};
+use spec::{Content, External, Kind, Listing, Outside};
+use store::{Bytes, Digest, Store, Watch};
 
 use crate::gather::{self, Files};
 use crate::run::Watching;
@@ -21,6 +24,7 @@ struct Outsiders {
     external: Vec<External>,
     lists: Vec<List>,
     watch: Watch,
+    content: BTreeMap<PathBuf, Content>,
 }
 
 /// What was found at one outside path.
@@ -40,11 +44,23 @@ pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> 
     let files: Vec<PathBuf> = all.map(|(_, path)| path.clone()).collect();
     let (watch, digests) = session.store.watch(&listed, &files);
     let mut digests = digests.into_iter();
+    let mut content = BTreeMap::new();
     for (list, external) in lists.iter().zip(&stage.external) {
         let path = &list.at.1;
         let now = list.files.as_ref().map(|files| {
             let digested = files.iter().zip(digests.by_ref());
-            let known = digested.map(|((name, _), digest)| Some((name.as_str(), digest.ok()?)));
+            let known = digested.map(|((name, path), bytes)| {
+                let Bytes { digest, size } = bytes.ok()?;
+                let digested = digest.to_string();
+                content.insert(
+                    path.clone(),
+                    Content {
+                        digest: digested,
+                        size,
+                    },
+                );
+                Some((name.as_str(), digest))
+            });
             known.collect::<Option<Vec<(&str, Digest)>>>()
         });
         let found = session.outside().get(&list.at);
@@ -68,12 +84,17 @@ pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> 
         external: stage.external.clone(),
         lists,
         watch,
+        content,
     }))
 }
 
 impl Watching for Outsiders {
     fn fingerprint(&self) -> Option<Digest> {
         (!self.lists.is_empty()).then(|| self.watch.fingerprint())
+    }
+
+    fn content(&self) -> Outside {
+        Outside::Planned(self.content.clone())
     }
 
     fn unchanged(&self) -> Result<(), String> {

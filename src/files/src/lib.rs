@@ -261,13 +261,14 @@ pub enum NotAsPlanned {
 
 impl NotAsPlanned {
     /// What to do.
-    pub const HINT: &str =
-        "run again, which plans with the files as they are now, and keep other programs from changing them meanwhile";
+    pub const HINT: &str = "run again, which plans with the files as they are now, and keep other programs from changing them meanwhile";
 
     /// Whether reading failed for this.
     #[must_use]
     pub fn is_why(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
+        error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
     }
 }
 
@@ -276,7 +277,10 @@ impl fmt::Display for NotAsPlanned {
         match self {
             Self::Unknown => write!(f, "it came after the plan was made, and is not in the key"),
             Self::Size { planned, found } => {
-                write!(f, "it changed since it was planned with: it had {planned} bytes, and has {found}")
+                write!(
+                    f,
+                    "it changed since it was planned with: it had {planned} bytes, and has {found}"
+                )
             }
             Self::Bytes { planned, found } => write!(
                 f,

@@ -332,6 +332,7 @@ fn endings() -> String {
 pub(crate) fn file_hint(source: &std::io::Error, otherwise: &'static str) -> &'static str {
     use std::io::ErrorKind::{InvalidFilename, IsADirectory, PermissionDenied, StorageFull};
     match source.kind() {
+        _ if files::NotAsPlanned::is_why(source) => files::NotAsPlanned::HINT,
         _ if files::was_pattern(source) => "name one file, or a folder",
         InvalidFilename => "the name is too long for the file system: shorten it",
         PermissionDenied => "check the permissions",

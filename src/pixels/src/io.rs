@@ -55,18 +55,31 @@ pub struct Loaded {
 /// in the codes of the field; colour profiles and gamma are ignored, as there.
 /// Errors: [`PixelError::Read`], and those of [`decode_rgb8`].
 pub fn read_rgb8(path: &Path) -> Result<Loaded> {
-    decode_rgb8(&read_file(path)?, path)
+    read_rgb8_by(&files::read, path)
+}
+
+/// Reads a file of at most so many bytes, as [`files::read`] does.
+pub type Reader<'a> = dyn Fn(&Path, u64) -> std::io::Result<Vec<u8>> + Sync + 'a;
+
+/// As [`read_rgb8`], with the bytes that `read` gives.
+pub fn read_rgb8_by(read: &Reader<'_>, path: &Path) -> Result<Loaded> {
+    decode_rgb8(&read_file(read, path)?, path)
 }
 
 /// Width and height of an image file as they are stored, by its header; what is damaged behind it is not looked at.
 /// Errors: [`PixelError::Read`], and those of [`decode_rgb8`] that a header can cause.
 pub fn image_size(path: &Path) -> Result<Size> {
-    formats::size(&read_file(path)?, path)
+    image_size_by(&files::read, path)
+}
+
+/// As [`image_size`], with the bytes that `read` gives.
+pub fn image_size_by(read: &Reader<'_>, path: &Path) -> Result<Size> {
+    formats::size(&read_file(read, path)?, path)
 }
 
 /// The bytes of a regular file that is not larger than its samples could be.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
-    files::read(path, limits::memory_budget() / 4).map_err(PixelError::read(path))
+pub(crate) fn read_file(read: &Reader<'_>, path: &Path) -> Result<Vec<u8>> {
+    read(path, limits::memory_budget() / 4).map_err(PixelError::read(path))
 }
 
 /// Decodes the bytes of an image file; `path` is for messages only.

@@ -47,7 +47,10 @@ pub use crate::error::{PixelError, Result};
 pub use crate::folder::{ImageFile, LeftOut, Listed, list_images};
 pub use crate::graph_masks::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, graph_masks};
 pub use crate::image::Rgb8;
-pub use crate::io::{Loaded, Note, decode_rgb8, encode_png, image_size, read_rgb8, write_png};
+pub use crate::io::{
+    Loaded, Note, Reader, decode_rgb8, encode_png, image_size, image_size_by, read_rgb8,
+    read_rgb8_by, write_png,
+};
 pub use crate::labels::{label_map, largest_first, write_label_map};
 pub use crate::limits::{
     MAX_MEMORY_SETTING, MAX_PIXELS_SETTING, check_memory, max_pixels, memory_budget,

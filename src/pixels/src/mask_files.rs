@@ -12,10 +12,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::error::{PixelError, Result};
+use crate::error::{PixelError, Result, Size};
 use crate::folder::{
     ImageFile, LeftOut, check_regular, entries, escaped, has_image_name, is_folder, stem,
 };
+use crate::io::Reader;
 use crate::mask_image::{MaskRead, Reading, read_mask_image};
 use crate::mask_json::read_mask_json;
 use crate::rle::Rle;
@@ -108,7 +109,18 @@ impl MaskFolder {
 
     /// The masks of the image `title` of `width`×`height` pixels. Errors: [`PixelError::MissingMasks`],
     /// [`PixelError::TwoMasks`], [`PixelError::EmptyFolder`], and those of reading images and run lengths.
-    pub fn read(&self, title: &str, size: (usize, usize), how: MaskRead) -> Result<MasksRead> {
+    pub fn read(&self, title: &str, size: Size, how: MaskRead) -> Result<MasksRead> {
+        self.read_by(&files::read, title, size, how)
+    }
+
+    /// As [`MaskFolder::read`], with the bytes that `read` gives.
+    pub fn read_by(
+        &self,
+        read: &Reader<'_>,
+        title: &str,
+        size: Size,
+        how: MaskRead,
+    ) -> Result<MasksRead> {
         let dir = || self.path.clone();
         let sources = self.images.get(title).map_or(&[][..], Vec::as_slice);
         match sources {
@@ -117,10 +129,12 @@ impl MaskFolder {
                 stem: title.into(),
             }),
             [Source::Json(file)] => Ok(MasksRead {
-                masks: read_mask_json(&file.path, size.0, size.1)?,
+                masks: read_mask_json(read, &file.path, size)?,
                 halved: 0,
             }),
-            [Source::Folder(name, files)] => read_files(&self.path.join(name), files, size, how),
+            [Source::Folder(name, files)] => {
+                read_files(read, &self.path.join(name), files, size, how)
+            }
             [one, other, ..] => Err(PixelError::TwoMasks {
                 dir: dir(),
                 stem: title.into(),
@@ -164,9 +178,10 @@ fn file_order(file: &ImageFile) -> (bool, u64, String) {
 }
 
 fn read_files(
+    read: &Reader<'_>,
     folder: &Path,
     files: &[ImageFile],
-    size: (usize, usize),
+    size: Size,
     how: MaskRead,
 ) -> Result<MasksRead> {
     if files.is_empty() {
@@ -175,13 +190,13 @@ fn read_files(
             why: None,
         });
     }
-    let mut read = MasksRead::default();
+    let mut all = MasksRead::default();
     for file in files {
-        let (mask, reading) = read_mask_image(&file.path, size, how)?;
-        read.halved += usize::from(how == MaskRead::Auto && reading == Reading::Half);
-        read.masks.push(mask);
+        let (mask, reading) = read_mask_image(read, &file.path, size, how)?;
+        all.halved += usize::from(how == MaskRead::Auto && reading == Reading::Half);
+        all.masks.push(mask);
     }
-    Ok(read)
+    Ok(all)
 }
 
 #[cfg(test)]

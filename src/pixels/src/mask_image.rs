@@ -17,7 +17,7 @@ use image::{DynamicImage, GenericImageView};
 
 use crate::error::{PixelError, Result, Size};
 use crate::formats::{self, Decoded};
-use crate::io::read_file;
+use crate::io::{Reader, read_file};
 use crate::rle::Rle;
 
 /// What was asked for.
@@ -57,8 +57,13 @@ impl Reading {
 
 /// The mask of a file and how it was read.
 /// Errors: [`PixelError::MaskSize`], [`PixelError::MaskReading`], those of reading images.
-pub(crate) fn read_mask_image(path: &Path, size: Size, how: MaskRead) -> Result<(Rle, Reading)> {
-    let bytes = read_file(path)?;
+pub(crate) fn read_mask_image(
+    read: &Reader<'_>,
+    path: &Path,
+    size: Size,
+    how: MaskRead,
+) -> Result<(Rle, Reading)> {
+    let bytes = read_file(read, path)?;
     let decoded = formats::decode(&bytes, path)?;
     let found = size_of(&decoded);
     if found != size {
@@ -300,7 +305,7 @@ mod tests {
     fn read(image: &DynamicImage, how: MaskRead) -> std::result::Result<Vec<u8>, String> {
         let width = image.width() as usize;
         let (_dir, path) = saved(image, ImageFormat::Png);
-        let read = read_mask_image(&path, (width, 1), how);
+        let read = read_mask_image(&files::read, &path, (width, 1), how);
         read.map(|(mask, _)| mask.to_bitmap())
             .map_err(|e| e.to_string())
     }
@@ -378,7 +383,7 @@ mod tests {
     fn palettes_are_read_by_index_or_by_colour_and_by_neither_unasked_where_they_differ() {
         let read = |colours: &[[u8; 3]], how| {
             let (_dir, path) = palette(colours);
-            let read = read_mask_image(&path, (4, 1), how);
+            let read = read_mask_image(&files::read, &path, (4, 1), how);
             read.map(|(mask, _)| mask.to_bitmap())
                 .map_err(|e| e.to_string())
         };

@@ -10,6 +10,7 @@ use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{PixelError, Result, Size};
+use crate::io::Reader;
 use crate::rle::Rle;
 
 /// The largest file of run lengths: a hundred times what SAM finds in a photograph.
@@ -18,13 +19,17 @@ const MOST_BYTES: u64 = 1 << 28;
 /// The masks of a file in its order: a list of records, or a map with the list as `annotations`; each record has a
 /// `segmentation` of `size` [height, width] and `counts`, a string or a list.
 /// Errors: [`PixelError::Read`], [`PixelError::MaskFile`], [`PixelError::MaskSize`].
-pub(crate) fn read_mask_json(path: &Path, width: usize, height: usize) -> Result<Vec<Rle>> {
-    decode_mask_json(&read_bytes(path)?, path, width, height)
+pub(crate) fn read_mask_json(
+    read: &Reader<'_>,
+    path: &Path,
+    (width, height): Size,
+) -> Result<Vec<Rle>> {
+    decode_mask_json(&read_bytes(read, path)?, path, width, height)
 }
 
 /// The bytes of a file of run lengths.
-pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    files::read(path, MOST_BYTES).map_err(PixelError::read(path))
+pub(crate) fn read_bytes(read: &Reader<'_>, path: &Path) -> Result<Vec<u8>> {
+    read(path, MOST_BYTES).map_err(PixelError::read(path))
 }
 
 /// The same of the bytes of a file; `path` is for messages only.

@@ -61,7 +61,7 @@ pub fn is_image(start: &[u8]) -> bool {
 
 /// Looks at an image file. Errors: those of [`crate::read_rgb8`].
 pub fn image_facts(path: &Path) -> Result<ImageFacts> {
-    let bytes = read_file(path)?;
+    let bytes = read_file(&files::read, path)?;
     let decoded = formats::decode(&bytes, path)?;
     let color = decoded.image.color();
     let format = image::guess_format(&bytes).ok();
@@ -166,7 +166,7 @@ pub fn mask_json_facts(path: &Path) -> Result<MaskFacts> {
         form: "JSON run lengths",
         ..MaskFacts::default()
     };
-    for mask in all_masks(&read_bytes(path)?, path)? {
+    for mask in all_masks(&read_bytes(&files::read, path)?, path)? {
         *facts
             .sizes
             .entry((mask.width(), mask.height()))
@@ -178,7 +178,7 @@ pub fn mask_json_facts(path: &Path) -> Result<MaskFacts> {
 
 impl MaskFacts {
     fn image_file(&mut self, path: &Path) -> Result<()> {
-        match decode_mask_image(&read_file(path)?, path, MaskRead::Auto) {
+        match decode_mask_image(&read_file(&files::read, path)?, path, MaskRead::Auto) {
             Ok((mask, reading)) => {
                 *self.sizes.entry((mask.width(), mask.height())).or_default() += 1;
                 *self.readings.entry(reading.name()).or_default() += 1;

@@ -8,9 +8,10 @@ use diagnostics::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::Kind;
+use crate::outside::Outside;
 
 /// Version of the job file; a worker refuses any other.
-pub const JOB_FORMAT: u32 = 2;
+pub const JOB_FORMAT: u32 = 3;
 
 /// Where a stage computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub struct Job {
     /// The folder of a state that a shorter training of the same trajectory ended with.
     #[serde(default)]
     pub start: Option<PathBuf>,
+    /// The files outside that it may read, and what they must hold.
+    pub outside: Outside,
 }
 
 impl Job {
@@ -67,8 +70,8 @@ impl Job {
     pub const DONE: &'static str = "done.json";
     /// File name, within `state`, of the number that the worker's process has outside its PID namespace.
     pub const PROCESS: &'static str = "process";
-    /// The most bytes of a job file.
-    pub const LONGEST: u64 = 16 << 20;
+    /// The most bytes of a job file: room for a million images, each with its path and digest.
+    pub const LONGEST: u64 = 512 << 20;
 
     /// The most threads: what a stage asks for is bounded below it, and no machine has as many cores.
     const MOST_THREADS: usize = 8192;

@@ -15,7 +15,7 @@ mod targets {
     use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
 
-    use spec::{Device, JOB_FORMAT, Job, Pipeline, Request};
+    use spec::{Content, Device, JOB_FORMAT, Job, Outside, Pipeline, Request};
 
     use super::fuzzer::fuzz;
 
@@ -136,6 +136,10 @@ mod targets {
             read: &|_| Ok(text.clone()),
         };
         let pipeline = Pipeline::load(&request).unwrap();
+        let content = Content {
+            digest: "ef".repeat(32),
+            size: 7,
+        };
         let job = |stage: &spec::Stage| Job {
             format: JOB_FORMAT,
             key: "ab".repeat(32),
@@ -148,6 +152,7 @@ mod targets {
             checkpoint_seconds: 60.0,
             trajectory: Some("cd".repeat(32)),
             start: None,
+            outside: Outside::Planned(BTreeMap::from([("photos/a.png".into(), content.clone())])),
         };
         let corpus: Vec<Vec<u8>> = pipeline
             .stages

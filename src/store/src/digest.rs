@@ -17,6 +17,12 @@ impl Digest {
         blake3::hash(bytes).into()
     }
 
+    /// The digest of many bytes, by all threads.
+    pub fn of_many(bytes: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_rayon(bytes).finalize().into()
+    }
+
     /// The digest of an image: its width and height in pixels, each as 8 bytes, little endian, then its samples.
     pub fn of_image(width: usize, height: usize, samples: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new();

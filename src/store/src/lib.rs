@@ -98,4 +98,4 @@ pub use store::Store;
 pub use ticket::{Checkpoints, Claim, Handover, Ticket};
 pub use verify::{Broken, Progress, VerifyReport};
 pub use warm_start::{Consumed, FiledState};
-pub use watch::Watch;
+pub use watch::{Bytes, Watch};

@@ -53,6 +53,15 @@ enum What {
     File,
 }
 
+/// What a file held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// How many there were.
+    pub size: u64,
+}
+
 impl Watch {
     /// A digest that stays while these very files lie there.
     pub fn fingerprint(&self) -> Digest {
@@ -128,9 +137,9 @@ impl Place {
 }
 
 impl Store {
-    /// Notes what files are, the folders that were listed to find them, and the way to all of these, and digests the
-    /// files. Returns when a change that comes after would show.
-    pub fn watch(&self, listed: &[PathBuf], files: &[PathBuf]) -> (Watch, Vec<Result<Digest>>) {
+    /// Notes what files are, the folders that were listed to find them, and the way to all of these; digests and sizes of
+    /// the files. Returns when a change that comes after would show.
+    pub fn watch(&self, listed: &[PathBuf], files: &[PathBuf]) -> (Watch, Vec<Result<Bytes>>) {
         let mut watch = Watch::default();
         for path in listed.iter().chain(files) {
             watch.note(&std::path::absolute(path).unwrap_or_else(|_| path.clone()));
@@ -159,7 +168,10 @@ impl Store {
                     watch.young.push((path.clone(), hashed.stat, hashed.digest));
                 }
             }
-            digests.push(hashed.map(|hashed| hashed.digest));
+            digests.push(hashed.map(|hashed| Bytes {
+                digest: hashed.digest,
+                size: hashed.stat.size,
+            }));
         }
         settle_after(latest);
         (watch, digests)
@@ -259,7 +271,8 @@ mod tests {
             let room = room();
             let file = room.at.join("deep/way/a");
             let (watch, digests) = room.store.watch(&[], std::slice::from_ref(&file));
-            assert_eq!(digests[0].as_ref().unwrap(), &Digest::of(b"good"));
+            let held = digests[0].as_ref().unwrap();
+            assert_eq!((held.digest, held.size), (Digest::of(b"good"), 4));
             assert_eq!(room.store.moved(&watch), None, "{name}");
             let before = watch.fingerprint();
             change(&room.at);

@@ -12,7 +12,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use spec::{Event, Job};
+use spec::{Event, Job, Outside};
 use store::{Digest, Facts, Ticket};
 
 use super::failure::Failure;
@@ -77,6 +77,11 @@ impl Task<'_> {
 pub trait Watching: Send + Sync {
     /// A digest that stays while these very files lie there; `None` where there are none.
     fn fingerprint(&self) -> Option<Digest>;
+
+    /// The files and what each of them held, for whoever reads them.
+    fn content(&self) -> Outside {
+        Outside::default()
+    }
 
     /// Whether nobody has touched them since. If not, what it was, in words.
     fn unchanged(&self) -> Result<(), String>;

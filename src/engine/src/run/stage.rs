@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use spec::{Device, Event, JOB_FORMAT, Job, Runs};
+use spec::{Device, Event, JOB_FORMAT, Job, Outside, Runs};
 use store::{Checkpoints, Claim, Digest, Facts, Key, Ticket};
 
 use super::claim::{Patience, claim, forget};
@@ -106,6 +106,7 @@ impl Claimed {
             trajectory: trajectory.map(|key| key.to_string()),
             start,
             inputs: sealed.inputs.folders(),
+            outside: sealed.outside.content(),
             ..job(run, sealed.at, allocation, &sealed.ticket)
         };
         Ok(Self {
@@ -240,6 +241,7 @@ fn job(run: &Run<'_>, at: usize, allocation: &Allocation, ticket: &Ticket) -> Jo
         checkpoint_seconds: stage.resources.checkpoint_seconds(),
         trajectory: None,
         start: None,
+        outside: Outside::default(),
     }
 }
 

@@ -61,7 +61,7 @@ impl fmt::Display for Converted {
 /// Reads a photograph in the formats of [`crate::read_rgb8`], and what was converted.
 /// Errors: those of [`crate::read_rgb8`].
 pub fn read_photo(path: &Path) -> Result<(Photo, Vec<Converted>)> {
-    let bytes = read_file(path)?;
+    let bytes = read_file(&files::read, path)?;
     let decoded = formats::decode(&bytes, path)?;
     let is_grey = !decoded.image.color().has_color();
     let kept = |note: &Note| !matches!(note, Note::Alpha | Note::Turned);

@@ -27,6 +27,7 @@ mod memory;
 mod metrics;
 mod model;
 mod numbers;
+mod outside;
 mod pairs;
 mod partners;
 mod prepare;

@@ -4,7 +4,7 @@
 //! ```text
 //!   folders ─> the images of each (the same list that is in the key) ─> wanted ones, by name
 //!     └─> LR folder? ─> a partner for each ─┐
-//!                                           └─> read, cropped or scaled down ─> hr/, lq/, pairs.json
+//!                                           └─> read (`outside`), cropped or scaled down ─> hr/, lq/, pairs.json
 //! ```
 
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifacts::{PairEntry, PairList};
 use pixels::{
-    ImageFile, Loaded, Note, Rgb8, list_images, matlab_bicubic_u8, memory_budget, read_rgb8,
-    write_png,
+    ImageFile, Loaded, Note, Rgb8, image_size_by, list_images, matlab_bicubic_u8, memory_budget,
+    read_rgb8_by, write_png,
 };
 use rayon::prelude::*;
 use spec::Job;
@@ -23,6 +23,7 @@ use spec::kinds::{Degrade, Prepare};
 use store::Digest;
 
 use super::facts::FactMap;
+use super::outside::Reader;
 use super::partners::LrImages;
 use super::{Reporter, WorkError, files, memory};
 
@@ -35,15 +36,18 @@ pub(super) fn run(config: &Prepare, job: &Job, reporter: &Reporter) -> Result<Fa
         files::make_folder(job.out.join("lq"))?;
     }
     let done = AtomicUsize::new(0);
+    let reader = Reader::new(&job.outside);
     let one = |image: &Wanted<'_>| {
         reporter.check_stop()?;
-        let entry = pair(config, image, &job.out)?;
+        let entry = pair(config, image, reader, &job.out)?;
         reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, images.len());
         Ok(entry)
     };
     let mut pairs: Vec<(PairEntry, Vec<Note>)> = Vec::new();
     // Images that would not fit into memory side by side are read in smaller groups.
-    let needs: Vec<u64> = images.par_iter().map(need).collect();
+    let need = |image: &Wanted<'_>| need(image, reader);
+    let needs = images.par_iter().map(need);
+    let needs = needs.collect::<Result<Vec<u64>, WorkError>>()?;
     for group in memory::groups(needs.into_iter(), memory_budget()) {
         let group: Vec<_> = images[group]
             .par_iter()
@@ -146,22 +150,25 @@ fn chosen(folders: &[Folder]) -> Result<Vec<Wanted<'_>>, WorkError> {
 /// Bytes for each pixel of an image: the samples as they are stored, 8-bit RGB, a crop of it, the LR image, a PNG.
 const PIXEL_BYTES: u64 = 24;
 
-/// The memory that a pair takes, by the headers of its files. What is wrong with them is told when they are read.
-fn need(wanted: &Wanted<'_>) -> u64 {
-    let bytes = |file: &ImageFile| {
-        let (width, height) = pixels::image_size(&file.path).unwrap_or((0, 0));
-        (width as u64) * (height as u64) * PIXEL_BYTES
-    };
-    bytes(wanted.hr) + wanted.lr.map_or(0, bytes)
+/// The memory that a pair takes, by the headers of its files.
+fn need(wanted: &Wanted<'_>, reader: Reader<'_>) -> Result<u64, WorkError> {
+    let mut bytes = 0;
+    for file in std::iter::once(wanted.hr).chain(wanted.lr) {
+        let (width, height) = image_size_by(&|path, most| reader.read(path, most), &file.path)?;
+        bytes += (width as u64) * (height as u64) * PIXEL_BYTES;
+    }
+    Ok(bytes)
 }
 
 fn pair(
     config: &Prepare,
     wanted: &Wanted<'_>,
+    reader: Reader<'_>,
     out: &Path,
 ) -> Result<(PairEntry, Vec<Note>), WorkError> {
+    let read = |path: &Path| read_rgb8_by(&|path, most| reader.read(path, most), path);
     let path = &wanted.hr.path;
-    let Loaded { image, notes } = read_rgb8(path)?;
+    let Loaded { image, notes } = read(path)?;
     let name = wanted.hr.title();
     let digest = Digest::of_image(image.width, image.height, &image.data).to_string();
     let mut of_lr = Vec::new();
@@ -173,7 +180,7 @@ fn pair(
             (hr, Some(lq))
         }
         (Degrade::Sr(scale), Some(lr)) => {
-            let loaded = read_rgb8(&lr.path)?;
+            let loaded = read(&lr.path)?;
             of_lr = loaded.notes;
             let hr = cropped(&image, scale as usize, &loaded.image, [path, &lr.path])?;
             (hr, Some(loaded.image))

@@ -10,6 +10,7 @@ use spec::kinds::Pretrained;
 
 use super::facts::FactMap;
 use super::model::{self, Model};
+use super::outside::Reader;
 use super::{Reporter, WorkError};
 use crate::nn::checkpoint::{Shapes, Wanted, cat_split};
 use crate::nn::{cat, checkpoint};
@@ -49,7 +50,9 @@ pub(super) fn run(
 ) -> Result<FactMap, WorkError> {
     let is_cat = matches!(config.backbone, Architecture::Cat(_));
     let model = Model::new(&config.backbone, None, tch::Device::Cpu);
-    let weights = checkpoint::open(&config.file)?;
+    let size = 4 * model.parameters();
+    let data = Reader::new(&job.outside).open(&config.file, size)?;
+    let weights = checkpoint::read(data, &config.file)?;
     let shapes = weights.shapes();
     let (weights, place) = weights.network(&Wanted {
         shapes: checkpoint::shapes(&model.backbone),

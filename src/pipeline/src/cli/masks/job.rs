@@ -9,7 +9,7 @@ use std::process::{ChildStdout, Command, Stdio};
 use artifacts::{PairEntry, PairList};
 use spec::kinds::{Degrade, Mask};
 use spec::names::SamPrecision;
-use spec::{Device, Event, JOB_FORMAT, Job, Kind, Said};
+use spec::{Device, Event, JOB_FORMAT, Job, Kind, Outside, Said};
 
 use super::{Picture, cannot};
 use crate::cli::{Fatal, say};
@@ -145,6 +145,7 @@ fn write_job(
         checkpoint_seconds: 10.0,
         trajectory: None,
         start: None,
+        outside: Outside::Any,
     };
     let file = work.join("job.json");
     let text = serde_json::to_string(&job).map_err(|e| Fatal::failed(e.to_string(), ""))?;

@@ -36,10 +36,7 @@ pub fn read(data: Data, path: &Path) -> Result<Weights, CheckpointError> {
     loadable(look_at(data, path)?, path)
 }
 
-fn loadable(
-    (weights, origin): (Weights, Origin),
-    path: &Path,
-) -> Result<Weights, CheckpointError> {
+fn loadable((weights, origin): (Weights, Origin), path: &Path) -> Result<Weights, CheckpointError> {
     if !origin.foreign.is_empty() {
         return Err(CheckpointError::Foreign {
             path: path.to_path_buf(),

@@ -209,7 +209,8 @@ impl Saved {
         let bytes = ::files::read(path, MAX_BYTES).map_err(|e| e.to_string())?;
         let facts = metadata(&bytes);
         let bytes = seal::check(bytes)?;
-        let tensors = checkpoint::read(bytes.into(), path).and_then(|file| file.tensors_as_stored());
+        let tensors =
+            checkpoint::read(bytes.into(), path).and_then(|file| file.tensors_as_stored());
         Ok(Self {
             tensors: tensors.map_err(|e| e.to_string())?,
             facts: facts.ok_or("its header has no facts")?,

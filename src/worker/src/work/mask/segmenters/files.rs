@@ -10,6 +10,7 @@ use spec::segmenters::Files;
 
 use super::{Segment, Stage};
 use crate::work::WorkError;
+use crate::work::outside::Reader;
 
 pub(super) struct Maker<'a> {
     path: &'a Path,
@@ -35,9 +36,13 @@ impl<'a> Maker<'a> {
 impl Segment for Maker<'_> {
     fn stack(&self, at: usize) -> Result<MaskStack, WorkError> {
         let images = &self.stage.images;
-        let read = self
-            .folder
-            .read(images.name(at), images.size(at), self.reading)?;
+        let reader = Reader::new(&self.stage.job.outside);
+        let read = self.folder.read_by(
+            &|path, most| reader.read(path, most),
+            images.name(at),
+            images.size(at),
+            self.reading,
+        )?;
         self.halved.fetch_add(read.halved, Ordering::Relaxed);
         self.stage.filled(at, read.masks)
     }

@@ -18,6 +18,7 @@ use spec::kinds::Mask;
 use spec::names::SamPrecision;
 use spec::segmenters::Sam as Settings;
 
+use crate::nn::checkpoint;
 use crate::nn::sam::{Config, Embedding, Generator, Params, Sam, SamError};
 use crate::work::facts::FactMap;
 use crate::work::mask::images::Images;
@@ -25,6 +26,7 @@ use crate::work::mask::kept::{Found, Kept};
 use crate::work::mask::output;
 use crate::work::mask::records::{ordered, records};
 use crate::work::model::device;
+use crate::work::outside::Reader;
 use crate::work::{Reporter, WorkError, files, memory, numbers};
 
 /// A stage of a batch.
@@ -138,8 +140,10 @@ fn load(settings: &Settings, job: &Job) -> Result<Sam, WorkError> {
         config.bytes(),
         &format!("the weights of SAM ({})", settings.model.name()),
     )?;
-    Ok(Sam::load(
-        &settings.weights,
+    let path = &settings.weights;
+    let data = Reader::new(&job.outside).open(path, config.bytes())?;
+    Ok(Sam::with_weights(
+        checkpoint::read(data, path)?,
         &config,
         device(job.device),
         settings.precision,
