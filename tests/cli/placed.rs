@@ -124,3 +124,84 @@ fn edits_are_kept_once_and_own_files_are_known_as_own() {
         .never_says("kept");
     assert_eq!(test.read("o"), "three\n");
 }
+
+#[test]
+fn the_pipeline_file_and_what_it_includes_are_no_outputs() {
+    let yaml = |output: &str| {
+        format!(
+            "include: [more/v.yaml]\nstages: {{a: {{command: {{shell: 'echo x', outputs: ['{output}']}}}}}}\n"
+        )
+    };
+    let test = Test::new().file("more/v.yaml", "vars: {x: 1}\n");
+    for (output, file) in [
+        ("p.yaml", "p.yaml"),
+        ("more/v.yaml", "more/v.yaml"),
+        ("more", "more/v.yaml"),
+    ] {
+        test.write("p.yaml", yaml(output));
+        for words in ["plan p.yaml", "run p.yaml"] {
+            test.run(words).exits(2).says(&format!(
+                "`{output}` is not written: the pipeline file `{file}` lies there"
+            ));
+        }
+    }
+    test.write("p.yaml", yaml("more/o"));
+    test.run("plan p.yaml").exits(0);
+}
+
+#[test]
+fn a_program_is_one_in_the_project_in_archives_and_behind_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let yaml =
+        "stages: {a: {command: {shell: 'echo x > o; chmod +x o; echo y > p', outputs: [o, p]}}}\n";
+    let test = Test::new().file("p.yaml", yaml);
+    let runs =
+        |name: &str| test.path(name).metadata().unwrap().permissions().mode() & 0o111 == 0o111;
+    test.run("run p.yaml").exits(0);
+    assert!(runs("o") && !runs("p"));
+    test.run("cache export a -o a.tar -f p.yaml").exits(0);
+    for name in ["o", "p"] {
+        test.remove(name);
+    }
+    std::fs::remove_dir_all(test.path("cache")).unwrap();
+    test.run("cache import a.tar")
+        .exits(0)
+        .says("1 result imported");
+    test.run("run p.yaml").exits(0).says("0 ran, 1 fresh");
+    assert!(runs("o") && !runs("p"));
+}
+
+#[test]
+fn an_archive_that_holds_nothing_is_none() {
+    let test = Test::new()
+        .file("empty.tar", "")
+        .file("zeros.tar", [0; 1024]);
+    for name in ["empty.tar", "zeros.tar"] {
+        let ran = test.run(&format!("cache import {name}"));
+        ran.exits(1)
+            .says("the archive is refused: it holds nothing");
+    }
+}
+
+#[test]
+fn results_with_folders_that_may_not_be_written_in_are_cleaned_up() {
+    let yaml = "stages: {a: {command: {shell: 'mkdir -p o/d; echo x > o/d/f; chmod 555 o/d o', outputs: [o]}}}\n";
+    let name = "results_with_folders_that_may_not_be_written_in_are_cleaned_up";
+    let test = Test::new().file("p.yaml", yaml);
+    let Some(ran) = test.run_bound(name, "run p.yaml") else {
+        return;
+    };
+    ran.exits(0).says("1 ran");
+    test.write("p.yaml", yaml.replace("echo x", "echo y"));
+    test.run_bound(name, "run p.yaml")
+        .unwrap()
+        .exits(0)
+        .says("1 ran");
+    test.run_bound(name, "cache gc --keep-newer 0s")
+        .unwrap()
+        .exits(0)
+        .says("freed ");
+    assert_eq!(test.committed().len(), 1);
+    let trash = crate::support::files_below(&test.path("cache/trash"));
+    assert_eq!(trash, Vec::<std::path::PathBuf>::new());
+}

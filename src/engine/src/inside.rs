@@ -5,7 +5,7 @@
 //!   <folder>/a/b/c ── the deepest part that is there ── resolved ──> within <folder>? ── b/c ──> where it will lie
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -59,9 +59,13 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
         place(root, &report).map_err(|why| refused(&stage.base, &report, &why))?;
     }
     let own = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let sources = pipeline.sources.iter();
+    let sources: Vec<PathBuf> = sources
+        .filter_map(|file| file.canonicalize().ok())
+        .collect();
     // Asked once for each folder, and compared only where a link leads somewhere else.
     let mut folders: BTreeMap<&Path, PathBuf> = BTreeMap::new();
-    let mut is_linked = false;
+    let (mut around, mut is_linked) = (BTreeSet::new(), false);
     for (stage, output) in outputs(pipeline) {
         let folder = output.parent().unwrap_or(Path::new(""));
         if !folders.contains_key(folder) {
@@ -69,7 +73,20 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
             let mut real = real.map_err(|why| refused(&stage.base, output, &why))?;
             real.pop();
             is_linked |= real != own.join(folder);
+            if sources.iter().any(|source| source.starts_with(&real)) {
+                around.insert(folder);
+            }
             folders.insert(folder, real);
+        }
+        // Most outputs lie in folders without one.
+        if !around.contains(folder) {
+            continue;
+        }
+        let place = folders[folder].join(output.file_name().unwrap_or_default());
+        if let Some(source) = sources.iter().find(|source| source.starts_with(&place)) {
+            let shown = source.strip_prefix(&own).unwrap_or(source);
+            let why = format!("the pipeline file `{}` lies there", files::Name(shown));
+            return Err(refused(&stage.base, output, &why));
         }
     }
     let cache = root::cache(root);

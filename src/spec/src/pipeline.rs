@@ -59,6 +59,7 @@ impl Pipeline {
             meter: Meter::new(limits),
             sources: Vec::new(),
             included: BTreeMap::new(),
+            files: Vec::new(),
         };
         match loader.load() {
             Ok(pipeline) => Ok(pipeline),
@@ -74,6 +75,8 @@ struct Loader<'a> {
     sources: Vec<(String, String)>,
     /// What each included file says, with what it includes itself: it is read once, however often it is named.
     included: BTreeMap<PathBuf, Node>,
+    /// What was read, in order.
+    files: Vec<PathBuf>,
 }
 
 impl Loader<'_> {
@@ -102,6 +105,7 @@ impl Loader<'_> {
         }
         Ok(Pipeline {
             file: self.request.file.to_owned(),
+            sources: std::mem::take(&mut self.files),
             stages: typed.into_iter().map(|t| t.stage).collect(),
             env_used: outer.into_used(),
             overrides: self.request.overrides.to_vec(),
@@ -137,6 +141,7 @@ impl Loader<'_> {
         let shows = is_pipeline_text(file, &text) && (self.own)(file);
         let shown = if shows { text } else { String::new() };
         self.sources.push((file.display().to_string(), shown));
+        self.files.push(file.to_owned());
         let checked = root.and_then(|root| check_top_level(&root).map(|()| root));
         let root = checked.map_err(|problem| if shows { problem } else { alone(&problem) })?;
         open.push(file.to_owned());

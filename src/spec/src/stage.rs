@@ -16,6 +16,8 @@ use diagnostics::{Diagnostics, Place};
 pub struct Pipeline {
     /// The file.
     pub file: PathBuf,
+    /// All files that were read for it, itself the first.
+    pub sources: Vec<PathBuf>,
     /// The stages in the order of the file, swept ones multiplied.
     pub stages: Vec<Stage>,
     /// What was read from the environment.

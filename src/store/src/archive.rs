@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use tar::{Builder, Entry, EntryType, Header};
 
 use crate::atomic::parent;
-use crate::copy::pump;
+use crate::copy::{is_runnable, make_runnable, pump};
 use crate::error::{at, at_sized};
 use crate::{Amount, Claim, GroupCommit, Key, Output, Record, Result, Store, StoreError, Ticket};
 
@@ -70,6 +70,7 @@ impl Store {
             archive,
             &format!("{key}/record.json"),
             bytes.len() as u64,
+            READABLE,
             &*bytes,
         )?;
         for output in &record.outputs {
@@ -86,13 +87,19 @@ impl Store {
     ) -> Result<()> {
         let path = self.output_dir(key).join(&output.path);
         let file = files::open(&path).map_err(at("read", &path))?;
+        let meta = file.metadata().map_err(at("read", &path))?;
+        let mode = if is_runnable(&meta.permissions()) {
+            RUNNABLE
+        } else {
+            READABLE
+        };
         let mut hashing = Hashing {
             from: file.take(output.size),
             hasher: blake3::Hasher::new(),
             read: 0,
         };
         let name = format!("{key}/outputs/{}", output.path);
-        append(archive, &name, output.size, &mut hashing)?;
+        append(archive, &name, output.size, mode, &mut hashing)?;
         let is_good =
             hashing.read == output.size && output.digest == hashing.hasher.finalize().into();
         if is_good {
@@ -127,15 +134,20 @@ impl Store {
     }
 }
 
+/// Permissions in an archive: those of a file, and of a program. No others are carried along.
+const READABLE: u32 = 0o644;
+const RUNNABLE: u32 = 0o755;
+
 fn append(
     archive: &mut Builder<&mut dyn Write>,
     name: &str,
     size: u64,
+    mode: u32,
     bytes: impl Read,
 ) -> Result<()> {
     let mut header = Header::new_gnu();
     header.set_size(size);
-    header.set_mode(0o644);
+    header.set_mode(mode);
     header.set_entry_type(EntryType::Regular);
     let done = archive.append_data(&mut header, name, bytes);
     done.map_err(at("write to the archive", name.as_ref()))
@@ -177,9 +189,10 @@ impl Import<'_> {
     fn read_all(&mut self, from: &mut dyn Read) -> Result<()> {
         let mut archive = tar::Archive::new(from);
         let entries = archive.entries().map_err(unreadable)?.raw(true);
-        let mut long_name = None;
+        let (mut long_name, mut is_empty) = (None, true);
         for entry in entries {
             let mut entry = entry.map_err(unreadable)?;
+            is_empty = false;
             match entry.header().entry_type() {
                 EntryType::GNULongName => long_name = Some(read_name(&mut entry)?),
                 EntryType::Regular => {
@@ -191,6 +204,9 @@ impl Import<'_> {
                     return refuse(format!("`{name}` is no regular file ({other:?})"));
                 }
             }
+        }
+        if is_empty {
+            return refuse("it holds nothing".to_owned());
         }
         Ok(())
     }
@@ -263,10 +279,16 @@ impl Import<'_> {
             ));
         }
         open.done += 1;
-        match &open.ticket {
-            Some(ticket) => write(ticket, output, name, entry),
-            None => Ok(()),
+        let Some(ticket) = &open.ticket else {
+            return Ok(());
+        };
+        let is_program = entry.header().mode().map_err(unreadable)? & 0o100 != 0;
+        write(ticket, output, name, entry)?;
+        if is_program {
+            let path = ticket.out().join(&output.path);
+            make_runnable(&path).map_err(at("make runnable", &path))?;
         }
+        Ok(())
     }
 
     /// Commits the key that was being read; refuses one whose outputs did not all come.

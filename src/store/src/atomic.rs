@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -130,11 +131,34 @@ pub(crate) fn sweep(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes a folder and all in it, if it is there.
+/// Removes a folder and all in it, if it is there, also where its owner has forbidden that.
 pub(crate) fn remove_all(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
+    let removed = match fs::remove_dir_all(folder) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            make_writable(folder);
+            fs::remove_dir_all(folder)
+        }
+        other => other,
+    };
+    match removed {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(at("remove", folder)(e)),
         _ => Ok(()),
+    }
+}
+
+/// Gives the owner of a tree of folders all rights to them, as far as they are the caller's. Links are not followed.
+pub(crate) fn make_writable(folder: &Path) {
+    let Ok(meta) = fs::symlink_metadata(folder) else {
+        return;
+    };
+    if !meta.is_dir() {
+        return;
+    }
+    let mode = meta.permissions().mode();
+    // What cannot be changed shows in what is done with it next.
+    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(mode | 0o700));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        make_writable(&entry.path());
     }
 }
 

@@ -84,7 +84,12 @@ fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
     };
     let (beside, target) = created.map_err(at("write in", to))?;
     let done = fill(&source, &target, &beside, output)
-        .and_then(|is_good| make_runnable(&source, &target).map(|()| is_good))
+        .and_then(|is_good| {
+            if is_runnable(&source.metadata()?.permissions()) {
+                make_runnable(&beside)?;
+            }
+            Ok(is_good)
+        })
         .map_err(at_sized("write", dest, Some(output.size)))
         .and_then(|is_good| {
             if is_good {
@@ -112,14 +117,16 @@ fn fill(source: &File, target: &File, beside: &Path, output: &Output) -> io::Res
     Ok(size == output.size && digest == output.digest)
 }
 
-/// Lets the copy of a program be run by whoever may read it. Its other permissions are those of any new file: what a stage
-/// left unreadable or unwritable is so in the cache alone.
-fn make_runnable(source: &File, target: &File) -> io::Result<()> {
-    if source.metadata()?.permissions().mode() & 0o100 == 0 {
-        return Ok(());
-    }
-    let mode = target.metadata()?.permissions().mode();
-    target.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2))
+/// Whether its owner may run a file.
+pub(crate) fn is_runnable(permissions: &Permissions) -> bool {
+    permissions.mode() & 0o100 != 0
+}
+
+/// Lets a program be run by whoever may read it. Its other permissions stay those of any new file: what a stage left
+/// unreadable or unwritable is so in the cache alone.
+pub(crate) fn make_runnable(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    fs::set_permissions(path, Permissions::from_mode(mode | (mode & 0o444) >> 2))
 }
 
 /// Copies to the end; what went through.

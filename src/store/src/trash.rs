@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::atomic::{create_unique, remove_all};
+use crate::atomic::{create_unique, make_writable, remove_all};
 use crate::error::at;
 use crate::{Result, Store};
 
@@ -41,11 +41,23 @@ fn empty(folder: &Path) {
 }
 
 /// Deletes a file, a link or a folder.
-fn remove_any(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() {
-        fs::remove_dir_all(path)
+fn remove_any(path: &Path) -> Result<()> {
+    let meta = fs::symlink_metadata(path).map_err(at("remove", path))?;
+    if meta.is_dir() {
+        remove_all(path)
     } else {
-        fs::remove_file(path)
+        fs::remove_file(path).map_err(at("remove", path))
+    }
+}
+
+/// Renames, also a folder that may not be written in: its entry for the folder around it changes.
+fn take_away(path: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(path, to) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            make_writable(path);
+            fs::rename(path, to)
+        }
+        other => other,
     }
 }
 
@@ -65,7 +77,7 @@ impl Trash {
         let folder = self.folder(all).ok_or(io::ErrorKind::NotFound)?;
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let taken = folder.join((n % PARTS).to_string()).join(n.to_string());
-        fs::rename(path, &taken).map(|()| taken)
+        take_away(path, &taken).map(|()| taken)
     }
 }
 
@@ -76,7 +88,7 @@ impl Store {
         if let Ok(taken) = self.trash().take(&self.layout().trash(), path) {
             return Ok(Some(taken));
         }
-        remove_any(path).map(|()| None).map_err(at("remove", path))
+        remove_any(path).map(|()| None)
     }
 }
 
