@@ -88,6 +88,8 @@ mod reports;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod robustness;
 #[cfg(test)]
 mod root;

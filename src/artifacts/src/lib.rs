@@ -6,12 +6,14 @@
 //!   mask ───── masks.json ──> tune, evaluate, report;  masks/<image>.json ──> pipeline masks
 //!   train ──┬─ model.json ──> tune, evaluate;  steps.csv ──> report
 //!   evaluate ─ metrics.csv, summary.json ──> report
+//!   any model ── pipeline export ── model.safetensors ──> pipeline restore
 //! ```
 //!
 //! A file without a format number is of format 1. A number is written from format 2 on, so that files of today keep their
 //! bytes; one that is higher than [`FORMAT`] is refused, never guessed at. Fields and columns are found by name.
 
 mod error;
+pub mod exported;
 mod json;
 pub mod masks;
 pub mod metrics;
@@ -23,6 +25,7 @@ pub mod summary;
 mod table;
 
 pub use error::ArtifactError;
+pub use exported::{Contents, Evaluated, Exported, MaskSource, Tensors};
 pub use masks::{MaskEntry, MaskList, Tally};
 pub use metrics::Metrics;
 pub use model::{ModelCard, SptCard};

@@ -301,7 +301,7 @@ pub(crate) fn has_image_name(name: &str) -> bool {
 
 /// A name as text, and whether it was one: bytes that are not UTF-8 become `%E9`. Another file may be called so
 /// already: who needs names that differ looks for two of one name.
-pub(crate) fn escaped(name: &OsStr) -> (String, bool) {
+pub fn escaped(name: &OsStr) -> (String, bool) {
     let mut text = String::new();
     let mut is_utf8 = true;
     for chunk in name.as_bytes().utf8_chunks() {

@@ -44,7 +44,7 @@ mod tile;
 pub use crate::channel::Channel;
 pub use crate::endings::ENDINGS;
 pub use crate::error::{PixelError, Result};
-pub use crate::folder::{ImageFile, LeftOut, Listed, list_images};
+pub use crate::folder::{ImageFile, LeftOut, Listed, escaped, list_images};
 pub use crate::graph_masks::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, graph_masks};
 pub use crate::image::Rgb8;
 pub use crate::io::{

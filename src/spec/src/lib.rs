@@ -49,6 +49,7 @@ mod pipeline;
 mod places;
 mod read;
 mod reference;
+mod restoration;
 mod scalar;
 mod schema;
 pub mod segmenters;
@@ -75,6 +76,9 @@ pub use pipeline::Request;
 pub use places::Places;
 pub use read::{Read, behind, reads};
 pub use reference::find;
+pub use restoration::{
+    Baseline, Compare, Form, RESTORATION_FORMAT, Restoration, Restored, TILES, Tiles, Weights,
+};
 pub use schema::schema;
 pub use stage::{Pipeline, Stage};
 pub use warn::is_sensitive;

@@ -42,6 +42,28 @@ impl Digest {
     }
 }
 
+/// The digest of a network's weights: of each tensor its name, a zero, its number of sides and the sides, each as 8 bytes,
+/// little endian, then its numbers as float32, little endian. Tensors come in the order of their names.
+#[derive(Default)]
+pub struct WeightsDigest(blake3::Hasher);
+
+impl WeightsDigest {
+    /// The next tensor; `bytes` are its numbers.
+    pub fn add(&mut self, name: &str, shape: &[u64], bytes: &[u8]) {
+        self.0.update(name.as_bytes()).update(&[0]);
+        self.0.update(&(shape.len() as u64).to_le_bytes());
+        for side in shape {
+            self.0.update(&side.to_le_bytes());
+        }
+        self.0.update(bytes);
+    }
+
+    /// The digest of all tensors so far.
+    pub fn finish(&self) -> Digest {
+        self.0.finalize().into()
+    }
+}
+
 impl From<[u8; 32]> for Digest {
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)

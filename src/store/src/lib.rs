@@ -81,7 +81,7 @@ mod watch;
 pub use archive::{ExportReport, ImportReport};
 pub use atomic::write_atomic;
 pub use claims::Holder;
-pub use digest::{Digest, Key, NotADigest};
+pub use digest::{Digest, Key, NotADigest, WeightsDigest};
 pub use entries::{Entry, EntryState, Usage};
 pub use error::{Result, StoreError};
 pub use foreign::foreign;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::inspect::InspectArgs;
 pub use super::masks::MasksArgs;
+pub use super::restore::RestoreArgs;
 use engine::history::{Header, History};
 use engine::root;
 use engine::session::Options;
@@ -78,6 +79,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Segment pictures of your own: overlays, COCO JSON, label maps.
     Masks(MasksArgs),
+    /// Restore photographs of your own with a tuned model.
+    Restore(RestoreArgs),
     /// Say what a checkpoint, an image or masks are as this program would read them.
     Inspect(InspectArgs),
     /// Write a commented pipeline file for a folder of your own images.

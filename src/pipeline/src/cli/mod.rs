@@ -9,6 +9,7 @@
 //! ```
 
 mod args;
+mod ask;
 mod bytes;
 mod cache;
 mod called;
@@ -27,6 +28,7 @@ mod inspect;
 mod log;
 mod masks;
 mod plan;
+mod restore;
 mod run;
 mod runs;
 mod schema;
@@ -141,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::init(args),
         Command::Masks(args) => masks::masks(args),
         Command::Inspect(args) => inspect::inspect(args),
+        Command::Restore(args) => restore::restore(args),
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),

@@ -10,15 +10,13 @@ use image::codecs::tiff::TiffEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use mozjpeg::{ColorSpace, Compress, Marker};
-use serde::{Deserialize, Serialize};
 
 use super::{Photo, carried};
 use crate::error::{PixelError, Result};
 use crate::image::check_length;
 
 /// The format of a file that is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Without losses.
     Png,

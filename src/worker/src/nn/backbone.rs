@@ -40,6 +40,12 @@ pub trait Network: std::fmt::Debug {
         false
     }
 
+    /// From how far away, in pixels, a pixel of the image can change another; none where from everywhere.
+    fn reach(&self) -> Option<i64>;
+
+    /// About the most memory that an image of H × W takes on its way through, in bytes; measured, and rounded up.
+    fn memory(&self, height: i64, width: i64) -> u64;
+
     /// How its official test code cuts images; where it has none, ART's does.
     fn official_tiling(&self) -> OfficialTiling {
         OfficialTiling {
@@ -53,6 +59,11 @@ pub trait Network: std::fmt::Debug {
     ///
     /// H and W must be multiples of [`Self::multiple`].
     fn forward(&self, x: &Tensor, after_block: &mut AfterBlock<'_>) -> Tensor;
+}
+
+/// Bytes of so many numbers in float32.
+pub(super) const fn floats(count: i64) -> u64 {
+    (count.unsigned_abs()).saturating_mul(4)
 }
 
 /// How an official test code cuts large images.
@@ -105,6 +116,16 @@ impl Backbone {
     /// See [`Network::channels_last`].
     pub fn channels_last(&self) -> bool {
         self.0.channels_last()
+    }
+
+    /// See [`Network::reach`].
+    pub fn reach(&self) -> Option<i64> {
+        self.0.reach()
+    }
+
+    /// See [`Network::memory`].
+    pub fn memory(&self, height: i64, width: i64) -> u64 {
+        self.0.memory(height, width)
     }
 
     /// See [`Network::blocks`].

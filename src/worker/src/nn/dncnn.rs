@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use tch::nn::Path;
 
-use super::backbone::{AfterBlock, Network};
+use super::backbone::{self, AfterBlock, Network};
 use super::layers::Conv;
 use super::precision;
 
@@ -88,6 +88,14 @@ impl Network for Dncnn {
 
     fn blocks(&self) -> usize {
         self.groups.len()
+    }
+
+    fn reach(&self) -> Option<i64> {
+        Some(self.config.nb)
+    }
+
+    fn memory(&self, height: i64, width: i64) -> u64 {
+        backbone::floats(height * width * self.config.nc * 6)
     }
 
     /// The last convolution gives the noise, which is subtracted. `after_block` is given a group's output behind its

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use super::backbone::{AfterBlock, Network};
+use super::backbone::{self, AfterBlock, Network};
 use super::layers::{Conv, leaky_relu};
 use super::precision;
 
@@ -127,6 +127,16 @@ impl Network for Imdn {
 
     fn blocks(&self) -> usize {
         self.blocks.len()
+    }
+
+    /// Its channel attention averages over the whole image.
+    fn reach(&self) -> Option<i64> {
+        None
+    }
+
+    fn memory(&self, height: i64, width: i64) -> u64 {
+        let maps = 2 * self.config.num_modules + 3;
+        backbone::floats(height * width * self.config.nf * maps)
     }
 
     /// What `after_block` returns takes the block's place in the next block and in the concatenation of all blocks.

@@ -4,6 +4,7 @@
 pub mod adam;
 pub mod art;
 pub mod backbone;
+pub mod blend;
 pub mod cat;
 pub mod checkpoint;
 pub mod cuda;

@@ -92,6 +92,17 @@ impl Spt {
 }
 
 impl Spt {
+    /// How much farther than the backbone a pixel of the image can change another: two pixels for each `f` on the way.
+    pub fn reach(&self) -> i64 {
+        4 * self.config.units as i64
+    }
+
+    /// About the most memory that an image of H × W takes besides the backbone's, in bytes; measured, and rounded up.
+    pub fn memory(&self, height: i64, width: i64) -> u64 {
+        let maps = 2 * self.config.masks + 4 * self.config.channels;
+        (height * width * maps).unsigned_abs().saturating_mul(4)
+    }
+
     /// `α · change`; α = 1, the default, costs nothing.
     #[expect(clippy::float_cmp, reason = "only exactly 1 may be left out")]
     fn scaled(&self, change: Tensor) -> Tensor {

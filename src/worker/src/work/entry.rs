@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use spec::{Device, Event, Job};
+use spec::{Device, Event, Job, Restoration};
 
 use super::facts::FactMap;
 use super::gpu_memory::GpuWatch;
@@ -29,9 +29,10 @@ pub fn main() -> ExitCode {
         ["--facts"] => facts(),
         ["--version"] => print(&format!("pipeline-worker {}", env!("CARGO_PKG_VERSION"))),
         ["--inspect", path] => inspect(Path::new(path)),
+        ["--restore", path] => restore(Path::new(path)),
         [_, ..] if !arguments.iter().any(|a| a.starts_with('-')) => work(&arguments),
         _ => {
-            let usage = "usage: pipeline-worker JOB.json… | --inspect FILE | --facts | --version (it is started by `pipeline run`)";
+            let usage = "usage: pipeline-worker JOB.json… | --restore WORK.json | --inspect FILE | --facts | --version (it is started by `pipeline run`)";
             let _ = writeln!(std::io::stderr(), "{usage}");
             ExitCode::from(2)
         }
@@ -86,6 +87,33 @@ fn inspect(path: &Path) -> ExitCode {
     if failed { ExitCode::FAILURE } else { printed }
 }
 
+/// Restores the photographs that this file names; what became of them, events say.
+fn restore(path: &Path) -> ExitCode {
+    die_with_parent();
+    let stop = Arc::new(AtomicBool::new(false));
+    let reporter = Reporter::new(Arc::clone(&stop), 0);
+    let result = catch(|| {
+        watch_signals(&stop)?;
+        let work = decode(path, Restoration::decode)?;
+        set_up(work.threads, work.device)?;
+        let mut facts = super::restore::run(&work, &reporter)?;
+        if let Some(mib) = peak_memory_mib() {
+            facts.insert("peak_memory_mib".into(), mib.into());
+        }
+        Ok(facts)
+    });
+    let code = if result.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
+    reporter.send(&match result {
+        Ok(facts) => Event::Done { facts },
+        Err(error) => Event::Failed(error.report()),
+    });
+    code
+}
+
 /// Does the jobs of these files. The process has failed where none of them succeeded; what became of each, events say.
 fn work(paths: &[String]) -> ExitCode {
     die_with_parent();
@@ -96,7 +124,7 @@ fn work(paths: &[String]) -> ExitCode {
     let results = catch(|| {
         watch_signals(&stop)?;
         let jobs = read_jobs(paths)?;
-        set_up(&jobs[0])?;
+        set_up(jobs[0].threads, jobs[0].device)?;
         Ok(run(&jobs, &reporters))
     });
     let results =
@@ -182,34 +210,36 @@ fn ignored_signals() -> u64 {
 }
 
 fn read_jobs(paths: &[String]) -> Result<Vec<Job>, WorkError> {
-    paths.iter().map(|path| read_job(Path::new(path))).collect()
+    let each = paths.iter();
+    each.map(|path| decode(Path::new(path), Job::decode))
+        .collect()
 }
 
-fn read_job(path: &Path) -> Result<Job, WorkError> {
+/// What a file asks for, by what understands its text.
+fn decode<T>(path: &Path, of: impl Fn(&str) -> Result<T, String>) -> Result<T, WorkError> {
     let wrong = |why: String| {
         let message = format!("cannot read the job `{}`: {why}", ::files::Name(path));
         WorkError::new(
             message,
-            "jobs are written by `pipeline run` of the same version",
+            "jobs are written by `pipeline` of the same version",
         )
     };
     let text = ::files::read_to_string(path, Job::LONGEST).map_err(|e| wrong(e.to_string()))?;
-    Job::decode(&text).map_err(wrong)
+    of(&text).map_err(wrong)
 }
 
-fn set_up(job: &Job) -> Result<(), WorkError> {
-    let threads = i32::try_from(job.threads.max(1)).unwrap_or(1);
-    tch::set_num_threads(threads);
+fn set_up(threads: usize, device: Device) -> Result<(), WorkError> {
+    tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(1));
     tch::set_num_interop_threads(1);
     rayon::ThreadPoolBuilder::new()
-        .num_threads(job.threads)
+        .num_threads(threads)
         .build_global()
         .map_err(|e| WorkError::new(format!("cannot start threads: {e}"), ""))?;
     kernels::choose().map_err(|why| {
         let hint = format!("unset {} to have the program choose", kernels::VARIABLE);
         WorkError::new(why, hint)
     })?;
-    if let Device::Cuda(index) = job.device {
+    if let Device::Cuda(index) = device {
         let loaded = cuda::load();
         if !tch::Cuda::is_available() {
             let message = format!("cuda:{index} cannot be used ({loaded:?})");

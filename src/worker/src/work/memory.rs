@@ -23,8 +23,12 @@ pub(super) fn groups(needs: impl Iterator<Item = u64>, budget: u64) -> Vec<Range
 
 /// An error where `bytes` for `what` are more than the machine has left.
 pub(super) fn enough_for(bytes: u64, what: &str) -> Result<(), WorkError> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    check(bytes, available(&meminfo), what)
+    check(bytes, free(), what)
+}
+
+/// Bytes that the machine has left; nothing where it does not say.
+pub(super) fn free() -> Option<u64> {
+    available(&std::fs::read_to_string("/proc/meminfo").unwrap_or_default())
 }
 
 /// Bytes that `/proc/meminfo` says can be had without swapping; nothing where it does not say.

@@ -33,6 +33,7 @@ mod partners;
 mod prepare;
 mod pretrained;
 mod reporter;
+mod restore;
 mod train;
 mod training;
 mod tune;

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use artifacts::exported::SPT;
 use artifacts::{ModelCard, SptCard};
 use pixels::{MaskStack, Rgb8};
 use spec::Device;
 use spec::backbones::Architecture;
 use spec::kinds::Tiling;
+use store::{Digest, WeightsDigest};
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
@@ -17,9 +19,6 @@ use super::pairs::LqImage;
 use crate::nn::tiling;
 use crate::nn::transformer::{to_map, to_tokens};
 use crate::nn::{Backbone, Spt, Tuned, checkpoint, params, spt};
-
-/// Stands before the names of SPT weights, whose backbone keeps the official names.
-const SPT: &str = "spt.";
 
 /// HR pixels from which on an image is large: those of DIV2K have 2.8 million, those of the benchmark sets about 1
 /// million at most.
@@ -92,14 +91,7 @@ impl Model {
         let model = Self::new(&card.architecture, card.spt.as_ref(), device);
         let path = folder.join("weights.safetensors");
         let tensors = checkpoint::open(&path)?.tensors()?;
-        let (units, own): (BTreeMap<_, _>, BTreeMap<_, _>) = tensors
-            .into_iter()
-            .partition(|(name, _)| name.starts_with(SPT));
-        let units = units
-            .into_iter()
-            .map(|(name, t)| (name[SPT.len()..].to_owned(), t))
-            .collect();
-        model.assign(&own, &units).map_err(|why| {
+        model.fill(tensors).map_err(|why| {
             WorkError::new(
                 format!(
                     "`{}` does not fit its model.json: {why}",
@@ -111,17 +103,101 @@ impl Model {
         Ok((model, card))
     }
 
-    fn assign(
-        &self,
-        own: &BTreeMap<String, Tensor>,
-        units: &BTreeMap<String, Tensor>,
-    ) -> Result<(), String> {
-        checkpoint::assign(&self.backbone, own).map_err(|e| e.to_string())?;
+    /// Gives the network all its weights, those of SPT units by their names behind the prefix.
+    pub(super) fn fill(&self, tensors: BTreeMap<String, Tensor>) -> Result<(), String> {
+        let (units, own): (BTreeMap<_, _>, BTreeMap<_, _>) = tensors
+            .into_iter()
+            .partition(|(name, _)| name.starts_with(SPT));
+        checkpoint::assign(&self.backbone, &own).map_err(|e| e.to_string())?;
+        self.fill_units(units)
+    }
+
+    /// Gives the SPT units their weights, by their names behind the prefix.
+    pub(super) fn fill_units(&self, tensors: BTreeMap<String, Tensor>) -> Result<(), String> {
+        let own_name = |name: String| name.strip_prefix(SPT).map_or(name.clone(), str::to_owned);
+        let units: BTreeMap<String, Tensor> = tensors
+            .into_iter()
+            .map(|(name, t)| (own_name(name), t))
+            .collect();
         match &self.units {
-            Some(store) => checkpoint::assign(store, units).map_err(|e| e.to_string()),
+            Some(store) => checkpoint::assign(store, &units).map_err(|e| e.to_string()),
             None if units.is_empty() => Ok(()),
             None => Err("it holds SPT units".into()),
         }
+    }
+
+    /// A digest over the backbone's names, shapes and numbers, whatever file they came from.
+    pub(super) fn backbone_digest(&self) -> Digest {
+        let mut digest = WeightsDigest::default();
+        for (name, tensor) in params::snapshot(&self.backbone) {
+            let mut numbers = vec![0.0_f32; tensor.numel()];
+            tensor.contiguous().copy_data(&mut numbers, tensor.numel());
+            let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+            let shape: Vec<u64> = tensor.size().iter().map(|n| n.unsigned_abs()).collect();
+            digest.add(&name, &shape, &bytes);
+        }
+        digest.finish()
+    }
+
+    /// Enlargement of each side: 1 for denoising.
+    pub(super) fn scale(&self) -> i64 {
+        self.parts().0.scale()
+    }
+
+    /// From how far away, in LQ pixels, a pixel of the image can change another; none where from everywhere.
+    pub(super) fn reach(&self) -> Option<i64> {
+        let (backbone, units) = self.parts();
+        Some(backbone.reach()? + units.map_or(0, Spt::reach))
+    }
+
+    /// About the most memory that an image of H × W LQ pixels takes on its way through, in bytes.
+    pub(super) fn memory(&self, height: i64, width: i64) -> u64 {
+        let (backbone, units) = self.parts();
+        let units = units.map_or(0, |units| units.memory(height, width));
+        backbone.memory(height, width).saturating_add(units)
+    }
+
+    fn parts(&self) -> (&Backbone, Option<&Spt>) {
+        match &self.net {
+            Net::Plain(backbone) => (backbone, None),
+            Net::Tuned(tuned) => (&tuned.backbone, Some(&tuned.spt)),
+        }
+    }
+
+    /// An image as the network reads it, (1, 3, H, W) in [0, 1].
+    pub(super) fn tensor(&self, image: &Rgb8) -> Tensor {
+        let size = [1, 3, image.height as i64, image.width as i64];
+        Tensor::from_slice(&image.to_chw_f32())
+            .view(size)
+            .to_device(self.device)
+    }
+
+    /// The masks within a part (left, top, width and height) of their image, (1, `N_c`, H, W); none where none are read.
+    pub(super) fn mask_part(
+        &self,
+        stack: &MaskStack,
+        [x, y, w, h]: [usize; 4],
+    ) -> Result<Option<Tensor>, WorkError> {
+        let part = |count| self.mask_tensor(stack, count, [x, y, w, h]);
+        self.masks().map(part).transpose()
+    }
+
+    /// A part of an image restored, as [`Self::forward`], laid out as its size asks for.
+    pub(super) fn piece(&self, x: &Tensor, masks: Option<&Tensor>) -> Result<Tensor, WorkError> {
+        let inner = self.is_inner(x);
+        let masks = masks.map(|masks| laid(masks, inner));
+        self.forward(&laid(x, inner), masks.as_ref())
+    }
+
+    /// The same without SPT units.
+    pub(super) fn plain(&self, x: &Tensor) -> Tensor {
+        self.parts().0.baseline(&laid(x, self.is_inner(x)))
+    }
+
+    /// Whether an image (B, C, H, W) is to have its channels innermost.
+    fn is_inner(&self, x: &Tensor) -> bool {
+        let pixels = x.size()[2] * x.size()[3] * self.scale().pow(2);
+        self.channels_last && pixels >= LARGE
     }
 
     /// Gives the backbone the weights of another network of the same size.
@@ -193,9 +269,9 @@ impl Model {
         let x = Tensor::from_slice(&lq.chw)
             .view(size)
             .to_device(self.device);
-        let masks = match (self.masks(), masks) {
-            (Some(count), Some(stack)) => Some(self.mask_tensor(stack, count)?),
-            _ => None,
+        let masks = match masks {
+            Some(stack) => self.mask_part(stack, [0, 0, stack.width, stack.height])?,
+            None => None,
         };
         let y = self.restored(&x, masks.as_ref(), tiling, go_on)?;
         let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
@@ -222,39 +298,46 @@ impl Model {
         tiling: Tiling,
         go_on: &dyn Fn() -> Result<(), WorkError>,
     ) -> Result<Tensor, WorkError> {
-        let backbone = match &self.net {
-            Net::Plain(backbone) => backbone,
-            Net::Tuned(tuned) => &tuned.backbone,
-        };
+        let backbone = self.parts().0;
         let joined = match masks {
             Some(masks) => Tensor::cat(&[x, masks], 1), // (1, 3 + N_c, H, W)
             None => x.shallow_clone(),
         };
         let rule = backbone.tiling(tiling);
-        let pixels = joined.size()[2] * joined.size()[3] * backbone.scale().pow(2);
-        let inner = self.channels_last && pixels >= LARGE;
-        // Networks keep the layout of what they are given.
-        let laid = |x: Tensor| if inner { to_map(&to_tokens(&x)) } else { x };
+        let inner = self.is_inner(&joined);
         tiling::tiled(&joined, &rule, backbone.scale(), &mut |piece| {
             go_on()?;
-            let masks = masks.map(|m| laid(piece.narrow(1, 3, m.size()[1])));
-            self.forward(&laid(piece.narrow(1, 0, 3)), masks.as_ref())
+            let masks = masks.map(|m| laid(&piece.narrow(1, 3, m.size()[1]), inner));
+            self.forward(&laid(&piece.narrow(1, 0, 3), inner), masks.as_ref())
         })
     }
 
-    /// (1, `N_c`, H, W) of 0 and 1.
-    fn mask_tensor(&self, stack: &MaskStack, count: usize) -> Result<Tensor, WorkError> {
-        let (w, h) = (stack.width, stack.height);
+    /// (1, `N_c`, H, W) of 0 and 1 for a part of the image.
+    fn mask_tensor(
+        &self,
+        stack: &MaskStack,
+        count: usize,
+        [x, y, w, h]: [usize; 4],
+    ) -> Result<Tensor, WorkError> {
         let mut bits = vec![0; count * w * h];
         stack
             .clone()
             .with_slots(count)
-            .crop_into(0, 0, w, h, &mut bits)?;
+            .crop_into(x, y, w, h, &mut bits)?;
         let shape = [1, count as i64, h as i64, w as i64];
         Ok(Tensor::from_slice(&bits)
             .view(shape)
             .to_device(self.device)
             .to_kind(Kind::Float))
+    }
+}
+
+/// An image with its channels innermost in memory, or as it is. Networks keep the layout of what they are given.
+fn laid(x: &Tensor, inner: bool) -> Tensor {
+    if inner {
+        to_map(&to_tokens(x))
+    } else {
+        x.shallow_clone()
     }
 }
 

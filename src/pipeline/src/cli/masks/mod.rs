@@ -7,18 +7,20 @@
 //!                                                                                         DIR/NAME.labels.png
 //! ```
 
-mod job;
+pub(super) mod job;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::Args;
 use pixels::{Rgb8, read_rgb8};
 use serde_json::{Value, json};
-use spec::kinds::Mask;
+use spec::kinds::{Degrade, Mask};
 use spec::names::Granularity;
 use spec::segmenters::Segmenter;
 
+use super::ask::{Folder, Worker, cannot};
 use super::{Exit, Fatal, say};
 use engine::worker::DeviceChoice;
 
@@ -78,18 +80,21 @@ pub fn masks(args: &MasksArgs) -> Result<Exit, Fatal> {
     let mask = configuration(args)?;
     let pictures = read(&args.images)?;
     std::fs::create_dir_all(&args.out).map_err(|e| cannot("create", &args.out, &e))?;
-    let work = job::Folder::new(&args.out)?;
-    job::run(&mask, &pictures, work.path(), args.device)?;
+    let work = Folder::new(&args.out, "masks")?;
+    let images = work.below("images")?;
+    let pairs = pictures
+        .iter()
+        .map(|p| job::add(&images, &p.number, &format!("{}.png", p.number), &p.image))
+        .collect::<Result<_, _>>()?;
+    job::finish(&images, Degrade::Sr(1), pairs)?;
+    let inputs = BTreeMap::from([("images".into(), images)]);
+    job::run(&mask, inputs, work.path(), &Worker::find(args.device)?)?;
     for picture in &pictures {
         let found = write::results(picture, work.path(), &args.out)?;
         say(&format!("{}: {found}", picture.name));
     }
     say(&format!("masks: {}/", args.out.display()));
     Ok(Exit::Done)
-}
-
-fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Fatal {
-    Fatal::failed(format!("cannot {what} `{}`: {error}", path.display()), "")
 }
 
 /// All pictures, each with a name of its own.

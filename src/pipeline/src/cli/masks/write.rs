@@ -7,8 +7,9 @@ use artifacts::{MaskList, MaskRecord, MaskRecords};
 use pixels::{MaskStack, Rle, largest_first, overlay, write_label_map, write_png};
 use serde::Serialize;
 
-use super::{Picture, cannot};
+use super::Picture;
 use crate::cli::Fatal;
+use crate::cli::ask::cannot;
 
 /// Writes the three files of `picture` and says how many masks there are.
 pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fatal> {

@@ -5,7 +5,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::{Config, Groups};
-use crate::nn::backbone::{AfterBlock, Network, OfficialTiling};
+use crate::nn::backbone::{self, AfterBlock, Network, OfficialTiling};
 use crate::nn::tiling::{Border, OFFICIAL_SIDE, Overlap};
 use crate::nn::transformer::{
     Closing, Frame, LayerNorm, Linear, Mlp, PositionBias, attend, to_map, to_tokens,
@@ -66,6 +66,20 @@ impl Network for Art {
             border: Border::Reflect,
             overlap: Overlap::Fraction(10),
         }
+    }
+
+    /// Its sparse groups take tokens of the whole image.
+    fn reach(&self) -> Option<i64> {
+        None
+    }
+
+    /// Mostly the biases of its sparse attention, which grow with the square of a group.
+    fn memory(&self, height: i64, width: i64) -> u64 {
+        let group = |interval: &i64| (height / interval + 1) * (width / interval + 1);
+        let largest = self.config.interval.iter().map(group).max().unwrap_or(1);
+        let heads = self.config.num_heads.iter().max().copied().unwrap_or(1);
+        let maps = height * width * self.config.embed_dim * 24;
+        backbone::floats(maps).saturating_add(backbone::floats(3 * heads * largest * largest))
     }
 
     /// `after_block` is given a group's output after its convolution and skip and before the final norm. Takes any H and W.

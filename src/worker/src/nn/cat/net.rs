@@ -5,7 +5,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::{Config, Windows};
-use crate::nn::backbone::{AfterBlock, Network, OfficialTiling};
+use crate::nn::backbone::{self, AfterBlock, Network, OfficialTiling};
 use crate::nn::precision;
 use crate::nn::tiling::{Border, Overlap};
 use crate::nn::transformer::{
@@ -62,6 +62,19 @@ impl Network for Cat {
 
     fn channels_last(&self) -> bool {
         true
+    }
+
+    /// Its windows are as long as the image.
+    fn reach(&self) -> Option<i64> {
+        None
+    }
+
+    fn memory(&self, height: i64, width: i64) -> u64 {
+        let split = self.config.split_size_0.iter().max().copied().unwrap_or(1);
+        let heads = self.config.num_heads.iter().max().copied().unwrap_or(1);
+        let tokens = height.max(width) * split;
+        let maps = height * width * self.config.embed_dim * 28;
+        backbone::floats(maps).saturating_add(backbone::floats(3 * heads * tokens * tokens))
     }
 
     /// `basicsr/models/cat_model.py`, `test`.

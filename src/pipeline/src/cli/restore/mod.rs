@@ -1,0 +1,197 @@
+//! `pipeline restore`: photographs of one's own through a model that a pipeline trained, or that was exported.
+//! Unaware of how it is computed: workers make the masks and restore.
+//!
+//! ```text
+//!   --model STAGE | FILE ─> model: weights, who makes its masks, its scale ──────────────┐
+//!   PHOTO… | FOLDER… ─────> photos: one name each, headers looked at, nothing overwritten ┤
+//!                                                                                         v
+//!        masks: a worker does the `mask` stages that the model's pipeline has, for these photographs
+//!                                                                                         v
+//!        a worker restores ─> a folder within DIR ─> each moved to DIR/NAME.png when all are there
+//! ```
+
+mod masks;
+mod model;
+mod photos;
+mod said;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use diagnostics::shown::line;
+use files::Name;
+use spec::{RESTORATION_FORMAT, Restoration, Restored, TILES, Tiles};
+
+use super::args::FileArgs;
+use super::ask::{Folder, Worker, cannot};
+use super::{Exit, Fatal, say};
+use masks::Masks;
+use model::Model;
+use photos::{Photo, Photos};
+
+/// `pipeline restore`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: pipeline restore photo.jpg --model tuned -o restored\n         \
+                  pipeline restore photos/ --model model.safetensors -o restored --format webp"
+)]
+pub struct RestoreArgs {
+    /// The photographs (PNG, JPEG, WebP, TIFF or BMP), or folders of them.
+    #[arg(required = true, value_name = "PHOTO")]
+    pub photos: Vec<PathBuf>,
+    /// What restores them: a stage with a model, or a file that `pipeline export --to` wrote (NAME.safetensors).
+    #[arg(long, value_name = "STAGE|FILE")]
+    pub model: String,
+    /// The folder that restored photographs go to.
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The format of restored photographs: png, jpeg, webp (without losses) or tiff.
+    #[arg(long, value_name = "FORMAT", default_value = "png")]
+    pub format: Format,
+    /// The quality of JPEG files.
+    #[arg(long, value_name = "1–100", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+    /// How photographs are cut that do not fit into memory: auto, none, or the side of tiles in pixels.
+    #[arg(long, value_name = "auto|none|N", default_value = "auto", value_parser = tiles)]
+    pub tile: Tiles,
+    /// Replace files of these names in DIR.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// The backbone's weights, for a file that holds SPT units alone.
+    #[arg(long, value_name = "FILE")]
+    pub backbone: Option<PathBuf>,
+    /// Where what the segmenter reads lies here: SAM's weights, or the folder of masks of others.
+    #[arg(long, value_name = "PATH")]
+    pub segmenter_path: Option<PathBuf>,
+    /// Where the stage is.
+    #[command(flatten)]
+    pub common: FileArgs,
+}
+
+/// The formats that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Without losses.
+    Png,
+    /// With losses.
+    Jpeg,
+    /// Without losses.
+    Webp,
+    /// Without losses, not compressed.
+    Tiff,
+}
+
+impl RestoreArgs {
+    const fn form(&self) -> spec::Form {
+        match self.format {
+            Format::Png => spec::Form::Png,
+            Format::Jpeg => spec::Form::Jpeg(self.quality),
+            Format::Webp => spec::Form::Webp,
+            Format::Tiff => spec::Form::Tiff,
+        }
+    }
+}
+
+fn tiles(text: &str) -> Result<Tiles, String> {
+    let side = text.parse().ok().filter(|side| TILES.contains(side));
+    match (text, side) {
+        ("auto", _) => Ok(Tiles::Auto),
+        ("none", _) => Ok(Tiles::Whole),
+        (_, Some(side)) => Ok(Tiles::Side(side)),
+        _ => Err(format!(
+            "expected auto, none, or {} to {} pixels",
+            TILES.start(),
+            TILES.end()
+        )),
+    }
+}
+
+/// Restores the photographs.
+pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
+    let model = Model::find(args)?;
+    let photos = photos::read(args, model.scale())?;
+    std::fs::create_dir_all(&args.out).map_err(|e| cannot("create", &args.out, &e))?;
+    let work = Folder::new(&args.out, "restore")?;
+    let worker = Worker::find(args.common.device)?;
+    let masks = masks::make(&model, &photos, &work, &worker)?;
+    let order = order(args, &model, &photos, &masks, &work, &worker)?;
+    let file = write(&order, &work)?;
+    let mut shown = said::Shown::new();
+    let arguments = ["--restore".as_ref(), file.as_os_str()];
+    let facts = worker.ask(&arguments, &mut |event| shown.tell(event))?;
+    shown.end();
+    for photo in &photos.each {
+        let from = work.path().join("restored").join(photo.number.as_str());
+        let to = args.out.join(&photo.to);
+        std::fs::rename(&from, &to).map_err(|e| cannot("write", &to, &e))?;
+        say(&format!(
+            "{}: {}",
+            photo.shown(),
+            line(&Name(&to).to_string())
+        ));
+    }
+    said::end(&facts, &photos, masks.seconds);
+    Ok(Exit::Done)
+}
+
+/// What the worker is asked for.
+fn order(
+    args: &RestoreArgs,
+    model: &Model,
+    photos: &Photos,
+    masks: &Masks,
+    work: &Folder,
+    worker: &Worker,
+) -> Result<Restoration, Fatal> {
+    let (from, to) = (work.below("photos")?, work.below("restored")?);
+    let one = |photo: &Photo| -> Result<Restored, Fatal> {
+        let number = photo.number.as_str();
+        let link = from.join(number);
+        linked(&photo.path, &link).map_err(|e| cannot("link", &photo.path, &e))?;
+        Ok(Restored {
+            name: photo.shown(),
+            from: link,
+            to: to.join(number),
+            masks: masks.of(photo),
+            compare: None,
+        })
+    };
+    Ok(Restoration {
+        format: RESTORATION_FORMAT,
+        model: model.weights.clone(),
+        baseline: None,
+        photos: photos.each.iter().map(one).collect::<Result<_, _>>()?,
+        tiles: args.tile,
+        form: args.form(),
+        device: worker.device,
+        threads: worker.threads,
+    })
+}
+
+/// A link by which the worker finds a photograph: its own path may be no text.
+fn linked(path: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(std::fs::canonicalize(path)?, link)
+}
+
+fn write(order: &Restoration, work: &Folder) -> Result<PathBuf, Fatal> {
+    let file = work.path().join("work.json");
+    let text = serde_json::to_string(order).map_err(|e| {
+        let message = format!("a path cannot be handed to the worker: {e}");
+        Fatal::failed(message, "names of folders have to be UTF-8")
+    })?;
+    std::fs::write(&file, text).map_err(|e| cannot("write", &file, &e))?;
+    Ok(file)
+}
+
+/// An error of reading a picture, with its hint apart.
+fn unreadable(error: &pixels::PixelError) -> Fatal {
+    let text = error.to_string();
+    let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
+    Fatal::failed(message, hint)
+}
+
+/// Whether two paths are one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    matches!((real(a), real(b)), (Some(a), Some(b)) if a == b)
+}

@@ -1,0 +1,166 @@
+//! Which network restores, and who makes the masks that it reads: by a stage of a pipeline, or by an exported file.
+//! Unaware of photographs.
+
+use std::path::{Path, PathBuf};
+
+use artifacts::{Contents, Exported, MaskSource, ModelCard};
+use engine::session::{Access, Session};
+use spec::kinds::Network;
+use spec::segmenters::Segmenter;
+use spec::{Kind, Weights};
+
+use super::RestoreArgs;
+use crate::cli::{Fatal, open, stored};
+
+/// The network.
+pub struct Model {
+    pub weights: Weights,
+    pub card: ModelCard,
+    /// Who makes its masks, if it reads any.
+    pub masks: Option<MaskSource>,
+}
+
+impl Model {
+    /// The model that is named.
+    pub fn find(args: &RestoreArgs) -> Result<Self, Fatal> {
+        let is_file = Path::new(&args.model)
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
+        let mut model = if is_file {
+            exported(args)?
+        } else {
+            of_stage(args)?
+        };
+        if let Some(source) = &mut model.masks {
+            place(source, args.segmenter_path.as_deref())?;
+        }
+        Ok(model)
+    }
+
+    /// Pixels of a restored photograph per pixel of the photograph along a side.
+    pub fn scale(&self) -> usize {
+        self.card.architecture.scale() as usize
+    }
+}
+
+fn of_stage(args: &RestoreArgs) -> Result<Model, Fatal> {
+    if args.backbone.is_some() {
+        let message = "--backbone goes with a file that holds SPT units alone";
+        return Err(Fatal::usage(message, "leave it out"));
+    }
+    let names = std::slice::from_ref(&args.model);
+    let session = open(&args.common.pipeline(names)?, Access::Read)?;
+    let at = the_only(&session, &args.model)?;
+    let stage = &session.pipeline.stages[at];
+    if stage.kind.network() == Network::None {
+        let message = format!(
+            "`{}` is a stage `{}`, which has no model",
+            stage.name,
+            stage.kind.name()
+        );
+        return Err(Fatal::usage(
+            message,
+            "name a stage `tune`, `train` or `pretrained`",
+        ));
+    }
+    let keys = stored::finished(&session)?;
+    let Some((_, key)) = keys.first() else {
+        return Err(Fatal::usage(
+            format!("there is no stage `{}`", args.model),
+            "",
+        ));
+    };
+    let folder = session.store.output_dir(key);
+    let card = ModelCard::read(&folder).map_err(|e| Fatal::failed(e.to_string(), e.hint()))?;
+    let masks = card
+        .spt
+        .as_ref()
+        .and_then(|_| mask_source(&session, at, "masks"));
+    Ok(Model {
+        weights: Weights::Stage(folder),
+        card,
+        masks,
+    })
+}
+
+/// The one stage that is meant.
+pub fn the_only(session: &Session, wanted: &str) -> Result<usize, Fatal> {
+    let mut all = session.wanted.iter().copied();
+    let (first, second) = (all.next(), all.next());
+    match (first, second) {
+        (Some(at), None) => Ok(at),
+        (Some(a), Some(b)) => {
+            let name = |at: usize| &session.pipeline.stages[at].name;
+            let message = format!(
+                "`{wanted}` are several stages: `{}`, `{}`, …",
+                name(a),
+                name(b)
+            );
+            Err(Fatal::usage(message, "name one"))
+        }
+        _ => Err(Fatal::usage(format!("there is no stage `{wanted}`"), "")),
+    }
+}
+
+/// The mask stage that fills `role` of a stage, with what it reads in turn.
+pub fn mask_source(session: &Session, at: usize, role: &str) -> Option<MaskSource> {
+    let at = session.pipeline.stages[at].input(role)?;
+    let Kind::Mask(mask) = &session.pipeline.stages[at].kind else {
+        return None;
+    };
+    let of = mask_source(session, at, "segmenter.other.masks");
+    Some(MaskSource {
+        mask: mask.clone(),
+        of: of.map(Box::new),
+    })
+}
+
+fn exported(args: &RestoreArgs) -> Result<Model, Fatal> {
+    let file = PathBuf::from(&args.model);
+    let shown = files::Name(&file);
+    let card = Exported::read(&file).map_err(|e| {
+        let hint = "`pipeline export STAGE --to model.safetensors` writes one; a checkpoint of others is read by a stage \
+                    `pretrained`";
+        Fatal::failed(e.to_string(), hint)
+    })?;
+    match (card.contents, &args.backbone) {
+        (Contents::Units, None) => {
+            let message = format!("`{shown}` holds SPT units alone");
+            let hint = "name the backbone's weights: --backbone FILE; or export with --merged";
+            return Err(Fatal::usage(message, hint));
+        }
+        (Contents::Whole, Some(_)) => {
+            let message = format!("`{shown}` holds its backbone");
+            return Err(Fatal::usage(message, "leave --backbone out"));
+        }
+        _ => {}
+    }
+    Ok(Model {
+        weights: Weights::Exported {
+            file,
+            backbone: args.backbone.clone(),
+        },
+        card: card.model,
+        masks: card.masks,
+    })
+}
+
+/// Has the segmenters look for their files where these are.
+fn place(source: &mut MaskSource, here: Option<&Path>) -> Result<(), Fatal> {
+    if let Some(of) = &mut source.of {
+        place(of, here)?;
+    }
+    let (path, what) = match &mut source.mask.segmenter {
+        Segmenter::Sam(sam) => (&mut sam.weights, "SAM's weights"),
+        Segmenter::Files(files) => (&mut files.path, "the folder of masks"),
+        Segmenter::Graph(_) | Segmenter::Zero(_) | Segmenter::Other(_) => return Ok(()),
+    };
+    if let Some(here) = here {
+        here.clone_into(path);
+    }
+    if path.exists() {
+        return Ok(());
+    }
+    let message = format!("{what} are not at `{}`", files::Name(path));
+    Err(Fatal::usage(message, "say where: --segmenter-path PATH"))
+}
