@@ -241,3 +241,89 @@ fn the_program_that_ran_is_noted_and_may_be_part_of_the_key() {
         .exits(2)
         .says("did you mean `program`?");
 }
+
+#[test]
+fn a_program_of_the_key_is_replaced_while_the_run_goes_on() {
+    let test = Test::new();
+    let tool = |path: &str, text: &str| {
+        test.write(path, format!("#!/bin/sh\n{text}\n"));
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(test.path(path), mode).unwrap();
+    };
+    let (first, second) = (test.path("first"), test.path("bin"));
+    std::fs::create_dir(&first).unwrap();
+    let old = std::env::var("PATH").unwrap();
+    let path = format!("{}:{}:{old}", first.display(), second.display());
+    let here = test.path("");
+    let here = here.to_str().unwrap();
+    let go = |words: &str| with(&test, words, &[("PATH", &path), ("HERE", here)]);
+    let yaml = |change: &str, own: &str| {
+        format!(
+            "stages:\n  a: {{command: {{shell: 'cd $HERE; {change}; cd -; echo > x', pass: [HERE], outputs: [x]}}}}\n  \
+             b: {{command: {{run: [tool], key: program, stages: {{in: a}}, outputs: [o]}}}}\n  \
+             c: {{command: {{run: [tool, '{own}'], key: program, env: {{HERE: {here}}}, outputs: [c/o]}}}}\n"
+        )
+    };
+    let good = "mkdir -p c; echo good | tee c/o > o; test -z \"$1\" || (cd $HERE; eval \"$1\")";
+    // Before the stage starts: other bytes, and another program that is found first.
+    for change in ["echo \"echo evil > o\" > bin/tool", "cp evil first/tool"] {
+        tool("bin/tool", good);
+        tool("evil", "echo evil > o");
+        let _ = std::fs::remove_file(test.path("first/tool"));
+        test.write("p.yaml", yaml(change, ""));
+        go("run p.yaml b")
+            .exits(1)
+            .says("/tool` is not what was planned with any more")
+            .says("hint: run again");
+        test.write("p.yaml", yaml("true", ""));
+    }
+    // While it runs.
+    for change in [
+        "cp -p bin/tool t; cat evil > bin/tool; cat t > bin/tool; touch -r t bin/tool",
+        "cp evil first/tool",
+    ] {
+        tool("bin/tool", good);
+        let _ = std::fs::remove_file(test.path("first/tool"));
+        test.write("p.yaml", yaml("true", change));
+        go("run p.yaml c")
+            .exits(1)
+            .says("bin/tool` changed while the stage ran");
+    }
+    let _ = std::fs::remove_file(test.path("first/tool"));
+    tool("bin/tool", good);
+    test.write("p.yaml", yaml("true", ""));
+    go("run p.yaml b").exits(0);
+    assert_eq!(test.read("o"), "good\n");
+}
+
+#[test]
+fn a_secret_of_one_stage_is_one_in_the_words_of_another() {
+    let test = Test::new().file(
+        "p.yaml",
+        "stages:\n  a: {command: {shell: 'echo > a', secrets: [HUSH], outputs: [a]}}\n  \
+         b: {command: {run: [sh, -c, 'echo > b', '${HUSH}'], outputs: [b]}}\n",
+    );
+    let go = |words: &str| with(&test, words, &[("HUSH", "quiet-as-a-mouse")]);
+    let warning = "the value of `${HUSH}` is kept in clear text in records, journals and archives";
+    go("plan p.yaml")
+        .exits(0)
+        .says(warning)
+        .says("from the environment: HUSH=***")
+        .never_says("mouse");
+    go("run p.yaml")
+        .exits(0)
+        .says("again:   HUSH=\"$HUSH\"")
+        .never_says("mouse");
+}
+
+#[test]
+fn a_shell_that_is_not_there_is_named_with_what_to_do() {
+    let yaml =
+        "stages:\n  s: {command: {shell: {program: nosuchsh, script: 'true'}, outputs: [o]}}\n";
+    let test = Test::new().file("p.yaml", yaml);
+    test.run("run p.yaml")
+        .exits(1)
+        .says("cannot start `nosuchsh`")
+        .says("hint: `program:` of `shell:` is a program in PATH: install it, or name another")
+        .never_says("bash");
+}

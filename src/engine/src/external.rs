@@ -10,18 +10,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use spec::{Content, External, Kind, Listing, Outside};
+use spec::{Content, External, Kind, Listing, Outside, Stage};
 use store::{Bytes, Digest, Store, Watch};
 
 use crate::gather::{self, Files};
 use crate::run::Watching;
-use crate::session::Session;
+use crate::session::{Session, keyed_program};
 
 /// The outside inputs of one stage.
 struct Outsiders {
     store: Store,
-    kind: Kind,
-    external: Vec<External>,
+    stage: Stage,
+    /// Its program, where that is in the key.
+    program: Option<PathBuf>,
     lists: Vec<List>,
     watch: Watch,
     content: BTreeMap<PathBuf, Content>,
@@ -41,7 +42,10 @@ pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> 
     let lists = lists(&stage.kind, &stage.external);
     let listed: Vec<PathBuf> = lists.iter().flat_map(folders).collect();
     let all = lists.iter().flat_map(|list| list.files.iter().flatten());
-    let files: Vec<PathBuf> = all.map(|(_, path)| path.clone()).collect();
+    // A program that is in the key is watched behind the files.
+    let program = keyed_program(stage);
+    let files = all.map(|(_, path)| path).chain(&program);
+    let files: Vec<PathBuf> = files.cloned().collect();
     let (watch, digests) = session.store.watch(&listed, &files);
     let mut digests = digests.into_iter();
     let mut content = BTreeMap::new();
@@ -78,10 +82,20 @@ pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> 
             ));
         }
     }
+    if let Some(path) = &program {
+        let now = digests.next().and_then(Result::ok);
+        let now = now.map(|bytes| bytes.digest.to_string());
+        if now.is_none() || now != stage.program {
+            return Err(format!(
+                "the program `{}` is not what was planned with any more",
+                files::Name(path)
+            ));
+        }
+    }
     Ok(Box::new(Outsiders {
         store: session.store.clone(),
-        kind: stage.kind.clone(),
-        external: stage.external.clone(),
+        stage: stage.clone(),
+        program,
         lists,
         watch,
         content,
@@ -99,10 +113,16 @@ impl Watching for Outsiders {
 
     fn unchanged(&self) -> Result<(), String> {
         let changed = |path: &Path| format!("`{}` changed while the stage ran", files::Name(path));
-        let now = lists(&self.kind, &self.external);
+        let now = lists(&self.stage.kind, &self.stage.external);
         let mut pairs = self.lists.iter().zip(&now);
         if let Some((list, _)) = pairs.find(|(then, now)| then != now) {
             return Err(changed(&list.at.1));
+        }
+        // Another one may be found before it by now.
+        if let Some(path) = &self.program
+            && keyed_program(&self.stage).as_ref() != Some(path)
+        {
+            return Err(changed(path));
         }
         match self.store.moved(&self.watch) {
             Some(path) => Err(changed(&near(path))),

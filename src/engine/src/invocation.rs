@@ -30,7 +30,9 @@ impl Session {
         let mut words = vec![word.to_owned(), shown(&self.options.file)];
         words.extend_from_slice(stages);
         words.extend(self.options.words());
-        let own = OWN.into_iter().filter_map(assignment);
+        let own = OWN
+            .into_iter()
+            .filter_map(|name| assignment(name, spec::is_sensitive(name)));
         let mut line: Vec<String> = self.variables().chain(own).collect();
         line.push(quoted(&self.options.program));
         line.extend(words.iter().map(|word| quoted(word)));
@@ -42,7 +44,7 @@ impl Session {
         self.pipeline
             .env_used
             .keys()
-            .filter_map(|name| assignment(name))
+            .filter_map(|name| assignment(name, self.pipeline.is_secret(name)))
     }
 }
 
@@ -67,9 +69,9 @@ impl Options {
 }
 
 /// `NAME=value` of a variable that is set; the value of one that looks secret is taken from the shell again.
-fn assignment(name: &str) -> Option<String> {
+fn assignment(name: &str, is_secret: bool) -> Option<String> {
     let value = std::env::var(name).ok()?;
-    Some(if spec::is_sensitive(name) {
+    Some(if is_secret {
         format!("{name}=\"${name}\"")
     } else {
         format!("{name}={}", quoted(&value))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use spec::kinds::KeyPart;
-use spec::{Device, Kind, Limits, Pipeline, Request, Runs};
+use spec::{Device, Kind, Limits, Pipeline, Request, Runs, Stage};
 use store::{Key, Prefetch, Store, StoreError};
 
 use diagnostics::{Diagnostic, Severity};
@@ -331,18 +331,23 @@ fn limits() -> Result<Limits, Error> {
 /// Looks up the programs that are part of a key.
 fn programs(pipeline: &mut Pipeline, store: &Store) {
     for stage in &mut pipeline.stages {
-        if let Kind::Command(command) = &stage.kind
-            && command.key == Some(KeyPart::Program)
-        {
-            let name = command.program();
-            // One that is named by a path lies where the file says: `./script`, `/opt/bin/tool`.
-            let path =
-                find_program(name).or_else(|| name.contains('/').then(|| stage.folder.join(name)));
-            stage.program = path
-                .and_then(|p| store.digest(&p).ok())
-                .map(|d| d.to_string());
-        }
+        stage.program = keyed_program(stage)
+            .and_then(|path| store.digest(&path).ok())
+            .map(|digest| digest.to_string());
     }
+}
+
+/// Where the program of a stage lies, if it is part of the key.
+pub(crate) fn keyed_program(stage: &Stage) -> Option<PathBuf> {
+    let Kind::Command(command) = &stage.kind else {
+        return None;
+    };
+    if command.key != Some(KeyPart::Program) {
+        return None;
+    }
+    let name = command.program();
+    // One that is named by a path lies where the file says: `./script`, `/opt/bin/tool`.
+    find_program(name).or_else(|| name.contains('/').then(|| stage.folder.join(name)))
 }
 
 fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Error> {

@@ -9,6 +9,7 @@ use crate::handed::Handed;
 use crate::kinds::{External, Kind, Resources};
 use crate::places::Places;
 use crate::reference::Index;
+use crate::warn::is_sensitive;
 use diagnostics::{Diagnostics, Place};
 
 /// A pipeline file, understood.
@@ -75,6 +76,12 @@ impl Stage {
 }
 
 impl Pipeline {
+    /// Whether the value of a variable is not to be shown: by its name, or because a command gets it as a secret.
+    pub fn is_secret(&self, name: &str) -> bool {
+        let handed = |stage: &Stage| stage.handed.secrets.contains_key(name);
+        is_sensitive(name) || self.stages.iter().any(handed)
+    }
+
     /// The stages called `target`: a stage, a sweep, or one of its members.
     pub fn find(&self, target: &str) -> Result<Vec<usize>, String> {
         self.find_all(&[target])

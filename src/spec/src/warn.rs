@@ -30,13 +30,15 @@ pub fn is_sensitive(name: &str) -> bool {
 pub(crate) fn in_file(root: &Node) -> Vec<Problem> {
     let mut warnings = Vec::new();
     let mut seen = BTreeSet::new();
+    let secrets = secrets(root);
     for field in ["vars", "stages"] {
         let Some(node) = root.get(field) else {
             continue;
         };
         texts(node, field, &mut |text, path, pos| {
             for name in variables_in(text) {
-                if is_sensitive(name) && seen.insert(name.to_owned()) {
+                let is_secret = is_sensitive(name) || secrets.contains(name);
+                if is_secret && seen.insert(name.to_owned()) {
                     warnings.push(stored(name, path, pos));
                 }
             }
@@ -53,6 +55,18 @@ pub(crate) fn in_file(root: &Node) -> Vec<Problem> {
         }
     }
     warnings
+}
+
+/// The names under `secrets:` of all commands: what is one to one of them is one wherever it stands.
+fn secrets(root: &Node) -> BTreeSet<String> {
+    let stages = root.get("stages").and_then(Node::entries);
+    let lists = stages.unwrap_or_default().iter().filter_map(|(_, body)| {
+        match &body.get("command")?.get("secrets")?.value {
+            Value::Seq(items) => Some(items),
+            _ => None,
+        }
+    });
+    lists.flatten().filter_map(Node::scalar).collect()
 }
 
 fn stored(name: &str, path: &str, pos: Pos) -> Problem {

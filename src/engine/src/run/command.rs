@@ -369,6 +369,9 @@ fn missing_secret(name: &str) -> Failure {
 fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
     let name = command.program();
     let hint = match error.kind() {
+        std::io::ErrorKind::NotFound if name != "bash" && command.shell.is_some() => {
+            "`program:` of `shell:` is a program in PATH: install it, or name another"
+        }
         std::io::ErrorKind::NotFound if command.shell.is_some() => {
             "`shell:` is a text for bash, so that it means the same on every machine: install it, or name another shell: \
              `shell: {program: sh, script: …}`"

@@ -58,7 +58,7 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         session.device,
     );
     for (name, value) in &session.pipeline.env_used {
-        let value = if spec::is_sensitive(name) {
+        let value = if session.pipeline.is_secret(name) {
             "***".into()
         } else {
             shown::line(value)
