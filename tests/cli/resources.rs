@@ -73,6 +73,31 @@ fn the_largest_numbers_run() {
 }
 
 #[test]
+fn a_worker_computes_on_one_gpu_and_only_a_command_asks_for_more() {
+    let yaml = |of_a: &str| {
+        format!(
+            "stages:\n  a:\n    command: {{shell: 'echo x > o', outputs: [o]}}\n    resources: {{gpus: {of_a}}}\n  \
+             pairs:\n    prepare: {{images: photos, degrade: {{sr: 2}}}}\n    resources: {{threads: 1, gpus: 2}}\n"
+        )
+    };
+    let test = Test::new().photos().file("p.yaml", yaml("2"));
+    let said = "a `prepare` stage computes on one GPU, found 2";
+    for words in ["plan p.yaml", "run p.yaml"] {
+        let hint = "stages are spread over the GPUs; only a `command` can use several";
+        test.run(words)
+            .exits(2)
+            .says("p.yaml:7:")
+            .says(said)
+            .says(hint);
+    }
+    test.write(
+        "p.yaml",
+        yaml("2").replace("threads: 1, gpus: 2", "gpus: 1"),
+    );
+    test.run("plan p.yaml").exits(0);
+}
+
+#[test]
 fn more_threads_than_the_machine_has_use_for_are_bounded_and_said_once() {
     let test = Test::new()
         .photos()

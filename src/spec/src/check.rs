@@ -4,7 +4,7 @@
 use crate::around::Around;
 use crate::checker::Checker;
 use crate::error::{Problem, Problems};
-use crate::kinds::Network;
+use crate::kinds::{Network, Runs};
 use crate::typed::Typed;
 
 /// All problems of the typed stages; empty when the pipeline can be planned.
@@ -152,4 +152,24 @@ fn resources(typed: &Typed, problems: &mut Problems) {
         let hint = "leave it out where there is to be no limit of its own";
         problems.push(Problem::new(pos, path, wrong).hint(hint));
     }
+    one_gpu(typed, problems);
+}
+
+/// A worker computes on the first GPU that it gets; more would be kept from other stages for nothing.
+fn one_gpu(typed: &Typed, problems: &mut Problems) {
+    let kind = &typed.stage.kind;
+    let many = typed.stage.resources.gpus.filter(|&gpus| gpus > 1);
+    let (Some(gpus), Runs::Worker(_)) = (many, kind.runs()) else {
+        return;
+    };
+    let body = typed.draft.body();
+    let node = body.get("resources").map(|n| n.nearest("gpus"));
+    let pos = node.map_or(typed.draft.pos(), |n| n.pos);
+    let path = format!("stages.{}.resources.gpus", typed.stage.base);
+    let text = format!(
+        "a `{}` stage computes on one GPU, found {gpus}",
+        kind.name()
+    );
+    let hint = "leave it out: stages are spread over the GPUs; only a `command` can use several";
+    problems.push(Problem::new(pos, path, text).hint(hint));
 }

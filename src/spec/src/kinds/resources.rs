@@ -14,7 +14,7 @@ pub struct Resources {
     pub threads: Option<u32>,
     /// Seconds between checkpoints of a training; 10 when absent.
     pub checkpoint: Option<f64>,
-    /// GPUs that a torch stage on CUDA gets for itself; 1 when absent.
+    /// GPUs that a stage on CUDA gets for itself; 1 when absent, and for a command none. Only a command can use several.
     pub gpus: Option<u32>,
     /// So many stages with this wish may share one GPU.
     pub gpu_share: Option<u32>,
