@@ -3,7 +3,7 @@
 
 use pipeline_worker::nn::checkpoint;
 use pipeline_worker::nn::sam::generator::point_prompts;
-use pipeline_worker::nn::sam::scan::Scanner;
+use pipeline_worker::nn::sam::scan::{Frame, Scanner};
 use pipeline_worker::nn::sam::{Embedding, Generator, MaskRecord, Params, Sam};
 use pixels::{Rgb8, Rle};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -24,10 +24,13 @@ pub fn generator(case: &Case, change: Change) -> Result<Outcome, String> {
     let params: Params = case.get("/amg")?;
     let embedding = sam.embed(&image).map_err(|error| error.to_string())?;
     let generator = Generator::new(params.clone()).map_err(|error| error.to_string())?;
-    let masks = generator
-        .masks(&sam, &image, &embedding)
-        .map_err(|error| error.to_string())?;
-    let mut quantities = records(case, &tensors, &image, &masks)?;
+    // What scans the masks on a GPU runs on a CPU as well.
+    let mut quantities = Vec::new();
+    for generator in [generator.clone(), generator.as_on_a_gpu()] {
+        let masks = generator.masks(&sam, &image, &embedding);
+        let masks = masks.map_err(|error| error.to_string())?;
+        quantities.extend(records(case, &tensors, &image, &masks)?);
+    }
     let middle = Middle::new(case, &sam, &image, &embedding, &params);
     let features = reached(&tensors, "mid.features", &embedding.features);
     for (name, error) in [("features", features), ("logits", middle.logits(&tensors)?)] {
@@ -193,12 +196,17 @@ impl Middle {
         });
         let config = &sam.config;
         let offset = params.stability_score_offset as f32;
-        let (side, full) = (config.low_res() as usize, config.img_size as usize);
+        let frame = Frame {
+            low: config.low_res() as usize,
+            full: config.img_size as usize,
+            scaled: embedding.scaled,
+            size: embedding.original,
+        };
         Self {
             low,
             iou,
             selected: case.get_or("/selected_prompts", vec![]).unwrap_or_default(),
-            scanner: Scanner::new(side, full, embedding.scaled, embedding.original, offset),
+            scanner: Scanner::new(&frame, offset),
             full: (config.img_size, embedding.scaled, embedding.original),
         }
     }

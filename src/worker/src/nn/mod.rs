@@ -9,6 +9,7 @@ pub mod cat;
 pub mod checkpoint;
 pub mod cuda;
 pub mod dncnn;
+pub mod host;
 pub mod imdn;
 pub mod kernels;
 pub mod layers;

@@ -8,6 +8,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::nn::VarStore;
 use tch::{Kind, Tensor, no_grad};
 
+use super::host;
+
 /// The parameters of a store by name. The tensors are the store's own, not copies.
 pub fn named(store: &VarStore) -> BTreeMap<String, Tensor> {
     store.variables().into_iter().collect()
@@ -28,7 +30,7 @@ pub fn snapshot(store: &VarStore) -> BTreeMap<String, Tensor> {
 
 /// A copy of `t` on the CPU that shares nothing with it.
 pub fn owned_copy(t: &Tensor) -> Tensor {
-    let copy = t.detach().to_device(tch::Device::Cpu);
+    let copy = host::tensor(&t.detach());
     if t.device() == tch::Device::Cpu {
         copy.copy()
     } else {

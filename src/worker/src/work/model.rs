@@ -18,7 +18,7 @@ use super::WorkError;
 use super::pairs::LqImage;
 use crate::nn::tiling;
 use crate::nn::transformer::{to_map, to_tokens};
-use crate::nn::{Backbone, Spt, Tuned, checkpoint, params, spt};
+use crate::nn::{Backbone, Spt, Tuned, checkpoint, host, params, spt};
 
 /// HR pixels from which on an image is large: those of DIV2K have 2.8 million, those of the benchmark sets about 1
 /// million at most.
@@ -275,12 +275,7 @@ impl Model {
         };
         let y = self.restored(&x, masks.as_ref(), tiling, go_on)?;
         let (out_h, out_w) = (y.size()[2] as usize, y.size()[3] as usize);
-        let y = y
-            .to_device(tch::Device::Cpu)
-            .to_kind(Kind::Float)
-            .contiguous();
-        let mut chw = vec![0.0_f32; 3 * out_h * out_w];
-        y.copy_data(&mut chw, 3 * out_h * out_w);
+        let chw = host::floats(&y);
         if chw.iter().any(|v| !v.is_finite()) {
             return Err(WorkError::new(
                 "the network's output is not finite",

@@ -13,6 +13,7 @@ use tch::{Kind, Tensor};
 
 use super::entry::Entry;
 use super::error::CheckpointError;
+use crate::nn::host;
 
 /// Whether a file opens like safetensors: a header's length, then `{`.
 pub(super) fn looks_like(start: &[u8]) -> bool {
@@ -218,11 +219,7 @@ impl Stored {
         let kind = tensor.kind();
         let dtype =
             dtype(kind).ok_or_else(|| io::Error::other(format!("cannot store {kind:?}")))?;
-        let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
-        let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
-        tensor
-            .f_copy_data_u8(&mut bytes, tensor.numel())
-            .map_err(io::Error::other)?;
+        let bytes = host::memory(&tensor.detach()).map_err(io::Error::other)?;
         Ok(Self {
             dtype,
             shape: tensor.size().iter().map(|&n| n as usize).collect(),

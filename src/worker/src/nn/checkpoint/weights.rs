@@ -12,7 +12,7 @@ use super::entry::{Entry, Shapes, shapes};
 use super::error::{CheckpointError, Mismatch};
 use super::network::{self, Lost, Place, Wanted};
 use super::{guess, pth, safe};
-use crate::nn::params;
+use crate::nn::{host, params};
 
 /// An opened file of weights.
 pub struct Weights {
@@ -253,7 +253,7 @@ impl Weights {
             });
         }
         let values = self.stored(&name, entry)?.to_kind(Kind::Float);
-        if bool::try_from(values.isfinite().all()).unwrap_or(false) {
+        if host::all_finite(&values) {
             return Ok(values);
         }
         Err(CheckpointError::NotFinite { path, name })

@@ -8,6 +8,8 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::nn::host;
+
 /// Weights for one output position: neighbouring positions of the enlarged grid lie at most one position of the
 /// mask apart, and each is made from two.
 pub const TAPS: usize = 3;
@@ -28,12 +30,7 @@ impl Side {
         let large = unit.upsample_linear1d([full as i64], false, None);
         let large = large.narrow(2, 0, cropped as i64).contiguous();
         let weights = large.upsample_linear1d([output as i64], false, None); // (length, 1, output)
-        let weights = weights
-            .squeeze_dim(1)
-            .transpose(0, 1)
-            .contiguous()
-            .view([-1]);
-        let weights = Vec::<f32>::try_from(weights).unwrap_or_default(); // a flat float32 tensor always converts
+        let weights = host::floats(&weights.squeeze_dim(1).transpose(0, 1));
         Self {
             taps: weights.chunks(length).map(tap).collect(),
             length,

@@ -13,7 +13,9 @@ use super::nms::nms;
 use super::params::Params;
 use super::prompt::Points;
 use super::regions;
-use super::scan::{Scanned, Scanner};
+use super::scan::{Frame, Scanned, Scanner};
+use super::scan_device::DeviceScanner;
+use crate::nn::host;
 
 /// A mask with all that is known of it, as in the official records.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,8 @@ pub struct MaskRecord {
 pub struct Generator {
     /// Its settings.
     pub params: Params,
+    /// Whether masks are scanned where the network runs, as on a GPU, on a CPU too.
+    on_device: bool,
 }
 
 /// Masks for an ambiguous prompt (mask tokens 1 to 3).
@@ -51,7 +55,19 @@ impl Generator {
     /// A generator with these settings. Errors: [`SamError::Params`].
     pub fn new(params: Params) -> Result<Self, SamError> {
         params.check()?;
-        Ok(Self { params })
+        Ok(Self {
+            params,
+            on_device: false,
+        })
+    }
+
+    /// The same generator on the way that it goes on a GPU, whatever the device: for tests and benchmarks.
+    #[must_use]
+    pub fn as_on_a_gpu(self) -> Self {
+        Self {
+            on_device: true,
+            ..self
+        }
     }
 
     /// The masks of `image`, the most certain first; with crops or clean-up, in the official order of those.
@@ -135,14 +151,15 @@ impl Generator {
         tally.candidates += points.len() * MASKS_A_POINT;
         let mut found = Vec::new();
         for batch in points.chunks(self.points_at_once(sam.device())) {
-            let answers = no_grad(|| self.ask(sam, embedding, batch));
+            let Some(answers) = no_grad(|| self.ask(sam, embedding, batch)) else {
+                continue;
+            };
             tally.after_iou += answers.iou.len();
-            let scanned = answers.scan(&scanner).map_err(impossible)?;
-            for (i, scanned) in scanned.into_iter().enumerate() {
-                if self.is_stable(scanned.stability) {
-                    tally.after_stability += 1;
-                    found.extend(crop.found(scanned, answers.iou[i], batch[answers.point[i]])?);
-                }
+            let scanned = no_grad(|| scanner.scan(&answers.logits, |score| self.is_stable(score)));
+            let scanned = scanned.map_err(impossible)?;
+            tally.after_stability += scanned.len();
+            for (i, scanned) in scanned {
+                found.extend(crop.found(scanned, answers.iou[i], batch[answers.point[i]])?);
             }
         }
         Ok(without_duplicates(
@@ -152,14 +169,20 @@ impl Generator {
         ))
     }
 
-    fn scanner(&self, sam: &Sam, embedding: &Embedding) -> Scanner {
-        Scanner::new(
-            sam.config.low_res() as usize,
-            sam.config.img_size as usize,
-            embedding.scaled,
-            embedding.original,
-            self.params.stability_score_offset as f32,
-        )
+    /// On a CPU the masks are scanned from their small logits, elsewhere on the device that holds these.
+    fn scanner(&self, sam: &Sam, embedding: &Embedding) -> Scanning {
+        let frame = Frame {
+            low: sam.config.low_res() as usize,
+            full: sam.config.img_size as usize,
+            scaled: embedding.scaled,
+            size: embedding.original,
+        };
+        let offset = self.params.stability_score_offset as f32;
+        if self.on_device || sam.device() != Device::Cpu {
+            Scanning::Device(DeviceScanner { frame, offset })
+        } else {
+            Scanning::Host(Scanner::new(&frame, offset))
+        }
     }
 
     fn points_at_once(&self, device: Device) -> usize {
@@ -171,17 +194,17 @@ impl Generator {
         }
     }
 
-    /// The small masks with a good predicted IoU for `points`. Those of other points are never computed.
-    fn ask(&self, sam: &Sam, embedding: &Embedding, points: &[[f64; 2]]) -> Answers {
+    /// The small masks with a good predicted IoU for `points`, if any. Those of other points are never computed.
+    fn ask(&self, sam: &Sam, embedding: &Embedding, points: &[[f64; 2]]) -> Option<Answers> {
         let sparse = point_prompts(sam, embedding, points);
         let decoder = &sam.mask_decoder;
         let prediction = decoder.predict(&embedding.image_side, &sparse);
-        let iou = numbers(&prediction.iou.narrow(1, 1, MASKS_A_POINT as i64));
+        let iou = host::floats(&prediction.iou.narrow(1, 1, MASKS_A_POINT as i64));
         let good: Vec<usize> = (0..iou.len()).filter(|&i| self.is_good(iou[i])).collect();
         let mut prompts: Vec<i64> = good.iter().map(|i| (i / MASKS_A_POINT) as i64).collect();
         prompts.dedup();
         if prompts.is_empty() {
-            return Answers::default();
+            return None;
         }
         let prediction = if prompts.len() == points.len() {
             prediction
@@ -197,11 +220,11 @@ impl Generator {
         let chosen = masks
             .flatten(0, 1)
             .index_select(0, &places.to_device(masks.device()));
-        Answers {
-            columns: numbers(&chosen.transpose(1, 2)),
+        Some(Answers {
+            logits: chosen,
             iou: good.iter().map(|&i| iou[i]).collect(),
             point: good.iter().map(|i| i / MASKS_A_POINT).collect(),
-        }
+        })
     }
 
     /// The official comparison is in float32.
@@ -252,28 +275,38 @@ pub fn point_prompts(sam: &Sam, embedding: &Embedding, points: &[[f64; 2]]) -> T
     )
 }
 
-/// The numbers of a tensor in row-major order, on the CPU.
-fn numbers(t: &Tensor) -> Vec<f32> {
-    let flat = t
-        .to_kind(Kind::Float)
-        .to_device(Device::Cpu)
-        .contiguous()
-        .view([-1]);
-    Vec::<f32>::try_from(flat).unwrap_or_default() // a flat float32 tensor always converts
-}
-
-/// Masks with a good predicted IoU: logits column by column, and the index of the point each belongs to.
-#[derive(Default)]
+/// Masks with a good predicted IoU: logits (n, low, low) where the network computed them, and the index of the point that
+/// each belongs to.
 struct Answers {
-    columns: Vec<f32>,
+    logits: Tensor,
     iou: Vec<f32>,
     point: Vec<usize>,
 }
 
-impl Answers {
-    fn scan(&self, scanner: &Scanner) -> Result<Vec<Scanned>, PixelError> {
-        let masks = self.columns.par_chunks(scanner.logits());
-        masks.map(|mask| scanner.scan(mask)).collect()
+/// Where masks are brought to the image's size.
+enum Scanning {
+    Host(Scanner),
+    Device(DeviceScanner),
+}
+
+impl Scanning {
+    /// The masks whose stability is kept, each with its place among `logits`.
+    fn scan(
+        &self,
+        logits: &Tensor,
+        is_kept: impl Fn(f32) -> bool + Sync,
+    ) -> Result<Vec<(usize, Scanned)>, PixelError> {
+        match self {
+            Self::Device(scanner) => scanner.scan(logits, is_kept),
+            Self::Host(scanner) => {
+                let columns = host::floats(&logits.transpose(1, 2));
+                let masks = columns.par_chunks(scanner.logits());
+                let scanned: Result<Vec<Scanned>, _> =
+                    masks.map(|mask| scanner.scan(mask)).collect();
+                let numbered = scanned?.into_iter().enumerate();
+                Ok(numbered.filter(|(_, one)| is_kept(one.stability)).collect())
+            }
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod prompt;
 pub mod regions;
 pub mod relpos;
 pub mod scan;
+pub mod scan_device;
 pub mod transformer;
 
 pub use config::Config;

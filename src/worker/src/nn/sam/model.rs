@@ -16,6 +16,7 @@ use super::prompt::PromptEncoder;
 use super::transformer::ImageSide;
 use super::{names, preprocess};
 use crate::nn::checkpoint::{self, Weights};
+use crate::nn::host;
 
 /// As tch names it. The number format is the image encoder's, where nearly all of the work is; prompts and masks are
 /// float32 always.
@@ -170,10 +171,10 @@ impl Sam {
     fn encode(&self, x: &Tensor) -> Result<Tensor, (usize, SamError)> {
         let x = x.to_kind(kind(self.precision));
         let features = self.image_encoder.forward(&x);
-        if is_finite(&features) {
+        if host::all_finite(&features) {
             return Ok(features.to_kind(Kind::Float));
         }
-        let broken = (0..x.size()[0]).find(|&n| !is_finite(&features.get(n)));
+        let broken = (0..x.size()[0]).find(|&n| !host::all_finite(&features.get(n)));
         let n = broken.unwrap_or(0);
         let module = self.first_not_finite(&x.narrow(0, n, 1));
         Err((n as usize, SamError::NotFinite { module }))
@@ -191,17 +192,13 @@ impl Sam {
         let mut first = None;
         let _ = no_grad(|| {
             self.image_encoder.walk(x, &mut |name, output| {
-                if first.is_none() && !is_finite(output) {
+                if first.is_none() && !host::all_finite(output) {
                     first = Some(name.to_owned());
                 }
             })
         });
         first.unwrap_or_else(|| "neck".to_owned())
     }
-}
-
-fn is_finite(t: &Tensor) -> bool {
-    bool::try_from(t.isfinite().all()).unwrap_or(false)
 }
 
 /// Whether the parts of a shape fit together, so that nothing fails later.

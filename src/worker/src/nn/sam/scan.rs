@@ -31,16 +31,28 @@ pub struct Scanner {
     offset: f32,
 }
 
+/// The sizes between a decoder's mask and the image.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// A mask has `low`×`low` logits.
+    pub low: usize,
+    /// The model's input has `full`×`full` pixels.
+    pub full: usize,
+    /// What the image fills of the input, width and height.
+    pub scaled: (usize, usize),
+    /// The image, width and height.
+    pub size: (usize, usize),
+}
+
 impl Scanner {
-    /// Masks of `low`×`low` logits over a model's `full`×`full` input, of which the image fills `scaled`, are brought to
-    /// `size` (width and height both times). `offset` is that of the stability score.
-    pub fn new(
-        low: usize,
-        full: usize,
-        scaled: (usize, usize),
-        size: (usize, usize),
-        offset: f32,
-    ) -> Self {
+    /// `offset` is that of the stability score.
+    pub fn new(frame: &Frame, offset: f32) -> Self {
+        let Frame {
+            low,
+            full,
+            scaled,
+            size,
+        } = *frame;
         Self {
             across: Side::new(low, full, scaled.0, size.0),
             down: Side::new(low, full, scaled.1, size.1),

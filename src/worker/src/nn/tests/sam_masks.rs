@@ -5,8 +5,10 @@ use pixels::{Rgb8, Rle};
 use tch::{Kind, Tensor};
 
 use super::sam::tiny_sam;
+use crate::nn::host;
 use crate::nn::sam::regions::cleaned;
-use crate::nn::sam::scan::Scanner;
+use crate::nn::sam::scan::{Frame, Scanner};
+use crate::nn::sam::scan_device::DeviceScanner;
 use crate::nn::sam::{Generator, Params, SamError};
 
 /// The official two steps with libtorch: (height, width) logits.
@@ -18,6 +20,15 @@ fn two_steps(low: &Tensor, full: i64, scaled: (i64, i64), size: (i64, i64)) -> T
     let x = x.narrow(2, 0, scaled.1).narrow(3, 0, scaled.0).contiguous();
     x.upsample_bilinear2d([size.1, size.0], false, None, None)
         .squeeze()
+}
+
+fn frame(low: usize, full: usize, scaled: (usize, usize), size: (usize, usize)) -> Frame {
+    Frame {
+        low,
+        full,
+        scaled,
+        size,
+    }
 }
 
 fn floats(t: &Tensor) -> Vec<f32> {
@@ -37,8 +48,10 @@ fn one_step_is_the_two_official_ones() {
         let low = Tensor::randn([256, 256], (Kind::Float, tch::Device::Cpu)) * 3.0;
         let expected = floats(&two_steps(&low, 1024, scaled, size));
         let sizes = |(w, h): (i64, i64)| (w as usize, h as usize);
-        let scanner = Scanner::new(256, 1024, sizes(scaled), sizes(size), 1.0);
-        let ours = scanner.scan(&floats(&low.transpose(0, 1))).unwrap();
+        let frame = frame(256, 1024, sizes(scaled), sizes(size));
+        let ours = Scanner::new(&frame, 1.0)
+            .scan(&floats(&low.transpose(0, 1)))
+            .unwrap();
         let bits: Vec<u8> = expected.iter().map(|&v| u8::from(v > 0.0)).collect();
         let flipped = ours
             .mask
@@ -55,12 +68,79 @@ fn one_step_is_the_two_official_ones() {
         let above = |cut: f32| expected.iter().filter(|&&v| v > cut).count() as f32;
         let stability = above(1.0) / above(-1.0);
         assert!((ours.stability - stability).abs() < 1e-4, "{size:?}");
+        let scanner = DeviceScanner { frame, offset: 1.0 };
+        let device = scanner.scan(&low.unsqueeze(0), |_| true).unwrap();
+        assert_eq!(device.len(), 1);
+        assert_eq!(
+            device[0].1.mask.to_bitmap(),
+            bits,
+            "{size:?}: the official steps"
+        );
+        assert_eq!(device[0].1.stability.to_bits(), stability.to_bits());
+    }
+}
+
+/// Neither an order nor a place may be lost where some masks of a batch are not kept.
+#[test]
+fn the_scan_on_the_device_keeps_what_the_one_on_the_host_keeps() {
+    tch::manual_seed(5);
+    let low = Tensor::randn([7, 16, 16], (Kind::Float, tch::Device::Cpu));
+    let frame = frame(16, 64, (64, 40), (50, 31));
+    let host = Scanner::new(&frame, 0.3);
+    let all: Vec<_> = (0..7)
+        .map(|n| host.scan(&floats(&low.get(n).transpose(0, 1))).unwrap())
+        .collect();
+    let mut scores: Vec<f32> = all.iter().map(|one| one.stability).collect();
+    scores.sort_by(f32::total_cmp);
+    let cut = f32::midpoint(scores[3], scores[4]);
+    let device = DeviceScanner { frame, offset: 0.3 };
+    let kept = device.scan(&low, |score| score > cut).unwrap();
+    let expected: Vec<usize> = (0..7).filter(|&n| all[n].stability > cut).collect();
+    assert_eq!(kept.iter().map(|(n, _)| *n).collect::<Vec<_>>(), expected);
+    for (n, one) in &kept {
+        assert_eq!(one.mask, all[*n].mask);
+        assert!((one.stability - all[*n].stability).abs() < 1e-6);
+    }
+    assert!(device.scan(&low, |_| false).unwrap().is_empty());
+}
+
+/// What a GPU would wait for: three times a batch of points, whatever is found.
+#[test]
+fn a_batch_of_points_waits_for_the_device_three_times_at_most() {
+    let sam = tiny_sam();
+    let image = photo(40, 30);
+    let embedding = sam.embed(&image).unwrap();
+    let params = Params {
+        pred_iou_thresh: 0.0,
+        stability_score_thresh: 0.0,
+        points_per_batch: 4,
+        ..Params::grid(4)
+    };
+    let masks = |generator: &Generator| {
+        let before = host::waits();
+        let found = generator.masks(&sam, &image, &embedding).unwrap();
+        (found, host::waits() - before)
+    };
+    let generator = Generator::new(params).unwrap();
+    let (on_host, host_waits) = masks(&generator);
+    let (on_device, waits) = masks(&generator.as_on_a_gpu());
+    assert!(!on_host.is_empty());
+    assert_eq!(waits, 3 * 4);
+    assert_eq!(host_waits, 2 * 4 + 2, "and the weights of both sides");
+    assert_eq!(on_device.len(), on_host.len());
+    for (a, b) in on_device.iter().zip(&on_host) {
+        assert_eq!(
+            a.point_coords.map(f64::to_bits),
+            b.point_coords.map(f64::to_bits)
+        );
+        assert_eq!(a.predicted_iou.to_bits(), b.predicted_iou.to_bits());
+        assert!(a.area.abs_diff(b.area) <= 2, "{} and {}", a.area, b.area);
     }
 }
 
 #[test]
 fn masks_without_pixels_have_no_stability() {
-    let scanner = Scanner::new(8, 32, (32, 20), (50, 31), 1.0);
+    let scanner = Scanner::new(&frame(8, 32, (32, 20), (50, 31)), 1.0);
     let empty = scanner.scan(&[-5.0; 64]).unwrap();
     assert!(empty.stability.is_nan() && empty.mask.is_empty());
     let full = scanner.scan(&[5.0; 64]).unwrap();

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::batch::Batch;
 use super::state::State;
-use crate::nn::precision;
+use crate::nn::{host, precision};
 use crate::work::WorkError;
 use crate::work::model::Model;
 
@@ -24,15 +24,17 @@ pub(super) fn step(
 ) -> Result<f64, WorkError> {
     let parts = batch.parts(i64::from(schedule.accumulate));
     let share = 1.0 / parts.len() as f64;
-    let mut value = 0.0;
-    let mut gradients = Vec::new();
+    let (mut losses, mut gradients) = (Vec::with_capacity(parts.len()), Vec::new());
     for part in &parts {
         let loss = part_loss(model, part, schedule)?;
         let loss = if parts.len() == 1 { loss } else { loss * share };
-        value += loss.double_value(&[]);
-        check_finite(value, state.iteration + 1)?;
         gradients = sum(gradients, state.adam.gradients(&loss));
+        losses.push(loss.detach());
     }
+    // The only wait of a step, for all its parts together; no weight is touched before.
+    let losses = host::floats(&Tensor::stack(&losses, 0));
+    let value = losses.into_iter().map(f64::from).sum();
+    check_finite(value, state.iteration + 1)?;
     state.adam.apply(&gradients, lr);
     Ok(value)
 }
@@ -214,5 +216,16 @@ mod tests {
         assert!(weights.values().all(|w| w.kind() == Kind::Float));
         let (again, _) = after(&schedule(1, Loss::L1));
         assert_eq!(full, again, "what computes after it computes in fp32");
+    }
+
+    #[test]
+    fn a_step_waits_for_the_device_once() {
+        for accumulate in [1, 4] {
+            let (model, schedule) = (model(), schedule(accumulate, Loss::L1));
+            let mut state = begin(&model, &schedule);
+            let before = host::waits();
+            step(&model, &mut state, &batch(), &schedule, 1e-3).unwrap();
+            assert_eq!(host::waits() - before, 1, "{accumulate} parts");
+        }
     }
 }
