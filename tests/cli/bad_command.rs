@@ -187,7 +187,7 @@ fn what_a_command_does_to_its_input_folder_no_other_command_sees() {
         stage("e", &see("e")),
         stage("f", &see("f")),
     ];
-    let test = Test::new().file("p.yaml", yaml.concat());
+    let test = Test::new().without_walls().file("p.yaml", yaml.concat());
     test.run("run p.yaml --jobs 1").exits(0).says("6 ran");
     for name in ["b", "c", "d", "e", "f"] {
         assert_eq!(test.read(&format!("{name}.txt")), "a.txt\none\n", "{name}");

@@ -16,7 +16,7 @@ fn chain() -> Test {
             "  {name}:\n    command: {{stages: {{in: {before}}}, shell: 'cat in/{before}.txt > {name}.txt; echo {name} >> $P/ran', outputs: [{name}.txt], env: {{P: '${{HERE}}'}}}}\n"
         );
     }
-    let test = Test::new().file("p.yaml", yaml);
+    let test = Test::new().without_walls().file("p.yaml", yaml);
     script(&test, "", "one");
     test
 }
@@ -258,7 +258,7 @@ stages:
   b:
     command: {stages: {in: a}, shell: 'ls in > b.txt', outputs: [b.txt]}
 ";
-    let test = Test::new().file("p.yaml", yaml);
+    let test = Test::new().without_walls().file("p.yaml", yaml);
     run(&test, "run p.yaml").exits(0);
     assert_eq!(test.read("b.txt"), "d\n");
     test.write("p.yaml", yaml.replace("outputs: [d]", "outputs: [d/x]"));
@@ -276,7 +276,7 @@ stages:
   b:
     command: {stages: {in: a}, shell: 'cat in/b/c in/c > b.txt', outputs: [b.txt]}
 ";
-    let test = Test::new().file("p.yaml", yaml);
+    let test = Test::new().without_walls().file("p.yaml", yaml);
     run(&test, "run p.yaml").exits(0);
     assert_eq!(test.read("b.txt"), "one\ntwo\n");
     let swapped = yaml.replace("outputs: [x/b, y/b/c]", "outputs: [x/b/c, y/b]");
@@ -300,7 +300,9 @@ stages:
 "
         )
     };
-    let test = Test::new().file("p.yaml", yaml("one", "first"));
+    let test = Test::new()
+        .without_walls()
+        .file("p.yaml", yaml("one", "first"));
     run(&test, "run p.yaml").exits(0);
     test.write("p.yaml", yaml("two", "second"));
     run(&test, "run p.yaml").exits(0).says("2 ran, 1 fresh");
@@ -309,7 +311,7 @@ stages:
 
 #[test]
 fn stages_of_the_worker_are_spared_and_tables_are_not() {
-    let test = Test::new().tiny();
+    let test = Test::new().without_walls().tiny();
     test.run("run p.yaml").exits(0);
     let before = test.noted().len();
     let test = test.photo("photos/c.png", 20, 20);
@@ -326,7 +328,7 @@ fn stages_of_the_worker_are_spared_and_tables_are_not() {
 
 #[test]
 fn what_is_checked_is_computed() {
-    let test = Test::new().tiny();
+    let test = Test::new().without_walls().tiny();
     test.run("run p.yaml").exits(0);
     let before = test.noted().len();
     let test = test.photo("photos/c.png", 20, 20);

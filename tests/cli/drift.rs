@@ -10,7 +10,7 @@ fn chain(s: &str) -> Test {
     let yaml = format!(
         "stages:\n  a:\n    command: {{shell: 'echo good > x', outputs: [x]}}\n  s:\n    command: {{stages: {{in: a}}, inputs: link, shell: '{s}', outputs: [o]}}\n"
     );
-    Test::new().file("p.yaml", yaml)
+    Test::new().without_walls().file("p.yaml", yaml)
 }
 
 /// The folders of outputs in which a file of this name lies.
@@ -108,7 +108,7 @@ stages:
   after:
     command: {stages: {in: innocent}, shell: 'cp in/i r', outputs: [r]}
 ";
-    let test = Test::new().file("p.yaml", yaml);
+    let test = Test::new().without_walls().file("p.yaml", yaml);
     let run = |words: &str| {
         let mut command = test.command(words);
         Ran::of(command.env("HERE", test.path("")).output().unwrap())
@@ -126,7 +126,7 @@ stages:
 
 #[test]
 fn a_stage_of_a_worker_that_reads_what_a_command_changes() {
-    let test = Test::new().photos().file(
+    let test = Test::new().without_walls().photos().file(
         "p.yaml",
         "\
 stages:
@@ -168,7 +168,7 @@ struct Drift(Test);
 impl Drift {
     /// A pipeline that has run.
     fn done() -> Self {
-        let drift = Self(Test::new().file("p.yaml", DRIFT));
+        let drift = Self(Test::new().without_walls().file("p.yaml", DRIFT));
         drift.run("run p.yaml").exits(0).says("5 ran, 0 fresh");
         drift.0.remove("ran");
         drift

@@ -85,7 +85,7 @@ fn outputs_behind_links_may_lie_elsewhere_in_the_project_and_in_nobodys_place() 
 
 #[test]
 fn a_link_that_comes_while_a_stage_runs_is_not_written_through() {
-    let test = test("d/f");
+    let test = test("d/f").without_walls();
     let yaml = test.read("project/p.yaml");
     let link = format!("ln -s {0}/outside {0}/project/d; ", test.path("").display());
     test.write(

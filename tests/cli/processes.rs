@@ -38,7 +38,10 @@ fn start(test: &Test, mode: Mode, words: &str) -> Child {
 /// One stage `a` with this script, in a file of its own, and the output `o`.
 fn script(text: &str) -> Test {
     let yaml = "stages:\n  a:\n    command: {run: [sh, ./a.sh], files: [a.sh], outputs: [o]}\n";
-    Test::new().file("p.yaml", yaml).file("a.sh", text)
+    Test::new()
+        .without_walls()
+        .file("p.yaml", yaml)
+        .file("a.sh", text)
 }
 
 /// The living processes with this word on their command line.
@@ -116,7 +119,7 @@ fn what_is_left_of_one_command_ends_with_it_and_not_with_another() {
     command: {shell: 'setsid sleep 7122 & sleep 0.1; echo x > o2', outputs: [o2]}
 ";
     for mode in MODES {
-        let test = Test::new().file("p.yaml", yaml);
+        let test = Test::new().without_walls().file("p.yaml", yaml);
         let child = start(&test, mode, "run p.yaml --jobs 2");
         wait_for("the end of `short`", || {
             test.path("cache/records")
@@ -156,7 +159,7 @@ fn nothing_that_is_left_writes_into_what_is_kept() {
 #[test]
 fn a_worker_that_leaves_children_with_its_output_ends_its_stage() {
     for (mode, seconds) in MODES.into_iter().zip(["7131", "7132"]) {
-        let test = Test::new().tiny();
+        let test = Test::new().without_walls().tiny();
         let worker = std::fs::read_to_string(test.worker()).unwrap();
         let leaving = worker.replace("set -e\n", &format!("set -e\nsetsid sleep {seconds} &\n"));
         test.write("leaving.sh", leaving);
@@ -221,7 +224,7 @@ fn a_killed_supervisor_ends_its_stages_and_the_run_goes_on() {
   b:
     command: {shell: 'echo good > p', outputs: [p]}
 ";
-    let test = Test::new().file("p.yaml", yaml);
+    let test = Test::new().without_walls().file("p.yaml", yaml);
     let child = start(&test, Mode::Namespace, "run p.yaml --keep-going --jobs 1");
     wait_for("the start", || test.path("tries").exists().then_some(()));
     let supervisor = supervisor_of(&child);
@@ -339,7 +342,7 @@ fn memory_of_those_that_left_the_group_counts() {
 
 #[test]
 fn doctor_says_whether_there_is_a_namespace() {
-    let test = Test::new();
+    let test = Test::new().without_walls();
     run(&test, Mode::Open, "doctor")
         .says("ok   processes no PID namespace (PIPELINE_NAMESPACE is `off`)");
 }

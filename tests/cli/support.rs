@@ -51,6 +51,7 @@ stages:
 pub struct Test {
     folder: TempDir,
     worker: PathBuf,
+    has_walls: bool,
 }
 
 /// How a command ended and what it said.
@@ -68,7 +69,11 @@ impl Test {
         let worker = folder.path().join("stand-in.sh");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cli/worker.sh");
         std::os::unix::fs::symlink(script, &worker).unwrap();
-        Self { folder, worker }
+        Self {
+            folder,
+            worker,
+            has_walls: true,
+        }
     }
 
     /// With the worker beside `pipeline`; none, and a line that says so, where it was not built.
@@ -81,7 +86,19 @@ impl Test {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        Some(Self { folder, worker })
+        Some(Self {
+            folder,
+            worker,
+            has_walls: true,
+        })
+    }
+
+    /// Without walls, for commands that leave notes in the project or change what is there.
+    pub fn without_walls(self) -> Self {
+        Self {
+            has_walls: false,
+            ..self
+        }
     }
 
     /// With two small photographs and the smallest whole pipeline.
@@ -141,6 +158,7 @@ impl Test {
         command
             .current_dir(self.folder.path())
             .env("PIPELINE_WORKER", &self.worker)
+            .envs((!self.has_walls).then_some(("PIPELINE_SANDBOX", "off")))
             .env("STUB_VERSION", env!("CARGO_PKG_VERSION"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -21,7 +21,7 @@ const FOLDER: &str = "d=$(dirname $1); mv $d aside; mkdir $d; cp $2 $1; rm -r $d
 const ADDED: &str = "cp $2 $(dirname $1)/new.png; rm $(dirname $1)/new.png";
 
 fn test() -> Test {
-    let test = Test::new().photos();
+    let test = Test::new().without_walls().photos();
     test.write("in/weights.pth", "good");
     test.write("in/data.txt", "good");
     test.write("other", "evil");
@@ -94,7 +94,7 @@ fn a_linked_checkpoint_whose_link_is_turned_and_turned_back_is_noticed() {
 
 #[test]
 fn what_changes_between_the_plan_and_the_stage_is_not_read() {
-    let test = Test::new().file(
+    let test = Test::new().without_walls().file(
         "p.yaml",
         "stages:\n  a: {command: {shell: 'echo evil > $P/data.txt; echo > a.txt', outputs: [a.txt], pass: [P]}}\n  \
          b: {command: {shell: 'cat data.txt > b.txt', files: [data.txt], stages: {in: a}, outputs: [b.txt]}}\n",
@@ -117,7 +117,7 @@ fn names_that_come_and_go_beside_a_file_change_nothing() {
 
 #[test]
 fn folders_whose_links_go_round_are_refused() {
-    let test = Test::new().file(
+    let test = Test::new().without_walls().file(
         "p.yaml",
         "stages:\n  s: {command: {run: [ls, data], files: [data], outputs: [o]}}\n",
     );
