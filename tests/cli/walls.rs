@@ -15,6 +15,14 @@ enum Who {
 
 const ALL: [Who; 2] = [Who::Root, Who::Nobody];
 
+/// Every way to have walls.
+const LEVELS: [(Who, &str); 4] = [
+    (Who::Root, "namespace"),
+    (Who::Nobody, "namespace"),
+    (Who::Root, "landlock"),
+    (Who::Nobody, "landlock"),
+];
+
 /// Runs within walls; none, and a line that says so, where this user cannot.
 fn run(test: &Test, who: Who, words: &str) -> Option<Ran> {
     run_with(test, who, "namespace", words)
@@ -31,18 +39,38 @@ fn run_with(test: &Test, who: Who, level: &str, words: &str) -> Option<Ran> {
     }
 }
 
-/// The failed stage said this of the system, and nothing came of it.
-fn fails(yaml: &str, files: &[(&str, &str)], said: &str) {
-    for who in ALL {
+/// At each level the failed stage said this of the system, or that it was denied, and nothing came of it; the failure says
+/// what to do.
+fn fails(yaml: &str, files: &[(&str, &str)], said: &str, hint: &str) {
+    for (who, level) in LEVELS {
         let test = Test::new().file("p.yaml", yaml);
         for (name, text) in files {
             test.write(name, text);
         }
-        let Some(ran) = run(&test, who, "run p.yaml") else {
+        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
             continue;
         };
-        ran.exits(1).says(said);
+        let said = if level == "landlock" {
+            "Permission denied"
+        } else {
+            said
+        };
+        ran.exits(1).says(said).says(hint);
         assert!(!test.path("o").exists(), "{who:?}");
+    }
+}
+
+/// Landlock does not deny a look at whether a file is there: Python finds it, or not, by listing the folder.
+fn fails_to_import(yaml: &str, files: &[(&str, &str)], hint: &str) {
+    for (who, level) in LEVELS {
+        let test = Test::new().file("p.yaml", yaml);
+        for (name, text) in files {
+            test.write(name, text);
+        }
+        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(1).says(hint);
     }
 }
 
@@ -51,10 +79,11 @@ fn a_module_beside_a_script_is_not_found_unless_it_is_declared() {
     let yaml = "stages:\n  w: {command: {run: [python3, src/main.py], files: [src/main.py], outputs: [o]}}\n";
     let main = "import helper\nopen('o', 'w').write(helper.value)\n";
     let files = [("src/main.py", main), ("src/helper.py", "value = 'x'\n")];
-    fails(yaml, &files, "No module named 'helper'");
+    let hint = "hint: `src/helper.py` is in the project, but the command does not see it: declare it under `files:`";
+    fails_to_import(yaml, &files, hint);
     for inputs in ["copy", "link"] {
         let yaml = yaml.replace("files:", &format!("inputs: {inputs}, files:"));
-        fails(&yaml, &files, "No module named 'helper'");
+        fails_to_import(&yaml, &files, hint);
         for who in ALL {
             let declared = yaml.replace("[src/main.py],", "[src/main.py, src/helper.py],");
             let test = Test::new().file("p.yaml", declared);
@@ -75,7 +104,7 @@ fn what_is_not_declared_is_not_there_by_any_path() {
     for reading in [
         "cat ${HERE}/data/in.csv > o",
         "cat ../../../../data/in.csv > o",
-        "cat ${HERE}/cache/records/*/* > o",
+        "cat ${HERE}/cache/format > o",
         "cat ${HERE}/p.yaml > o",
     ] {
         let here = "export HERE=$(cd ../../../..; pwd)";
@@ -83,11 +112,13 @@ fn what_is_not_declared_is_not_there_by_any_path() {
         let yaml = format!(
             "stages:\n  w:\n    command:\n      shell: |\n        {here}\n        {reading}\n      outputs: [o]\n"
         );
-        fails(
-            &yaml,
-            &[("data/in.csv", "1,2\n")],
-            "No such file or directory",
-        );
+        let hint = if reading.contains("in.csv") {
+            "hint: `data/in.csv` is in the project, but the command does not see it: declare it under `files:`"
+        } else {
+            ""
+        };
+        let files = [("data/in.csv", "1,2\n")];
+        fails(&yaml, &files, "No such file or directory", hint);
     }
 }
 
@@ -96,14 +127,14 @@ fn what_lies_in_other_folders_cannot_be_written() {
     for writing in [
         "echo x > $HERE/new",
         "echo x > $HERE/p.yaml",
-        "mkdir $HERE/cache/outputs",
+        "mkdir $HERE/cache/strange",
         "rm -r $HERE/cache/partial",
         "touch ../x",
     ] {
         let yaml = format!(
             "stages:\n  w:\n    command:\n      shell: |\n        HERE=$(cd ../../../..; pwd)\n        {writing}\n        echo x > o\n      outputs: [o]\n"
         );
-        fails(&yaml, &[], "Read-only file system");
+        fails(&yaml, &[], "Read-only file system", "");
     }
 }
 
@@ -360,4 +391,179 @@ fn a_pipeline_may_run_in_a_command() {
         ran.exits(0);
         assert_eq!(test.read("o"), "f\nother\n", "{who:?}");
     }
+}
+
+/// The limits of rules: they allow folders with all that is in them.
+#[test]
+fn with_landlock_what_lies_outside_can_be_used_but_for_the_folders_above() {
+    let yaml = "\
+stages:
+  a: {command: {shell: 'mkdir d; echo one > d/x', outputs: [d]}}
+  w:
+    command:
+      stages: {in: a}
+      files: [f, big]
+      shell: |
+        echo more >> f; mv f g; echo t > $TMPDIR/t; cat g in/d/x $TMPDIR/t > o
+        test -L big; wc -c < big >> o; ! (echo x >> big) 2> /dev/null
+        test -r /etc/passwd; echo x > $P/beside; mkdir $P/new; echo said > /dev/stderr
+        ! ls .. 2> /dev/null
+        ! ls /tmp 2> /dev/null
+        ! touch /tmp/new-$$ 2> /dev/null
+      env: {P: '${OUTSIDE}'}
+      outputs: [o]
+";
+    for who in ALL {
+        let outside = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(outside.path(), open).unwrap();
+        let yaml = yaml.replace("${OUTSIDE}", outside.path().to_str().unwrap());
+        let test = Test::new().file("p.yaml", yaml).file("f", "mine\n");
+        let big = std::fs::File::create(test.path("big")).unwrap();
+        big.set_len((64 << 20) + 1).unwrap();
+        let Some(ran) = run_with(&test, who, "landlock", "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0).says("2 ran");
+        assert_eq!(test.read("o"), "mine\nmore\none\nt\n67108865\n", "{who:?}");
+        assert!(outside.path().join("beside").exists());
+        let yaml = "stages:\n  w: {command: {shell: 'touch $P', env: {P: '/tmp/new-of-a-test'}, outputs: [o]}}\n";
+        test.write("p.yaml", yaml);
+        run_with(&test, who, "landlock", "run p.yaml")
+            .unwrap()
+            .exits(1)
+            .says("hint: the walls of this system (Landlock) also keep a command from");
+        run_with(&test, who, "landlock", "doctor")
+            .unwrap()
+            .says("(Landlock)");
+    }
+}
+
+/// A system that gives no namespaces: limits of a user namespace around the run say so.
+fn without_namespaces(test: &Test, level: &str, words: &str) -> Option<Ran> {
+    let limits = "cd /proc/sys/user && echo 0 > max_mnt_namespaces && echo 0 > max_user_namespaces && cd - > /dev/null";
+    let inside = |script: &str, command: std::process::Command| {
+        let mut outer = std::process::Command::new("unshare");
+        outer.args(["--user", "--map-root-user", "sh", "-c"]);
+        outer.arg(format!("{limits} && {script}")).arg("sh");
+        outer.arg(command.get_program()).args(command.get_args());
+        outer.envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        outer
+            .current_dir(test.path(""))
+            .env("PIPELINE_SANDBOX", level);
+        outer.output()
+    };
+    let can = inside("true", std::process::Command::new("true"));
+    if !can.is_ok_and(|output| output.status.success()) {
+        println!("skipped: walls: no user namespace to be without namespaces in");
+        return None;
+    }
+    Some(Ran::of(inside("exec \"$@\"", test.command(words)).unwrap()))
+}
+
+#[test]
+fn where_there_are_no_namespaces_landlock_is_taken_and_else_it_is_said_once_that_there_is_nothing()
+{
+    let yaml = "stages:\n  w: {command: {shell: 'cat $P/in > o', env: {P: '${HERE}'}, outputs: [o]}}\n  v: {command: {shell: 'echo > p', outputs: [p]}}\n";
+    let test = Test::new();
+    test.write(
+        "p.yaml",
+        yaml.replace("${HERE}", test.path("").to_str().unwrap()),
+    );
+    test.write("in", "x\n");
+    let Some(ran) = without_namespaces(&test, "auto", "run p.yaml w") else {
+        return;
+    };
+    ran.exits(1)
+        .says("Permission denied")
+        .says("declare it under `files:`");
+    let said = "note: no walls around the project while commands run: namespaces: ";
+    for words in ["plan p.yaml", "run p.yaml"] {
+        let ran = without_namespaces(&test, "namespace", words)
+            .unwrap()
+            .exits(0);
+        let times = ran.stdout.matches(said).count() + ran.stderr.matches(said).count();
+        assert_eq!(times, 1, "{ran}");
+    }
+    assert_eq!(test.read("o"), "x\n");
+    without_namespaces(&test, "namespace", "plan p.yaml")
+        .unwrap()
+        .never_says("no walls");
+    without_namespaces(&test, "namespace", "doctor")
+        .unwrap()
+        .says("walls    none, so commands can read and write what they do not declare");
+}
+
+#[test]
+fn a_project_that_holds_the_home_folder_has_no_walls_which_is_said_once() {
+    let yaml = "stages:\n  w: {command: {shell: 'cat $HOME/in > o', outputs: [o]}}\n";
+    for home in ["", "me"] {
+        let test = Test::new()
+            .file("p.yaml", yaml)
+            .file("in", "x")
+            .file("me/in", "x");
+        let run = |words: &str| {
+            let mut command = test.command(words);
+            Ran::of(command.env("HOME", test.path(home)).output().unwrap())
+        };
+        for words in ["plan p.yaml", "run p.yaml"] {
+            let ran = run(words).exits(0);
+            let said = "` is or holds the home folder";
+            let times = ran.stdout.matches(said).count() + ran.stderr.matches(said).count();
+            assert_eq!(times, 1, "{ran}");
+        }
+        run("doctor").says("walls    none: `");
+        assert_eq!(test.read("o"), "x");
+    }
+}
+
+#[test]
+fn a_failure_names_what_was_not_declared_and_who_makes_it() {
+    let yaml = "\
+stages:
+  a: {command: {shell: 'echo one > made.txt', outputs: [made.txt]}}
+  w: {command: {shell: '@', outputs: [o]}}
+";
+    for (shell, hint) in [
+        (
+            "cat made.txt > o",
+            "`made.txt` is made by `a`: name that under `stages:`",
+        ),
+        (
+            "cat ../lib/x > o",
+            "`../lib/x` is in the project, but the command does not see it: declare",
+        ),
+        (
+            "echo x > ../new.txt",
+            "`../new.txt` lies outside of the folder in which the command may write",
+        ),
+        ("cat nowhere > o", ""),
+    ] {
+        let test = Test::new()
+            .file(
+                "sub/p.yaml",
+                yaml.replace('@', &shell.replace("../new.txt", "'$P'/new.txt")),
+            )
+            .file("lib/x", "");
+        let yaml = test
+            .read("sub/p.yaml")
+            .replace("'$P'", &test.path("").display().to_string());
+        test.write("sub/p.yaml", yaml);
+        let ran = test.run("run sub/p.yaml --root . --jobs 1").exits(1);
+        assert_eq!(ran.stderr.contains("hint: "), !hint.is_empty(), "{ran}");
+        ran.says(hint);
+    }
+    // What a command without walls names is named only where it is not in its folder.
+    let test = Test::new().file("lib/x", "").without_walls();
+    test.write(
+        "p.yaml",
+        "stages:\n  w: {command: {shell: 'cat lib/x > o', outputs: [o]}}\n",
+    );
+    test.run("run p.yaml")
+        .exits(1)
+        .says("declare it under `files:`");
 }

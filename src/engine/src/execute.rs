@@ -3,6 +3,8 @@
 
 use diagnostics::Severity;
 use plan::{Plan, Planned, Verdict};
+use spec::Kind;
+use spec::kinds::Sandbox;
 use store::{Facts, Key, Status};
 
 use crate::error::Error;
@@ -49,6 +51,24 @@ pub fn warn_of_threads(session: &Session, plan: &Plan) {
         session.warn(&format!("`{name}`{others} asks for {threads} threads; this machine has {cores} cores, and gives it {most}"
         ));
     }
+}
+
+/// What to say once where commands are going to run without the walls that they would have.
+pub fn walls_notice(session: &Session, plan: &Plan) -> Option<String> {
+    let wants_walls = |planned: &Planned| match &session.pipeline.stages[planned.stage].kind {
+        Kind::Command(command) => {
+            matches!(planned.verdict, Verdict::Stale(_)) && command.sandbox == Sandbox::Auto
+        }
+        _ => false,
+    };
+    if !plan.stages.iter().any(wants_walls) {
+        return None;
+    }
+    let why = session.walls.missing()?;
+    Some(format!(
+        "no walls around the project while commands run: {why}; what a command does not declare, it can read and write by \
+         its path (docs/sandbox.md)"
+    ))
 }
 
 /// Who starts processes, where any are going to be started.

@@ -315,7 +315,7 @@ fn load(options: &Options, root: &Path) -> Result<Pipeline, Error> {
 
 /// The walls that the environment asks for.
 pub fn walls(root: &Path) -> Result<Walls, Error> {
-    let levels = "write auto, namespace or off";
+    let levels = "write auto, namespace, landlock or off";
     Walls::new(root, &root::cache(root)).map_err(|why| Error::usage(why, levels))
 }
 

@@ -9,7 +9,8 @@ use store::Store;
 use super::args::DoctorArgs;
 use super::{Exit, Fatal, print};
 use engine::run::Supervisor;
-use engine::{root, worker};
+use engine::run::walls::Level;
+use engine::{root, session, worker};
 
 /// Below this much free disk a run is likely to fail.
 const LITTLE: u64 = 2 << 30;
@@ -17,7 +18,12 @@ const LITTLE: u64 = 2 << 30;
 /// Checks the worker, libtorch, devices, the cache folder and free disk. Exit 1 when something is wrong.
 #[expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
 pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
-    let checks = [worker_check(), vec![processes()], cache_check(args)];
+    let checks = [
+        worker_check(),
+        vec![processes()],
+        walls(args),
+        cache_check(args),
+    ];
     let lines: Vec<Line> = checks.into_iter().flatten().collect();
     for line in &lines {
         let mark = if line.good { "ok  " } else { "BAD " };
@@ -179,6 +185,38 @@ fn processes() -> Line {
             "see `ulimit -u`".into(),
         ),
     }
+}
+
+/// What keeps commands from what they do not declare. None of the ways is wrong.
+fn walls(args: &DoctorArgs) -> Vec<Line> {
+    // Which folder is meant is said with the cache.
+    let Ok(root) = args.root.folder() else {
+        return Vec::new();
+    };
+    let walls = match session::walls(&root) {
+        Ok(walls) => walls,
+        Err(error) => return vec![bad_of("walls", &error.diagnostics)],
+    };
+    let text = match walls.level() {
+        Level::Mounts => {
+            "commands see of the project what they declare, through mounts of their own".into()
+        }
+        Level::Helper => {
+            "commands see of the project what they declare, through mounts of their own in a user namespace: `sudo` does \
+             not work in there"
+                .into()
+        }
+        Level::Rules => {
+            "commands read and write of the project what they declare (Landlock): they cannot list the folders above it, \
+             make anything right in these, or use `sudo` and containers"
+                .into()
+        }
+        Level::Unavailable(why) => {
+            format!("none, so commands can read and write what they do not declare ({why})")
+        }
+        Level::Off(why) => format!("none: {why}"),
+    };
+    vec![good("walls", text)]
 }
 
 fn cache_check(args: &DoctorArgs) -> Vec<Line> {

@@ -10,7 +10,7 @@ use super::args::{PipelineArgs, PlanArgs};
 use super::{Exit, Fatal, data, hints, open, print, print_json, why};
 use engine::history::{Estimate, Seconds};
 use engine::session::{Access, Session};
-use engine::{materialize, recording, secrets};
+use engine::{execute, materialize, recording, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
@@ -99,6 +99,9 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         out += &format!("{hint}\n");
     }
     out += &edited(session, plan);
+    if let Some(notice) = execute::walls_notice(session, plan) {
+        out += &format!("note: {notice}\n");
+    }
     for line in secrets::missing(&session.pipeline, plan) {
         out += &format!("warning: {line}\n");
     }

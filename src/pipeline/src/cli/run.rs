@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use diagnostics::Severity;
 use engine::execute::{self, How};
 use engine::live::Live;
 use engine::page::{self, Ended};
@@ -38,6 +39,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         }
     }
     execute::warn_of_threads(&session, &plan);
+    if let Some(notice) = execute::walls_notice(&session, &plan) {
+        session.tell(Severity::Note, &notice);
+    }
     let stop = signals::watch()?;
     let (_, to_run, _) = plan.counts();
     let begin = Instant::now();

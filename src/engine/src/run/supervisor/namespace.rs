@@ -79,6 +79,16 @@ impl Namespace {
         started
     }
 
+    /// This thread stays inside until it ends.
+    pub fn enter_for_good(&self) -> io::Result<()> {
+        if let Some(init) = &self.init {
+            own_folder()?;
+            move_into_thread_name_spaces(init.as_fd(), BOTH)?;
+            chdir(&self.folder)?;
+        }
+        Ok(())
+    }
+
     /// The working folder, and the walls.
     fn set_up(&self, view: Option<&View>) -> io::Result<()> {
         chdir(&self.folder)?;

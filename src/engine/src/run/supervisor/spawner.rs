@@ -16,7 +16,7 @@ use super::init::{IN_NAMESPACE, READY, WORD};
 use super::namespace::{self, Namespace};
 use super::processes::{self, Process};
 use super::tag::{Tag, Tags, tagged};
-use crate::run::walls::Fence;
+use crate::run::walls::{Fence, restrict};
 
 /// This program, even where its file has been replaced meanwhile.
 const OWN: &str = "/proc/self/exe";
@@ -112,6 +112,13 @@ impl Supervisor {
             (Some(namespace), Fence::None) => namespace.inside(None, start),
             (None, Fence::Mounts(view)) => Namespace::of(None)?.inside(Some(view), start),
             (None, Fence::None) => start(),
+            // A thread of its own: what it gives up it does not get back.
+            (namespace, Fence::Rules(view)) => apart(|| {
+                let enter = |namespace: &Namespace| namespace.enter_for_good();
+                namespace.as_ref().map_or(Ok(()), enter)?;
+                restrict(view)?;
+                start()
+            }),
         }
     }
 
@@ -163,6 +170,12 @@ impl Supervisor {
 /// Bytes of resident memory of all that a command has started.
 pub fn resident(tag: Tag) -> u64 {
     processes::resident(tag.0)
+}
+
+/// What `start` does in a thread that ends then.
+fn apart<T: Send>(start: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let started = std::thread::scope(|scope| scope.spawn(start).join());
+    started.unwrap_or_else(|_| Err(io::Error::other("a panic, printed above")))
 }
 
 /// The process that looks after what is started, and where that is born.

@@ -13,11 +13,14 @@
 //! |---|---|---|
 //! | mounts | this thread's mounts while it starts the command (`supervisor::namespace`) | the rights of root |
 //! | helper | a process between, which becomes the command (`helper`) | user namespaces |
+//! | rules | a thread that ends when it has started the command (`rules`) | Landlock |
 //! | none | what is not declared is not in the folder, and can be read elsewhere | |
 
 mod helper;
 mod homes;
 mod mounts;
+mod rules;
+mod seen;
 mod view;
 
 use std::ffi::OsString;
@@ -27,6 +30,8 @@ use std::sync::OnceLock;
 
 pub use helper::{Program, Talk, WORD, command as helper_command, wall};
 pub use mounts::build;
+pub use rules::restrict;
+pub use seen::{Place, named_from};
 pub use view::{Shown, View};
 
 use super::supervisor::namespace::{own_folder, own_mounts};
@@ -39,12 +44,14 @@ pub const VARIABLE: &str = "PIPELINE_SANDBOX";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Setting {
     /// The best that can be had.
+    #[default]
     Auto,
     /// None.
-    #[default]
     Off,
     /// Namespaces, or none.
     Namespace,
+    /// Landlock, or none.
+    Landlock,
 }
 
 /// How strong the walls are.
@@ -54,6 +61,8 @@ pub enum Level {
     Mounts,
     /// Mounts that a process of ours makes and becomes the command.
     Helper,
+    /// Rules that a thread sets itself which starts a command.
+    Rules,
     /// They cannot be had; why.
     Unavailable(String),
     /// They are not wanted; why.
@@ -76,6 +85,20 @@ pub enum Fence<'a> {
     None,
     /// Mounts.
     Mounts(&'a View),
+    /// Rules.
+    Rules(&'a View),
+}
+
+impl Level {
+    /// Whether a command is kept from anything.
+    pub const fn is_enforced(&self) -> bool {
+        matches!(self, Self::Mounts | Self::Helper | Self::Rules)
+    }
+
+    /// Whether files can be shown elsewhere than where they lie.
+    pub const fn has_mounts(&self) -> bool {
+        matches!(self, Self::Mounts | Self::Helper)
+    }
 }
 
 impl Walls {
@@ -88,6 +111,7 @@ impl Walls {
             Some("auto") => Setting::Auto,
             Some("off") => Setting::Off,
             Some("namespace") => Setting::Namespace,
+            Some("landlock") => Setting::Landlock,
             _ => return Err(format!("{VARIABLE}: `{}` is no such level", said.display())),
         };
         Ok(Self {
@@ -98,9 +122,23 @@ impl Walls {
         })
     }
 
+    /// The project folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// What can be had here. The first one who asks finds it out.
     pub fn level(&self) -> &Level {
         self.level.get_or_init(|| self.find_level())
+    }
+
+    /// Why there are no walls although nobody said that there should be none.
+    pub fn missing(&self) -> Option<&str> {
+        match self.level() {
+            Level::Unavailable(why) => Some(why),
+            Level::Off(why) if self.setting != Setting::Off => Some(why),
+            _ => None,
+        }
     }
 
     fn find_level(&self) -> Level {
@@ -111,13 +149,28 @@ impl Walls {
         if let Some(why) = view.hidden.iter().find_map(|folder| too_wide(folder)) {
             return Level::Off(why);
         }
-        if try_mounts(&view).is_ok() {
-            return Level::Mounts;
-        }
-        match helper::probe(&view) {
-            Ok(()) => Level::Helper,
-            Err(error) => Level::Unavailable(error.to_string()),
-        }
+        let namespace = if self.setting == Setting::Landlock {
+            Err("not tried".to_owned())
+        } else {
+            let helper = || helper::probe(&view).map(|()| Level::Helper);
+            let found = try_mounts(&view)
+                .map(|()| Level::Mounts)
+                .or_else(|_| helper());
+            found.map_err(|error| error.to_string())
+        };
+        let landlock = || {
+            if self.setting == Setting::Namespace {
+                return Err("not tried".to_owned());
+            }
+            let found = rules::probe(&view).map(|()| Level::Rules);
+            found.map_err(|error| error.to_string())
+        };
+        namespace.unwrap_or_else(|namespace| {
+            let unavailable = |landlock| {
+                Level::Unavailable(format!("namespaces: {namespace}, Landlock: {landlock}"))
+            };
+            landlock().unwrap_or_else(unavailable)
+        })
     }
 
     /// Everything hidden.
@@ -129,7 +182,7 @@ impl Walls {
             .into_iter()
             .collect();
         let mut hidden = vec![root];
-        if !cache.starts_with(&hidden[0]) {
+        if !cache.starts_with(&hidden[0]) && cache.is_dir() {
             hidden.push(cache);
         }
         View {
