@@ -26,6 +26,7 @@
 //! without a namespace, what changes its tag and outlives its run, or all if run and supervisor are killed at once.
 
 mod init;
+mod mounts;
 pub(super) mod namespace;
 mod processes;
 mod spawner;

@@ -46,12 +46,20 @@ pub(super) fn remember_proc() {
     let _ = proc_folder();
 }
 
-fn read(path: &str) -> Option<String> {
+fn open(path: &str) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(proc_folder()?, path, flags, Mode::empty()).ok()?;
+    rustix::fs::openat(proc_folder()?, path, flags, Mode::empty()).ok()
+}
+
+fn read(path: &str) -> Option<String> {
     let mut text = Vec::new();
-    File::from(file).read_to_end(&mut text).ok()?;
+    File::from(open(path)?).read_to_end(&mut text).ok()?;
     Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The mounts that this thread sees now.
+pub(super) fn mounts_of_thread() -> Option<OwnedFd> {
+    open("thread-self/ns/mnt")
 }
 
 impl Process {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 
 use super::init::{IN_NAMESPACE, READY, WORD};
+use super::mounts::Mounts;
 use super::namespace::{self, Namespace};
 use super::processes::{self, Process};
 use super::tag::{Tag, Tags, tagged};
@@ -35,6 +36,8 @@ pub struct Supervisor {
     open: Option<String>,
     /// The tags of commands that have started and not been looked after.
     active: Mutex<BTreeSet<Tag>>,
+    /// The mounts of commands within walls.
+    mounts: Mounts,
 }
 
 /// What a command left behind.
@@ -65,6 +68,7 @@ impl Supervisor {
             lock: Some(lock),
             open,
             active: Mutex::default(),
+            mounts: Mounts::default(),
         })
     }
 
@@ -76,6 +80,7 @@ impl Supervisor {
             lock: None,
             open: None,
             active: Mutex::default(),
+            mounts: Mounts::default(),
         }
     }
 
@@ -97,6 +102,7 @@ impl Supervisor {
             child => child,
         };
         if started.is_err() {
+            self.mounts.release(tag);
             locked(&self.active).remove(&tag);
         }
         started.map(|child| (child, tag))
@@ -105,12 +111,18 @@ impl Supervisor {
     fn try_spawn(&self, command: &mut Command, tag: Tag, fence: Fence<'_>) -> io::Result<Child> {
         let cell = self.cell.read().unwrap_or_else(PoisonError::into_inner);
         let mut start = || tagged(tag, || command.spawn());
+        let within = || {
+            if let Some(mounts) = processes::mounts_of_thread() {
+                self.mounts.hold(tag, mounts);
+            }
+            start()
+        };
         let nobody = || io::Error::other("this run was not going to start processes");
         let cell = cell.as_ref().ok_or_else(nobody)?;
         match (&cell.namespace, fence) {
-            (Some(namespace), Fence::Mounts(view)) => namespace.inside(Some(view), start),
+            (Some(namespace), Fence::Mounts(view)) => namespace.inside(Some(view), within),
             (Some(namespace), Fence::None) => namespace.inside(None, start),
-            (None, Fence::Mounts(view)) => Namespace::of(None)?.inside(Some(view), start),
+            (None, Fence::Mounts(view)) => Namespace::of(None)?.inside(Some(view), within),
             (None, Fence::None) => start(),
             // A thread of its own: what it gives up it does not get back.
             (namespace, Fence::Rules(view)) => apart(|| {
@@ -135,6 +147,7 @@ impl Supervisor {
 
     /// Ends what a process that has ended left behind: its descendants, however they hide.
     pub fn end_leftovers(&self, tag: Tag) -> Leftovers {
+        self.mounts.release(tag);
         let orphans = self.orphans();
         let mut active = locked(&self.active);
         active.remove(&tag);
