@@ -194,10 +194,17 @@ stages:
             let big = std::fs::File::create(test.path(name)).unwrap();
             big.set_len((64 << 20) + 1).unwrap();
         }
-        let Some(ran) = run(&test, who, "run p.yaml") else {
+        let Some(ran) = run(&test, who, "plan -v p.yaml") else {
             continue;
         };
-        ran.exits(0);
+        ran.says("`big`, `folder` are mounted to be read, for their size; other inputs are copied");
+        run(&test, who, "plan p.yaml")
+            .unwrap()
+            .never_says("mounted");
+        run_with(&test, who, "landlock", "plan -v p.yaml")
+            .unwrap()
+            .says("are linked");
+        run(&test, who, "run p.yaml").unwrap().exits(0);
         let told = test.read("o");
         assert!(told.starts_with("file\nfile\nfile\n67108865\n"), "{told}");
         assert!(told.contains("Read-only file system"), "{told}");

@@ -15,6 +15,7 @@ pub mod executors;
 pub mod external;
 pub mod gather;
 pub mod history;
+pub mod how_placed;
 pub mod inside;
 pub mod invocation;
 pub mod live;

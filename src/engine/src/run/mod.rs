@@ -23,7 +23,7 @@ mod failure;
 mod inputs;
 mod log;
 mod mask;
-mod placing;
+pub(crate) mod placing;
 mod process;
 mod said;
 mod scheduler;

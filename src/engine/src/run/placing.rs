@@ -61,19 +61,50 @@ pub(super) fn outermost(mut inputs: Vec<Input>) -> Vec<Input> {
 pub(super) fn copy_small(inputs: Vec<Input>) -> io::Result<Vec<Input>> {
     let mut measured = Vec::with_capacity(inputs.len());
     for input in inputs {
-        measured.push((tree(&input)?, input));
+        let tree = tree(&input)?;
+        let bytes = tree.bytes;
+        measured.push(((tree, input), bytes));
     }
-    measured.sort_by_key(|(tree, _)| tree.bytes);
-    let (mut used, mut left) = (0_u64, Vec::new());
-    for (tree, input) in measured {
-        used = used.saturating_add(tree.bytes);
+    let (small, large) = by_size(measured);
+    for (tree, input) in small {
+        copy(&tree, &input.at)?;
+    }
+    Ok(large.into_iter().map(|(_, input)| input).collect())
+}
+
+/// Those that are copied, the smallest first, and those that are not.
+fn by_size<T>(mut measured: Vec<(T, u64)>) -> (Vec<T>, Vec<T>) {
+    measured.sort_by_key(|(_, bytes)| *bytes);
+    let (mut used, mut small, mut large) = (0_u64, Vec::new(), Vec::new());
+    for (input, bytes) in measured {
+        used = used.saturating_add(bytes);
         if used <= MOST_COPIED {
-            copy(&tree, &input.at)?;
+            small.push(input);
         } else {
-            left.push(input);
+            large.push(input);
         }
     }
-    Ok(left)
+    (small, large)
+}
+
+/// The names of those that will not be copied.
+pub(crate) fn too_large(sizes: Vec<(String, u64)>) -> Vec<String> {
+    by_size(sizes).1
+}
+
+/// What a file counts.
+pub(crate) fn counted(bytes: u64) -> u64 {
+    bytes.max(BLOCK)
+}
+
+/// What a file or folder of the project counts, where it can be read.
+pub(crate) fn size(path: &Path) -> Option<u64> {
+    let input = Input {
+        from: path.to_path_buf(),
+        at: PathBuf::new(),
+        is_stored: false,
+    };
+    tree(&input).ok().map(|tree| tree.bytes)
 }
 
 /// The files that are read of a path; links are followed, as they were when it was digested.
@@ -98,7 +129,7 @@ impl Tree {
             }
             return Ok(());
         }
-        self.bytes = self.bytes.saturating_add(meta.len().max(BLOCK));
+        self.bytes = self.bytes.saturating_add(counted(meta.len()));
         self.parts.push(Part {
             from: from.to_path_buf(),
             name: name.to_path_buf(),

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::{PipelineArgs, PlanArgs};
 use super::{Exit, Fatal, data, hints, open, print, print_json, why};
 use engine::history::{Estimate, Seconds};
+use engine::how_placed::how_placed;
 use engine::session::{Access, Session};
 use engine::{execute, materialize, recording, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
@@ -82,6 +83,10 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         if !quiet || planned.verdict != Verdict::Fresh {
             let cause = cause(session, plan, planned, &causes);
             out += &line(session, planned, width, verbose, &estimates, cause);
+            if verbose && matches!(planned.verdict, Verdict::Stale(_)) {
+                let how = how_placed(session, plan, planned.stage);
+                out += &how.map_or(String::new(), |how| format!("           {how}\n"));
+            }
             if out.len() > PIECE {
                 print(&out);
                 out.clear();
