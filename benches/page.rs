@@ -182,6 +182,7 @@ fn results(root: &Path) -> Page {
                 key: "m".repeat(64),
                 folder: masks,
             }],
+            ..Set::default()
         }],
         trainings: (0..5).map(training).collect(),
         ..Page::default()

@@ -19,7 +19,7 @@ const HOOKS: &str = "<script>const errors = [];\
 const HOSTILE: &str = "x\"><img src=q onerror=forged=true><script>forged=true<";
 
 /// Chromium, where there is one.
-fn browser(name: &str) -> Option<PathBuf> {
+pub fn browser(name: &str) -> Option<PathBuf> {
     let named = std::env::var_os("PIPELINE_CHROMIUM").map(PathBuf::from);
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
@@ -61,8 +61,12 @@ fn dom(browser: &PathBuf, test: &Test, file: &str) -> String {
 
 /// What the driver found on the page.
 fn facts(browser: &PathBuf, test: &Test, page: &str) -> Value {
+    driven(browser, test, page, include_str!("page_driver.js"))
+}
+
+/// What a script found on the page that leaves it in the attribute `data-facts` of the body.
+pub fn driven(browser: &PathBuf, test: &Test, page: &str, driver: &str) -> Value {
     let html = test.read(page);
-    let driver = include_str!("page_driver.js");
     let html = html.replacen("<head>", &format!("<head>{HOOKS}"), 1);
     let html = html.replace("</body>", &format!("<script>{driver}</script></body>"));
     let driven = page.replace("index", "driven");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use pixels::{Form, Photo, Rgb8, read_photo, read_rgb8, write_photo};
 
+use crate::page::{browser, driven};
 use crate::support::{Ran, TINY, Test, files_below, list, photo, png};
 
 /// The smallest pipeline with its results; restored images are kept.
@@ -395,4 +396,84 @@ fn hostile_names_are_names() {
     assert_eq!(written.len(), names.len(), "{written:?}");
     assert!(test.path("out/caf%E9.png").is_file());
     assert!(test.path("out/new\nline.png").is_file());
+}
+
+/// Looks at every picture and every mode of the page, and draws a box.
+const DRIVER: &str = r##"(async () => {
+  const facts = { modes: [], keys: [] };
+  const $ = (selector) => document.querySelector(selector);
+  const wait = async (what, test) => {
+    for (let n = 0; n < 400; n++) { if (test()) return; await new Promise((done) => setTimeout(done, 20)); }
+    throw new Error(`never: ${what}`);
+  };
+  const caption = () => $(".panes figcaption")?.textContent ?? "";
+  try {
+    await wait("the first picture", caption);
+    facts.first = caption();
+    const select = (label) => [...document.querySelectorAll("#compare select")].find((s) => s.getAttribute("aria-label") === label);
+    facts.modes = [...select("mode").options].map((o) => o.value);
+    facts.masks = select("masks")?.options.length ?? 0;
+    for (const name of ["1", "2", "3", "4"]) {
+      const shown = caption();
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+      await wait(`key ${name}`, () => caption() !== shown);
+      facts.keys.push(caption());
+    }
+    page.set({ mode: "difference" });
+    await wait("difference", () => caption().startsWith("|"));
+    page.set({ image: page.data.sets[0].images[0], box: "4,4,8,8" });
+    await wait("crops", () => document.querySelectorAll("#crops figure").length === 4);
+    facts.note = $("#crops .note").textContent;
+    facts.size = [page.data.sets[0].pics[0].width, page.data.sets[0].pics[0].height];
+    facts.hidden = ["gains", "stages", "tables"].every((id) => page.by(id).hidden);
+    facts.images = page.data.sets[0].images;
+    facts.forged = "forged" in window;
+  } catch (error) { errors.push(String(error)); }
+  facts.errors = errors;
+  document.body.setAttribute("data-facts", JSON.stringify(facts));
+})();"##;
+
+#[test]
+fn the_page_compares_photographs_without_ground_truth() {
+    let name = "the_page_compares_photographs_without_ground_truth";
+    let Some(test) = trained(name) else { return };
+    let hostile = "x\"><img src=q onerror=forged=true>";
+    test.write(&format!("mine/{hostile}.png"), photo(30, 22));
+    test.write("mine/z.png", photo(20, 26));
+    restore(&test, "mine -o out --compare")
+        .exits(0)
+        .says("page: out/index.html");
+    let html = test.read("out/index.html");
+    assert!(!html.contains("<img src=q"), "a name is text");
+    // LQ, baseline, restored and masks of two photographs, and two thumbnails.
+    assert_eq!(files_below(&test.path("out/img")).len(), 10);
+    assert_eq!(list(&test.path("out")).len(), 4);
+    leaves_nothing_behind(&test, "out");
+    restore(&test, "mine/z.png -o out --compare")
+        .exits(2)
+        .says("is there already");
+    // A model without units has no baseline, and none is made up.
+    test.run("restore mine/z.png --model base -f p.yaml --device cpu -o plain --compare")
+        .exits(0);
+    assert_eq!(files_below(&test.path("plain/img")).len(), 3);
+    let Some(browser) = browser(name) else { return };
+    let facts = driven(&browser, &test, "out/index.html", DRIVER);
+    assert_eq!(facts["errors"], serde_json::json!([]), "{facts}");
+    assert_eq!(facts["first"], "baseline | restored");
+    assert_eq!(
+        facts["keys"],
+        serde_json::json!(["LQ", "bicubic", "baseline", "restored"])
+    );
+    assert_eq!(
+        facts["modes"],
+        serde_json::json!(["slider", "flip", "all", "difference"])
+    );
+    assert_eq!(facts["masks"], 2);
+    assert_eq!(facts["images"], serde_json::json!([hostile, "z"]));
+    assert_eq!(facts["size"], serde_json::json!([60, 44]));
+    assert!(!facts["note"].as_str().unwrap().contains("PSNR"), "{facts}");
+    assert_eq!(
+        (&facts["hidden"], &facts["forged"]),
+        (&true.into(), &false.into())
+    );
 }

@@ -26,6 +26,10 @@ const FEW: usize = 80;
 
 /// The text of `index.html`.
 pub fn page(page: &Page, data: &Data<'_>) -> String {
+    let measured = page
+        .sets
+        .iter()
+        .any(|set| !set.blind && !set.methods.is_empty());
     let evaluated = data.sets.iter().any(|set| !set.methods.is_empty());
     let text = html! {
         (DOCTYPE)
@@ -50,18 +54,18 @@ pub fn page(page: &Page, data: &Data<'_>) -> String {
                 nav aria-label="sections" {
                     @if evaluated {
                         a href="#" data-to="compare" { "Compare" }
-                        a href="#" data-to="gains" { "Where it helps" }
+                        @if measured { a href="#" data-to="gains" { "Where it helps" } }
                         a href="#" data-to="crops" { "Crop" }
                     }
                     @if !data.tables.is_empty() { a href="#" data-to="tables" { "Tables" } }
                     @if !page.figures.is_empty() { a href="#" data-to="figures" { "Figures" } }
                     @if !data.curves.is_empty() { a href="#" data-to="curves" { "Curves" } }
-                    a href="#" data-to="stages" { "Stages" }
+                    @if !data.stages.is_empty() { a href="#" data-to="stages" { "Stages" } }
                 }
                 noscript { p { "This page needs its script. The tables lie beside it as text." } }
                 main {
                     section id="compare" hidden[!evaluated] { h2 { "Compare" } }
-                    section id="gains" hidden[!evaluated] { h2 { "Where it helps" } }
+                    section id="gains" hidden[!measured] { h2 { "Where it helps" } }
                     section id="crops" hidden[!evaluated] { h2 { "Crop" } }
                     section id="tables" hidden[data.tables.is_empty()] { h2 { "Tables" } }
                     @if !page.figures.is_empty() {
@@ -75,15 +79,15 @@ pub fn page(page: &Page, data: &Data<'_>) -> String {
                         }
                     }
                     section id="curves" hidden[data.curves.is_empty()] { h2 { "Curves" } }
-                    section id="stages" {
+                    section id="stages" hidden[data.stages.is_empty()] {
                         h2 { "Stages" }
                         details open[data.stages.len() <= FEW] {
                             summary { (data.stages.len()) " stages" }
                             div id="stage-list" {}
                         }
-                        div class="graph" {
+                        @if !page.graph.is_empty() { div class="graph" {
                             object type="image/svg+xml" data="img/graph.svg" { "The graph of stages lies in img/graph.svg." }
-                        }
+                        } }
                     }
                 }
                 script type="application/json" id="data" { (PreEscaped(json(data))) }

@@ -34,7 +34,7 @@ pub struct Page {
     pub command: String,
     /// The command that prints where the results of stages lie, without stages.
     pub path: String,
-    /// The graph of stages, an `.svg` file.
+    /// The graph of stages, an `.svg` file; empty where there are none.
     pub graph: String,
     /// All stages, in the order of the file.
     pub stages: Vec<Stage>,
@@ -91,6 +91,10 @@ pub struct Set {
     pub methods: Vec<Method>,
     /// The masks that these read.
     pub masks: Vec<Masks>,
+    /// Whether there is no GT: photographs of somebody's own, whose methods have no metrics.
+    pub blind: bool,
+    /// What the images are called where they are shown, in their order; their own names where this is empty.
+    pub titles: Vec<String>,
 }
 
 /// An evaluation.
@@ -201,7 +205,9 @@ pub fn write(page: &Page, shelf: &dyn Shelf) -> Result<Vec<String>, PageError> {
             .collect(),
         going_on: page.going_on,
     };
-    files.put("img/graph.svg", page.graph.as_bytes())?;
+    if !page.graph.is_empty() {
+        files.put("img/graph.svg", page.graph.as_bytes())?;
+    }
     let text = html::page(page, &data);
     files.put("index.html", text.as_bytes())?;
     Ok(files.names())

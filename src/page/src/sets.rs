@@ -36,7 +36,7 @@ pub struct Shown<'a> {
 struct Pics {
     width: usize,
     height: usize,
-    gt: String,
+    gt: Option<String>,
     lq: String,
     thumb: String,
     detail: f64,
@@ -66,11 +66,16 @@ struct ShownMasks<'a> {
 /// Reads a set, and writes its pictures.
 pub fn read<'a>(set: &'a Set, files: &mut Files<'_>) -> Result<Shown<'a>, PageError> {
     let list = PairList::read(&set.folder)?;
-    let measured = set.methods.iter().map(|m| Metrics::read(&m.folder));
+    let measured = set.methods.iter().map(|m| {
+        if set.blind {
+            return Ok(Metrics::default());
+        }
+        Metrics::read(&m.folder)
+    });
     let measured = measured.collect::<Result<Vec<_>, ArtifactError>>()?;
     let images = match measured.first() {
-        Some(first) => first.images.clone(),
-        None => list.pairs.iter().map(|p| p.name.clone()).collect(),
+        Some(first) if !set.blind => first.images.clone(),
+        _ => list.pairs.iter().map(|p| p.name.clone()).collect(),
     };
     let pairs: BTreeMap<&str, &PairEntry> =
         list.pairs.iter().map(|p| (p.name.as_str(), p)).collect();
@@ -92,9 +97,13 @@ pub fn read<'a>(set: &'a Set, files: &mut Files<'_>) -> Result<Shown<'a>, PageEr
     Ok(Shown {
         name: &set.name,
         scale: list.degrade.scale(),
-        noise: matches!(list.degrade, Degrade::Denoise(_)),
+        noise: matches!(list.degrade, Degrade::Denoise(_) | Degrade::Sr(1)),
         masks: masks(set, &images, &chosen, files)?,
-        images,
+        images: if set.titles.len() == images.len() {
+            set.titles.clone()
+        } else {
+            images
+        },
         pics,
         methods,
     })
@@ -220,7 +229,9 @@ fn sources(
     let lq = format!("{}-lq", file(&set.key, at));
     let thumb = format!("{}.png", file(&set.key, at));
     let hr = set.folder.join(&pair.hr);
-    pictures::picture(shelf, &gt, &hr)?;
+    if !set.blind {
+        pictures::picture(shelf, &gt, &hr)?;
+    }
     let small = low(set, list, pair)?;
     match &pair.lq {
         Some(own) => pictures::picture(shelf, &lq, &set.folder.join(own))?,
@@ -231,12 +242,18 @@ fn sources(
         let bytes = pixels::encode_png(&pictures::thumbnail(&small))?;
         pictures::put(shelf, &thumbnail, &bytes)?;
     }
-    let names = vec![pictures::script(&gt), pictures::script(&lq), thumbnail];
-    let (width, height) = pixels::image_size(&hr)?;
+    let mut names = vec![pictures::script(&lq), thumbnail];
+    let (width, height) = if set.blind {
+        let scale = list.degrade.scale() as usize;
+        (small.width * scale, small.height * scale)
+    } else {
+        names.push(pictures::script(&gt));
+        pixels::image_size(&hr)?
+    };
     let pics = Pics {
         width,
         height,
-        gt,
+        gt: (!set.blind).then_some(gt),
         lq,
         thumb,
         detail: (pictures::detail(&small) * 1e3).round() / 1e3,

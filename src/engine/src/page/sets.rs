@@ -25,6 +25,7 @@ pub(super) fn of(session: &Session, records: &Records) -> Vec<Set> {
         folder: gather.folder(images),
         methods: gather.methods(&evaluations),
         masks: gather.masks(&evaluations),
+        ..Set::default()
     };
     evaluations.into_iter().map(set).collect()
 }

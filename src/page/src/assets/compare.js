@@ -21,9 +21,11 @@ page.compare = (() => {
     const a = pick(page.view.a, baseline ?? (choices.some((c) => c.id === "bicubic") ? "bicubic" : "LQ"));
     const masked = (id) => (set.methods.find((m) => m.name === id)?.masks ? 0 : 1);
     const rest = own.filter((id) => id !== a).sort((p, q) => masked(p) - masked(q));
-    return { a, b: pick(page.view.b, rest[0] ?? "GT"), show: pick(page.view.show, rest[0] ?? a) };
+    return { a, b: pick(page.view.b, rest[0] ?? pick("GT", choices.at(-1).id)), show: pick(page.view.show, rest[0] ?? a) };
   };
-  const mode = () => (MODES.some(([m]) => m === page.view.mode) ? page.view.mode : "slider");
+  // Without GT there is no gain.
+  const modes = () => MODES.filter(([m]) => m !== "gain" || choices?.some((c) => c.id === "GT"));
+  const mode = () => (modes().some(([m]) => m === page.view.mode) ? page.view.mode : "slider");
 
   // Which image: by its name in the address, else the one that gained most of those with pictures.
   const choose = () => {
@@ -193,7 +195,7 @@ page.compare = (() => {
     const focused = bar.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     bar.replaceChildren(...[
       page.data.sets.length > 1 && page.select("set", page.data.sets.map((s) => [s.name, s.name]), set.name, (v) => page.set({ set: v, image: null, z: null, x: null, y: null, box: null })),
-      page.select("mode", MODES, mode(), (v) => page.set({ mode: v })),
+      page.select("mode", modes(), mode(), (v) => page.set({ mode: v })),
       mode() === "flip" ? page.select("show", pairs, show, (v) => page.set({ show: v })) : null,
       ["slider", "gain", "difference"].includes(mode()) ? page.select("A", pairs, a, (v) => page.set({ a: v })) : null,
       ["slider", "gain", "difference"].includes(mode()) ? page.select("B", pairs, b, (v) => page.set({ b: v })) : null,

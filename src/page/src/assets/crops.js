@@ -52,7 +52,7 @@
     const gt = all[choices.findIndex((c) => c.id === "GT")];
     shown = choices.map((choice, i) => {
       const picture = all[i];
-      const scale = gt ? gt.width / picture.width : 1;
+      const scale = set.pics[at].width / picture.width;
       const same = gt && picture.width === gt.width && picture.height === gt.height && choice.id !== "GT";
       return { name: choice.name, picture, scale, psnr: same ? page.psnrOf(picture, gt, [box.x, box.y, box.w, box.h]) ?? Infinity : undefined };
     });
@@ -69,10 +69,10 @@
     tools.replaceChildren(
       page.button("PNG", "the row as a picture", () => png(box)),
       page.button("LaTeX", "a figure that includes the picture", (e) => page.copy(latex(set, box), e.currentTarget)),
-      page.button("YAML", "a `figure` stage with this crop", (e) => page.copy(yaml(set, box), e.currentTarget)),
+      gt ? page.button("YAML", "a `figure` stage with this crop", (e) => page.copy(yaml(set, box), e.currentTarget)) : "",
       page.button("link", "the address of this view", (e) => page.copy(location.href, e.currentTarget)),
       page.button("no box", "take the box away", () => page.set({ box: null })));
-    note.textContent = `${box.w}×${box.h} at ${box.x}, ${box.y} of ${box.image}; PSNR over R, G and B of the crop.`;
+    note.textContent = `${box.w}×${box.h} at ${box.x}, ${box.y} of ${box.image}${gt ? "; PSNR over R, G and B of the crop" : ""}.`;
   };
   // The PSNR of a crop as text; nothing where there is none, as for LQ.
   const scored = ({ psnr }, text) => (psnr === undefined ? undefined : psnr === Infinity ? "equal" : text(psnr));
@@ -108,7 +108,7 @@
   const latex = (set, box) => {
     const scores = shown.filter((s) => s.psnr !== undefined).map((s) => `${tex(s.name)} ${scored(s, (psnr) => `${psnr.toFixed(2)}\\,dB`)}`);
     return `\\begin{figure}\n  \\centering\n  \\includegraphics[width=\\linewidth]{${fileName(box)}.png}\n` +
-      `  \\caption{${tex(box.image)} (${tex(set.name)}), ${box.w}$\\times$${box.h} at ${box.x}, ${box.y}. PSNR of the crop: ${scores.join(", ")}.}\n` +
+      `  \\caption{${tex(box.image)} (${tex(set.name)}), ${box.w}$\\times$${box.h} at ${box.x}, ${box.y}.${scores.length ? ` PSNR of the crop: ${scores.join(", ")}.` : ""}}\n` +
       `  \\label{fig:${fileName(box)}}\n\\end{figure}\n`;
   };
   const yaml = (set, box) => {

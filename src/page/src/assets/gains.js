@@ -136,7 +136,7 @@
   const show = () => {
     set = page.currentSet();
     const { gain, order, baseline, tuned } = set ? page.gains(set) : {};
-    root.hidden = !set || !tuned;
+    root.hidden = !set || !tuned || !set.methods.some((m) => m.psnr);
     if (root.hidden) return;
     const scored = set.methods.filter((m) => m.values.psnr).map((m) => [m.name, m.name]);
     head.replaceChildren(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use artifacts::{MaskList, MaskSource};
+use artifacts::{MaskList, MaskSource, PairList};
 use pixels::read_photo;
 use spec::kinds::Degrade;
 use spec::segmenters::Segmenter;
@@ -15,7 +15,7 @@ use super::model::Model;
 use super::photos::{Photo, Photos};
 use super::unreadable;
 use crate::cli::Fatal;
-use crate::cli::ask::{Folder, Worker};
+use crate::cli::ask::{Folder, Worker, cannot};
 use crate::cli::masks::job;
 
 /// Masks that were made.
@@ -52,9 +52,19 @@ pub fn make(
         return Ok(Masks::default());
     };
     let begin = Instant::now();
-    let images = pictures(source, photos, work)?;
+    let images = pictures(photos, work)?;
+    let images = if reads_files(source) {
+        by_name(&images, photos, work)?
+    } else {
+        images
+    };
     let folder = by(source, &images, work, 0, worker)?;
-    let list = MaskList::read(&folder).map_err(|e| Fatal::failed(e.to_string(), e.hint()))?;
+    let failed = |e: artifacts::ArtifactError| Fatal::failed(e.to_string(), e.hint());
+    let mut list = MaskList::read(&folder).map_err(failed)?;
+    for (entry, photo) in list.images.iter_mut().zip(&photos.each) {
+        entry.name.clone_from(&photo.number);
+    }
+    list.write(&folder).map_err(failed)?;
     Ok(Masks {
         folder: Some(folder),
         list: Some(list),
@@ -62,23 +72,35 @@ pub fn make(
     })
 }
 
-/// The photographs as a `prepare` stage would leave them: in 8-bit RGB, upright. They are called by their numbers, but where
-/// files of masks are looked for by name.
-fn pictures(source: &MaskSource, photos: &Photos, work: &Folder) -> Result<PathBuf, Fatal> {
+/// The photographs as a `prepare` stage would leave them: in 8-bit RGB, upright, called by their numbers. They are written
+/// once.
+pub fn pictures(photos: &Photos, work: &Folder) -> Result<PathBuf, Fatal> {
     let folder = work.below("images")?;
-    let is_by_name = reads_files(source);
+    if PairList::path(&folder).is_file() {
+        return Ok(folder);
+    }
     let mut pairs = Vec::new();
     for photo in &photos.each {
         let (read, _) = read_photo(&photo.path).map_err(|e| unreadable(&e))?;
-        let name = if is_by_name {
-            &photo.title
-        } else {
-            &photo.number
-        };
         let file = format!("{}.png", photo.number);
-        pairs.push(job::add(&folder, name, &file, &read.image)?);
+        pairs.push(job::add(&folder, &photo.number, &file, &read.image)?);
     }
     job::finish(&folder, Degrade::Sr(1), pairs)?;
+    Ok(folder)
+}
+
+/// The same called by their titles: files of masks are looked for by name.
+fn by_name(images: &Path, photos: &Photos, work: &Folder) -> Result<PathBuf, Fatal> {
+    let failed = |e: artifacts::ArtifactError| Fatal::failed(e.to_string(), e.hint());
+    let whole = std::path::absolute(images).map_err(|e| cannot("find", images, &e))?;
+    let mut list = PairList::read(images).map_err(failed)?;
+    for (pair, photo) in list.pairs.iter_mut().zip(&photos.each) {
+        let file = whole.join(&pair.hr).display().to_string();
+        pair.name.clone_from(&photo.title);
+        (pair.hr, pair.lq) = (file.clone(), Some(file));
+    }
+    let folder = work.below("images-by-name")?;
+    list.write(&folder).map_err(failed)?;
     Ok(folder)
 }
 

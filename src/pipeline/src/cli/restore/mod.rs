@@ -8,8 +8,10 @@
 //!        masks: a worker does the `mask` stages that the model's pipeline has, for these photographs
 //!                                                                                         v
 //!        a worker restores ─> a folder within DIR ─> each moved to DIR/NAME.png when all are there
+//!                                          └─ compare: pictures, masks ─> page ─> DIR/index.html, DIR/img/
 //! ```
 
+mod compare;
 mod masks;
 mod model;
 mod photos;
@@ -28,6 +30,8 @@ use super::{Exit, Fatal, say};
 use masks::Masks;
 use model::Model;
 use photos::{Photo, Photos};
+
+pub use model::{mask_source, the_only};
 
 /// `pipeline restore`.
 #[derive(Debug, Args)]
@@ -57,6 +61,10 @@ pub struct RestoreArgs {
     /// Replace files of these names in DIR.
     #[arg(long)]
     pub overwrite: bool,
+    /// Write a page beside them that compares each photograph with its bicubic enlargement, the baseline and the restored one:
+    /// DIR/index.html.
+    #[arg(long)]
+    pub compare: bool,
     /// The backbone's weights, for a file that holds SPT units alone.
     #[arg(long, value_name = "FILE")]
     pub backbone: Option<PathBuf>,
@@ -110,6 +118,9 @@ fn tiles(text: &str) -> Result<Tiles, String> {
 pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
     let model = Model::find(args)?;
     let photos = photos::read(args, model.scale())?;
+    if args.compare {
+        compare::check(args)?;
+    }
     std::fs::create_dir_all(&args.out).map_err(|e| cannot("create", &args.out, &e))?;
     let work = Folder::new(&args.out, "restore")?;
     let worker = Worker::find(args.common.device)?;
@@ -129,6 +140,9 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
             photo.shown(),
             line(&Name(&to).to_string())
         ));
+    }
+    if args.compare {
+        compare::write(args, &model, &photos, &masks, &work)?;
     }
     said::end(&facts, &photos, masks.seconds);
     Ok(Exit::Done)
@@ -153,13 +167,16 @@ fn order(
             from: link,
             to: to.join(number),
             masks: masks.of(photo),
-            compare: None,
+            compare: args
+                .compare
+                .then(|| compare::pictures(model.baseline.as_ref(), photo, work))
+                .transpose()?,
         })
     };
     Ok(Restoration {
         format: RESTORATION_FORMAT,
         model: model.weights.clone(),
-        baseline: None,
+        baseline: model.baseline.clone().filter(|_| args.compare),
         photos: photos.each.iter().map(one).collect::<Result<_, _>>()?,
         tiles: args.tile,
         form: args.form(),

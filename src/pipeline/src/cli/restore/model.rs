@@ -7,7 +7,7 @@ use artifacts::{Contents, Exported, MaskSource, ModelCard};
 use engine::session::{Access, Session};
 use spec::kinds::Network;
 use spec::segmenters::Segmenter;
-use spec::{Kind, Weights};
+use spec::{Baseline, Kind, Weights};
 
 use super::RestoreArgs;
 use crate::cli::{Fatal, open, stored};
@@ -16,6 +16,8 @@ use crate::cli::{Fatal, open, stored};
 pub struct Model {
     pub weights: Weights,
     pub card: ModelCard,
+    /// What it is compared with, if anything: itself without its units, or what it was tuned from.
+    pub baseline: Option<Baseline>,
     /// Who makes its masks, if it reads any.
     pub masks: Option<MaskSource>,
 }
@@ -78,9 +80,24 @@ fn of_stage(args: &RestoreArgs) -> Result<Model, Fatal> {
         .and_then(|_| mask_source(&session, at, "masks"));
     Ok(Model {
         weights: Weights::Stage(folder),
+        baseline: without_units(&card).or_else(|| tuned_from(&session, at)),
         card,
         masks,
     })
+}
+
+fn without_units(card: &ModelCard) -> Option<Baseline> {
+    card.spt.as_ref().map(|_| Baseline::WithoutUnits)
+}
+
+/// The result of the stage that a full fine-tuning began with.
+fn tuned_from(session: &Session, at: usize) -> Option<Baseline> {
+    let at = session.pipeline.stages[at].input("backbone")?;
+    let key = session.plan().get(at)?.key?;
+    session.store.record(&key).ok()??;
+    Some(Baseline::Other(Weights::Stage(
+        session.store.output_dir(&key),
+    )))
 }
 
 /// The one stage that is meant.
@@ -140,6 +157,7 @@ fn exported(args: &RestoreArgs) -> Result<Model, Fatal> {
             file,
             backbone: args.backbone.clone(),
         },
+        baseline: without_units(&card.model),
         card: card.model,
         masks: card.masks,
     })
