@@ -41,6 +41,8 @@ mod digests;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 #[path = "../fuzz.rs"]
 mod fuzzer;
 #[cfg(test)]

@@ -64,8 +64,10 @@ pub enum Command {
         after_help = "Example: pipeline path score\n         ls $(pipeline path score)\n         ls $(pipeline path --report)"
     )]
     Path(PathArgs),
-    /// Copy the results of stages out of the cache.
-    #[command(after_help = "Example: pipeline export 'masks[*]' my-masks")]
+    /// Copy the results of stages out of the cache, or write a trained model as one file.
+    #[command(
+        after_help = "Example: pipeline export 'masks[*]' my-masks\n         pipeline export tuned --to model.safetensors --merged --model-card"
+    )]
     Export(ExportArgs),
     /// Look into the cache, verify it, clean it up, take it along.
     #[command(after_help = "Example: pipeline cache gc --dry-run")]
@@ -368,12 +370,32 @@ pub struct ExpArgs {
 pub struct ExportArgs {
     /// The stage, or stages by a pattern, which then get a folder each.
     pub stage: String,
-    /// The folder to copy to.
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
+    /// The folder to copy its results to.
+    #[arg(value_name = "DIR", required_unless_present = "to")]
+    pub folder: Option<PathBuf>,
+    /// Write its model as one file that says what it is, NAME.safetensors: of SPT tuning the units alone.
+    #[arg(long, value_name = "FILE", conflicts_with = "folder", value_parser = model_file)]
+    pub to: Option<PathBuf>,
+    /// The units together with their backbone.
+    #[arg(long, requires = "to", conflicts_with = "folder")]
+    pub merged: bool,
+    /// Write a card for people beside the file: README.md, as Hugging Face shows it.
+    #[arg(long, requires = "to", conflicts_with = "folder")]
+    pub model_card: bool,
+    /// Replace the file, and the card.
+    #[arg(long, requires = "to", conflicts_with = "folder")]
+    pub overwrite: bool,
     /// Where they are.
     #[command(flatten)]
     pub common: FileArgs,
+}
+
+fn model_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_named = path.extension().is_some_and(|e| e == "safetensors");
+    is_named
+        .then_some(path)
+        .ok_or_else(|| "expected a name that ends in .safetensors".into())
 }
 
 impl ExportArgs {

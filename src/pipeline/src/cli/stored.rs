@@ -80,16 +80,21 @@ fn report(args: &PathArgs) -> Result<Exit, Fatal> {
     Ok(Exit::Done)
 }
 
-/// Copies outputs to a folder: several stages into a folder each.
+/// Copies outputs to a folder, several stages into a folder each; or writes a model.
 pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
+    let (folder, to) = (args.folder.as_deref(), args.to.as_deref());
+    let Some(folder) = folder else {
+        let to = to.ok_or_else(|| Fatal::usage("neither a folder nor --to was given", ""))?;
+        return super::export::model(args, to);
+    };
     let session = open(&args.pipeline()?, Access::Read)?;
     let stages = finished(&session)?;
     let alone = stages.len() == 1;
     for (name, key) in &stages {
         let folder = if alone {
-            args.folder.clone()
+            folder.to_owned()
         } else {
-            args.folder.join(name.replace('/', "_"))
+            folder.join(name.replace('/', "_"))
         };
         let files = session.store.copy_out(key, &folder)?;
         say(&format!(
