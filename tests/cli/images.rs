@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use pixels::{MaskStack, Rgb8, read_rgb8};
+use pixels::{Form, MaskStack, Photo, Rgb8, read_rgb8, write_photo};
 
 use crate::support::{Ran, Test, files_below, photo, png};
 
@@ -169,6 +169,50 @@ fn masks_with_losses_are_divided_at_half_and_that_is_said() {
         .exits(0)
         .says("1 mask file is stored with losses");
     assert_eq!(areas(&test), [63]);
+}
+
+/// Red is a third as bright as white, and labels from 1 on are nearly black: no mask is made of either by a rule for grey.
+#[test]
+fn masks_with_losses_in_which_brightness_says_nothing_are_refused() {
+    let name = "masks_with_losses_in_which_brightness_says_nothing_are_refused";
+    let Some(test) = Test::with_worker(name).map(house) else {
+        return;
+    };
+    let test = test.file("p.yaml", masks(""));
+    std::fs::create_dir_all(test.path("made/house")).unwrap();
+    let jpeg = |colour: [u8; 3]| {
+        let pixel = |i: usize| {
+            if i % 24 < 9 && i / 24 < 7 {
+                colour
+            } else {
+                [0; 3]
+            }
+        };
+        let data = (0..24 * 20).flat_map(pixel).collect();
+        let photo = Photo {
+            image: Rgb8::new(24, 20, data).unwrap(),
+            alpha: None,
+            profile: None,
+            exif: None,
+        };
+        write_photo(&test.path("made/house/0.jpg"), &photo, Form::Jpeg(95)).unwrap();
+    };
+    for (colour, why) in [
+        ([255, 0, 0], "has colours, of which brightness says little"),
+        ([90, 90, 90], "nothing in it is half as bright as white"),
+    ] {
+        jpeg(colour);
+        test.run("run p.yaml")
+            .exits(1)
+            .says(&format!("it is stored with losses, and {why}").replace(", and has", " and has"))
+            .says("hint: say which with `read: half`");
+    }
+    for (colour, area) in [([255; 3], 63), ([0; 3], 0)] {
+        jpeg(colour);
+        test.run("run p.yaml").exits(0);
+        assert_eq!(areas(&test).iter().sum::<u64>(), area);
+        std::fs::remove_dir_all(test.path("cache")).unwrap();
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@
 //! | `alpha` | opaque by half or more | cut-outs |
 //! | `index` | a palette's index other than 0 | label pictures |
 //!
-//! Without a choice a file with losses is read by half, and any other by `nonzero` where the other readings that its form
-//! allows say the same; where they differ it is refused and the choices are named.
+//! Without a choice a file with losses is read by half, unless it has colours or nothing that bright, and any other by
+//! `nonzero` where the other readings that its form allows say the same. What is left is refused and the choices are named.
 
 use std::path::Path;
 
@@ -127,12 +127,17 @@ struct Readings {
     half: Vec<u8>,
     alpha: Option<Vec<u8>>,
     index: Option<Vec<u8>>,
-    /// Whether there is one colour beside black at most.
-    two_valued: bool,
-    /// Whether there is but one colour.
-    one_valued: bool,
+    /// Colours beside black: none, one, or more than one.
+    beside_black: usize,
+    /// One where all pixels are alike, more otherwise.
+    colours: usize,
+    /// Whether there are colours that no losses have made of grey.
+    colourful: bool,
     lossy: bool,
 }
+
+/// Channels of grey that was stored with losses are nearer to each other than this, of 16 bits.
+const GREY: u16 = 64 * 257;
 
 impl Readings {
     fn new(bytes: &[u8], decoded: &Decoded, path: &Path) -> Result<Self> {
@@ -148,9 +153,10 @@ impl Readings {
             None
         };
         let (mut beside_black, mut colours, mut first) = (0, 0, None);
-        let mut other = None;
+        let (mut other, mut colourful) = (None, false);
         visit(image, |[r, g, b, _]| {
             let colour = [r, g, b];
+            colourful |= r.max(g).max(b) - r.min(g).min(b) > GREY;
             if first.is_none_or(|first| first != colour) {
                 colours += 1;
                 first = first.or(Some(colour));
@@ -166,8 +172,9 @@ impl Readings {
             // A palette may have transparent colours beside its indices, which mean more.
             alpha: alpha.filter(|_| index.is_none()),
             index,
-            two_valued: beside_black <= 1,
-            one_valued: colours <= 1,
+            beside_black,
+            colours,
+            colourful,
             lossy: decoded.lossy,
         })
     }
@@ -196,7 +203,7 @@ impl Readings {
         };
         let seen = self.of(plain).unwrap_or_default();
         // Opacity everywhere says nothing where the colours say something.
-        let speaks = |alpha: &[u8]| self.one_valued || alpha.contains(&0);
+        let speaks = |alpha: &[u8]| self.colours <= 1 || alpha.contains(&0);
         if let Some(alpha) = &self.alpha
             && speaks(alpha)
             && alpha != seen
@@ -210,8 +217,17 @@ impl Readings {
             let reason = "the first colour of its palette is not black, so that index and colour show different masks";
             return refused(reason, "index` or `read: nonzero");
         }
+        if self.lossy && self.colourful {
+            let reason =
+                "it is stored with losses and has colours, of which brightness says little";
+            return refused(reason, "half");
+        }
+        if self.lossy && !self.half.contains(&1) && self.nonzero.contains(&1) {
+            let reason = "it is stored with losses, and nothing in it is half as bright as white";
+            return refused(reason, "half` or `read: nonzero");
+        }
         if plain == Reading::Nonzero
-            && !self.two_valued
+            && self.beside_black > 1
             && self.index.is_none()
             && self.half != self.nonzero
         {
