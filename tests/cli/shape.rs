@@ -1,7 +1,7 @@
 //! Commands around a pipeline file: graph, schema, init, completions, man page, help.
 //! Unaware of results; nothing is run here.
 
-use crate::support::{TINY, Test};
+use crate::support::{Ran, TINY, Test};
 
 const SWEPT: &str = "\
 stages:
@@ -156,6 +156,41 @@ fn init_takes_folders_of_any_name_and_subfolders() {
     test.run("plan two/pipelines/my-images.yaml")
         .exits(0)
         .says("11 to run, 0 fresh, 0 blocked");
+}
+
+/// The name stands in the first lines of the file and in what to type next.
+#[test]
+fn init_keeps_the_name_of_a_folder_in_its_line() {
+    let folder = "a\nstages: {x: 1}\n#\u{202e}'b";
+    let mut test = Test::new();
+    for name in ["a", "b", "c"] {
+        test = test.photo(&format!("{folder}/images/{name}.png"), 160, 130);
+    }
+    let ran = Ran::of(test.command("init").arg(folder).output().unwrap()).exits(0);
+    let word = r"$'a\nstages: {x: 1}\n#\U0000202e\'b/pipelines/my-images.yaml'";
+    assert!(ran.stdout.starts_with(&format!("wrote {word}\n")), "{ran}");
+    assert!(!ran.stdout.contains("\nstages"), "{ran}");
+    // What it says to type plans the file.
+    let typed = ran.stdout.lines().find(|line| line.contains(" plan "));
+    let typed = typed.unwrap().split("     ").next().unwrap();
+    let mut bash = std::process::Command::new("bash");
+    bash.args([
+        "-c",
+        &typed.replacen(
+            "pipeline ",
+            &format!("{} ", env!("CARGO_BIN_EXE_pipeline")),
+            1,
+        ),
+    ]);
+    bash.current_dir(test.path(""))
+        .env("PIPELINE_WORKER", test.worker());
+    bash.env("STUB_VERSION", env!("CARGO_PKG_VERSION"))
+        .env("LC_ALL", "C.UTF-8");
+    let planned = Ran::of(bash.output().unwrap()).exits(0);
+    assert!(
+        planned.stdout.contains("11 to run, 0 fresh, 0 blocked"),
+        "{planned}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use diagnostics::shown;
 use spec::Limits;
 
 use crate::session::{Options, Session};
@@ -82,13 +83,33 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// A word of a command line, in quotes where a shell would see more than a word in it.
+/// A word of a command line, in one line, and in quotes where a shell would see more than a word in it.
 pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
+    if is_hidden(text) {
+        return format!("$'{}'", text.chars().map(escaped).collect::<String>());
+    }
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Whether a terminal would not show the text in one line as it is.
+fn is_hidden(text: &str) -> bool {
+    shown::line(text) != text
+}
+
+/// A character between `$'` and `'` of bash and zsh.
+fn escaped(c: char) -> String {
+    match c {
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\'' | '\\' => format!("\\{c}"),
+        _ if !is_hidden(&c.to_string()) => c.to_string(),
+        _ if c.is_ascii() => format!("\\x{:02x}", u32::from(c)),
+        _ => format!("\\U{:08x}", u32::from(c)),
+    }
 }
 
 #[cfg(test)]
@@ -101,5 +122,9 @@ mod tests {
         assert_eq!(quoted("tuned[alpha=0.5]"), "'tuned[alpha=0.5]'");
         assert_eq!(quoted("it's"), "'it'\\''s'");
         assert_eq!(quoted(""), "''");
+        assert_eq!(
+            quoted("a\nit's\t\u{1b}\u{202e}é\\"),
+            "$'a\\nit\\'s\\t\\x1b\\U0000202eé\\\\'"
+        );
     }
 }

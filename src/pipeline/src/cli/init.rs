@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::InitArgs;
 use engine::invocation;
+use files::Name;
 
 use super::{Exit, Fatal, called, print};
 
@@ -34,16 +35,17 @@ pub fn init(args: &InitArgs) -> Result<Exit, Fatal> {
     }
     let images = args.images.clone().unwrap_or(args.dir.join("images"));
     let sets = sets(&images, &seen_from(folder, &images))?;
+    let quoted = invocation::quoted(&file.to_string_lossy());
     let text = TEMPLATE
         .replace("<SCALE>", &args.scale.to_string())
         .replace("<REMARK>", &sets.remark)
         .replace("<TRAIN>", &sets.train)
         .replace("<VAL>", &sets.val)
         .replace("<TEST>", &sets.test)
-        .replace("<FILE>", &file.display().to_string());
+        .replace("<FILE>", &quoted);
     write_new(folder, &file, &text)?;
     let ignored = ignore(&args.dir);
-    let file = invocation::quoted(&file.to_string_lossy());
+    let file = quoted;
     let program = invocation::quoted(&called::program());
     print(&format!(
         "wrote {file}{ignored}\n\n\
@@ -60,7 +62,7 @@ pub fn init(args: &InitArgs) -> Result<Exit, Fatal> {
 fn ignore(folder: &Path) -> String {
     const LINES: &str = "/cache/\n/reports/\n";
     let path = folder.join(".gitignore");
-    let shown = path.strip_prefix(".").unwrap_or(&path).display();
+    let shown = Name(path.strip_prefix(".").unwrap_or(&path));
     match std::fs::File::create_new(&path).and_then(|mut new| new.write_all(LINES.as_bytes())) {
         Ok(()) => format!("\nwrote {shown}"),
         Err(_) => match files::read_to_string(&path, 1 << 20) {
@@ -71,7 +73,7 @@ fn ignore(folder: &Path) -> String {
 }
 
 fn exists(file: &Path) -> Fatal {
-    let message = format!("`{}` is there already and is left as it is", file.display());
+    let message = format!("`{}` is there already and is left as it is", Name(file));
     Fatal::usage(
         message,
         "name another folder, `pipeline init DIR`, or move the file away",
@@ -86,7 +88,7 @@ fn write_new(folder: &Path, file: &Path, text: &str) -> Result<(), Fatal> {
     written.map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists if file.exists() => exists(file),
         _ => Fatal::failed(
-            format!("cannot write `{}`: {e}", file.display()),
+            format!("cannot write `{}`: {e}", Name(file)),
             "name a folder that can be written: `pipeline init DIR`",
         ),
     })
