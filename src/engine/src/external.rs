@@ -4,11 +4,16 @@
 //! ```text
 //!   claim ── list, digest, note the way (`store::Watch`) ── as planned? ──> execute ── list, the same stats? ──> commit
 //!                                                                              │
-//!                                      the job: path, digest, size of each ────┴──> a worker reads those bytes or none
+//!                                      the job: path, digest, size of each ────┤──> a worker reads those bytes or none
+//!                                                                              └──> copies, the same stats? ──> a command
 //! ```
+//!
+//! A command that reads copies alone has read what was planned from then on: what happens to the files themselves later is
+//! said, and does not take its work away.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use spec::{Content, External, Kind, Listing, Outside, Stage};
 use store::{Bytes, Digest, Store, Watch};
@@ -26,6 +31,8 @@ struct Outsiders {
     lists: Vec<List>,
     watch: Watch,
     content: BTreeMap<PathBuf, Content>,
+    /// Whether nobody reads the files any more.
+    is_read: AtomicBool,
 }
 
 /// What was found at one outside path.
@@ -99,6 +106,7 @@ pub fn watch(session: &Session, at: usize) -> Result<Box<dyn Watching>, String> 
         lists,
         watch,
         content,
+        is_read: AtomicBool::new(false),
     }))
 }
 
@@ -112,6 +120,30 @@ impl Watching for Outsiders {
     }
 
     fn unchanged(&self) -> Result<(), String> {
+        if self.is_read.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.look()
+    }
+
+    fn all_is_read(&self) -> Result<(), String> {
+        // Whether a program is still the same is known when it has ended.
+        if self.program.is_none() {
+            self.look()?;
+            self.is_read.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn changed_since(&self) -> Option<String> {
+        let is_read = self.is_read.load(Ordering::Relaxed);
+        is_read.then(|| self.look().err()).flatten()
+    }
+}
+
+impl Outsiders {
+    /// Whether nobody has touched anything until now.
+    fn look(&self) -> Result<(), String> {
         let changed = |path: &Path| format!("`{}` changed while the stage ran", files::Name(path));
         let now = lists(&self.stage.kind, &self.stage.external);
         let mut pairs = self.lists.iter().zip(&now);

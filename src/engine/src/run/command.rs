@@ -27,6 +27,7 @@ use super::failure::Failure;
 use super::mask::Outlet;
 use super::placing::{self, Input};
 use super::process::{io_failure, open_log};
+use super::sealed::CHANGED;
 use super::short::ShortNames;
 use super::stop::Stop;
 use super::supervisor::Supervisor;
@@ -139,6 +140,13 @@ impl CommandExecutor<'_> {
             Placing::Copy => placing::copy_small(inputs),
         };
         let large = large.map_err(|e| io_failure("copy inputs into", out, &e))?;
+        // Neither a file elsewhere, which has no place here, nor one that is too large.
+        let all_copied =
+            places.files.iter().all(Option::is_some) && large.iter().all(|i| i.is_stored);
+        if all_copied {
+            let read = task.outside.all_is_read();
+            read.map_err(|message| Failure::new(message, CHANGED))?;
+        }
         let has_mounts = self.has_walls(command) && self.walls.level().has_mounts();
         let is_bound = has_mounts && command.inputs == Placing::Copy;
         let placed = if is_bound {

@@ -83,8 +83,18 @@ pub trait Watching: Send + Sync {
         Outside::default()
     }
 
-    /// Whether nobody has touched them since. If not, what it was, in words.
+    /// Whether nobody has touched them since, or until they were read. If not, what it was, in words.
     fn unchanged(&self) -> Result<(), String>;
+
+    /// Says that nobody reads them from now on, which is an error where somebody has touched them before.
+    fn all_is_read(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What was touched after all was read, in words.
+    fn changed_since(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a record says that is known before a stage is computed: whoever commits it takes it from here.

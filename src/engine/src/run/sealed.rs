@@ -109,7 +109,8 @@ impl Sealed {
 }
 
 /// What to do when something outside is not as it was.
-const CHANGED: &str = "run again; results are only kept when their inputs stayed as they were";
+pub(super) const CHANGED: &str =
+    "run again; results are only kept when their inputs stayed as they were";
 
 /// What the stage may use, as it is recorded.
 fn allotted(run: &Run<'_>, allocation: &Allocation) -> Facts {

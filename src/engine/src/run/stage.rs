@@ -161,6 +161,10 @@ impl Claimed {
         } else if let Computed::Here(facts) = result? {
             self.file_state(run, &facts, on_event);
             let facts = all_facts(run, facts, seconds);
+            if let Some(changed) = self.sealed.outside.changed_since() {
+                let message = format!("{changed}; the result is of what it was before: run again");
+                on_event(Event::Note { message });
+            }
             self.sealed.commit(run, facts)?;
         }
         Ok(Finish {
