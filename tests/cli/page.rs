@@ -171,6 +171,29 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
         !html.contains("http://") && !html.contains("https://"),
         "it names something outside"
     );
+    // As one file it needs nothing beside it.
+    std::fs::create_dir(test.path("alone")).unwrap();
+    let words = "path --report --single-file alone/index.html -f p.yaml";
+    test.run(words).exits(0).says("alone/index.html");
+    test.run(words)
+        .exits(2)
+        .says("`alone/index.html` is there already");
+    let alone = self::facts(&browser, &test, "alone/index.html");
+    for fact in [
+        "errors", "first", "keys", "masks", "crops", "forged", "scripts", "stages",
+    ] {
+        assert_eq!(alone[fact], facts[fact], "{fact}: {alone}");
+    }
+    assert!(!test.read("alone/index.html").contains("img/graph.svg\""));
+    let large = test.path("reports/p/img/large.js");
+    std::fs::File::create(large)
+        .unwrap()
+        .set_len(21_000_000)
+        .unwrap();
+    test.run("path --report --single-file large.html -f p.yaml")
+        .exits(1)
+        .says("as one file it would have more than 20000000 bytes");
+    assert!(!test.path("large.html").exists());
 }
 
 #[test]

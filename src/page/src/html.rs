@@ -73,7 +73,7 @@ pub fn page(page: &Page, data: &Data<'_>) -> String {
                             h2 { "Figures" }
                             @for figure in &page.figures {
                                 h3 { (figure.name) }
-                                img class="figure" src=(url(&figure.file)) alt=(figure.name) loading="lazy";
+                                img class="figure" src=(address(&figure.file)) alt=(figure.name) loading="lazy";
                                 @for line in figure.caption.lines() { p class="note" { (line) } }
                             }
                         }
@@ -103,14 +103,18 @@ pub fn page(page: &Page, data: &Data<'_>) -> String {
 
 /// JSON that does not end the script it stands in, whatever it says.
 fn json(data: &Data<'_>) -> String {
-    let text = serde_json::to_string(data).unwrap_or_else(|_| "{}".into());
+    in_script(&serde_json::to_string(data).unwrap_or_else(|_| "{}".into()))
+}
+
+/// JSON as it stands in a script.
+pub fn in_script(text: &str) -> String {
     text.replace('<', "\\u003c")
         .replace("\u{2028}", "\\u2028")
         .replace("\u{2029}", "\\u2029")
 }
 
 /// A file beside the page as a relative address.
-fn url(file: &str) -> String {
+pub fn address(file: &str) -> String {
     let mut out = String::from("./");
     for byte in file.bytes() {
         match byte {

@@ -14,6 +14,7 @@ mod curves;
 mod html;
 mod pictures;
 mod sets;
+mod single;
 mod tables;
 
 use std::io;
@@ -21,6 +22,8 @@ use std::path::PathBuf;
 
 use artifacts::ArtifactError;
 use serde::Serialize;
+
+pub use single::single;
 use spec::metrics::Metric;
 
 /// What the page shows, and where it lies.

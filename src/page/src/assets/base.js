@@ -5,6 +5,9 @@
 // The one global name: files of img/ call page.picture and page.masks.
 const page = { data: JSON.parse(document.getElementById("data").textContent), started: [] };
 
+// Files of img/, where the page is one file: scripts as their text, pictures as addresses.
+page.files = JSON.parse(document.getElementById("files")?.textContent ?? "{}");
+
 // An element: attributes by name, functions as listeners, children as text or nodes.
 page.el = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);

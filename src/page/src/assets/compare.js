@@ -326,7 +326,7 @@ page.compare = (() => {
         const { thumb } = set.pics[i];
         const gain = page.gains(set).gain[i];
         return page.el("button", { type: "button", role: "option", class: "thumb", "data-at": i, title: set.images[i], click: () => open(set, i) },
-          thumb ? page.el("img", { src: `img/${thumb}`, loading: "lazy", decoding: "async", alt: "" }) : null,
+          thumb ? page.el("img", { src: page.files[`img/${thumb}`] ?? `img/${thumb}`, loading: "lazy", decoding: "async", alt: "" }) : null,
           page.el("span", {}, set.images[i]), gain == null ? null : page.el("span", { class: gain < 0 ? "loss" : "gain" }, page.signed(gain, 3)));
       }));
     }

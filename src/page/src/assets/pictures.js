@@ -18,8 +18,11 @@
           script.remove();
           if (wanted.delete(file)) reject(new Error(`img/${file}.js ${why}`));
         };
-        const script = page.el("script", { src: `img/${file}.js`, load: ended("is damaged"), error: ended("is missing") });
+        const own = page.files[`img/${file}.js`];
+        const from = own ? {} : { src: `img/${file}.js`, load: ended("is damaged"), error: ended("is missing") };
+        const script = page.el("script", from, own);
         document.head.append(script);
+        if (own) ended("is damaged")();
       }).finally(() => setTimeout(() => scripts.delete(file), 0)));
     }
     return scripts.get(file);

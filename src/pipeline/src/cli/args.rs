@@ -343,6 +343,9 @@ pub struct PathArgs {
     /// Print the folder of the tables and figures instead; without --file that of the last run, with its --set.
     #[arg(long, conflicts_with = "stages")]
     pub report: bool,
+    /// Write the page that lies there to FILE, with all its pictures in it: up to 20 MB, to be sent.
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub single_file: Option<PathBuf>,
     /// Where they are.
     #[command(flatten)]
     pub common: FileArgs,

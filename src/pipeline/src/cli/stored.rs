@@ -76,7 +76,27 @@ fn report(args: &PathArgs) -> Result<Exit, Fatal> {
             format!("`pipeline {}` writes it", words.join(" ")),
         ));
     }
+    if let Some(file) = &args.single_file {
+        return single(&folder, file);
+    }
     print_path(&folder);
+    Ok(Exit::Done)
+}
+
+/// Writes the page in a folder as one file.
+fn single(folder: &Path, file: &Path) -> Result<Exit, Fatal> {
+    if std::fs::symlink_metadata(file).is_ok() {
+        let message = format!("`{}` is there already", files::Name(file));
+        return Err(Fatal::usage(message, "give another name"));
+    }
+    let text = page::single(folder).map_err(|e| {
+        Fatal::failed(
+            e.to_string(),
+            "send the folder, or keep fewer pictures: `save: 5`",
+        )
+    })?;
+    store::write_atomic(file, text.as_bytes())?;
+    print_path(file);
     Ok(Exit::Done)
 }
 
