@@ -244,7 +244,7 @@ fn the_program_that_ran_is_noted_and_may_be_part_of_the_key() {
 
 #[test]
 fn a_program_of_the_key_is_replaced_while_the_run_goes_on() {
-    let test = Test::new();
+    let test = Test::new().without_walls();
     let tool = |path: &str, text: &str| {
         test.write(path, format!("#!/bin/sh\n{text}\n"));
         let mode = std::fs::Permissions::from_mode(0o755);
