@@ -174,6 +174,35 @@ stages:
 }
 
 #[test]
+fn what_is_declared_is_seen_in_its_own_place_too_and_cannot_be_written_there() {
+    let yaml = "\
+stages:
+  w:
+    command:
+      run: ['${HERE}/tool', '${HERE}/lib']
+      files: ['${HERE}/tool', lib]
+      outputs: [o]
+";
+    for (who, level) in LEVELS {
+        let test = Test::new();
+        let here = test.path("").display().to_string();
+        test.write(
+            "p.yaml",
+            yaml.replace("${HERE}", here.trim_end_matches('/')),
+        );
+        let tool = "#!/bin/sh\ncat $1/x > o; (echo x >> $1/x) 2> /dev/null || echo denied >> o\n";
+        test.write("tool", tool);
+        test.write("lib/x", "x\n");
+        make_executable(&test.path("tool"));
+        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0);
+        assert_eq!(test.read("o"), "x\ndenied\n", "{who:?} {level}");
+    }
+}
+
+#[test]
 fn large_inputs_are_seen_where_they_would_be_copied_and_cannot_be_written() {
     let yaml = "\
 stages:
@@ -323,7 +352,11 @@ fn a_project_behind_links_has_walls_too() {
             continue;
         };
         ran.exits(0);
-        assert_eq!(test.read("real/o"), "f\ncache\ncache\npartial\n", "{who:?}");
+        assert_eq!(
+            test.read("real/o"),
+            "f\ncache\nf\ncache\nf\npartial\n",
+            "{who:?}"
+        );
     }
 }
 

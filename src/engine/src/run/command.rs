@@ -135,6 +135,11 @@ impl CommandExecutor<'_> {
             }
         }
         let inputs = placing::outermost(inputs);
+        // A program may know a file of the project by its full path.
+        let own = inputs.iter().filter(|input| !input.is_stored);
+        let mut shown: Vec<Shown> = own
+            .map(|input| Shown::in_place(input.from.clone()))
+            .collect();
         let large = match command.inputs {
             Placing::Link => Ok(inputs),
             Placing::Copy => placing::copy_small(inputs),
@@ -154,7 +159,8 @@ impl CommandExecutor<'_> {
         } else {
             placing::link(&large)
         };
-        placed.map_err(|e| io_failure("link inputs in", out, &e))
+        shown.extend(placed.map_err(|e| io_failure("link inputs in", out, &e))?);
+        Ok(shown)
     }
 
     /// Which program it was: its place and, where that is a full one, its digest.
