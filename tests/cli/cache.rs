@@ -71,6 +71,32 @@ fn a_copy_taken_out_may_be_changed_and_the_result_stays() {
         .says("2 results, 2 files, 4 B read: all as they were written");
     assert_eq!(std::fs::read_to_string(&stored).unwrap(), "1\n");
     test.run("export none out").exits(2).says("none");
+    // What was changed is not replaced without being asked; a copy that is whole is no trouble.
+    test.run("export two out")
+        .exits(2)
+        .says("`out/two.txt` is there and holds something else")
+        .says("--overwrite");
+    assert_eq!(test.read("out/two.txt"), "changed");
+    test.run("export two out --overwrite").exits(0);
+    assert_eq!(test.read("out/two.txt"), "1\n");
+    test.run("export two out").exits(0).says("two: 1 file");
+}
+
+#[test]
+fn an_archive_that_is_there_is_not_replaced_without_being_asked() {
+    let test = done();
+    test.write("x.tar", "mine");
+    test.run("cache export one -o x.tar")
+        .exits(2)
+        .says("`x.tar` is there already")
+        .says("--overwrite");
+    assert_eq!(test.read("x.tar"), "mine");
+    test.run("cache export one -o x.tar --overwrite")
+        .exits(0)
+        .says("1 result");
+    test.run("cache import x.tar")
+        .exits(0)
+        .says("1 present already");
 }
 
 #[test]

@@ -385,8 +385,8 @@ pub struct ExportArgs {
     /// Write a card for people beside the file: README.md, as Hugging Face shows it.
     #[arg(long, requires = "to", conflicts_with = "folder")]
     pub model_card: bool,
-    /// Replace the file, and the card.
-    #[arg(long, requires = "to", conflicts_with = "folder")]
+    /// Replace files that are there and hold something else.
+    #[arg(long)]
     pub overwrite: bool,
     /// Where they are.
     #[command(flatten)]
@@ -607,6 +607,9 @@ pub struct ArchiveArgs {
     /// The file to write (tar).
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// `pipeline cache import`.

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::json;
 use store::{Broken, Key, Progress, Store};
 
-use super::args::{CacheArgs, CacheCommand, FileStages, PinArgs, RootArgs, UnpinArgs};
+use super::args::{ArchiveArgs, CacheArgs, CacheCommand, FileStages, PinArgs, RootArgs, UnpinArgs};
 use diagnostics::shown::counted;
 use engine::root;
 
@@ -40,7 +40,7 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
         CacheCommand::Pin(pin) => pin_stages(&args.root, pin),
         CacheCommand::Unpin(unpin) => unpin_stages(&args.root, unpin),
         CacheCommand::Scrub(scrub) => scrub::scrub(&Store::open(&folder)?, scrub),
-        CacheCommand::Export(export) => export_archive(&args.root, &export.stages, &export.output),
+        CacheCommand::Export(export) => export_archive(&args.root, export),
         CacheCommand::Import(import) => import_archive(&Store::open(&folder)?, &import.archive),
     }
 }
@@ -205,7 +205,12 @@ fn open(root: &RootArgs, stages: &FileStages, access: Access) -> Result<Session,
     Ok(session)
 }
 
-fn export_archive(root: &RootArgs, stages: &FileStages, to: &Path) -> Result<Exit, Fatal> {
+fn export_archive(root: &RootArgs, args: &ArchiveArgs) -> Result<Exit, Fatal> {
+    let ArchiveArgs {
+        stages,
+        output: to,
+        overwrite,
+    } = args;
     let session = open(root, stages, Access::Read)?;
     let keys: Vec<Key> = stored::finished(&session)?
         .into_iter()
@@ -217,6 +222,12 @@ fn export_archive(root: &RootArgs, stages: &FileStages, to: &Path) -> Result<Exi
             "free space or permissions are missing",
         )
     };
+    if !*overwrite && std::fs::symlink_metadata(to).is_ok() {
+        return Err(Fatal::usage(
+            format!("`{}` is there already", files::Name(to)),
+            "name another file, or replace it with --overwrite",
+        ));
+    }
     // Written beside and renamed: an archive under its name is whole.
     let beside = to.with_extension("unfinished");
     let mut file = BufWriter::new(File::create(&beside).map_err(wrong)?);

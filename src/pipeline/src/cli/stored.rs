@@ -116,6 +116,9 @@ pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
         } else {
             folder.join(name.replace('/', "_"))
         };
+        if !args.overwrite {
+            check_free(&session, key, &folder)?;
+        }
         let files = session.store.copy_out(key, &folder)?;
         say(&format!(
             "{name}: {} → {}",
@@ -124,6 +127,23 @@ pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// An error where a file that would be replaced is not a copy of the result already.
+fn check_free(session: &Session, key: &Key, folder: &Path) -> Result<(), Fatal> {
+    let outputs = session.store.outputs(key).into_iter();
+    let other = outputs
+        .map(|output| (folder.join(&output.path), output))
+        .find(|(at, output)| {
+            std::fs::symlink_metadata(at).is_ok() && !session.store.is_copy(at, output)
+        });
+    match other {
+        None => Ok(()),
+        Some((at, _)) => Err(Fatal::usage(
+            format!("`{}` is there and holds something else", files::Name(&at)),
+            "name another folder, or replace it with --overwrite",
+        )),
+    }
 }
 
 fn shown(folder: &Path) -> String {
