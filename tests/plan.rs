@@ -57,6 +57,10 @@ const OTHERS: &str = "
     evaluate: {model: rival, images: pairs, save: true}
   kept:
     evaluate: {model: tuned, images: pairs, masks: masks, save: true}
+  tool:
+    command: {run: [x], outputs: [a.csv, b.csv]}
+  other-tool:
+    command: {run: [y], outputs: [c/a.csv]}
 ";
 
 /// The files of every folder that a stage may name; `copy` holds what `photos` does.
@@ -455,8 +459,15 @@ const CASES: &[Case] = &[
             "published=photos.csv|published_baseline=more.csv",
             "caption=Table",
             "note=Note",
+            "scores={L: {stage: tool, file: a.csv, column: l, protocol: P}}",
+            "scores={M: {stage: tool, file: a.csv, column: l, protocol: P}}",
+            "scores={L: {stage: tool, file: b.csv, column: l, protocol: P}}",
+            "scores={L: {stage: tool, file: a.csv, column: m, protocol: P}}",
+            "scores={L: {stage: tool, file: a.csv, column: l, protocol: Q}}",
+            "scores={L: {stage: other-tool, file: c/a.csv, column: l, protocol: P}}",
         ],
         same: &[
+            "scores={}",
             "columns=null",
             "metric=psnr",
             "values=[]",
@@ -499,9 +510,10 @@ const CASES: &[Case] = &[
             "images=[a]",
             "zoom=3",
             "gain=4",
+            "gain=8",
             "caption=Figure",
         ],
-        same: &["worse=0", "window=96", "images=[]", "zoom=2", "gain=8"],
+        same: &["worse=0", "window=96", "images=[]", "zoom=2", "gain=null"],
     },
     Case {
         kind: "command",

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use plan::Plan;
 use report::figure::{self, Sources};
 use report::robustness::{self, Pair};
-use report::table::{self, Evaluation};
-use spec::kinds::{Report, Robustness};
+use report::table::{self, Evaluation, ScoreFile};
+use spec::kinds::{Report, Robustness, Scores, Table};
 use spec::{Around, History, Pipeline, Runs};
 use store::{Facts, Store};
 
@@ -71,8 +71,14 @@ impl InPlace for ReportExecutor<'_> {
         match report {
             Report::Table(table) => {
                 let (from, baseline) = self.evaluations(task.stage);
-                table::write(table, &from, &baseline, out)
-                    .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+                table::write(
+                    table,
+                    &from,
+                    &baseline,
+                    &self.scores(task.stage, table),
+                    out,
+                )
+                .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
             }
             Report::Figure(figure) => {
                 let missing = || Failure::new("an input has no key", "");
@@ -102,6 +108,24 @@ impl ReportExecutor<'_> {
             evaluations.filter_map(|at| self.evaluation(at)).collect()
         };
         (gather("from"), gather("baseline"))
+    }
+
+    /// The files of the columns that commands have measured for the table `at`.
+    fn scores(&self, at: usize, table: &Table) -> Vec<ScoreFile> {
+        let stage = &self.pipeline.stages[at];
+        let file = |(name, scores): (&String, &Scores)| {
+            let from = stage.inputs_of(&format!("scores.{name}")).next()?;
+            let key = self.plan.get(from).and_then(|p| p.key)?;
+            Some(ScoreFile {
+                name: name.clone(),
+                path: self.store.output_dir(&key).join(&scores.file),
+                column: scores.column.clone(),
+                protocol: scores.protocol.clone(),
+                stage: self.pipeline.stages[from].name.clone(),
+                key: key.to_string(),
+            })
+        };
+        table.scores.iter().filter_map(file).collect()
     }
 
     /// What the robustness table `at` compares; `spec` has made sure that each has one partner.
@@ -146,6 +170,10 @@ impl ReportExecutor<'_> {
             backbone: format!("{:?}", self.around(model).architecture()?),
             facts: key(model).map(|k| self.numbers(&k)).unwrap_or_default(),
             training: self.training(model),
+            iterations: self.pipeline.stages[model]
+                .kind
+                .schedule()
+                .and_then(|schedule| schedule.iterations),
             pairs: self.folder(images)?,
             trained_on: folders(history.trained_on).collect(),
             stopped_by: folders(history.stopped_by).collect(),

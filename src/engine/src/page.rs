@@ -210,7 +210,14 @@ fn figures(session: &Session, records: &Records) -> Vec<Figure> {
             let text = session.store.output_dir(key).join("figure.txt");
             found.push(Figure {
                 name: name.clone(),
-                file: format!("{name}.png"),
+                file: format!(
+                    "{name}.{}",
+                    if record.output("figure.svg").is_some() {
+                        "svg"
+                    } else {
+                        "png"
+                    }
+                ),
                 caption: files::read_to_string(&text, 1 << 20).unwrap_or_default(),
             });
         }

@@ -100,7 +100,14 @@ impl de::Error for DeError {
             Unexpected::Map => "a mapping".into(),
             other => other.to_string(),
         };
-        Self::custom(format!("expected {}, found {found}", plain(expected)))
+        let expected = plain(expected);
+        let error = Self::custom(format!("expected {expected}, found {found}"));
+        match unexpected {
+            Unexpected::Str(text) if expected == "a list" => {
+                Self(error.0.hint(format!("write `[{text}]`")))
+            }
+            _ => error,
+        }
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {

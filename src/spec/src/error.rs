@@ -206,6 +206,10 @@ pub(crate) fn suggest(typed: &str, known: &[&str], what: &str) -> String {
     if known.is_empty() {
         return format!("there are no {what} here");
     }
+    let first = typed.split([' ', '{', '[']).next().unwrap_or_default();
+    if first != typed && known.contains(&first) {
+        return format!("is a `:` missing behind `{first}`?");
+    }
     match did_you_mean(typed, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("known {what}: {}", listed(known)),

@@ -68,7 +68,7 @@ pub use error::Problem;
 pub use handed::Handed;
 pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};
 pub use kinds::{External, Kind, Listing, Resources, Runs};
-pub use limits::Limits;
+pub use limits::{Limits, number as amount};
 pub use lines::{Lines, Tag};
 pub use manual::reference;
 pub use outside::{Content, Outside};

@@ -93,7 +93,7 @@ const NAMES: [&str; 7] = [
 ];
 
 /// Decimal digits, with `K`, `M` or `G` behind them for powers of 1024.
-fn number(text: &str) -> Option<u64> {
+pub fn number(text: &str) -> Option<u64> {
     let (digits, shift) = match text.as_bytes().last()? {
         b'k' | b'K' => (&text[..text.len() - 1], 10),
         b'm' | b'M' => (&text[..text.len() - 1], 20),

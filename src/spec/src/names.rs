@@ -191,6 +191,8 @@ names! {
     Weights {
         /// Those with the best validation PSNR.
         Best = "best",
+        /// The same, where the weights that the training begins with count too: a training that only loses hands those on.
+        BestOrInitial = "best-or-initial",
         /// Those of the last iteration.
         Last = "last",
     }

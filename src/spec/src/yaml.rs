@@ -40,6 +40,7 @@ pub(crate) fn read(text: &str, source: usize, meter: &Meter) -> Result<Node, Pro
     let parser = Parser::new_from_str_with_options(text, options);
     let mut reader = Reader {
         parser,
+        text,
         source,
         meter,
         open: Vec::new(),
@@ -52,6 +53,11 @@ pub(crate) fn read(text: &str, source: usize, meter: &Meter) -> Result<Node, Pro
         pos: reader.pos(1, 1),
     };
     Ok(reader.root.unwrap_or(nothing))
+}
+
+/// Spaces before a line.
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
 }
 
 /// A value that is finished, with what an alias of it costs.
@@ -96,6 +102,7 @@ const FEW: usize = 16;
 
 struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
+    text: &'t str,
     source: usize,
     meter: &'t Meter,
     open: Vec<Open>,
@@ -153,6 +160,10 @@ impl<'t> Reader<'t> {
 
     fn scan_error(&self, error: &ScanError) -> Problem {
         let at = error.marker();
+        if let Some((message, hint)) = words::below_a_value(self.text, at.line(), error.kind()) {
+            let line = self.text.lines().nth(at.line() - 1).unwrap_or_default();
+            return wrong(self.pos(at.line(), indent(line) + 1), message, hint);
+        }
         let (message, hint) = words::explain(error.kind());
         wrong(self.pos(at.line(), at.col() + 1), message, hint)
     }

@@ -77,7 +77,7 @@ fn row_at(page: &mut Page, row: &Row, top: usize) {
     page.text(&title, GAP, top);
     let mut left = GAP;
     for panel in &row.panels {
-        page.text(panel.name, left, top + LINE);
+        page.text(&panel.name, left, top + LINE);
         page.paste(&panel.picture, left, top + 2 * LINE);
         page.text(
             &score(panel),

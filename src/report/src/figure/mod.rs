@@ -10,13 +10,14 @@
 //!                             v                       v
 //!                              panels: six pictures a crop, PSNR of those that have one
 //!                                |
-//!                                +──> figure.png (draw)    figure.csv    figure.txt
+//!                                +──> figure.png (draw)    figure.svg (svg)    figure.csv    figure.txt
 //! ```
 
 mod choose;
 mod draw;
 mod panels;
 mod read;
+mod svg;
 #[cfg(test)]
 mod tests;
 
@@ -32,10 +33,12 @@ pub fn write(
 ) -> Result<String, FigureError> {
     let set = read::Set::open(sources)?;
     let crops = choose::crops(figure, &set)?;
-    let rows = panels::rows(figure, &set, &crops)?;
-    let caption = panels::caption(figure, &set, &rows);
+    let gain = panels::gain(figure, &set, &crops)?;
+    let rows = panels::rows(figure, &set, &crops, gain)?;
+    let caption = panels::caption(figure, &set, &rows, gain);
     pixels::write_png(&out.join("figure.png"), &draw::picture(&rows))?;
     let files = [
+        ("figure.svg", svg::svg(&rows, &caption)?),
         ("figure.csv", panels::csv(&rows)?),
         ("figure.txt", caption.clone()),
     ];

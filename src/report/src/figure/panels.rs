@@ -11,11 +11,15 @@ use super::read::{FigureError, Image, Set};
 pub(super) struct Row {
     pub crop: Chosen,
     pub panels: Vec<Panel>,
+    /// All of GT, smaller where it is large, to show the place of the crop on it.
+    pub whole: Rgb8,
+    /// Width and height of GT itself.
+    pub size: (usize, usize),
 }
 
 /// One picture of a crop.
 pub(super) struct Panel {
-    pub name: &'static str,
+    pub name: String,
     pub picture: Rgb8,
     /// PSNR in dB of the crop to GT over R, G and B; none where there is nothing to compare.
     pub crop_psnr: Option<f64>,
@@ -23,17 +27,72 @@ pub(super) struct Panel {
     pub image_psnr: Option<f64>,
 }
 
-pub(super) fn rows(figure: &Figure, set: &Set, crops: &[Chosen]) -> Result<Vec<Row>, FigureError> {
+/// The most pixels of a side of a whole image.
+const WHOLE: usize = 512;
+
+/// All rows; differences are shown `gain` times as large.
+pub(super) fn rows(
+    figure: &Figure,
+    set: &Set,
+    crops: &[Chosen],
+    gain: u32,
+) -> Result<Vec<Row>, FigureError> {
     let row = |crop: &Chosen| {
+        let hr = set.image(&crop.image)?.hr;
         Ok(Row {
-            panels: panels(figure, set, crop)?,
+            panels: panels(figure, set, crop, gain)?,
+            whole: shrunk(&hr, hr.width.max(hr.height).div_ceil(WHOLE)),
+            size: (hr.width, hr.height),
             crop: crop.clone(),
         })
     };
     crops.iter().map(row).collect()
 }
 
-fn panels(figure: &Figure, set: &Set, crop: &Chosen) -> Result<Vec<Panel>, FigureError> {
+/// What differences are multiplied with: what the figure says, else so much that the largest of its crops is white.
+pub(super) fn gain(figure: &Figure, set: &Set, crops: &[Chosen]) -> Result<u32, FigureError> {
+    if let Some(gain) = figure.gain {
+        return Ok(gain);
+    }
+    let mut most = 0;
+    for crop in crops {
+        let image = set.image(&crop.image)?;
+        let cut = |from: &Rgb8| from.crop(crop.x, crop.y, crop.width, crop.height);
+        let (base, own) = (cut(&image.baseline)?, cut(&image.tuned)?);
+        let samples = base.data.iter().zip(&own.data);
+        most = samples.map(|(a, b)| a.abs_diff(*b)).fold(most, u8::max);
+    }
+    Ok(255 / u32::from(most.max(1)))
+}
+
+/// Blocks of so many pixels a side as one pixel, their mean; what is left over at the ends is left out.
+fn shrunk(image: &Rgb8, factor: usize) -> Rgb8 {
+    let factor = factor.max(1);
+    let (width, height) = (image.width / factor, image.height / factor);
+    let mut data = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for x in 0..width {
+            for c in 0..3 {
+                let rows = (y * factor)..((y + 1) * factor);
+                let sum: usize = rows
+                    .map(|y| {
+                        let row = image.row(y);
+                        let columns = (x * factor)..((x + 1) * factor);
+                        columns.map(|x| usize::from(row[x * 3 + c])).sum::<usize>()
+                    })
+                    .sum();
+                data.push((sum / (factor * factor)) as u8);
+            }
+        }
+    }
+    Rgb8 {
+        width,
+        height,
+        data,
+    }
+}
+
+fn panels(figure: &Figure, set: &Set, crop: &Chosen, gain: u32) -> Result<Vec<Panel>, FigureError> {
     let image = set.image(&crop.image)?;
     let Image {
         hr,
@@ -51,8 +110,8 @@ fn panels(figure: &Figure, set: &Set, crop: &Chosen) -> Result<Vec<Panel>, Figur
     };
     let (gt, base, own, low) = (cut(hr)?, cut(baseline)?, cut(tuned)?, cut_lq(lq)?);
     let of_image = |n: usize| set.psnr[n].get(&crop.image).copied();
-    let panel = |name, picture: &Rgb8, crop_psnr, image_psnr| Panel {
-        name,
+    let panel = |name: &str, picture: &Rgb8, crop_psnr, image_psnr| Panel {
+        name: name.to_owned(),
         picture: enlarged(picture, zoom),
         crop_psnr,
         image_psnr,
@@ -70,8 +129,9 @@ fn panels(figure: &Figure, set: &Set, crop: &Chosen) -> Result<Vec<Panel>, Figur
     panels.push(panel("GT", &gt, None, None));
     panels.push(panel("baseline", &base, psnr(&base, &gt)?, of_image(0)));
     panels.push(panel("tuned", &own, psnr(&own, &gt)?, of_image(1)));
-    let difference = difference(&own, &base, figure.gain);
-    panels.push(panel("|difference|", &difference, None, None));
+    let difference = difference(&own, &base, gain);
+    let name = format!("|Δ| × {gain}");
+    panels.push(panel(&name, &difference, None, None));
     Ok(panels)
 }
 
@@ -137,7 +197,7 @@ pub(super) fn csv(rows: &[Row]) -> Result<String, FigureError> {
                 width,
                 height,
                 why.word(),
-                panel.name,
+                &panel.name,
                 &crop,
                 &whole,
             ];
@@ -152,7 +212,7 @@ pub(super) fn csv(rows: &[Row]) -> Result<String, FigureError> {
 }
 
 /// What the picture shows, and how its crops came to be.
-pub(super) fn caption(figure: &Figure, set: &Set, rows: &[Row]) -> String {
+pub(super) fn caption(figure: &Figure, set: &Set, rows: &[Row], gain: u32) -> String {
     let mut lines: Vec<String> = Vec::new();
     if !figure.caption.is_empty() {
         lines.push(figure.caption.clone());
@@ -170,10 +230,14 @@ pub(super) fn caption(figure: &Figure, set: &Set, rows: &[Row]) -> String {
         }
     }
     let masks = if set.has_masks() { "masks on LQ, " } else { "" };
+    let chosen = if figure.gain.is_none() {
+        " (so that the largest difference is white)"
+    } else {
+        ""
+    };
     lines.push(format!(
-        "Panels: {masks}LQ, GT, baseline, tuned, and |tuned − baseline| × {}. PSNR in dB: of the crop over R, G and B \
-         (of the whole image as evaluated).",
-        figure.gain
+        "Panels: {masks}LQ, GT, baseline, tuned, and |Δ| = |tuned − baseline| × {gain}{chosen}. PSNR in dB: of the crop \
+         over R, G and B (of the whole image as evaluated)."
     ));
     if figure.better + figure.worse > 0 {
         lines.push(
@@ -197,7 +261,7 @@ fn line(row: &Row) -> String {
     let scores = row
         .panels
         .iter()
-        .filter_map(|p| Some((p.name, p.crop_psnr?, p.image_psnr)));
+        .filter_map(|p| Some((&p.name, p.crop_psnr?, p.image_psnr)));
     let scores = scores.map(|(name, crop, whole)| {
         let whole = whole.map_or(String::new(), |w| format!(" ({w:.4})"));
         format!("{name} {crop:.2}{whole}")

@@ -92,7 +92,7 @@ fn figure() -> Figure {
         window: 8,
         images: Vec::new(),
         zoom: 3,
-        gain: 8,
+        gain: Some(8),
         caption: "Where masks help".into(),
     }
 }

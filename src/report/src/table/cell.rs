@@ -36,6 +36,8 @@ pub(super) fn cell(
         }
         Column::Average(_) => metric_cell(members, table),
         Column::Value(value) => Ok(value_cell(*value, members, table)),
+        // Filled in by `scores`, which knows the files.
+        Column::Score(_) => Ok(Cell::default()),
     }
 }
 
@@ -188,9 +190,11 @@ fn value_cell(value: TableValue, members: &[&Scored<'_>], table: &Table) -> Cell
     let found = groups.iter().map(|group| value_of(value, group));
     let found: Option<Vec<f64>> = found.collect();
     let found = found.unwrap_or_default();
+    // A count that is the same for all seeds does not vary: there is nothing to say of its spread.
+    let is_count = matches!(value, TableValue::Iterations | TableValue::Trainable);
     Cell {
         value: mean(&found),
-        deviation: deviation(&found),
+        deviation: deviation(&found).filter(|d| *d > 0.0 || !is_count),
         seeds: groups.len(),
         images: groups
             .first()
@@ -208,7 +212,12 @@ fn value_of(value: TableValue, group: &Group<'_, '_>) -> Option<f64> {
     };
     match value {
         TableValue::Ssim => weighted(group, "ssim"),
-        TableValue::Iterations => model(|s| s.scores.summary.model.iterations.map(|n| n as f64)),
+        // A number that the file fixes is the number; where a training stops by itself, how far its weights are.
+        TableValue::Iterations => model(|s| {
+            let fixed = s.evaluation.iterations;
+            let reached = s.scores.summary.model.iterations;
+            fixed.or(reached).map(|n| n as f64)
+        }),
         TableValue::Trainable => model(|s| s.scores.summary.model.trainable.map(|n| n as f64)),
         TableValue::Masks => masks(group),
         TableValue::Seconds => model(|s| s.evaluation.facts.get("training_seconds").copied()),

@@ -62,7 +62,7 @@ fn fitting(grid: &Grid, entry: &Entry) -> Vec<(usize, usize)> {
 fn fits(grid: &Grid, row: &Row, column: &Column, cell: &Cell, entry: &Entry) -> bool {
     let heading = match column {
         Column::Metric(heading) | Column::Average(heading) => heading,
-        Column::Value(_) => return false,
+        Column::Value(_) | Column::Score(_) => return false,
     };
     if let Place::Column(wanted) = &entry.place {
         let labels = grid.labels.iter().zip(&row.labels);
@@ -182,7 +182,7 @@ fn column_of(grid: &mut Grid, entry: &Entry) -> Option<usize> {
     };
     let own = |c: &Column| match c {
         Column::Metric(h) | Column::Average(h) => plain("set", h) == plain("set", &heading),
-        Column::Value(_) => false,
+        Column::Value(_) | Column::Score(_) => false,
     };
     if let Some(at) = grid.columns.iter().position(own) {
         return Some(at);

@@ -114,24 +114,40 @@ fn columns(table: &Table, headings: &[String]) -> Vec<Column> {
     columns
 }
 
-/// PSNR and SSIM: more is better, among rows that differ in the last label only and are on the same images. Values that
-/// print alike are best together.
+/// PSNR and SSIM: more is better, among rows that differ in the last label only and are on the same images. One row of
+/// a group is the best: of several that print alike the first, and none where all do. A row below its baseline is the best
+/// of nothing.
 fn mark_best(columns: &[Column], rows: &mut [Row]) {
-    let rounded = |v: f64| (v * 1e4).round();
     for c in (0..columns.len()).filter(|c| columns[*c].is_metric()) {
-        let mut best: BTreeMap<(Vec<String>, Vec<String>), (f64, usize)> = BTreeMap::new();
-        for row in rows.iter() {
-            if let Some(value) = row.cells[c].value {
-                let entry = best.entry(rivals(row, c)).or_insert((f64::NEG_INFINITY, 0));
-                *entry = (entry.0.max(rounded(value)), entry.1 + 1);
+        let mut groups: BTreeMap<(Vec<String>, Vec<String>), Vec<usize>> = BTreeMap::new();
+        for (r, row) in rows.iter().enumerate() {
+            if row.cells[c].value.is_some() {
+                groups.entry(rivals(row, c)).or_default().push(r);
             }
         }
-        for row in rows.iter_mut() {
-            let among = best.get(&rivals(row, c)).copied();
-            let is_best = |v: f64| among.is_some_and(|(top, n)| n > 1 && rounded(v) >= top);
-            row.cells[c].best = row.cells[c].value.is_some_and(is_best);
+        for members in groups.into_values() {
+            if let Some(best) = best(rows, c, &members) {
+                rows[best].cells[c].best = true;
+            }
         }
     }
+}
+
+/// The row of these whose value is the best, if one is.
+fn best(rows: &[Row], column: usize, members: &[usize]) -> Option<usize> {
+    let printed = |r: usize| rows[r].cells[column].value.map(|v| (v * 1e4).round());
+    let top = members
+        .iter()
+        .filter_map(|&r| printed(r))
+        .max_by(f64::total_cmp)?;
+    let is_top = |r: &&usize| printed(**r).is_some_and(|v| v >= top);
+    if members.iter().filter(is_top).count() == members.len() {
+        return None;
+    }
+    let first = members.iter().find(is_top).copied()?;
+    let delta = rows[first].cells[column].delta;
+    let is_below = delta.is_some_and(|delta| (delta * 1e4).round() < 0.0);
+    (!is_below).then_some(first)
 }
 
 /// What a cell has in common with those it is compared with.

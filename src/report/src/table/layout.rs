@@ -42,6 +42,8 @@ pub enum Column {
     Average(String),
     /// Something about the model.
     Value(TableValue),
+    /// What a command has measured; the text is the heading.
+    Score(String),
 }
 
 impl Column {
@@ -73,6 +75,8 @@ pub struct Cell {
     pub interval: Option<(f64, f64)>,
     /// Whether it is the best among rows that differ in the last label only.
     pub best: bool,
+    /// Whether nothing was to be measured here: its row comes from a command.
+    pub is_foreign: bool,
     /// Whether it is the baseline itself.
     pub is_baseline: bool,
     /// Images it is the mean of.
@@ -132,7 +136,7 @@ pub(super) fn head(labels: &[String]) -> &[String] {
 /// The heading of a column.
 pub(super) fn heading(column: &Column) -> String {
     match column {
-        Column::Metric(text) | Column::Average(text) => text.clone(),
+        Column::Metric(text) | Column::Average(text) | Column::Score(text) => text.clone(),
         Column::Value(TableValue::Ssim) => "SSIM".into(),
         Column::Value(TableValue::Iterations) => "iterations".into(),
         Column::Value(TableValue::Trainable) => "trainable parameters".into(),

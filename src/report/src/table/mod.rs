@@ -32,6 +32,7 @@ mod number;
 mod overlap;
 mod published;
 mod read;
+mod scores;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use grid::build;
 pub use layout::{Cell, Column, Grid, Row};
 pub use published::Published;
 pub use read::{Evaluation, ReportError, Scores, read_scores};
+pub use scores::ScoreFile;
 pub(super) use sheet::{Sheet, Text};
 pub(super) use write::{latex, markdown, text};
 
@@ -52,12 +54,14 @@ pub fn write(
     table: &spec::kinds::Table,
     from: &[Evaluation],
     baseline: &[Evaluation],
+    scores: &[ScoreFile],
     out: &Path,
 ) -> Result<String, ReportError> {
     let mut grid = grid::build(table, from, baseline)?;
     if let Some(published) = published::of(table)? {
         compare::attach(&mut grid, &published)?;
     }
+    scores::attach(&mut grid, scores)?;
     let sheet = sheet::sheet(&grid);
     let text = write::text(&sheet);
     let mut files = vec![

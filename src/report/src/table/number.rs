@@ -11,7 +11,10 @@ pub(super) fn number(value: f64, column: &Column) -> String {
         Column::Value(TableValue::Iterations | TableValue::Trainable) => thousands(value),
         Column::Value(TableValue::Masks | TableValue::Seconds) => format!("{value:.1}"),
         Column::Value(TableValue::PeakMemory) => format!("{value:.0}"),
-        Column::Metric(_) | Column::Average(_) | Column::Value(TableValue::Ssim) => {
+        Column::Metric(_)
+        | Column::Average(_)
+        | Column::Score(_)
+        | Column::Value(TableValue::Ssim) => {
             format!("{value:.4}")
         }
     }

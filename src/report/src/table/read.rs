@@ -19,6 +19,8 @@ pub struct Evaluation {
     pub images: String,
     /// The network without its weights, so that a row finds its baseline.
     pub backbone: String,
+    /// Iterations of the training that made its model, where their number was fixed.
+    pub iterations: Option<u64>,
     /// Seconds and peak memory of the training, as recorded, by name.
     pub facts: BTreeMap<String, f64>,
     /// The output folder of the training that made its model, if one did.

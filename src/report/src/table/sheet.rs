@@ -78,7 +78,7 @@ impl Beside {
             Self::Delta => match cell.delta {
                 Some(delta) => signed(delta),
                 // The baseline has no difference to itself.
-                None if cell.is_baseline => NONE.into(),
+                None if cell.is_baseline || cell.is_foreign => NONE.into(),
                 None => MISSING.into(),
             },
             Self::Interval => or_none(cell.interval.map(between)),
@@ -219,7 +219,8 @@ fn measured(cell: &Cell, column: &Column) -> Text {
             number(value, column) + &deviation.unwrap_or_default()
         }
         // A model that was not trained here has no iterations: that is no failure to compute.
-        (None, Column::Value(_)) => NONE.into(),
+        (None, Column::Value(_) | Column::Score(_)) => NONE.into(),
+        (None, _) if cell.is_foreign => NONE.into(),
         (None, _) => MISSING.into(),
     };
     Text {

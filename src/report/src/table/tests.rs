@@ -90,6 +90,7 @@ pub(super) fn table(rows: &[&str]) -> Table {
         published: None,
         published_for: BTreeMap::new(),
         published_baseline: None,
+        scores: BTreeMap::new(),
         curves: false,
         caption: String::new(),
         note: String::new(),

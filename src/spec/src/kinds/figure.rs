@@ -42,9 +42,9 @@ pub struct Figure {
     /// How many times larger crops are shown.
     #[serde(default = "zoom")]
     pub zoom: u32,
-    /// What the difference is multiplied with to be seen.
-    #[serde(default = "gain")]
-    pub gain: u32,
+    /// What the difference is multiplied with to be seen; so much that the largest one is white, where nothing is said.
+    #[serde(default)]
+    pub gain: Option<u32>,
     /// The line above the figure's text.
     #[serde(default)]
     pub caption: String,
@@ -74,15 +74,11 @@ const fn zoom() -> u32 {
     2
 }
 
-const fn gain() -> u32 {
-    8
-}
-
 impl StageKind for Figure {
     const NAME: &'static str = "figure";
 
-    /// 1: first.
-    const VERSION: u32 = 1;
+    /// 1: first; 2: SVG with the whole image, gain by the largest difference.
+    const VERSION: u32 = 2;
 
     fn reads(&mut self, reads: &mut Reads<'_>) {
         reads.stage("baseline", &self.baseline, Accepts::Evaluation);
@@ -112,19 +108,24 @@ impl StageKind for Figure {
         let message = || "there is nothing to show: give `crops`, `better` or `worse`".into();
         checker.need(some, "", message, problems);
         let ranges = [
-            ("better", self.better <= 1000),
-            ("worse", self.worse <= 1000),
-            ("window", (8..=4096).contains(&self.window)),
-            ("zoom", (1..=16).contains(&self.zoom)),
-            ("gain", (1..=255).contains(&self.gain)),
+            ("better", self.better <= 1000, "0 to 1000"),
+            ("worse", self.worse <= 1000, "0 to 1000"),
+            ("window", (8..=4096).contains(&self.window), "8 to 4096"),
+            ("zoom", (1..=16).contains(&self.zoom), "1 to 16"),
+            (
+                "gain",
+                self.gain.is_none_or(|g| (1..=255).contains(&g)),
+                "1 to 255",
+            ),
         ];
-        for (path, ok) in ranges {
-            checker.need(ok, path, || "out of range".into(), problems);
+        for (path, ok, range) in ranges {
+            let message = || format!("out of range: expected a whole number from {range}");
+            checker.need(ok, path, message, problems);
         }
     }
 
     fn outputs(&self) -> &'static [&'static str] {
-        &["figure.png", "figure.csv", "figure.txt"]
+        &["figure.png", "figure.svg", "figure.csv", "figure.txt"]
     }
 
     fn lines(&self, _: &Around<'_>, lines: &mut Lines) {
@@ -158,7 +159,7 @@ impl StageKind for Figure {
         lines.put(Tag::Result, "config.worse", worse);
         lines.put(Tag::Result, "config.window", window);
         lines.put(Tag::Result, "config.zoom", zoom);
-        lines.put(Tag::Result, "config.gain", gain);
+        lines.option(Tag::Result, "config.gain", *gain);
         lines.put(Tag::Result, "config.caption", caption);
     }
 

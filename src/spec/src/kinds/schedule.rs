@@ -139,27 +139,44 @@ impl Schedule {
         });
         let [b1, b2] = self.betas;
         let betas = (0.0..1.0).contains(&b1) && (0.0..1.0).contains(&b2);
-        let positive = [
-            ("iterations", self.iterations.unwrap_or(1) >= 1),
-            ("batch", (1..=4096).contains(&self.batch)),
-            ("accumulate", (1..=4096).contains(&self.accumulate)),
-            ("patch", (8..=4096).contains(&patch)),
-            ("lr", self.lr > 0.0 && self.lr.is_finite()),
-            ("halve_every", self.halve_every >= 1),
-            ("betas", betas),
-            ("until.converged.patience", until.is_none_or(|u| u.0 >= 1)),
+        let (from_1, side) = ("a whole number from 1", "a whole number from 8 to 4096");
+        let up_to = "a whole number from 1 to 4096";
+        let ranges = [
+            ("iterations", self.iterations.unwrap_or(1) >= 1, from_1),
+            ("batch", (1..=4096).contains(&self.batch), up_to),
+            ("accumulate", (1..=4096).contains(&self.accumulate), up_to),
+            ("patch", (8..=4096).contains(&patch), side),
+            (
+                "lr",
+                self.lr > 0.0 && self.lr.is_finite(),
+                "a number above 0",
+            ),
+            ("halve_every", self.halve_every >= 1, from_1),
+            ("betas", betas, "two numbers from 0, below 1"),
+            (
+                "until.converged.patience",
+                until.is_none_or(|u| u.0 >= 1),
+                from_1,
+            ),
             (
                 "until.converged.min_gain",
                 until.is_none_or(|u| u.1.is_finite() && u.1 >= 0.0),
+                "a number from 0",
             ),
-            ("until.converged.at_most", until.is_none_or(|u| u.2 >= 1)),
+            (
+                "until.converged.at_most",
+                until.is_none_or(|u| u.2 >= 1),
+                from_1,
+            ),
             (
                 "validate.every",
                 self.validate.as_ref().is_none_or(|v| v.every >= 1),
+                from_1,
             ),
         ];
-        for (path, ok) in positive {
-            checker.need(ok, path, || "out of range".into(), problems);
+        for (path, ok, range) in ranges {
+            let message = || format!("out of range: expected {range}");
+            checker.need(ok, path, message, problems);
         }
         self.check_validation(scale, spt, checker, problems);
     }
@@ -179,9 +196,14 @@ impl Schedule {
             problems,
         );
         checker.need(
-            has || self.weights != Some(Weights::Best),
+            has || !matches!(self.weights, Some(Weights::Best | Weights::BestOrInitial)),
             "weights",
-            || "`best` is judged on a validation: add `validate: {images: …}`".into(),
+            || {
+                format!(
+                    "`{}` is judged on a validation: add `validate: {{images: …}}`",
+                    self.weights()
+                )
+            },
             problems,
         );
         if !has {

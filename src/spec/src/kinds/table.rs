@@ -2,11 +2,12 @@
 //! Unaware of how a table is laid out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::command::Command;
 use super::label_text::LabelText;
 use super::reads::{Accepts, Listing, Reads};
 use super::stage_kind::StageKind;
@@ -59,6 +60,9 @@ pub struct Table {
     /// Another such file, for published baselines that `published` lacks.
     #[serde(default)]
     pub published_baseline: Option<PathBuf>,
+    /// Columns that `command` stages have measured, by heading: LPIPS, say, from a script of your own.
+    #[serde(default)]
+    pub scores: BTreeMap<String, Scores>,
     /// Whether the validation PSNR of the trainings is drawn over iterations, in `curves.svg`.
     #[serde(default)]
     pub curves: bool,
@@ -72,6 +76,21 @@ pub struct Table {
 
 const fn psnr() -> Metric {
     Metric::Psnr
+}
+
+/// A column of a table from the CSV that a `command` stage has written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scores {
+    /// The stage.
+    pub stage: String,
+    /// The CSV, one of its outputs: a column a label of `rows` that tells its lines apart (`scheme`), and one of numbers,
+    /// which are averaged over the lines of a row. A line whose labels no row has makes a row of its own.
+    pub file: String,
+    /// The column of numbers.
+    pub column: String,
+    /// How they were measured, for the sentence below the table.
+    pub protocol: String,
 }
 
 /// The percentile interval of Δ from a paired bootstrap over images, within each set.
@@ -99,7 +118,7 @@ impl Default for Interval {
 pub enum TableValue {
     /// SSIM, averaged over all images.
     Ssim,
-    /// Iterations of the training whose weights were handed on or, with `best`, up to the best validation.
+    /// Iterations of the training, where their number is fixed; of one with `until:` those up to the best validation.
     Iterations,
     /// Trainable parameters of that training.
     Trainable,
@@ -138,12 +157,16 @@ impl TableValue {
 impl StageKind for Table {
     const NAME: &'static str = "table";
 
-    /// 1: first; 2: intervals, published values, seeds, warnings.
-    const VERSION: u32 = 2;
+    /// 1: first; 2: intervals, published values, seeds, warnings; 3: one best row a group, none below its baseline,
+    /// iterations as the file fixes them.
+    const VERSION: u32 = 3;
 
     fn reads(&mut self, reads: &mut Reads<'_>) {
         reads.list("from", &self.from, Accepts::Evaluation);
         reads.list("baseline", &self.baseline, Accepts::Evaluation);
+        for (name, scores) in &self.scores {
+            reads.entry("scores", name, &scores.stage, Accepts::Any);
+        }
         for (field, path) in [
             ("published", &mut self.published),
             ("published_baseline", &mut self.published_baseline),
@@ -193,6 +216,7 @@ impl StageKind for Table {
             );
         }
         self.check_published(&known, checker, problems);
+        self.check_scores(checker, problems);
         let curved = |e: &usize| {
             let model = around.of(*e).input("model");
             model.is_some_and(|model| model.is_validated())
@@ -235,6 +259,7 @@ impl StageKind for Table {
             published: _,
             published_for,
             published_baseline: _,
+            scores,
             curves,
             caption,
             note,
@@ -254,6 +279,18 @@ impl StageKind for Table {
         for (label, LabelText(value)) in published_for {
             let path = format!("config.published_for.{label}");
             lines.put(Tag::Result, &path, value);
+        }
+        for (name, scores) in scores {
+            let Scores {
+                stage: _,
+                file,
+                column,
+                protocol,
+            } = scores;
+            for (field, value) in [("file", file), ("column", column), ("protocol", protocol)] {
+                let path = format!("config.scores.{name}.{field}");
+                lines.put(Tag::Result, &path, value);
+            }
         }
         lines.put(Tag::Result, "config.caption", caption);
         lines.put(Tag::Result, "config.note", note);
@@ -281,6 +318,34 @@ impl StageKind for Table {
 }
 
 impl Table {
+    /// Scores come from outputs of commands, and say how they were measured.
+    fn check_scores(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        for (name, scores) in &self.scores {
+            let path = |field: &str| format!("scores.{name}.{field}");
+            let stages = checker.around.inputs_of(&format!("scores.{name}"));
+            let command = match stages.as_slice() {
+                &[at] => Some(checker.around.of(at)),
+                _ => None,
+            };
+            let command = command.as_ref().and_then(Around::config::<Command>);
+            let outputs = command.map(|command| &command.outputs);
+            let has = outputs.is_some_and(|all| all.iter().any(|o| o == Path::new(&scores.file)));
+            let message = || {
+                format!(
+                    "`{}` is not one `command` stage with an output `{}`",
+                    scores.stage, scores.file
+                )
+            };
+            checker.need(has, &path("file"), message, problems);
+            checker.need(
+                !scores.protocol.trim().is_empty(),
+                &path("protocol"),
+                || "say how the numbers were measured".into(),
+                problems,
+            );
+        }
+    }
+
     fn check_published(
         &self,
         known: &BTreeSet<String>,

@@ -25,6 +25,44 @@ pub(crate) fn explain(kind: &ErrorKind) -> (String, &'static str) {
     (message, hint)
 }
 
+/// What is wrong with a line (counted from 1) that stands deeper than the `key: value` above it: the parser takes its
+/// first word for more of that value and complains about the `:` behind it.
+pub(crate) fn below_a_value(
+    text: &str,
+    line: usize,
+    kind: &ErrorKind,
+) -> Option<(String, &'static str)> {
+    let colon = matches!(
+        kind,
+        ErrorKind::InvalidColonPlacement | ErrorKind::MappingValueNotAllowed
+    );
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let (own, before) = lines.split_last().filter(|_| colon)?;
+    let is_entry = |line: &&&str| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    };
+    let (at, above) = before
+        .iter()
+        .enumerate()
+        .rev()
+        .find(|(_, line)| is_entry(line))?;
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let (key, value) = above.trim().split_once(": ")?;
+    let name = own.trim().split(':').next()?;
+    let is_deeper = indent(own) > indent(above)
+        && !value.starts_with(['|', '>', '[', '{', '"', '\'', '&', '*', '#']);
+    is_deeper.then(|| {
+        (
+            format!(
+                "`{name}` stands deeper than `{key}` in line {}, which has a value already",
+                at + 1
+            ),
+            "indent both lines alike",
+        )
+    })
+}
+
 /// Lists and mappings that stand in each other too deep.
 pub(crate) fn too_deep() -> String {
     format!(

@@ -1,11 +1,12 @@
 //! The training loop.
 //! Unaware of whether a backbone or SPT units are trained.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use artifacts::{ModelCard, SptCard, steps};
 use spec::kinds::Schedule;
-use spec::names::{Precision, Weights};
+use spec::names::{Precision, Weights as Handed};
 use spec::{Device, Event, Job};
 use tch::Tensor;
 use tch::nn::VarStore;
@@ -18,6 +19,9 @@ use crate::nn::{Adam, adam, params};
 use crate::work::facts::FactMap;
 use crate::work::model::{self, Model};
 use crate::work::{Reporter, WorkError, files, numbers};
+
+/// Trained tensors by name.
+type Weights = BTreeMap<String, Tensor>;
 
 /// A training, ready to begin.
 pub(in crate::work) struct Training<'a> {
@@ -56,6 +60,7 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
     )?;
     let validation = Validation::open(schedule, job)?;
     let mut state = begin(model, schedule);
+    let initial = initial(&state, schedule);
     resume(&mut state, job, reporter);
     let began_at = state.iteration;
     let limit = schedule.limit();
@@ -101,7 +106,7 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
     }
     state.seconds = pace.seconds();
     leave(&state, job, reporter);
-    let mut facts = finish(training, &state)?;
+    let mut facts = finish(training, &state, initial)?;
     facts.insert("began_at_iteration".into(), began_at.into());
     Ok(facts)
 }
@@ -232,8 +237,29 @@ fn validate(
     Ok(psnr)
 }
 
+/// The weights that a training begins with, where they may be handed on. Those of a training that goes on from a
+/// checkpoint too: they are what it began with, not what the checkpoint holds.
+fn initial(state: &State, schedule: &Schedule) -> Option<Weights> {
+    let copies = state
+        .trainable
+        .iter()
+        .map(|(n, t)| (n.clone(), params::owned_copy(t)));
+    (schedule.weights() == Handed::BestOrInitial).then(|| copies.collect())
+}
+
+/// PSNR of the validation before the first iteration; minus infinity where there was none.
+fn initial_psnr(log: &str) -> f64 {
+    let line = log.lines().nth(1).and_then(|l| l.strip_prefix("0,,,"));
+    let psnr = line.and_then(|text| text.parse().ok());
+    psnr.unwrap_or(f64::NEG_INFINITY)
+}
+
 /// Writes the weights that the schedule asks for, what they are, and the curve.
-fn finish(training: &Training<'_>, state: &State) -> Result<FactMap, WorkError> {
+fn finish(
+    training: &Training<'_>,
+    state: &State,
+    initial: Option<Weights>,
+) -> Result<FactMap, WorkError> {
     let Training {
         model,
         card,
@@ -242,8 +268,13 @@ fn finish(training: &Training<'_>, state: &State) -> Result<FactMap, WorkError> 
         job,
         ..
     } = training;
-    let best = schedule.weights() == Weights::Best;
-    if let (true, Some(weights)) = (best, &state.best_weights) {
+    let best = schedule.weights() != Handed::Last;
+    let won = initial.filter(|_| !state.best.is_above(initial_psnr(&state.log)));
+    let (kept, at) = match (&won, &state.best_weights) {
+        (Some(weights), _) => (Some(weights), (0, initial_psnr(&state.log))),
+        (None, weights) => (weights.as_ref(), (state.best.iteration, state.best.psnr)),
+    };
+    if let (true, Some(weights)) = (best, kept) {
         for (name, param) in &state.trainable {
             params::overwrite(param, &weights[name]);
         }
@@ -255,14 +286,14 @@ fn finish(training: &Training<'_>, state: &State) -> Result<FactMap, WorkError> 
         spt: card.clone(),
         scheme: (*scheme).to_owned(),
         iterations: Some(if best && validated {
-            state.best.iteration
+            at.0
         } else {
             state.iteration
         }),
         iterations_run: Some(state.iteration),
         trainable: Some(trainable as u64),
         parameters: model.parameters(),
-        validation_psnr: (best && validated).then_some(state.best.psnr),
+        validation_psnr: (best && validated).then_some(at.1),
     };
     model::save(&job.out, &model.snapshot(), &card)?;
     steps::write(&job.out, &state.log)?;

@@ -109,6 +109,11 @@ impl Best {
         better
     }
 
+    /// Whether the best validation after an iteration is better than this one, in dB.
+    pub fn is_above(&self, psnr: f64) -> bool {
+        self.psnr > psnr
+    }
+
     /// Whether enough validations have passed without a gain.
     pub fn converged(&self, until: Option<&Until>) -> bool {
         until.is_some_and(|Until::Converged { patience, .. }| {
