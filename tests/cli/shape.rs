@@ -204,3 +204,26 @@ fn init_says_what_images_it_needs() {
     test.run("init --images photos --scale 5").exits(2);
     assert!(!test.path("pipelines").exists());
 }
+
+/// What `pipelines/` holds needs nothing beside it: a copy of the folder plans, reduced twins and all.
+#[test]
+fn a_copied_folder_of_pipelines_is_whole() {
+    let test = Test::new();
+    let from = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines");
+    let copied = std::process::Command::new("cp")
+        .args(["-r", from])
+        .arg(test.path("pipelines"))
+        .status();
+    assert!(copied.unwrap().success());
+    for file in [
+        "quickstart",
+        "small/quickstart-sam",
+        "small/tables",
+        "small/controls",
+        "small/figures",
+    ] {
+        test.run(&format!("plan pipelines/{file}.yaml"))
+            .exits(0)
+            .says(" fresh, 0 blocked");
+    }
+}
