@@ -27,7 +27,7 @@ fn refused(test: &Test, bytes: impl AsRef<[u8]>, texts: &[&str]) {
 fn a_missing_file_blocks() {
     let test = Test::new().file("p.yaml", YAML);
     test.run("plan p.yaml")
-        .exits(0)
+        .exits(1)
         .says("blocked  official  pretrained  p.yaml:3:76: file: there is no file `weights.pth`");
     test.run("run p.yaml").exits(1).says("p.yaml:3:76");
     assert!(test.noted().is_empty());

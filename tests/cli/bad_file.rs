@@ -255,3 +255,47 @@ fn a_number_in_quotes_is_a_text() {
         ],
     );
 }
+
+/// Slips of the pen: the message is at the line that is wrong, and the hint is what to write.
+#[test]
+fn common_slips_are_told_where_they_are_and_how_to_mend_them() {
+    let begin = "stages:\n  pairs: {prepare: {images: photos, degrade: {sr: 2}}}\n  base:\n    train:\n      backbone: {imdn: {scale: 2}}\n";
+    for (rest, place, message, hint) in [
+        (
+            "    images: pairs\n      iterations: 3\n",
+            "p.yaml:7:7: ",
+            "`iterations` stands deeper than `images` in line 6, which has a value already",
+            "indent both lines alike",
+        ),
+        (
+            "      images: pairs\n      iterations: 3\n      lr: 0\n",
+            "p.yaml:8:11: ",
+            "stages.base.train.lr: out of range: expected a number above 0",
+            "",
+        ),
+        (
+            "      images: pairs\n      iterations: 3\n      validate pairs\n      lr: 1\n",
+            "p.yaml:8:7: ",
+            "expected `:` after the key",
+            "",
+        ),
+        (
+            "      images: pairs\n      iterations: 3\n      validate {images: pairs}\n",
+            "p.yaml:8:7: ",
+            "unknown field `validate {images`",
+            "is a `:` missing behind `validate`?",
+        ),
+        (
+            "      images: pairs\n      iterations: 3\n  s: {evaluate: {model: base, images: pairs}}\n  t: {table: {from: [s], rows: scheme}}\n",
+            "p.yaml:9:32: ",
+            "stages.t.table.rows: expected a list, found `scheme`",
+            "write `[scheme]`",
+        ),
+    ] {
+        let test = Test::new().file("p.yaml", format!("{begin}{rest}"));
+        let ran = test.run("plan p.yaml").exits(2).says(place).says(message);
+        if !hint.is_empty() {
+            ran.says(&format!("hint: {hint}"));
+        }
+    }
+}

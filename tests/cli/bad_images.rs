@@ -9,7 +9,7 @@ use crate::support::{TINY, Test, list, photo, png};
 fn a_missing_folder_blocks_and_the_plan_still_prints() {
     let test = Test::new().file("p.yaml", TINY);
     test.run("plan p.yaml")
-        .exits(0)
+        .exits(1)
         .says("7 stages on cpu: 0 to run, 0 fresh, 7 blocked")
         .says("p.yaml:3:23: images: there is no folder `photos`")
         .says("\n             hint: check the spelling, and that the data set was unpacked there")

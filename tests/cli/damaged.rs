@@ -289,3 +289,19 @@ fn a_damaged_journal_says_so() {
     test.run("run p.yaml").exits(0);
     test.run("log one").exits(0);
 }
+
+#[test]
+fn a_plan_says_that_a_result_was_damaged() {
+    let yaml = "stages:\n  s: {command: {run: [sh, -c, 'echo a > o'], outputs: [o]}}\n";
+    let test = Test::new().file("p.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    let output = test.output("command", "o");
+    test.run("run p.yaml --set stages.s.command.env.A=1")
+        .exits(0);
+    std::fs::write(&output, "b\n").unwrap();
+    test.run("cache verify").exits(1);
+    test.run("plan p.yaml")
+        .exits(0)
+        .says("its result was damaged, and was moved aside")
+        .never_says("config.env");
+}

@@ -120,3 +120,20 @@ fn joined_folders_and_lr_images_that_are_there_become_pairs() {
     let test = test.photo("data/Set14/HR/b.png", 48, 40);
     test.run("run p.yaml").exits(1).says("have one name");
 }
+
+#[test]
+fn a_plan_without_data_is_a_short_list_and_an_error() {
+    let test = crate::support::Test::new();
+    let tables = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/tables.yaml");
+    let mut command = test.command(&format!("plan {tables} --root ."));
+    command
+        .env("PIPELINE_DATA", "nowhere")
+        .env("PIPELINE_WEIGHTS", "nowhere");
+    let ran = crate::support::Ran::of(command.output().unwrap()).exits(1);
+    let lines = ran.stdout.lines().count();
+    assert!(lines < 45, "{lines} lines\n{}", &ran.stdout[..4000]);
+    let ran = ran
+        .says(", 31 tune)")
+        .says("by what is missing; -v lists each");
+    assert!(!ran.stdout.contains("is blocked\n"));
+}

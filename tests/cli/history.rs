@@ -246,3 +246,43 @@ fn explain_says_how_the_last_try_failed() {
         .exits(0);
     assert!(!ran.stdout.contains("last try"), "{ran}");
 }
+
+#[test]
+fn metrics_of_runs_are_listed_and_compared_where_they_differ() {
+    let name = "metrics_of_runs_are_listed_and_compared_where_they_differ";
+    let Some(test) = Test::with_worker(name).map(Test::tiny) else {
+        return;
+    };
+    // Names of images that look like numbers are names.
+    std::fs::rename(test.path("photos/a.png"), test.path("photos/100075.png")).unwrap();
+    test.run("run p.yaml").exits(0);
+    test.run("run p.yaml --set stages.tuned.tune.iterations=30 --set stages.tuned.tune.lr=0.1")
+        .exits(0);
+    let shown = test.run("show last~1").exits(0);
+    let said = shown.stdout.clone();
+    let metrics = said.split("metrics (mean over images)\n").nth(1).unwrap();
+    let lines: Vec<&str> = metrics.lines().collect();
+    assert_eq!(lines.len(), 2, "{shown}");
+    assert!(
+        lines[0].starts_with("  score       psnr ") && lines[0].contains("  ssim 0."),
+        "{shown}"
+    );
+    test.run("runs").exits(0).says("  PSNR up to ");
+    let found = one(&test.run("show last --json").exits(0).stdout);
+    assert!(found["metrics"]["score-base"]["psnr"].as_f64().unwrap() > 5.0);
+    let diff = test.run("diff last~1 last").exits(0);
+    let lines: Vec<&str> = diff.stdout.lines().filter(|l| l.contains(" → ")).collect();
+    assert!(
+        lines.iter().any(|l| l.starts_with("  score: psnr ")),
+        "{diff}"
+    );
+    assert!(
+        !lines
+            .iter()
+            .any(|l| l.contains("score-base") || l.contains("image")),
+        "{diff}"
+    );
+    // A fixed number of iterations converges to nothing.
+    assert!(!diff.stdout.contains("iterations to converge"), "{diff}");
+    assert!(diff.stdout.contains("iterations run"), "{diff}");
+}

@@ -157,3 +157,40 @@ fn a_killed_pipeline_takes_its_worker_with_it() {
     wait_for("the end of the worker", is_gone);
     goes_on(&test);
 }
+
+#[test]
+fn the_estimate_of_a_training_counts_from_its_checkpoint() {
+    let name = "the_estimate_of_a_training_counts_from_its_checkpoint";
+    let Some(test) = Test::with_worker(name).map(Test::photos) else {
+        return;
+    };
+    let test = test.file("p.yaml", LONG);
+    let seconds = |test: &Test| {
+        let events = test.run("plan p.yaml --json").events();
+        let base = events.into_iter().find(|e| e["stage"] == "base").unwrap();
+        base["estimated_seconds"].as_f64().unwrap()
+    };
+    test.run("run p.yaml --set stages.base.train.iterations=75")
+        .exits(0);
+    // What a shorter training left would be gone on from as well.
+    std::fs::remove_dir_all(test.path("cache/trajectories")).unwrap();
+    let whole = seconds(&test);
+    let mut run = test
+        .command("run p.yaml")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    crate::support::wait_for("a checkpoint", || {
+        let states = crate::support::files_below(&test.path("cache/partial"));
+        states
+            .iter()
+            .any(|s| s.ends_with("state.safetensors"))
+            .then_some(())
+    });
+    run.kill().unwrap();
+    run.wait().unwrap();
+    crate::support::wait_for("the end of what it started", || {
+        let plan = seconds(&test);
+        (plan < whole).then_some(())
+    });
+}

@@ -62,6 +62,8 @@ mod links;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod odd_cache;
@@ -102,6 +104,10 @@ mod rounds;
 mod said;
 #[cfg(test)]
 mod sam;
+#[cfg(test)]
+mod scores;
+#[cfg(test)]
+mod screen;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -83,3 +83,28 @@ fn hints_name_a_command_that_makes_what_is_missing() {
     let line = hint.split('`').next().unwrap();
     typed(&test, line).exits(0).says("1 ran, 0 fresh, 0 failed");
 }
+
+#[test]
+fn programs_are_told_the_run_and_the_values_of_its_tables() {
+    let test = Test::new().tiny();
+    let events = test.run("run p.yaml --json").exits(0).events();
+    let told = events.iter().find(|e| e["event"] == "reports").unwrap();
+    let last: serde_json::Value =
+        serde_json::from_str(&test.run("show last --json").exits(0).stdout).unwrap();
+    assert_eq!(told["run"], last["run"]["id"]);
+    assert_eq!(told["started"], last["run"]["started"]);
+    assert!(told["ended"].as_str().unwrap().ends_with('Z'));
+    let folder = told["folder"].as_str().unwrap();
+    assert!(folder.ends_with("/reports/p") && told["page"].as_str().unwrap().starts_with(folder));
+    let rows = &told["tables"][0]["rows"];
+    assert_eq!(told["tables"][0]["name"], "alpha");
+    assert_eq!(
+        (&rows[0]["scheme"], &rows[0]["tiny"]),
+        (&"baseline".into(), &30.0.into())
+    );
+    let wrong = test
+        .run("run p.yaml --json --set nothing=1")
+        .exits(2)
+        .events();
+    assert_eq!(wrong[0]["event"], "error");
+}

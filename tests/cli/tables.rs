@@ -86,14 +86,18 @@ fn the_tables_are_twenty_six_trainings_and_ours_is_in_five_tables() {
 #[test]
 fn without_data_every_table_plans_and_says_what_is_missing_once() {
     let test = Test::new();
-    let plan = run(&test, "plan", "tables.yaml", "").exits(0);
+    let plan = run(&test, "plan", "tables.yaml", "").exits(1);
+    let check = run(&test, "data check", "tables.yaml", "").exits(1);
     assert!(plan.stdout.contains(": 0 to run, 0 fresh, "), "{plan}");
     for facts in FACTS.iter().filter(|f| !f.title.starts_with("sample")) {
         let missing = format!(
             "the data set {} is missing: put its {} images",
             facts.title, facts.images
         );
-        assert_eq!(plan.stdout.matches(&missing).count(), 1, "{}", facts.title);
+        assert_eq!(check.stdout.matches(&missing).count(), 1, "{}", facts.title);
+        let grouped = format!("- the data set {} is missing (", facts.title);
+        let lines = plan.stdout.matches(&grouped).count();
+        assert_eq!(lines, facts.hr.len(), "{}", facts.title);
     }
     for file in [
         "table1",
@@ -106,8 +110,8 @@ fn without_data_every_table_plans_and_says_what_is_missing_once() {
         "controls",
     ] {
         run(&test, "plan", &format!("{file}.yaml"), "")
-            .exits(0)
-            .says("is missing: put its");
+            .exits(1)
+            .says("is missing");
     }
     run(&test, "data check", "tables.yaml", "")
         .exits(1)

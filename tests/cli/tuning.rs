@@ -1,7 +1,7 @@
 //! Options of training and of evaluation that the paper's tables need: tiles, accumulated gradients, precision, memory
 //! layout. Unaware of whether they make anything faster.
 
-use crate::support::{Ran, Test, files_below};
+use crate::support::{Ran, TINY, Test, files_below};
 
 const YAML: &str = "\
 stages:
@@ -147,4 +147,59 @@ fn bf16_is_computed_where_the_processor_can_and_refused_where_it_would_be_emulat
     full.run("run p.yaml tuned").exits(0);
     let full = std::fs::read(&full.outputs("tune", "weights.safetensors")[0]).unwrap();
     assert_ne!(low, full, "computed in float32");
+}
+
+#[test]
+fn a_tuning_that_only_loses_can_hand_on_what_it_began_with() {
+    let name = "a_tuning_that_only_loses_can_hand_on_what_it_began_with";
+    let Some(test) = Test::with_worker(name).map(Test::tiny) else {
+        return;
+    };
+    let test = test.photo("others/c.png", 40, 40);
+    let yaml = TINY
+        .replace("images: pairs, iterations: 3,", "images: pairs, iterations: 80, lr: 1e-3,")
+        .replace(
+            "  masks:\n",
+            "  val: {prepare: {images: others, degrade: {sr: 2}}, resources: {threads: 1}}\n  \
+             val-masks: {mask: {images: val, grid: 4, count: 8}, resources: {threads: 1}}\n  masks:\n",
+        )
+        .replace(
+            "masks: masks, iterations: 3, patch",
+            "masks: masks, iterations: 4, lr: 10, weights: best, validate: {images: val, masks: val-masks, every: 2}, patch",
+        );
+    test.write("p.yaml", &yaml);
+    let card = |test: &Test| {
+        let cards = test.outputs("tune", "model.json");
+        let cards = cards
+            .iter()
+            .map(|path| std::fs::read_to_string(path).unwrap());
+        cards
+            .map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap())
+            .collect::<Vec<_>>()
+    };
+    test.run("run p.yaml tuned").exits(0);
+    assert!(card(&test)[0]["iterations"].as_u64().unwrap() > 0);
+    test.write(
+        "p.yaml",
+        yaml.replace("weights: best,", "weights: best-or-initial,"),
+    );
+    test.run("run p.yaml tuned").exits(0).says("1 ran");
+    let cards = card(&test);
+    let initial = cards.iter().find(|card| card["iterations"] == 0).unwrap();
+    let other = cards.iter().find(|card| card["iterations"] != 0).unwrap();
+    assert!(
+        initial["validation_psnr"].as_f64() > other["validation_psnr"].as_f64(),
+        "{cards:?}"
+    );
+    assert_eq!(initial["iterations_run"], 4);
+    test.write(
+        "p.yaml",
+        yaml.replace(
+            "weights: best, validate: {images: val, masks: val-masks, every: 2}",
+            "weights: best-or-initial",
+        ),
+    );
+    test.run("plan p.yaml")
+        .exits(2)
+        .says("`best-or-initial` is judged on a validation");
 }

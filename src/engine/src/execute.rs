@@ -2,6 +2,7 @@
 //! Unaware of who asked and of how events are shown.
 
 use diagnostics::Severity;
+use diagnostics::shown::counted;
 use plan::{Plan, Planned, Verdict};
 use spec::Kind;
 use spec::kinds::Sandbox;
@@ -199,6 +200,35 @@ pub fn remember(session: &Session, plan: &Plan) {
             "{error}; the next plan may explain less and look at more"
         ));
     }
+}
+
+/// Bytes that the last states of trainings may take, unless the variable says otherwise.
+const STATES: u64 = 512 << 20;
+
+/// The variable that says how many bytes they may take: `2G`.
+pub const STATES_VARIABLE: &str = "PIPELINE_KEEP_STATES";
+
+/// Keeps the last states of trainings within their bound; what was said of it, if any went.
+pub fn trim_states(session: &Session) -> Result<Option<String>, Error> {
+    let named = std::env::var(STATES_VARIABLE).unwrap_or_default();
+    let most = match named.trim() {
+        "" => STATES,
+        text => spec::amount(text).ok_or_else(|| {
+            Error::usage(
+                format!("{STATES_VARIABLE}: expected a number of bytes, found `{text}`"),
+                format!("write {STATES_VARIABLE}=2G, or 0 to keep none"),
+            )
+        })?,
+    };
+    let freed = session.store.trim_states(most)?;
+    Ok((freed.files > 0).then(|| {
+        format!(
+            "note: removed the last states of {}, the oldest ones: longer trainings start from those that are left \
+             ({STATES_VARIABLE}=2G keeps more, now {} MiB)",
+            counted(freed.files as usize, "training"),
+            most >> 20
+        )
+    }))
 }
 
 /// What a record says of who made it: the machine, and the run.

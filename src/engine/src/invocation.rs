@@ -30,13 +30,19 @@ impl Session {
     pub fn command(&self, word: &str, stages: &[String]) -> String {
         let mut words = vec![word.to_owned(), shown(&self.options.file)];
         words.extend_from_slice(stages);
-        words.extend(self.options.words());
+        self.command_of(&words)
+    }
+
+    /// The same for words of any command that takes such options.
+    pub fn command_of(&self, words: &[String]) -> String {
+        let own_words = self.options.words();
+        let words = words.iter().chain(&own_words);
         let own = OWN
             .into_iter()
             .filter_map(|name| assignment(name, spec::is_sensitive(name)));
         let mut line: Vec<String> = self.variables().chain(own).collect();
         line.push(quoted(&self.options.program));
-        line.extend(words.iter().map(|word| quoted(word)));
+        line.extend(words.map(|word| quoted(word)));
         line.join(" ")
     }
 

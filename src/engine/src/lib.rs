@@ -25,6 +25,7 @@ pub mod numbers;
 pub mod page;
 pub mod past;
 pub mod paths;
+pub mod progress;
 pub mod publish;
 pub mod recording;
 pub mod reports;

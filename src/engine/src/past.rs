@@ -56,6 +56,10 @@ impl Past for CachedPast<'_> {
         Some(record.manifest)
     }
 
+    fn was_damaged(&self, key: &Key) -> bool {
+        self.store.was_damaged(key)
+    }
+
     fn last_can_be_taken_over(&self, stage: &str) -> bool {
         self.last_key(stage).is_some_and(|key| {
             let made = self.store.made(key);

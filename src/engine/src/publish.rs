@@ -23,6 +23,8 @@ pub const MAX_BYTES: u64 = 1 << 30;
 pub struct Published {
     /// The stored texts of tables and figures, in the order of the pipeline.
     pub texts: Vec<PathBuf>,
+    /// The stored `table.csv` of each table, by its stage.
+    pub tables: Vec<(String, PathBuf)>,
     /// The folder; none where nothing could be written or there is nothing.
     pub folder: Option<PathBuf>,
 }
@@ -40,7 +42,7 @@ pub fn publish(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Result<Publ
         reports: kept(&before, pipeline),
         page: None,
     };
-    let (mut texts, mut written) = (Vec::new(), Ok(()));
+    let (mut texts, mut tables, mut written) = (Vec::new(), Vec::new(), Ok(()));
     for (at, key) in finished(session, plan) {
         let Ok(Some(record)) = session.store.record(&key) else {
             continue;
@@ -51,6 +53,9 @@ pub fn publish(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Result<Publ
             let stored = session.store.output_dir(&key).join(&output.path);
             if matches!(output.path.as_str(), "table.txt" | "figure.txt") {
                 texts.push(stored.clone());
+            }
+            if output.path == "table.csv" {
+                tables.push((name.clone(), stored.clone()));
             }
             let file = paths::report_name(name, &output.path);
             if written.is_ok() {
@@ -78,6 +83,7 @@ pub fn publish(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Result<Publ
     match written {
         Ok(()) => Ok(Published {
             texts,
+            tables,
             folder: any.then_some(folder),
         }),
         Err((path, error)) => {
@@ -90,6 +96,7 @@ pub fn publish(session: &Session, plan: &Plan, ended: &Ended<'_>) -> Result<Publ
             session.warn(&message);
             Ok(Published {
                 texts,
+                tables,
                 folder: None,
             })
         }

@@ -13,6 +13,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
+
 use crate::error::Error;
 
 /// The environment variable that names the cache folder, in place of `cache/` in the project folder.
@@ -44,6 +46,19 @@ pub fn cache(root: &Path) -> PathBuf {
     )
 }
 
+/// Lets the group of a cache write what is written into it, where the group may write in its folder: two users of a
+/// project share it so. Of this whole process and what it starts.
+pub fn share_with_group(cache: &Path) {
+    let there = cache
+        .ancestors()
+        .find_map(|folder| fs::metadata(folder).ok());
+    let is_shared = there.is_some_and(|meta| meta.mode() & 0o2020 == 0o2020);
+    if is_shared {
+        let mask = rustix::process::umask(Mode::RWXO);
+        rustix::process::umask(mask & !Mode::RWXG);
+    }
+}
+
 /// The root, looked at; `given` is what `--root` says.
 pub fn check(root: &Path, given: Option<&Path>) -> Result<(), Error> {
     let shown = given.unwrap_or(root).display();
@@ -60,6 +75,7 @@ pub fn check(root: &Path, given: Option<&Path>) -> Result<(), Error> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Err(missing(root, &name)),
         Err(e) => return Err(unreachable(&name, &e)),
     }
+    share_with_group(&cache(root));
     if given.is_some() && is_cache(root) {
         let above = match given.and_then(|g| g.to_str()) {
             Some("." | "./") | None => "..".to_owned(),

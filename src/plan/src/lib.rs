@@ -66,6 +66,11 @@ pub trait Past {
     }
     /// The manifest that a stage of this name had when it last was fresh, if it is still on record.
     fn last_manifest(&self, stage: &str) -> Option<String>;
+    /// Whether a result of this key was found damaged and moved aside.
+    fn was_damaged(&self, key: &Key) -> bool {
+        let _ = key;
+        false
+    }
     /// Whether the result that it had then is whole, and says from what bytes it was made.
     fn last_can_be_taken_over(&self, stage: &str) -> bool {
         let _ = stage;

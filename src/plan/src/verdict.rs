@@ -56,6 +56,8 @@ pub enum Reason {
     },
     /// Nothing that determines the result has changed, but the result is not stored.
     NotStored,
+    /// Its result was found damaged and moved aside.
+    WasDamaged,
     /// Outputs are gone.
     OutputMissing(Vec<String>),
     /// Outputs, or the record, are not what was written.
@@ -238,6 +240,10 @@ pub(super) fn may_be_spared(
 fn absent(pipeline: &Pipeline, at: usize, planned: &Known, past: &dyn Past) -> Vec<Reason> {
     let stage = &pipeline.stages[at];
     let manifest = planned.get(at).map_or("", |p| p.manifest.as_str());
+    let key = planned.get(at).and_then(|p| p.key);
+    if key.is_some_and(|key| past.was_damaged(&key)) {
+        return vec![Reason::WasDamaged];
+    }
     let Some(old) = past.last_manifest(&stage.name) else {
         return vec![Reason::NeverRan];
     };

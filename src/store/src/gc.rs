@@ -112,6 +112,44 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Removes the states that trainings ended with, the oldest first, until the others take no more than so many bytes.
+    /// They only spare longer trainings their beginning, and a training that finds none starts there.
+    pub fn trim_states(&self, most: u64) -> Result<Amount> {
+        self.check_writable()?;
+        let mut states = Vec::new();
+        for shard in inside(&self.layout().room(STATES)) {
+            for path in inside(&shard) {
+                let used = fs::metadata(&path).and_then(|m| m.modified());
+                let amount = crate::tree::measure(&path).amount;
+                states.push((used.unwrap_or(SystemTime::UNIX_EPOCH), path, amount));
+            }
+        }
+        let mut left: u64 = states.iter().map(|(_, _, amount)| amount.bytes).sum();
+        let mut freed = Amount::default();
+        if left <= most {
+            return Ok(freed);
+        }
+        states.sort_unstable_by_key(|(used, ..)| *used);
+        let _alone = lock::wait_alone(&self.layout().gc_lock())?;
+        let trash = new_trash(self)?;
+        for (_, path, amount) in states {
+            if left <= most {
+                break;
+            }
+            discard(&path, Some(&trash), name(&path))?;
+            left = left.saturating_sub(amount.bytes);
+            freed.files += 1;
+            freed.bytes += amount.bytes;
+        }
+        empty(self, Some(&trash))?;
+        Ok(freed)
+    }
+}
+
+/// The room of the states that trainings ended with.
+const STATES: &str = "trajectories";
+
 struct Rule<'a> {
     keep: BTreeSet<Key>,
     request: &'a GcRequest,

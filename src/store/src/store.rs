@@ -355,6 +355,19 @@ impl Store {
         Ok(moved)
     }
 
+    /// Whether a result of this key lies among those that were found damaged and moved aside.
+    pub fn was_damaged(&self, key: &Key) -> bool {
+        self.layout().damaged(key, 1).exists()
+    }
+
+    /// The state that an interrupted training left, if it has one: it goes on from there.
+    pub fn state_path(&self, key: &Key) -> PathBuf {
+        self.layout()
+            .partial(key)
+            .join("state")
+            .join("state.safetensors")
+    }
+
     /// The right to compute a key, unless another process has it or it is done.
     pub fn ticket(&self, key: &Key) -> Result<Claim> {
         self.check_writable()?;

@@ -40,7 +40,7 @@ pub enum Command {
     /// Say why a stage is fresh or stale, with the chain up to where it began.
     #[command(after_help = "Example: pipeline explain 'tuned[alpha=0.5]' -f pipelines/table4.yaml")]
     Explain(ExplainArgs),
-    /// List what was run, newest first.
+    /// List what was run, newest first; names of runs are dates and times in UTC.
     #[command(after_help = "Example: pipeline runs -n 5 pipelines/quickstart.yaml")]
     Runs(RunsArgs),
     /// Show one run in full.
@@ -105,6 +105,8 @@ impl Command {
             Self::Runs(args) => args.json,
             Self::Show(args) => args.json,
             Self::Diff(args) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Exp(args) => args.json,
             Self::Data(args) => {
                 let DataCommand::Check(args) = &args.command;
                 args.json
@@ -621,8 +623,11 @@ pub struct ImportArgs {
 
 /// `pipeline doctor`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: pipeline doctor")]
+#[command(after_help = "Example: pipeline doctor\n         pipeline doctor --json")]
 pub struct DoctorArgs {
+    /// One JSON object: all checks, the NVIDIA devices of this machine, and why CUDA cannot be used.
+    #[arg(long)]
+    pub json: bool,
     /// Where the cache is.
     #[command(flatten)]
     pub root: RootArgs,

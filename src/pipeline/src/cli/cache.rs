@@ -1,7 +1,7 @@
 //! `pipeline cache`: what is in the cache, whether it is whole, what can go, what stays, and how it travels.
 //! Unaware of how results are made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
@@ -47,6 +47,7 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
 
 fn list(store: &Store, as_json: bool) -> Result<Exit, Fatal> {
     let names = last_names(store);
+    let notes: BTreeMap<Key, String> = store.pins().into_iter().collect();
     for entry in store.entries()? {
         let name = names.iter().find(|(_, key)| *key == entry.key);
         let name = name.map_or("", |(name, _)| name);
@@ -57,11 +58,17 @@ fn list(store: &Store, as_json: bool) -> Result<Exit, Fatal> {
                 let line = json!({
                     "key": entry.key.to_string(), "kind": entry.kind, "stage": name, "bytes": entry.bytes,
                     "files": entry.files, "committed": when.to_string(), "pinned": entry.pinned,
+                    "note": notes.get(&entry.key),
                     "whole": entry.state == store::EntryState::Whole,
                 });
                 format!("{line}\n")
             } else {
-                let mark = if entry.pinned { "  pinned" } else { "" };
+                let mark = match notes.get(&entry.key) {
+                    // Its own name is the note of a pin that was given none.
+                    Some(note) if !note.is_empty() && note != name => format!("  pinned: {note}"),
+                    _ if entry.pinned => "  pinned".to_owned(),
+                    _ => String::new(),
+                };
                 let damaged = if entry.state == store::EntryState::Whole {
                     ""
                 } else {

@@ -11,7 +11,11 @@ const NAME: &str = "pipeline";
 
 /// The program's name or path as it was called.
 pub fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| NAME.to_owned())
+    let first = std::env::args_os().next();
+    first.map_or_else(
+        || NAME.to_owned(),
+        |word| word.to_string_lossy().into_owned(),
+    )
 }
 
 /// The diagnostics with the program in the commands of their hints as it was called.

@@ -4,10 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use diagnostics::Diagnostics;
+use serde::Serialize;
+use serde_json::json;
 use store::Store;
 
 use super::args::DoctorArgs;
-use super::{Exit, Fatal, print};
+use super::version::COMMIT;
+use super::{Exit, Fatal, print, print_json};
 use engine::run::Supervisor;
 use engine::run::walls::Level;
 use engine::{root, session, worker};
@@ -25,6 +28,19 @@ pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
         cache_check(args),
     ];
     let lines: Vec<Line> = checks.into_iter().flatten().collect();
+    let exit = if lines.iter().all(|l| l.good) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    };
+    if args.json {
+        let object = json!({
+            "ok": exit == Exit::Done, "checks": lines, "gpus": gpus(), "no_cuda": why_no_cuda(),
+            "version": env!("CARGO_PKG_VERSION"), "commit": COMMIT,
+        });
+        print_json(&format!("{object}\n"));
+        return Ok(exit);
+    }
     for line in &lines {
         let mark = if line.good { "ok  " } else { "BAD " };
         print(&format!("{mark} {:<8} {}\n", line.what, line.text));
@@ -32,17 +48,57 @@ pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
             print(&format!("     hint: {}\n", line.hint));
         }
     }
-    Ok(if lines.iter().all(|l| l.good) {
-        Exit::Done
+    Ok(exit)
+}
+
+/// The NVIDIA devices of this machine by name, as the driver lists them, whether libtorch can use them or not.
+fn gpus() -> Vec<String> {
+    let folders = std::fs::read_dir("/proc/driver/nvidia/gpus");
+    let folders = folders.into_iter().flatten().flatten();
+    let name = |entry: std::fs::DirEntry| {
+        let path = entry.path().join("information");
+        let text = files::read_to_string(&path, 1 << 16).ok()?;
+        let model = text.lines().find_map(|line| line.strip_prefix("Model:"))?;
+        Some(model.trim().to_owned())
+    };
+    let mut names: Vec<String> = folders.filter_map(name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Why nothing can be computed on CUDA here; none where it can.
+fn why_no_cuda() -> Option<String> {
+    let facts = match worker::find().and_then(|path| worker::facts(&path)) {
+        Ok(facts) => facts,
+        Err(error) => return Some(error.diagnostics.headline()),
+    };
+    if !facts.cuda_devices.is_empty() {
+        return None;
+    }
+    if !Path::new("/dev/nvidiactl").exists() {
+        return Some("there is no NVIDIA driver: /dev/nvidiactl is missing".into());
+    }
+    let hidden = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    if let Some(hidden) = hidden.filter(|v| v.is_empty() || v == "-1") {
+        return Some(format!("CUDA_VISIBLE_DEVICES={hidden} hides all devices"));
+    }
+    Some(if facts.libtorch.contains("cu1") {
+        format!(
+            "libtorch {} finds no device that its driver can use",
+            facts.libtorch
+        )
     } else {
-        Exit::Failed
+        format!("libtorch {} has no CUDA libraries", facts.libtorch)
     })
 }
 
+#[derive(Serialize)]
 struct Line {
+    #[serde(rename = "check")]
     what: &'static str,
     text: String,
     hint: String,
+    #[serde(rename = "ok")]
     good: bool,
 }
 
@@ -105,11 +161,13 @@ fn kernels(facts: &worker::WorkerFacts) -> Line {
 fn devices(facts: &worker::WorkerFacts) -> Line {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let driver = Path::new("/dev/nvidiactl").exists();
+    let named = gpus().join(", ");
+    let named = if named.is_empty() { "a GPU" } else { &named };
     if facts.cuda_devices.is_empty() && driver {
         let hint = "this libtorch has no CUDA libraries: `make libtorch CUDA=1`, then `make build`";
         return bad(
             "devices",
-            format!("cpu ({cores} cores); a GPU is there, but libtorch cannot use it"),
+            format!("cpu ({cores} cores); {named} is there, but libtorch cannot use it"),
             hint.into(),
         );
     }
@@ -119,7 +177,11 @@ fn devices(facts: &worker::WorkerFacts) -> Line {
         .enumerate()
         .map(|(i, name)| format!(", cuda:{i} ({name})"))
         .collect();
-    good("devices", format!("cpu ({cores} cores){}", cuda.concat()))
+    let none = why_no_cuda().map_or(String::new(), |why| format!("; no CUDA: {why}"));
+    good(
+        "devices",
+        format!("cpu ({cores} cores){}{none}", cuda.concat()),
+    )
 }
 
 /// Who may read what is stored: a file's own permissions come from the umask of whoever ran it.

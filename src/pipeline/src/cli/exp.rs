@@ -13,7 +13,7 @@ use spec::{Around, Kind};
 use store::{Key, Record};
 
 use super::args::ExpArgs;
-use super::{Exit, Fatal, open, print, print_json, print_raw};
+use super::{Exit, Fatal, fit, open, print, print_json, print_raw, screen};
 
 /// An evaluation.
 struct Row {
@@ -177,6 +177,14 @@ fn text(rows: &[Row], parameters: &[String], metrics: &[&str]) -> String {
         .chain(rows.iter().map(line))
         .collect();
     let columns = 1 + parameters.len() + metrics.len();
+    let all = |line: &Vec<String>| line.iter().map(|c| c.chars().count() + 2).sum::<usize>();
+    if let Some(width) = screen::width().filter(|w| lines.iter().any(|l| all(l) > *w)) {
+        let cells: Vec<Vec<&str>> = lines
+            .iter()
+            .map(|line| line.iter().map(String::as_str).collect())
+            .collect();
+        return fit::in_parts(&cells, 1, width);
+    }
     let width = |c: usize| {
         lines
             .iter()

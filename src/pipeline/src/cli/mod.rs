@@ -22,6 +22,7 @@ mod doctor;
 mod exp;
 mod explain;
 mod export;
+mod fit;
 mod gc;
 mod graph;
 mod hints;
@@ -29,18 +30,22 @@ mod init;
 mod inspect;
 mod log;
 mod masks;
+mod names;
 mod plan;
 mod restore;
 mod run;
 mod runs;
 mod schema;
+mod screen;
 mod scrub;
 mod shell;
 mod signals;
 mod stored;
+mod version;
 mod why;
 
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -126,7 +131,15 @@ pub fn main() -> ExitCode {
     if first == walls::WORD {
         return walls::wall();
     }
-    let cli = Cli::parse();
+    if first == names::WORD {
+        let words = std::env::args_os().skip(2);
+        let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
+        return names::names(&words);
+    }
+    if first == "--version" || first == "-V" {
+        return version::version();
+    }
+    let cli = Cli::parse_from(without_help_of_help(std::env::args_os().collect()));
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Plan(args) => plan::plan(args),
@@ -157,6 +170,17 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+/// `pipeline cache help --help` asks for the help of `cache`.
+fn without_help_of_help(mut words: Vec<OsString>) -> Vec<OsString> {
+    if let [.., help, last] = words.as_slice()
+        && help == "help"
+        && (last == "--help" || last == "-h")
+    {
+        words.pop();
+    }
+    words
+}
+
 /// Says what is wrong; for programs as a line of JSON each, too.
 fn report(fatal: &Fatal, is_json: bool) {
     if is_json {
@@ -180,8 +204,7 @@ fn json_of(diagnostic: &Diagnostic) -> Value {
 
 /// Diagnostics on standard error, in colour on a terminal whose user has not said `NO_COLOR`.
 fn say_all(diagnostics: &Diagnostics) {
-    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let style = if std::io::stderr().is_terminal() && !is_plain {
+    let style = if screen::stderr_has_colour() {
         Style::Colour
     } else {
         Style::Plain
@@ -199,6 +222,16 @@ pub(crate) fn say(line: &str) {
 /// Text on standard output: results, escaped as in [`say`]. A closed pipe (`| head`) ends the output, not the work.
 pub(crate) fn print(text: &str) {
     print_raw(&shown::text(text));
+}
+
+/// The same of lines that may begin with a state, which has its colour on a terminal.
+pub(crate) fn print_states(text: &str) {
+    let text = shown::text(text);
+    if screen::has_colour() {
+        print_raw(&screen::painted(&text));
+    } else {
+        print_raw(&text);
+    }
 }
 
 /// JSON on standard output: what [`print`] escapes is escaped as JSON has it.

@@ -1,23 +1,25 @@
 //! `pipeline plan`: what would run and why, what is fresh, and how long it may take.
 //! Unaware of running.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use diagnostics::shown::{self, counted};
 use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
-use super::{Exit, Fatal, data, hints, open, print, print_json, why};
+use super::{Exit, Fatal, data, hints, open, print_json, print_states, screen, why};
 use engine::history::{Estimate, Seconds};
 use engine::how_placed::how_placed;
 use engine::session::{Access, Session};
-use engine::{execute, materialize, recording, secrets};
+use engine::{execute, materialize, progress, recording, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
     let session = open(&args.pipeline, Access::Read)?;
     let plan = session.plan();
+    let exit = exit_of(&plan);
     if args.pipeline.json {
         print_json(&json_lines(&session, &plan));
     } else {
@@ -25,7 +27,56 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
     }
     // The process ends here: to free a million stages one by one would take a while for nothing.
     std::mem::forget((session, plan));
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// Nothing can run and something should: a script that goes on to `run` is told.
+fn exit_of(plan: &Plan) -> Exit {
+    let (_, stale, blocked) = plan.counts();
+    if stale == 0 && blocked > 0 {
+        Exit::Failed
+    } else {
+        Exit::Done
+    }
+}
+
+/// Blocked stages up to this number have a line each.
+const MOST_BLOCKED: usize = 24;
+
+/// Many blocked stages as a list of what they wait for: they are stages that wait for each other, and in the end for a few
+/// files. Each with how many stages read it.
+fn blocked(session: &Session, plan: &Plan) -> String {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut causes: BTreeMap<String, usize> = BTreeMap::new();
+    for planned in &plan.stages {
+        let Verdict::Blocked(missing) = &planned.verdict else {
+            continue;
+        };
+        let kind = session.pipeline.stages[planned.stage].kind.name();
+        *kinds.entry(kind).or_default() += 1;
+        let own = missing.iter().filter(|m| !m.ends_with("blocked"));
+        for cause in own {
+            // The place in the file differs from stage to stage; what is missing does not.
+            let what = cause
+                .rsplit_once(": ")
+                .map_or(cause.as_str(), |(_, what)| what);
+            *causes.entry(shown::line(what).into_owned()).or_default() += 1;
+        }
+    }
+    let count: usize = kinds.values().sum();
+    let kinds: Vec<String> = kinds
+        .iter()
+        .map(|(kind, n)| format!("{n} {kind}"))
+        .collect();
+    let mut out = format!(
+        "  blocked  {} ({}), by what is missing; -v lists each\n",
+        counted(count, "stage"),
+        kinds.join(", ")
+    );
+    for (cause, stages) in causes {
+        out += &format!("           - {cause}  ({})\n", counted(stages, "stage"));
+    }
+    out
 }
 
 /// Text is printed in pieces of about this size: all of a large plan's would take as much memory as its stages.
@@ -77,10 +128,17 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         .iter()
         .map(|p| session.pipeline.stages[p.stage].name.chars().count());
     let width = names.max().unwrap_or(0);
+    // On a terminal a few long names do not push what is said of all stages into the next line.
+    let width = screen::width().map_or(width, |columns| width.min(columns * 2 / 5));
     let estimates = Estimates::new(session, plan);
     let causes = Causes::new(&session.pipeline, plan);
+    let groups = blocked > MOST_BLOCKED && !verbose;
+    if groups {
+        out += &self::blocked(session, plan);
+    }
     for planned in &plan.stages {
-        if !quiet || planned.verdict != Verdict::Fresh {
+        let is_grouped = groups && matches!(planned.verdict, Verdict::Blocked(_));
+        if !is_grouped && (!quiet || planned.verdict != Verdict::Fresh) {
             let cause = cause(session, plan, planned, &causes);
             out += &line(session, planned, width, verbose, &estimates, cause);
             if verbose && matches!(planned.verdict, Verdict::Stale(_)) {
@@ -88,7 +146,7 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
                 out += &how.map_or(String::new(), |how| format!("           {how}\n"));
             }
             if out.len() > PIECE {
-                print(&out);
+                print_states(&out);
                 out.clear();
             }
         }
@@ -97,8 +155,16 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         out += &estimates.total(stale, args.hourly);
     }
     out += &of_other_device(session, plan);
-    for notice in data::notices(&data::states_of(session, plan)) {
-        out += &format!("{notice}\n");
+    if groups {
+        let mut check = vec!["data".to_owned(), "check".to_owned()];
+        check.push(session.options.file.to_string_lossy().into_owned());
+        let command = session.command_of(&check);
+        out +=
+            &format!("`{command}` says where data sets and weights go, and where they come from\n");
+    } else {
+        for notice in data::notices(&data::states_of(session, plan)) {
+            out += &format!("{notice}\n");
+        }
     }
     for hint in hints::hints(&session.pipeline, plan) {
         out += &format!("{hint}\n");
@@ -110,7 +176,7 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
     for line in secrets::missing(&session.pipeline, plan) {
         out += &format!("warning: {line}\n");
     }
-    print(&out);
+    print_states(&out);
 }
 
 /// How many stages to run have a result of the other kind of device, where anything was computed there.
@@ -209,13 +275,32 @@ fn cause(session: &Session, plan: &Plan, planned: &Planned, causes: &Causes) -> 
     Some(format!("it began with {}{more}", names.join(", ")))
 }
 
+/// What is left of a training that was interrupted: it goes on from its last checkpoint.
+fn rest(
+    session: &Session,
+    plan: &Plan,
+    at: usize,
+    iterations: Option<u64>,
+    whole: Estimate,
+) -> Estimate {
+    let key = plan.get(at).and_then(|planned| planned.key);
+    let done = key.and_then(|key| progress::iterations(&session.store.state_path(&key)));
+    match (done, iterations) {
+        (Some(done), Some(all)) if all > 0 => Estimate {
+            seconds: whole.seconds * all.saturating_sub(done) as f64 / all as f64,
+            ..whole
+        },
+        _ => whole,
+    }
+}
+
 /// How long each stale stage may take, from earlier runs.
-struct Estimates {
+pub struct Estimates {
     found: Vec<(usize, Option<Estimate>)>,
 }
 
 impl Estimates {
-    fn new(session: &Session, plan: &Plan) -> Self {
+    pub fn new(session: &Session, plan: &Plan) -> Self {
         let (_, stale, _) = plan.counts();
         if stale == 0 {
             return Self { found: Vec::new() };
@@ -228,7 +313,8 @@ impl Estimates {
         let estimate = |at: usize| {
             let stage = &session.pipeline.stages[at];
             let iterations = stage.kind.schedule().map(spec::kinds::Schedule::limit);
-            seconds.estimate(class, stage.kind.name(), &stage.name, iterations)
+            let whole = seconds.estimate(class, stage.kind.name(), &stage.name, iterations)?;
+            Some(rest(session, plan, at, iterations, whole))
         };
         let stale = plan
             .stages
@@ -239,9 +325,29 @@ impl Estimates {
         Self { found }
     }
 
-    fn of(&self, at: usize) -> Option<Estimate> {
+    pub fn of(&self, at: usize) -> Option<Estimate> {
         let n = self.found.binary_search_by_key(&at, |(at, _)| *at).ok()?;
         self.found[n].1
+    }
+
+    /// The mean of what is known; 0 where nothing is.
+    pub fn mean(&self) -> f64 {
+        let known: Vec<f64> = self
+            .found
+            .iter()
+            .filter_map(|(_, e)| Some((*e)?.seconds))
+            .collect();
+        if known.is_empty() {
+            return 0.0;
+        }
+        known.iter().sum::<f64>() / known.len() as f64
+    }
+
+    /// Seconds of so many stages, those that nothing is known of at the mean.
+    pub fn sum(&self, stages: usize) -> f64 {
+        let known = self.found.iter().filter_map(|(_, e)| Some((*e)?.seconds));
+        let (count, seconds) = known.fold((0, 0.0), |(n, sum), s| (n + 1, sum + s));
+        seconds + stages.saturating_sub(count) as f64 * self.mean()
     }
 
     /// The line below the plan; nothing is said where nothing is known.

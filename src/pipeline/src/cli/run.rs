@@ -5,8 +5,8 @@
 //!   plan ── verify what will be read ── journal: begin ── run ── place outputs ── note keys ── reports ── check ── journal: end
 //! ```
 
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
 
 use diagnostics::Severity;
 use engine::execute::{self, How};
@@ -18,9 +18,14 @@ use engine::run::Outcome;
 use engine::session::{Access, Session};
 use engine::{materialize, secrets, verify};
 use plan::Plan;
+use serde_json::{Value, json};
 
 use super::args::RunArgs;
-use super::{Exit, Fatal, check, data, display, hints, open, print, say, signals, why};
+use super::plan::Estimates;
+use super::{
+    Exit, Fatal, check, data, display, fit, hints, open, print, print_json, say, screen, signals,
+    why,
+};
 
 /// Runs the pipeline. Exit 1 when a stage failed or is blocked, 3 when a table is not as expected, 130 when
 /// interrupted.
@@ -51,13 +56,17 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         None => recording::begin(&session, &plan, &execute::machine(&session)),
     };
     let (header, journal) = journal.unzip();
-    let mut display = Recording::new(display::choose(&args.pipeline, to_run), journal);
+    // Before anything is drawn below it.
     let is_loud = !args.pipeline.json && !args.pipeline.quiet;
     if to_run > 0 && is_loud {
         let (file, device) = (session.pipeline.file.display(), session.device);
         let s = if to_run == 1 { "" } else { "s" };
         say(&format!("{file}: {to_run} stage{s} to run on {device}"));
     }
+    let mut display = Recording::new(
+        display::choose(&args.pipeline, to_run, || Estimates::new(&session, &plan)),
+        journal,
+    );
     let how = How {
         jobs: args.jobs.map(|n| n as usize),
         keep_going: args.keep_going,
@@ -88,6 +97,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         });
     for hint in hints::hints(&session.pipeline, &plan) {
         say(&hint);
+    }
+    if args.pipeline.json {
+        print_json(&format!("{}\n", display::json::finished(outcome)));
     }
     let code = result.as_ref().map_or(Exit::Failed, |exit| *exit);
     display.end(&session, outcome, code as u8, begin.elapsed());
@@ -121,6 +133,11 @@ fn conclude(
     let placed = materialize::materialize(session, plan);
     if session.denied.is_none() {
         execute::remember(session, plan);
+        match execute::trim_states(session) {
+            Ok(Some(text)) if !args.pipeline.quiet => say(&text),
+            Ok(_) => {}
+            Err(error) => session.warn(&error.diagnostics.headline()),
+        }
     }
     let placed = placed?;
     if placed > 0 && !args.pipeline.json && !args.pipeline.quiet {
@@ -128,20 +145,57 @@ fn conclude(
         say(&format!("{placed} output{s} put in place"));
     }
     let reports = publish(session, plan, ended)?;
+    if args.pipeline.json {
+        print_json(&format!("{}\n", told(ended, &reports)));
+    }
     if !outcome.interrupted && !args.pipeline.json && !args.pipeline.quiet {
         show_tables(args, session, &reports, exit_of(outcome) == Exit::Done);
     }
     Ok(())
 }
 
+/// For programs: the run, where its reports lie, and its tables with their values.
+fn told(ended: &Ended<'_>, published: &Published) -> Value {
+    let page = published
+        .folder
+        .as_ref()
+        .map(|folder| folder.join(page::FILE));
+    let table = |(name, path): &(String, PathBuf)| json!({"name": name, "rows": rows(path)});
+    json!({
+        "event": "reports",
+        "run": ended.header.map(|header| &header.id),
+        "started": ended.header.map(|header| &header.started),
+        "ended": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        "folder": published.folder,
+        "page": page.filter(|page| page.is_file()),
+        "tables": published.tables.iter().map(table).collect::<Vec<_>>(),
+    })
+}
+
+/// The rows of a `table.csv`, each by the names of its columns; what is a number is one.
+fn rows(path: &Path) -> Vec<Value> {
+    let text = files::read_to_string(path, MAX_BYTES).unwrap_or_default();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().cloned().unwrap_or_default();
+    let value = |text: &str| match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => json!(number),
+        _ if text.is_empty() => Value::Null,
+        _ => json!(text),
+    };
+    let row = |record: csv::StringRecord| -> Value {
+        let cells = header.iter().zip(&record);
+        cells
+            .map(|(name, text)| (name.to_owned(), value(text)))
+            .collect()
+    };
+    reader.records().filter_map(Result::ok).map(row).collect()
+}
+
 /// Prints the tables, where they lie, and what to do next.
 fn show_tables(args: &RunArgs, session: &Session, published: &Published, complete: bool) {
-    for path in &published.texts {
-        print(&format!(
-            "\n{}",
-            files::read_to_string(path, MAX_BYTES).unwrap_or_default()
-        ));
-    }
+    let read = |path: &PathBuf| files::read_to_string(path, MAX_BYTES).unwrap_or_default();
+    let texts: Vec<String> = published.texts.iter().map(read).collect();
+    print(&fit::shown(&texts, screen::width()));
     if let Some(folder) = &published.folder {
         let shown = std::env::current_dir()
             .ok()

@@ -1,11 +1,14 @@
 //! `pipeline runs` and `pipeline show`: what was run, and how it went.
 //! Unaware of plans.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use store::Store;
 
 use super::args::{RunsArgs, ShowArgs};
+use super::diff::compare::means;
 use super::plan::duration;
 use super::{Exit, Fatal, print, print_as, say};
 use engine::history::{End, Git, History, HistoryError, Past, RunStatus, StageEnd};
@@ -35,11 +38,15 @@ pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
     if shown.is_empty() && !args.json {
         print(&format!("no run is on record in {}\n", cache.display()));
     }
+    let store = Store::open_read_only(&cache)?;
     for past in &shown {
-        print_as(
-            args.json,
-            &if args.json { json_of(past) } else { line(past) },
-        );
+        let scores = scores(&store, &history, past);
+        let text = if args.json {
+            json_of(past, &scores)
+        } else {
+            line(past, &scores)
+        };
+        print_as(args.json, &text);
     }
     Ok(Exit::Done)
 }
@@ -49,7 +56,24 @@ fn is_of(past: &Past, file: &Path) -> bool {
     Path::new(&past.header.file) == full
 }
 
-fn line(past: &Past) -> String {
+/// The means of each evaluation of a run that are still in the cache.
+type Scores = BTreeMap<String, BTreeMap<String, f64>>;
+
+fn scores(store: &Store, history: &History, past: &Past) -> Scores {
+    let keys = history.keys(past);
+    let scored = keys
+        .keys()
+        .map(|name| (name.clone(), means(store, &keys, name)));
+    scored.filter(|(_, means)| !means.is_empty()).collect()
+}
+
+/// The best PSNR of a run's evaluations, which says in a word how it went.
+fn best(scores: &Scores) -> Option<f64> {
+    let psnr = scores.values().filter_map(|means| means.get("psnr"));
+    psnr.copied().max_by(f64::total_cmp)
+}
+
+fn line(past: &Past, scores: &Scores) -> String {
     let file = Path::new(&past.header.file);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let (counts, took) = match &past.end {
@@ -64,8 +88,9 @@ fn line(past: &Past) -> String {
         given => format!("  --set {}", given.join(" --set ")),
     };
     let damaged = damaged(past).map_or(String::new(), |text| format!("  ({text})"));
+    let psnr = best(scores).map_or(String::new(), |psnr| format!("  PSNR up to {psnr:.4} dB"));
     format!(
-        "{}  {:<11}  {name:<24}  {counts:<40}  {took:>8}{overrides}{damaged}\n",
+        "{}  {:<11}  {name:<24}  {counts:<40}  {took:>8}{psnr}{overrides}{damaged}\n",
         past.header.id,
         status(past)
     )
@@ -101,10 +126,10 @@ fn status(past: &Past) -> String {
     }
 }
 
-fn json_of(past: &Past) -> String {
+fn json_of(past: &Past, scores: &Scores) -> String {
     let line = json!({
         "run": past.header, "stages": past.stages, "end": past.end, "status": status(past),
-        "damaged_lines": past.damaged,
+        "damaged_lines": past.damaged, "metrics": scores,
     });
     format!("{line}\n")
 }
@@ -112,16 +137,17 @@ fn json_of(past: &Past) -> String {
 /// Shows one run in full.
 pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
     let root = args.root.folder()?;
-    let history = History::open(&root::cache(&root));
+    let cache = root::cache(&root);
+    let history = History::open(&cache);
+    let store = Store::open_read_only(&cache)?;
     let past = history.read(history.find(&args.run)?)?;
-    print_as(
-        args.json,
-        &if args.json {
-            json_of(&past)
-        } else {
-            full(&past, reports(&past, &root).as_deref())
-        },
-    );
+    let scores = scores(&store, &history, &past);
+    let text = if args.json {
+        json_of(&past, &scores)
+    } else {
+        full(&past, reports(&past, &root).as_deref()) + &listed(&scores)
+    };
+    print_as(args.json, &text);
     Ok(Exit::Done)
 }
 
@@ -198,6 +224,25 @@ fn full(past: &Past, reports: Option<&Path>) -> String {
         );
         out += text.trim_end();
         out += "\n";
+    }
+    out
+}
+
+/// The metrics of a run, an evaluation a line.
+fn listed(scores: &Scores) -> String {
+    if scores.is_empty() {
+        return String::new();
+    }
+    let width = scores.keys().map(|name| name.chars().count()).max();
+    let mut out = "metrics (mean over images)\n".to_owned();
+    for (name, means) in scores {
+        let metric = |(name, value): (&String, &f64)| format!("{name} {value:.4}");
+        let means: Vec<String> = means.iter().map(metric).collect();
+        out += &format!(
+            "  {name:<width$}  {}\n",
+            means.join("  "),
+            width = width.unwrap_or(0)
+        );
     }
     out
 }

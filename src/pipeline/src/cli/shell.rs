@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 
 use super::args::{Cli, CompletionsArgs, ManArgs};
-use super::{Exit, Fatal, print, say};
+use super::{Exit, Fatal, names, print, say};
 
 /// Prints the completions of a shell.
 #[expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
@@ -15,6 +15,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<Exit, Fatal> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "pipeline", &mut script);
     print(&String::from_utf8_lossy(&script));
+    print(names::words(args.shell));
     Ok(Exit::Done)
 }
 
@@ -31,7 +32,7 @@ fn pages(dir: &Path) -> Result<(), Fatal> {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
     let mut written = std::fs::create_dir_all(dir);
-    for command in std::iter::once(&program).chain(program.get_subcommands()) {
+    for command in all(&program) {
         written = written.and_then(|()| page_of(command, dir));
     }
     written.map_err(|e| {
@@ -42,12 +43,102 @@ fn pages(dir: &Path) -> Result<(), Fatal> {
     Ok(())
 }
 
+/// A command and all below it.
+fn all(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().flat_map(all);
+    std::iter::once(command).chain(below).collect()
+}
+
 fn page_of(command: &clap::Command, dir: &Path) -> std::io::Result<()> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();
     man.render(&mut page)?;
     let text = String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH NOTES");
-    std::fs::write(dir.join(man.get_filename()), text)
+    std::fs::write(dir.join(man.get_filename()), text + &around())
+}
+
+/// Variables that commands read, and what they say.
+const ENVIRONMENT: [(&str, &str); 11] = [
+    (
+        "PIPELINE_CACHE",
+        "the cache folder, in place of cache/ in the project folder",
+    ),
+    (
+        "PIPELINE_WORKER",
+        "the worker program, in place of pipeline-worker beside pipeline",
+    ),
+    (
+        "PIPELINE_KERNELS",
+        "the libraries that products and layouts go through on the CPU; doctor shows what was chosen",
+    ),
+    (
+        "PIPELINE_LIMITS",
+        "raises bounds of pipeline files and checkpoints: members=2000000,text=8G,pickle=1G",
+    ),
+    (
+        "PIPELINE_MAX_MEMORY",
+        "lowers the memory for the work on images that are done side by side: 4G",
+    ),
+    ("PIPELINE_MAX_PIXELS", "the most pixels of an image"),
+    ("CUDA_VISIBLE_DEVICES", "the NVIDIA devices that are used"),
+    ("NO_COLOR", "no colours, where it is set"),
+    (
+        "TERM",
+        "with dumb, progress is printed line by line and without colours",
+    ),
+    (
+        "NAME",
+        "any variable that a pipeline file reads as ${NAME}; plan shows them",
+    ),
+    ("LIBTORCH", "libtorch when pipeline-worker is built"),
+];
+
+const FILES: [(&str, &str); 5] = [
+    (
+        "pipelines/*.yaml",
+        "pipeline files; the folder above is the project folder",
+    ),
+    (
+        "cache/",
+        "results, logs, history: the project folder is the nearest one upwards that holds it",
+    ),
+    (
+        "reports/",
+        "tables, figures and pages, a folder for each pipeline file",
+    ),
+    (
+        "~/.cargo/bin/pipeline-worker",
+        "the program that computes, beside pipeline",
+    ),
+    (
+        ".libtorch/",
+        "libtorch, in the folder that the programs were built in",
+    ),
+];
+
+const EXITS: [(&str, &str); 5] = [
+    ("0", "done"),
+    ("1", "a stage failed, or what was asked for is not there"),
+    ("2", "the command line or the pipeline file is wrong"),
+    ("3", "a table is not as run --check expects"),
+    ("130", "interrupted"),
+];
+
+/// The sections that all pages share.
+fn around() -> String {
+    let section = |title: &str, rows: &[(&str, &str)]| {
+        let rows = rows.iter().map(|(name, text)| {
+            let name = name.replace('\\', "\\\\").replace('-', "\\-");
+            format!(".TP\n\\fB{name}\\fR\n{text}\n")
+        });
+        format!(".SH {title}\n{}", rows.collect::<String>())
+    };
+    [
+        section("ENVIRONMENT", &ENVIRONMENT),
+        section("FILES", &FILES),
+        section("\"EXIT STATUS\"", &EXITS),
+    ]
+    .concat()
 }
 
 /// The program's page with a section for each command.
@@ -63,6 +154,7 @@ fn page() -> std::io::Result<String> {
     for command in program.get_subcommands() {
         page.extend(section(command)?.into_bytes());
     }
+    page.extend(around().into_bytes());
     man.render_extra_section(&mut page)?;
     man.render_version_section(&mut page)?;
     Ok(String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH NOTES"))

@@ -20,6 +20,7 @@ pub fn reason(reason: &Reason) -> String {
             format!("its input `{stage}` was made again and differs")
         }
         Reason::NotStored => "its result is not in the cache".into(),
+        Reason::WasDamaged => "its result was damaged, and was moved aside".into(),
         Reason::OutputMissing(files) => format!("outputs are gone: {}", files.join(", ")),
         Reason::OutputDamaged(files) => format!("outputs are damaged: {}", files.join(", ")),
         Reason::Forced => "forced".into(),
@@ -101,6 +102,7 @@ pub fn reason_json(reason: &Reason) -> Value {
             json!({"reason": "input_differs", "role": role, "stage": stage})
         }
         Reason::NotStored => json!({"reason": "not_stored"}),
+        Reason::WasDamaged => json!({"reason": "was_damaged"}),
         Reason::OutputMissing(files) => json!({"reason": "output_missing", "files": files}),
         Reason::OutputDamaged(files) => json!({"reason": "output_damaged", "files": files}),
         Reason::Forced => json!({"reason": "forced"}),

@@ -61,14 +61,16 @@ pub(super) struct Metric {
 }
 
 impl Metric {
-    pub(super) fn text(&self) -> String {
+    /// How it differs, where that can be seen.
+    pub(super) fn text(&self) -> Option<String> {
         let Self { stage, name, a, b } = self;
-        format!("{stage}: {name} {a:.4} → {b:.4} ({:+.4})", b - a)
+        let (old, new) = (format!("{a:.4}"), format!("{b:.4}"));
+        (old != new).then(|| format!("{stage}: {name} {old} → {new} ({:+.4})", b - a))
     }
 }
 
 /// The record of a stage of a run, while it is in the cache.
-pub(super) fn record(store: &Store, keys: &Keys, name: &str) -> Option<Record> {
+pub(in crate::cli) fn record(store: &Store, keys: &Keys, name: &str) -> Option<Record> {
     let key: Key = keys.get(name)?.parse().ok()?;
     store.record(&key).ok().flatten()
 }
@@ -121,7 +123,7 @@ pub(super) fn metrics(store: &Store, a: &Keys, b: &Keys) -> Vec<Metric> {
 }
 
 /// The mean of each column of an evaluation's `metrics.csv`.
-fn means(store: &Store, keys: &Keys, name: &str) -> BTreeMap<String, f64> {
+pub(in crate::cli) fn means(store: &Store, keys: &Keys, name: &str) -> BTreeMap<String, f64> {
     let Some(record) =
         record(store, keys, name).filter(|r| r.output(artifacts::metrics::FILE).is_some())
     else {

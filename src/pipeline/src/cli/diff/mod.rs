@@ -6,7 +6,7 @@
 //!                     schedule: model.json, steps.csv ┴─> Comparison ─> text, or JSON
 //! ```
 
-mod compare;
+pub(super) mod compare;
 mod schedule;
 
 use std::fmt::Write as _;
@@ -86,13 +86,13 @@ impl Comparison {
             list(&mut out, "parameters", lines, "the same");
         }
         if let Some(metrics) = &self.metrics {
-            let lines = metrics.iter().map(Metric::text).collect();
-            list(
-                &mut out,
-                "metrics (mean over images)",
-                lines,
-                "no evaluation is in both",
-            );
+            let lines: Vec<String> = metrics.iter().filter_map(Metric::text).collect();
+            let nothing = if metrics.is_empty() {
+                "no evaluation is in both"
+            } else {
+                "the same"
+            };
+            list(&mut out, "metrics (mean over images)", lines, nothing);
         }
         for schedules in &self.schedules {
             out += &schedules.text();

@@ -22,13 +22,24 @@ pub(super) struct Schedules {
 #[derive(Serialize)]
 struct Schedule {
     stage: String,
+    /// Where it stopped by itself: up to the best validation.
     iterations_to_converge: Option<u64>,
+    best_validation_iteration: Option<u64>,
     iterations_run: Option<u64>,
     trainable_parameters: Option<u64>,
     training_seconds: Option<f64>,
     peak_memory_mib: Option<f64>,
     peak_gpu_memory_mib: Option<f64>,
     best_validation_psnr: Option<f64>,
+}
+
+/// What stands for something that was not recorded.
+const UNKNOWN: &str = "–";
+
+/// Whether the training of this record stopped when it had converged, not after a fixed number of iterations.
+fn stops_by_itself(record: &Record) -> bool {
+    let mut lines = record.manifest.lines();
+    lines.any(|line| line.starts_with("config.until."))
 }
 
 /// Trainings that both runs have and that differ.
@@ -64,6 +75,10 @@ impl Schedules {
         );
         let (a, b) = (self.a.rows(), self.b.rows());
         for ((what, a), (_, b)) in a.into_iter().zip(b) {
+            // What neither has, it was not made to have: a fixed number of iterations converges to nothing.
+            if a == UNKNOWN && b == UNKNOWN {
+                continue;
+            }
             out += &format!("  {what:<28}  {a:>20}  {b:>20}\n");
         }
         out
@@ -88,9 +103,11 @@ impl Schedule {
         let best = steps::read(&folder)
             .ok()
             .and_then(|read| steps::best(&read));
+        let reached = best.map(|(n, _)| n).or_else(|| card.as_ref()?.iterations);
         Self {
             stage: name.to_owned(),
-            iterations_to_converge: best.map(|(n, _)| n).or_else(|| card.as_ref()?.iterations),
+            iterations_to_converge: reached.filter(|_| stops_by_itself(record)),
+            best_validation_iteration: best.map(|(n, _)| n),
             iterations_run: card.as_ref().and_then(|card| card.iterations_run),
             trainable_parameters: card.as_ref().and_then(|card| card.trainable),
             training_seconds: fact("training_seconds"),
@@ -100,24 +117,28 @@ impl Schedule {
         }
     }
 
-    fn rows(&self) -> [(&'static str, String); 7] {
-        let count = |n: Option<u64>| n.map_or("–".into(), |n| n.to_string());
-        let mib = |mib: Option<f64>| mib.map_or("–".into(), |mib| mib.to_string());
+    fn rows(&self) -> [(&'static str, String); 8] {
+        let count = |n: Option<u64>| n.map_or(UNKNOWN.into(), |n| n.to_string());
+        let mib = |mib: Option<f64>| mib.map_or(UNKNOWN.into(), |mib| mib.to_string());
         let seconds = |s: f64| format!("{s:.1} ({})", duration(s));
         [
             ("iterations to converge", count(self.iterations_to_converge)),
             ("iterations run", count(self.iterations_run)),
+            (
+                "iteration of best validation",
+                count(self.best_validation_iteration),
+            ),
             ("trainable parameters", count(self.trainable_parameters)),
             (
                 "seconds of training",
-                self.training_seconds.map_or("–".into(), seconds),
+                self.training_seconds.map_or(UNKNOWN.into(), seconds),
             ),
             ("peak memory (MiB)", mib(self.peak_memory_mib)),
             ("peak GPU memory (MiB)", mib(self.peak_gpu_memory_mib)),
             (
                 "best validation PSNR (dB)",
                 self.best_validation_psnr
-                    .map_or("–".into(), |psnr| format!("{psnr:.4}")),
+                    .map_or(UNKNOWN.into(), |psnr| format!("{psnr:.4}")),
             ),
         ]
     }

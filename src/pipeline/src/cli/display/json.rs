@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spec::Pipeline;
 
 use crate::cli::{called, print_json};
-use engine::run::{Display, Origin, RunEvent};
+use engine::run::{Display, Origin, Outcome, RunEvent};
 
 /// Prints events on standard output.
 pub struct Json;
@@ -49,13 +49,19 @@ impl Display for Json {
                 "hint": called::in_hint(&failure.report.what.hint), "interrupted": failure.report.interrupted, "log": failure.log,
             }),
             RunEvent::Skipped { stage } => json!({"event": "skipped", "stage": name(*stage)}),
-            RunEvent::End { outcome } => json!({
-                "event": "finished", "ran": outcome.ran, "fresh": outcome.fresh, "failed": outcome.failed,
-                "not_run": outcome.not_run, "interrupted": outcome.interrupted,
-            }),
+            // The last line comes when the reports are there.
+            RunEvent::End { .. } => return,
         };
         print_json(&format!("{value}\n"));
     }
+}
+
+/// The last line of a run.
+pub fn finished(outcome: Outcome) -> Value {
+    json!({
+        "event": "finished", "ran": outcome.ran, "fresh": outcome.fresh, "failed": outcome.failed,
+        "not_run": outcome.not_run, "interrupted": outcome.interrupted,
+    })
 }
 
 fn same_inputs_as(how: Origin) -> Option<String> {

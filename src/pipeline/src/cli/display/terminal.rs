@@ -1,85 +1,218 @@
-//! Live progress on a terminal: a bar for each running stage, lines for what has ended.
+//! Live progress on a terminal: a bar for each running stage, one for the run, lines for what has ended.
 //! Unaware of plain output; `lines` has the words.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use console::truncate_str;
 use diagnostics::shown;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spec::{Event, Pipeline};
 
 use super::lines::{again, blocked, end, failed, retry, same_inputs, skipped};
 use super::rate::{Start, clock, describe, seconds as seconds_of};
+use crate::cli::plan::Estimates;
+use crate::cli::screen;
 use engine::run::{Display, Origin, RunEvent};
 
 /// Bars and lines on standard error.
 pub struct Terminal {
     bars: MultiProgress,
-    stages: BTreeMap<usize, (ProgressBar, Option<Start>)>,
+    all: ProgressBar,
+    stages: BTreeMap<usize, Running>,
+    work: Work,
+    verbose: bool,
+    colour: bool,
+}
+
+/// A stage at work.
+struct Running {
+    bar: ProgressBar,
+    start: Option<Start>,
+    since: Instant,
+}
+
+/// How much of the run is done.
+struct Work {
+    estimates: Estimates,
     to_run: usize,
     started: usize,
-    verbose: bool,
+    ended: usize,
+    /// Seconds that ended stages were estimated at; those without an estimate count as the others on average.
+    estimated: f64,
     begin: Instant,
 }
 
 impl Terminal {
     /// For a run of `to_run` stages.
-    pub fn new(to_run: usize, verbose: bool) -> Self {
+    pub fn new(to_run: usize, verbose: bool, estimates: Estimates) -> Self {
+        let bars = MultiProgress::new();
+        let all = if to_run > 1 {
+            bars.add(ProgressBar::new(to_run as u64))
+        } else {
+            ProgressBar::hidden()
+        };
+        all.set_style(style(&format!("{{bar:{}.green/dim}}  {{wide_msg}}", bar())));
+        all.enable_steady_tick(Duration::from_millis(500));
+        let colour = screen::stderr_has_colour();
+        let work = Work::new(to_run, estimates);
         Self {
-            bars: MultiProgress::new(),
+            bars,
+            all,
             stages: BTreeMap::new(),
-            to_run,
-            started: 0,
+            work,
             verbose,
-            begin: Instant::now(),
+            colour,
         }
     }
 
     fn line(&self, text: &str) {
+        let text = shown::text(text);
         // A terminal that is gone is nobody's problem; the run goes on.
-        let _ = self.bars.println(shown::text(text));
+        let _ = if self.colour {
+            self.bars.println(screen::painted(&text))
+        } else {
+            self.bars.println(text)
+        };
     }
 
     fn start(&mut self, stage: usize, name: &str, kind: &str) {
-        self.started += 1;
-        self.to_run = self.to_run.max(self.started); // more than was planned, after an `Again`
-        let bar = self.bars.add(ProgressBar::new(0));
-        let prefix = format!("[{}/{}] {}", self.started, self.to_run, shown::line(name));
-        bar.set_style(style("{spinner} {prefix}  {msg}"));
-        bar.set_prefix(prefix);
+        self.work.start();
+        let bar = self.bars.insert_from_back(1, ProgressBar::new(0));
+        let place = format!("[{}/{}]", self.work.started, self.work.to_run);
+        // The name may take a third of the line: how far the stage is has to be seen.
+        let room = (columns() / 3).saturating_sub(place.len() + 3).max(8);
+        let name = shown::line(name);
+        let name = truncate_str(&name, room, "…");
+        bar.set_style(style("{spinner} {prefix}  {wide_msg}"));
+        bar.set_prefix(format!("{place} {name}"));
         bar.set_message(kind.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
-        self.stages.insert(stage, (bar, None));
+        let running = Running {
+            bar,
+            start: None,
+            since: Instant::now(),
+        };
+        self.stages.insert(stage, running);
+        self.tell_all();
     }
 
     fn event(&mut self, stage: usize, name: &str, event: &Event) {
-        let Some((bar, start)) = self.stages.get_mut(&stage) else {
+        let Some(Running { bar, start, .. }) = self.stages.get_mut(&stage) else {
             return;
         };
         match event {
             Event::Progress { step, total, .. } => {
                 let start = *start.get_or_insert_with(|| Start::new(*step));
-                bar.set_style(style("{spinner} {prefix}  {bar:24.cyan/dim}  {msg}"));
+                let template = format!(
+                    "{{spinner}} {{prefix}}  {{bar:{}.cyan/dim}}  {{wide_msg}}",
+                    self::bar()
+                );
+                bar.set_style(style(&template));
                 bar.set_length(*total);
                 bar.set_position(*step);
                 let message = describe(event, start).unwrap_or_default();
                 bar.set_message(shown::line(&message).into_owned());
+                self.tell_all();
             }
             Event::Note { message } => self.line(&format!("  {name}: {}", shown::said(message))),
             Event::Failed(_) | Event::Done { .. } => {}
         }
     }
 
-    fn close(&mut self, stage: usize) {
-        if let Some((bar, _)) = self.stages.remove(&stage) {
-            bar.finish_and_clear();
-            self.bars.remove(&bar);
+    /// Takes the stage's bar away; one that has ended for good counts.
+    fn close(&mut self, stage: usize, is_end: bool) {
+        let Some(Running { bar, .. }) = self.stages.remove(&stage) else {
+            return;
+        };
+        bar.finish_and_clear();
+        self.bars.remove(&bar);
+        if is_end {
+            self.work.end(stage);
         }
+        self.tell_all();
+    }
+
+    /// The last line: how many stages are done, how long it took, and how long it may take.
+    fn tell_all(&self) {
+        let Work {
+            ended,
+            to_run,
+            begin,
+            ..
+        } = &self.work;
+        let left = self.work.left(&self.stages);
+        let left = left.map_or(String::new(), |left| {
+            format!("  about {} left", clock(left))
+        });
+        let running = self.stages.len();
+        self.all.set_length(*to_run as u64);
+        self.all.set_position(*ended as u64);
+        self.all.set_message(format!(
+            "{ended}/{to_run} done  {running} running  {}{left}",
+            clock(begin.elapsed())
+        ));
     }
 }
 
+impl Work {
+    fn new(to_run: usize, estimates: Estimates) -> Self {
+        Self {
+            estimates,
+            to_run,
+            started: 0,
+            ended: 0,
+            estimated: 0.0,
+            begin: Instant::now(),
+        }
+    }
+
+    fn start(&mut self) {
+        self.started += 1;
+        self.to_run = self.to_run.max(self.started); // more than was planned, after an `Again`
+    }
+
+    fn end(&mut self, stage: usize) {
+        self.ended += 1;
+        self.estimated += self.seconds(stage);
+    }
+
+    /// How long a stage may take.
+    fn seconds(&self, stage: usize) -> f64 {
+        let known = self.estimates.of(stage).map(|e| e.seconds);
+        known.unwrap_or_else(|| self.estimates.mean())
+    }
+
+    /// The time left, if the rest goes as what is done did; none where nothing is known of any stage.
+    fn left(&self, running: &BTreeMap<usize, Running>) -> Option<Duration> {
+        let all = self.estimates.sum(self.to_run);
+        let at_work = running.iter().map(|(&stage, running)| {
+            running
+                .since
+                .elapsed()
+                .as_secs_f64()
+                .min(self.seconds(stage))
+        });
+        let done = self.estimated + at_work.sum::<f64>();
+        let elapsed = self.begin.elapsed().as_secs_f64();
+        if all <= 0.0 || done <= 0.0 || elapsed < 1.0 {
+            return None;
+        }
+        seconds_of(elapsed / done * (all - done).max(0.0))
+    }
+}
+
+/// Columns of a bar.
+fn bar() -> usize {
+    (columns() / 6).clamp(6, 24)
+}
+
+fn columns() -> usize {
+    screen::width_of_stderr().unwrap_or(80)
+}
+
 fn style(template: &str) -> ProgressStyle {
-    // The templates are constants of this file; a wrong one would only look plain.
+    // The templates are constants of this file but for a number; a wrong one would only look plain.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -101,7 +234,7 @@ impl Display for Terminal {
                 seconds,
                 origin,
             } => {
-                self.close(*stage);
+                self.close(*stage, true);
                 let note = match origin {
                     Origin::Ran => String::new(),
                     Origin::ByOtherRun => " (made by another run)".to_owned(),
@@ -115,7 +248,7 @@ impl Display for Terminal {
                 self.line(&format!("✓ {}  {took}{note}", name(*stage)));
             }
             RunEvent::Again { stage, message } => {
-                self.close(*stage);
+                self.close(*stage, false);
                 self.line(&again(&name(*stage), message));
             }
             RunEvent::Retry {
@@ -124,11 +257,15 @@ impl Display for Terminal {
                 alone,
             } => self.line(&retry(&name(*stage), failure, *alone)),
             RunEvent::Failed { stage, failure, .. } => {
-                self.close(*stage);
+                self.close(*stage, true);
                 self.line(&failed(&name(*stage), failure));
             }
             RunEvent::Skipped { stage } => self.line(&skipped(&name(*stage))),
-            RunEvent::End { outcome } => self.line(&end(outcome, self.begin.elapsed())),
+            RunEvent::End { outcome } => {
+                self.all.finish_and_clear();
+                self.bars.remove(&self.all);
+                self.line(&end(outcome, self.work.begin.elapsed()));
+            }
         }
     }
 }

@@ -1,0 +1,149 @@
+//! What a terminal shows: nothing wider than it, colours where they are wanted, the whole run in one line.
+//! Unaware of results. `script` of util-linux makes the terminal; where there is none the tests say `skipped`.
+
+use std::process::{Command, Stdio};
+
+use crate::support::{TINY, Test};
+
+/// What a terminal of so many columns is sent by the program; none where there is no `script`.
+fn sent(test: &Test, columns: usize, words: &str, variables: &[(&str, &str)]) -> Option<String> {
+    let own = test.command(words);
+    let line: Vec<String> = std::iter::once(own.get_program())
+        .chain(own.get_args())
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    let line = format!("stty cols {columns} rows 40; {}", line.join(" "));
+    let mut script = Command::new("script");
+    script
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(test.path(""))
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
+    script.envs(
+        own.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    script.envs(variables.iter().copied());
+    let output = script.output().ok()?;
+    assert!(output.status.success(), "{output:?}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// Text as it stands on the screen, line by line, without what moves the cursor or colours.
+fn lines(sent: &str) -> Vec<String> {
+    let mut plain = String::new();
+    let mut rest = sent.chars();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '\u{1b}' => {
+                let _ = rest.by_ref().find(char::is_ascii_alphabetic);
+            }
+            '\r' => plain.push('\n'),
+            letter => plain.push(letter),
+        }
+    }
+    plain.lines().map(str::to_owned).collect()
+}
+
+/// A long name, a slow stage, notes, and a table of many columns.
+fn wide() -> Test {
+    let long = "a-training-whose-name-is-longer-than-anybody-would-like-it-to-be";
+    let yaml = TINY.replace("tuned", long).replace(
+        "caption: Tiny",
+        "values: [ssim, iterations, trainable, seconds], average: true, caption: Tiny",
+    );
+    let hook = "for step in 1 2 3 4; do\n  echo '{\"event\":\"progress\",\"step\":'$step',\"total\":40000,\"unit\":\"iteration\",\"loss\":0.12345,\"psnr\":30.123,\"images_per_second\":12.5}'\n  sleep 0.2\ndone\n";
+    Test::new().photos().file("p.yaml", yaml).file("hook", hook)
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    for columns in [100, 80, 60] {
+        let test = wide();
+        let Some(text) = sent(&test, columns, "run p.yaml", &[]) else {
+            println!("skipped: nothing_is_wider_than_the_terminal: no `script`");
+            return;
+        };
+        // Paths are typed and opened, so they are never cut.
+        let paths = ["reports:", "page:", "again:", "✓ "];
+        let shown = lines(&text);
+        for line in shown
+            .iter()
+            .filter(|l| !paths.iter().any(|p| l.starts_with(p)))
+        {
+            // Bars are drawn one behind the other, each as wide as the terminal: a stage's begins with its spinner, and
+            // that of the run may follow it.
+            for part in line.split(|c| ('\u{2800}'..='\u{28ff}').contains(&c)) {
+                let room = if part.len() < line.len() {
+                    2 * columns
+                } else {
+                    columns
+                };
+                let wide = part.chars().count();
+                assert!(wide <= room, "{columns}: {wide} columns: {part}");
+            }
+        }
+        let text = shown.join("\n");
+        assert!(text.contains("iteration 4/40000"), "{columns}");
+        assert!(text.contains("/7 done  "), "the whole run has a bar");
+        // Every cell of the table is there, whatever its width.
+        for cell in ["30.0000", "0.9000", "trainable parameters", "SPT"] {
+            assert!(text.contains(cell), "{columns}: {cell}");
+        }
+    }
+}
+
+#[test]
+fn the_time_left_comes_from_earlier_runs() {
+    let test = wide();
+    let Some(first) = sent(&test, 100, "run p.yaml", &[]) else {
+        println!("skipped: the_time_left_comes_from_earlier_runs: no `script`");
+        return;
+    };
+    assert!(!first.contains("about "));
+    let again = sent(&test, 100, "run p.yaml --force pairs", &[]).unwrap();
+    assert!(again.contains("  about 0:0"));
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let test = Test::new().tiny();
+    let Some(coloured) = sent(&test, 80, "run p.yaml", &[]) else {
+        println!("skipped: colours_are_for_terminals_that_want_them: no `script`");
+        return;
+    };
+    assert!(
+        coloured.contains("\u{1b}[32m✓\u{1b}[0m pairs"),
+        "{coloured}"
+    );
+    let plan = |variables: &[(&str, &str)]| {
+        sent(&test, 80, "plan p.yaml --force score", variables).unwrap()
+    };
+    assert!(plan(&[]).contains("\u{1b}[36mrun\u{1b}[0m"));
+    assert!(!plan(&[("NO_COLOR", "1")]).contains('\u{1b}'));
+    assert!(!plan(&[("TERM", "dumb")]).contains('\u{1b}'));
+    assert!(
+        !test
+            .run("plan p.yaml --force score")
+            .stdout
+            .contains('\u{1b}')
+    );
+    // A terminal that cannot draw over lines gets them one below the other.
+    let dumb = sent(&test, 80, "run p.yaml --force score", &[("TERM", "dumb")]).unwrap();
+    assert!(
+        dumb.contains("[1/2] score (evaluate)") && !dumb.contains('\u{1b}'),
+        "{dumb}"
+    );
+}
+
+#[test]
+fn quiet_prints_no_tables() {
+    let test = Test::new().tiny();
+    let ran = test.run("run p.yaml -q").exits(0);
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("", ""),
+        "{ran}"
+    );
+}
