@@ -7,6 +7,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use spec::Job;
+
 use crate::sam::{SHAPE, weights};
 use crate::support::{Ran, Test, photo};
 
@@ -129,6 +131,30 @@ fn what_a_worker_would_read_is_what_was_hashed() {
         test.remove("over");
     }
     run(&test, "run p.yaml").exits(0).says("3 ran, 1 fresh");
+}
+
+/// Weights that a stage has made are read whole as well.
+#[test]
+fn weights_of_another_stage_are_what_was_hashed() {
+    let Some(test) = test("weights_of_another_stage_are_what_was_hashed") else {
+        return;
+    };
+    let more = "  score: {evaluate: {model: base, images: pairs}}\n  \
+                tuned: {tune: {backbone: base, images: pairs, scheme: full, iterations: 1, patch: 8, batch: 1}}\n";
+    test.write("net.yaml", format!("{NET}{more}"));
+    let path = test.output("train", Job::WEIGHTS);
+    let path = path.to_str().unwrap();
+    let before = test.committed();
+    test.write("other", changed(&test, path));
+    test.write("over", path);
+    for stage in ["score", "tuned"] {
+        run(&test, &format!("run net.yaml {stage}"))
+            .exits(1)
+            .says("weights.safetensors`: it changed since it was planned with");
+        assert_eq!(test.committed(), before, "{stage}");
+    }
+    test.remove("over");
+    run(&test, "run net.yaml").exits(0).says("2 ran, 2 fresh");
 }
 
 /// As a swap that a person makes: the file itself is another one when the worker comes to it.

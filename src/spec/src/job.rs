@@ -61,7 +61,7 @@ pub struct Job {
     /// The folder of a state that a shorter training of the same trajectory ended with.
     #[serde(default)]
     pub start: Option<PathBuf>,
-    /// The files outside that it may read, and what they must hold.
+    /// The files outside that it may read and the weights among its inputs, and what they must hold.
     pub outside: Outside,
 }
 
@@ -70,6 +70,8 @@ impl Job {
     pub const DONE: &'static str = "done.json";
     /// File name, within `state`, of the number that the worker's process has outside its PID namespace.
     pub const PROCESS: &'static str = "process";
+    /// File name of the weights among the outputs of a stage that hands on a network. They are read whole.
+    pub const WEIGHTS: &'static str = "weights.safetensors";
     /// The most bytes of a job file: room for a million images, each with its path and digest.
     pub const LONGEST: u64 = 512 << 20;
 

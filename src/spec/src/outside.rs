@@ -1,4 +1,5 @@
-//! What a job may read outside the cache, and what each file must hold: the plan hashed it, and the key says so.
+//! What a job may read outside the cache, and what each file must hold: the plan hashed it, and the key says so. Weights of
+//! its input stages stand beside it, which are read whole as well.
 //! Unaware of how a digest is taken, and of who reads the files.
 
 use std::collections::BTreeMap;

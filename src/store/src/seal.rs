@@ -27,7 +27,9 @@ use crate::index::Listed;
 use crate::made::content_of;
 use crate::outputs::Stock;
 use crate::stat::{Stat, now};
-use crate::{DAMAGED_RECORD, Digest, Key, Output, Record, Result, Status, Store, StoreError};
+use crate::{
+    Bytes, DAMAGED_RECORD, Digest, Key, Output, Record, Result, Status, Store, StoreError,
+};
 
 /// From this many files on all cores look.
 const MANY: usize = 64;
@@ -94,6 +96,16 @@ impl Seal {
     /// Whether a file of this path is sealed.
     pub fn holds(&self, path: &str) -> bool {
         self.0.files.iter().any(|file| file.output.path == path)
+    }
+
+    /// What the file of this path holds.
+    pub fn bytes(&self, path: &str) -> Option<Bytes> {
+        let mut files = self.0.files.iter().map(|file| &file.output);
+        let Output { size, digest, .. } = files.find(|output| output.path == path)?;
+        Some(Bytes {
+            digest: *digest,
+            size: *size,
+        })
     }
 
     /// A digest that stays while these very files do. Without the device, whose number may change when a machine starts.

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use spec::{Behind, behind};
-use store::{Digest, Key, Seal, Status, Store, StoreError, Ticket};
+use spec::{Behind, Content, Job, behind};
+use store::{Bytes, Digest, Key, Seal, Status, Store, StoreError, Ticket};
 
 use super::Run;
 use super::failure::{Again, Failure};
@@ -94,6 +94,16 @@ impl Inputs {
         let inputs = self.all.iter().filter(|input| !input.is_behind);
         let folder = |input: &Input| (input.role.clone(), input.folder.clone());
         inputs.map(folder).collect()
+    }
+
+    /// The weights among what the stage reads, with what they hold.
+    pub(super) fn weights(&self) -> impl Iterator<Item = (PathBuf, Content)> {
+        let inputs = self.all.iter().filter(|input| !input.is_behind);
+        inputs.filter_map(|input| {
+            let Bytes { digest, size } = input.seal.bytes(Job::WEIGHTS)?;
+            let digest = digest.to_string();
+            Some((input.folder.join(Job::WEIGHTS), Content { digest, size }))
+        })
     }
 
     /// What the stage consumes, by role.

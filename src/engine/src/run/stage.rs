@@ -102,11 +102,15 @@ impl Claimed {
         let start = trajectory
             .filter(|_| run.reuses)
             .and_then(|key| warm_start::start(run.store, kind, &key, &consumed, on_event));
+        let mut outside = sealed.outside.content();
+        if let Outside::Planned(files) = &mut outside {
+            files.extend(sealed.inputs.weights());
+        }
         let job = Job {
             trajectory: trajectory.map(|key| key.to_string()),
             start,
             inputs: sealed.inputs.folders(),
-            outside: sealed.outside.content(),
+            outside,
             ..job(run, sealed.at, allocation, &sealed.ticket)
         };
         Ok(Self {

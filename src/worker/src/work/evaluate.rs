@@ -15,13 +15,18 @@ use super::facts::FactMap;
 use super::masks::Masks;
 use super::metrics::Compared;
 use super::model::{self, Model};
+use super::outside::Reader;
 use super::pairs::Pairs;
 use super::{Reporter, WorkError, files};
 
 /// Writes `metrics.csv` (`image`, then the metrics in alphabetical order) and `summary.json`.
 pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
     let pairs = Pairs::open(files::input(job, "images")?)?;
-    let (model, card) = Model::load(files::input(job, "model")?, model::device(job.device))?;
+    let (model, card) = Model::load(
+        files::input(job, "model")?,
+        Reader::new(&job.outside),
+        model::device(job.device),
+    )?;
     let model = model.laid_out_for_images();
     let masks = match job.inputs.get("masks") {
         Some(folder) => Some(Masks::open(folder, &pairs)?),

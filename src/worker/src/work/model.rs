@@ -7,14 +7,15 @@ use std::path::Path;
 use artifacts::exported::SPT;
 use artifacts::{ModelCard, SptCard};
 use pixels::{MaskStack, Rgb8};
-use spec::Device;
 use spec::backbones::Architecture;
 use spec::kinds::Tiling;
+use spec::{Device, Job};
 use store::{Digest, WeightsDigest};
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::WorkError;
+use super::outside::Reader;
 use super::pairs::LqImage;
 use crate::nn::tiling;
 use crate::nn::transformer::{to_map, to_tokens};
@@ -86,11 +87,16 @@ impl Model {
     }
 
     /// The network that a stage left in `folder`, and what it is.
-    pub fn load(folder: &Path, device: tch::Device) -> Result<(Self, ModelCard), WorkError> {
+    pub(super) fn load(
+        folder: &Path,
+        reader: Reader<'_>,
+        device: tch::Device,
+    ) -> Result<(Self, ModelCard), WorkError> {
         let card = ModelCard::read(folder)?;
         let model = Self::new(&card.architecture, card.spt.as_ref(), device);
-        let path = folder.join("weights.safetensors");
-        let tensors = checkpoint::open(&path)?.tensors()?;
+        let path = folder.join(Job::WEIGHTS);
+        let data = reader.open(&path, 4 * model.parameters())?;
+        let tensors = checkpoint::read(data, &path)?.tensors()?;
         model.fill(tensors).map_err(|why| {
             WorkError::new(
                 format!(

@@ -13,8 +13,9 @@
 //! is decoded of a file that differs.
 //!
 //! Checkpoints and mask files are read once. Of an image the size is looked at first, to see how many fit into memory
-//! beside each other; it is read again to be decoded, and hashed both times. Trainings read no image outside: theirs are
-//! outputs of `prepare`, which are sealed while a stage runs.
+//! beside each other; it is read again to be decoded, and hashed both times. Weights of input stages are read whole, and
+//! come the same way. Images and masks of stages do not, which a training reads many times over: they are hashed before a
+//! stage begins, and sealed while it runs.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -6,6 +6,7 @@ use spec::kinds::Train;
 
 use super::facts::FactMap;
 use super::model::{self, Model};
+use super::outside::Reader;
 use super::training::{self, Training};
 use super::{Reporter, WorkError};
 use crate::nn::params;
@@ -15,7 +16,9 @@ pub(super) fn run(config: &Train, job: &Job, reporter: &Reporter) -> Result<Fact
     let device = model::device(job.device);
     let model = Model::new(&config.backbone, None, device);
     match job.inputs.get("from") {
-        Some(folder) => model.take_backbone(&Model::load(folder, device)?.0)?,
+        Some(folder) => {
+            model.take_backbone(&Model::load(folder, Reader::new(&job.outside), device)?.0)?;
+        }
         None => params::draw(&model.backbone, config.schedule.seed),
     }
     training::run(&Training {

@@ -8,6 +8,7 @@ use spec::names::Scheme;
 
 use super::facts::FactMap;
 use super::model::{self, Model};
+use super::outside::Reader;
 use super::training::{self, Training};
 use super::{Reporter, WorkError, files};
 use crate::nn::spt;
@@ -15,7 +16,11 @@ use crate::nn::spt;
 /// Writes `weights.safetensors`, `model.json` and `steps.csv`.
 pub(super) fn run(config: &Tune, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
     let device = model::device(job.device);
-    let (start, _) = Model::load(files::input(job, "backbone")?, device)?;
+    let (start, _) = Model::load(
+        files::input(job, "backbone")?,
+        Reader::new(&job.outside),
+        device,
+    )?;
     let (model, card) = match config.scheme {
         Scheme::Full => (start, None),
         Scheme::Spt => {

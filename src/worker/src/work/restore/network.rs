@@ -4,19 +4,20 @@
 use std::path::Path;
 
 use artifacts::{Contents, Exported};
-use spec::Weights;
 use spec::backbones::Architecture;
+use spec::{Outside, Weights};
 use tch::Device;
 
 use crate::nn::checkpoint::Wanted;
 use crate::nn::{cat, checkpoint};
 use crate::work::WorkError;
 use crate::work::model::Model;
+use crate::work::outside::Reader;
 
 /// The network of these weights, laid out for images.
 pub(super) fn open(weights: &Weights, device: Device) -> Result<Model, WorkError> {
     let model = match weights {
-        Weights::Stage(folder) => Model::load(folder, device)?.0,
+        Weights::Stage(folder) => Model::load(folder, Reader::new(&Outside::Any), device)?.0,
         Weights::Exported { file, backbone } => exported(file, backbone.as_deref(), device)?,
     };
     Ok(model.laid_out_for_images())
