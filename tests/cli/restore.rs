@@ -363,7 +363,7 @@ fn what_is_no_model_is_refused_with_what_to_name() {
     restore(&test, "a.png -o out")
         .exits(1)
         .says("`tuned` has no result")
-        .says("hint: pipeline run p.yaml 'tuned' computes it");
+        .says("pipeline run p.yaml tuned");
     assert!(!test.path("out").exists());
 }
 
