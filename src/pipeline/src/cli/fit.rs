@@ -153,6 +153,9 @@ fn labels(cells: &[Vec<&str>]) -> usize {
     first.unwrap_or(1)
 }
 
+/// A label is not cut to less.
+const SHORTEST: usize = 4;
+
 /// The space between two cells, and the lines around them.
 const BETWEEN: usize = 3;
 
@@ -167,12 +170,13 @@ pub fn in_parts(cells: &[Vec<&str>], labels: usize, width: usize) -> String {
             .unwrap_or(0)
     };
     let mut widths: Vec<usize> = (0..columns).map(widest).collect();
-    // Labels stand in every part, so they take half of the room at most.
-    let room = (width / 2).saturating_sub(labels * BETWEEN + 1) / labels.max(1);
-    let taken: usize = widths[..labels].iter().map(|w| w + BETWEEN).sum();
-    if taken > width / 2 {
-        for width in &mut widths[..labels] {
-            *width = (*width).min(room.max(4));
+    // Labels stand in every part: they are cut, the widest first, where one column more would have no room.
+    let widest_other = widths[labels..].iter().max().copied().unwrap_or(0);
+    let room = width.saturating_sub(1 + widest_other + BETWEEN);
+    while widths[..labels].iter().map(|w| w + BETWEEN).sum::<usize>() > room {
+        match widths[..labels].iter_mut().max() {
+            Some(width) if *width > SHORTEST => *width -= 1,
+            _ => break,
         }
     }
     let of_labels: usize = widths[..labels].iter().map(|w| w + BETWEEN).sum();
