@@ -399,3 +399,30 @@ fn infinite_and_undefined_values_leave_no_number_undefined() {
     let cells = csv::cells(&grid).unwrap();
     assert!(!cells.contains("inf") && !cells.contains("NaN"), "{cells}");
 }
+
+#[test]
+fn one_row_of_a_group_is_the_best_and_none_below_its_baseline() {
+    let bench = Bench::new();
+    let base = bench.score("base", &BASE, &[30.0, 30.0]);
+    let stars = |psnr: &[f64]| {
+        let scores = psnr.iter().enumerate().map(|(n, psnr)| {
+            let alpha = n.to_string();
+            bench.score(
+                &format!("s{n}"),
+                &spt(&alpha, "Manga109", "0"),
+                &[*psnr, *psnr],
+            )
+        });
+        let from: Vec<Evaluation> = std::iter::once(base.clone()).chain(scores).collect();
+        let text = text(&table(&["scheme", "alpha"]), &from, &from[..1]);
+        let lines = text.lines().filter(|l| l.starts_with("│ SPT"));
+        let starred = lines.enumerate().filter(|(_, l)| l.contains('*'));
+        starred.map(|(n, _)| n).collect::<Vec<_>>()
+    };
+    assert_eq!(stars(&[30.5, 31.0, 30.7]), [1]);
+    // Of those that print alike the first, and none where all do.
+    assert_eq!(stars(&[30.5, 31.0, 31.000_001]), [1]);
+    assert_eq!(stars(&[31.0, 31.0, 31.0]), [] as [usize; 0]);
+    // The best of what loses is the best of nothing.
+    assert_eq!(stars(&[29.0, 28.0]), [] as [usize; 0]);
+}
