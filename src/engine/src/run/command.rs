@@ -32,7 +32,7 @@ use super::short::ShortNames;
 use super::stop::Stop;
 use super::supervisor::Supervisor;
 use super::target::Target;
-use super::walls::{self, Fence, Level, Place, Program, Shown, Talk, View, Walls, named_from};
+use super::walls::{self, Fence, Level, Program, Shown, Talk, View, Walls};
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];
@@ -295,77 +295,8 @@ impl CommandExecutor<'_> {
         }
     }
 
-    /// The failure of a command whose log names what it does not see says so.
-    fn with_what_it_missed(
-        &self,
-        task: &Task<'_>,
-        command: &kinds::Command,
-        mut failure: Failure,
-    ) -> Failure {
-        let places = &self.pipeline.stages[task.stage].places;
-        let files: Vec<PathBuf> = places.files.iter().flatten().cloned().collect();
-        let outputs = self
-            .pipeline
-            .stages
-            .iter()
-            .flat_map(|stage| &stage.places.outputs);
-        let made = outputs.map(PathBuf::as_path).collect();
-        let place = Place {
-            root: self.walls.root(),
-            folder: &places.home,
-            out: task.ticket.out(),
-            files: &files,
-            made: &made,
-            has_walls: self.has_walls(command),
-        };
-        let text = files::read_end(&task.log, 64 << 10).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text) + "\n" + &*failure.report.what.message;
-        let has_walls = place.has_walls;
-        let name = |path: &Path| files::Name(&named_from(&places.home, path)).to_string();
-        let mut hints = Vec::new();
-        for path in place.undeclared(&text) {
-            hints.push(match self.maker(&path) {
-                Some(maker) => format!(
-                    "`{}` is made by `{maker}`: name that under `stages:`",
-                    name(&path)
-                ),
-                None => format!(
-                    "`{0}` is in the project, but the command does not see it: declare it under `files:`",
-                    name(&path)
-                ),
-            });
-        }
-        if let Some(path) = place.unwritable(&text).filter(|_| has_walls) {
-            hints.push(format!(
-                "`{}` lies outside of the folder in which the command may write: name it by a relative path, under `outputs:`",
-                name(&path)
-            ));
-        }
-        let is_ruled = has_walls && *self.walls.level() == Level::Rules;
-        let is_denied = ["Permission denied", "Operation not permitted"];
-        if is_ruled && hints.is_empty() && is_denied.iter().any(|said| text.contains(said)) {
-            hints.push(
-                "the walls of this system (Landlock) also keep a command from listing the folders above the project, \
-                 from making anything right in them, and from `sudo` and containers; `sandbox: off` does without"
-                    .into(),
-            );
-        }
-        let hint = &mut failure.report.what.hint;
-        if !hints.is_empty() {
-            *hint = hints.join("; ");
-        }
-        failure
-    }
-
-    /// The stage that makes this file of the project, or something in this folder.
-    fn maker(&self, path: &Path) -> Option<&str> {
-        let makes = |output: &PathBuf| path.starts_with(output) || output.starts_with(path);
-        let mut stages = self.pipeline.stages.iter();
-        let maker = stages.find(|stage| stage.places.outputs.iter().any(makes))?;
-        Some(&maker.name)
-    }
-
-    fn has_walls(&self, command: &kinds::Command) -> bool {
+    /// Whether it is kept from what it does not declare.
+    pub(super) fn has_walls(&self, command: &kinds::Command) -> bool {
         command.sandbox == Sandbox::Auto && self.walls.level().is_enforced()
     }
 

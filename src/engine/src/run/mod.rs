@@ -23,6 +23,7 @@ mod failure;
 mod inputs;
 mod log;
 mod mask;
+mod missed;
 pub(crate) mod placing;
 mod process;
 mod said;
