@@ -44,7 +44,16 @@ pub fn theirs(path: &Path) -> Option<Tensors> {
 }
 
 pub fn ours(path: &Path) -> Result<Tensors, String> {
-    let checkpoint = pth::open(path, pth::USUAL_LIMIT).map_err(|e| e.to_string())?;
+    tensors(pth::open(path, pth::USUAL_LIMIT))
+}
+
+/// The same of a file in memory.
+pub fn ours_of(bytes: &[u8]) -> Result<Tensors, String> {
+    tensors(pth::read(bytes.to_vec().into(), pth::USUAL_LIMIT))
+}
+
+fn tensors(checkpoint: Result<pth::Checkpoint, pth::Error>) -> Result<Tensors, String> {
+    let checkpoint = checkpoint.map_err(|e| e.to_string())?;
     let read = |(name, tensor): (&String, &pth::Tensor)| {
         if tensor.bytes() > 1 << 20 {
             return Err("large".to_owned());
