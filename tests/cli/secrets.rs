@@ -259,9 +259,9 @@ fn a_program_of_the_key_is_replaced_while_the_run_goes_on() {
     let go = |words: &str| with(&test, words, &[("PATH", &path), ("HERE", here)]);
     let yaml = |change: &str, own: &str| {
         format!(
-            "stages:\n  a: {{command: {{sandbox: off, shell: 'cd $HERE; {change}; cd -; echo > x', pass: [HERE], outputs: [x]}}}}\n  \
+            "stages:\n  a: {{command: {{shell: 'cd $HERE; {change}; cd -; echo > x', pass: [HERE], outputs: [x]}}}}\n  \
              b: {{command: {{run: [tool], key: program, stages: {{in: a}}, outputs: [o]}}}}\n  \
-             c: {{command: {{sandbox: off, run: [tool, '{own}'], key: program, env: {{HERE: {here}}}, outputs: [c/o]}}}}\n"
+             c: {{command: {{run: [tool, '{own}'], key: program, env: {{HERE: {here}}}, outputs: [c/o]}}}}\n"
         )
     };
     let good = "mkdir -p c; echo good | tee c/o > o; test -z \"$1\" || (cd $HERE; eval \"$1\")";
