@@ -231,7 +231,7 @@ fn the_program_that_ran_is_noted_and_may_be_part_of_the_key() {
         ("one\n", "two\n")
     );
     test.run("plan p.yaml k")
-        .exits(0)
+        .exits(1)
         .says("key: there is no program `tool` in PATH");
     test.write(
         "p.yaml",
