@@ -197,6 +197,37 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
 }
 
 #[test]
+fn figures_are_within_a_page_of_one_file() {
+    let name = "figures_are_within_a_page_of_one_file";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let test = test.photos();
+    let figure = "  crops:\n    figure: {baseline: score-base, tuned: score, better: 1, worse: 1, window: 8}\n";
+    let yaml = TINY.replace("images: pairs}", "images: pairs, save: true}");
+    let yaml = yaml.replace("masks: masks}", "masks: masks, save: true}");
+    test.write("p.yaml", yaml + figure);
+    test.run("run p.yaml").exits(0);
+    let shown = "src=\"./crops.svg\"";
+    assert!(test.read("reports/p/index.html").contains(shown));
+    // What the page does not show takes no room in it.
+    for other in ["reports/p/other.png", "reports/p/other.svg"] {
+        let other = std::fs::File::create(test.path(other)).unwrap();
+        other.set_len(21_000_000).unwrap();
+    }
+    test.run("path --report --single-file alone.html -f p.yaml")
+        .exits(0);
+    let alone = test.read("alone.html");
+    assert!(!alone.contains(shown));
+    let (_, svg) = alone
+        .split_once("src=\"data:image/svg+xml;base64,")
+        .unwrap();
+    let length = std::fs::metadata(test.path("reports/p/crops.svg")).unwrap();
+    let length = length.len().div_ceil(3) * 4;
+    assert_eq!(svg.find('"'), Some(length as usize));
+}
+
+#[test]
 fn an_image_without_pictures_hides_none_of_the_others() {
     let name = "an_image_without_pictures_hides_none_of_the_others";
     let Some(browser) = browser(name) else { return };

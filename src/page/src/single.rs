@@ -26,6 +26,11 @@ pub fn single(folder: &Path) -> Result<String, PageError> {
     let mut files = BTreeMap::new();
     let mut bytes = text.len() as u64;
     for name in names(folder)? {
+        let shown = Shown::of(&name);
+        let place = shown.place(&name);
+        if place.as_ref().is_some_and(|place| !text.contains(place)) {
+            continue;
+        }
         let content = read(&folder.join(&name))?;
         bytes += content.len() as u64 * 4 / 3;
         if bytes > MOST {
@@ -34,23 +39,13 @@ pub fn single(folder: &Path) -> Result<String, PageError> {
                 why: format!("as one file it would have more than {MOST} bytes"),
             });
         }
-        match name.rsplit_once('.') {
-            Some((_, "js")) => {
-                files.insert(name, String::from_utf8_lossy(&content).into_owned());
+        let own = shown.content(&content);
+        match place {
+            Some(place) => {
+                let attribute = place.split('=').next().unwrap_or_default();
+                text = text.replacen(&place, &format!("{attribute}=\"{own}\""), 1);
             }
-            Some((_, "svg")) => {
-                let place = format!("data=\"{name}\"");
-                let graph = format!("data=\"{}\"", url("image/svg+xml", &content));
-                text = text.replacen(&place, &graph, 1);
-            }
-            _ if name.starts_with("img/") => {
-                files.insert(name, url("image/png", &content));
-            }
-            _ => {
-                let place = format!("src=\"{}\"", address(&name));
-                let figure = format!("src=\"{}\"", url("image/png", &content));
-                text = text.replacen(&place, &figure, 1);
-            }
+            None => drop(files.insert(name, own)),
         }
     }
     let json = serde_json::to_string(&files).unwrap_or_else(|_| "{}".into());
@@ -61,6 +56,52 @@ pub fn single(folder: &Path) -> Result<String, PageError> {
     Ok(text.replacen(PLACE, &own, 1))
 }
 
+/// How a file gets onto the page.
+enum Shown {
+    /// As text that scripts run.
+    Script,
+    /// As a picture that scripts look up by its name.
+    Thumbnail,
+    /// The graph of stages.
+    Graph,
+    /// A figure of this media type.
+    Figure(&'static str),
+}
+
+impl Shown {
+    fn of(name: &str) -> Self {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+        match (name.starts_with("img/"), ending) {
+            (true, Some("js")) => Self::Script,
+            (true, Some("svg")) => Self::Graph,
+            (true, _) => Self::Thumbnail,
+            (false, Some("svg")) => Self::Figure(SVG),
+            (false, _) => Self::Figure(PNG),
+        }
+    }
+
+    /// The attribute of the page that names the file; nothing where scripts look for it.
+    fn place(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Script | Self::Thumbnail => None,
+            Self::Graph => Some(format!("data=\"{name}\"")),
+            Self::Figure(_) => Some(format!("src=\"{}\"", address(name))),
+        }
+    }
+
+    fn content(&self, bytes: &[u8]) -> String {
+        match self {
+            Self::Script => String::from_utf8_lossy(bytes).into_owned(),
+            Self::Thumbnail => url(PNG, bytes),
+            Self::Graph => url(SVG, bytes),
+            Self::Figure(kind) => url(kind, bytes),
+        }
+    }
+}
+
+const PNG: &str = "image/png";
+const SVG: &str = "image/svg+xml";
+
 fn url(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", STANDARD.encode(bytes))
 }
@@ -68,7 +109,7 @@ fn url(kind: &str, bytes: &[u8]) -> String {
 /// The files of the page: those in `img/`, and the figures.
 fn names(folder: &Path) -> Result<Vec<String>, PageError> {
     let mut names = Vec::new();
-    for (below, wanted) in [("img/", &["js", "png", "svg"][..]), ("", &["png"])] {
+    for (below, wanted) in [("img/", &["js", "png", "svg"][..]), ("", &["png", "svg"])] {
         let path = folder.join(below);
         let Ok(entries) = std::fs::read_dir(&path) else {
             continue;
