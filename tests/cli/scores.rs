@@ -119,3 +119,73 @@ fn what_a_script_leaves_is_looked_at() {
         "say how the numbers were measured",
     );
 }
+
+/// A table of two sets, and a column that a script measured.
+fn two_sets(names: [&str; 2], rows: &str) -> String {
+    let [first, second] = names;
+    let other = format!(
+        "  more:\n    prepare: {{images: photos, degrade: {{sr: 2}}, name: {second:?}, seed: 1}}\n"
+    );
+    yaml()
+        .replace("name: tiny", &format!("name: {first:?}"))
+        .replace("stages:\n  pairs", &format!("stages:\n{other}  pairs"))
+        .replace(
+            "  score:\n",
+            "  score-more:\n    evaluate: {model: base, images: more}\n  score:\n",
+        )
+        .replace(
+            "from: [score-base, score]",
+            "from: [score-base, score-more]",
+        )
+        .replace("rows: [scheme]", &format!("rows: [{rows}]"))
+}
+
+#[test]
+fn a_line_goes_to_the_row_whose_numbers_it_has() {
+    for (names, rows, script, shown) in [
+        (
+            ["σ=1.5", "σ=15"],
+            "set",
+            "echo set,score; echo σ=1.5,1; echo σ=15,2; echo Σ 1.5,3; echo σ=1.6,4; echo σ=-15,5",
+            "σ=1.5,2.0000 σ=15,2.0000 σ=1.6,4.0000 σ=-15,5.0000",
+        ),
+        (
+            ["lr 1e-3", "lr 1e3"],
+            "set",
+            "echo set,score; echo LR_1e-3,1; echo lr-1e3,2; echo lr 0.001,3; echo lr 1-3,4",
+            "lr 1e-3,1.0000 lr 1e3,2.0000 lr 0.001,3.0000 lr 1-3,4.0000",
+        ),
+        (
+            ["Set5", "set-5"],
+            "set, degrade",
+            "echo set,degrade,score; echo Set5,x2,1; echo set-5,X2,2; echo Set5,σ=2,3; echo Set5,x4,4; echo Set5,×4,6",
+            "Set5,×2,1.0000 set-5,×2,2.0000 Set5,σ=2,3.0000 Set5,x4,5.0000",
+        ),
+    ] {
+        let test = Test::new()
+            .tiny()
+            .file("own.sh", script)
+            .file("p.yaml", two_sets(names, rows));
+        test.run("run p.yaml").exits(0);
+        let table = test.read("reports/p/alpha.csv");
+        let found: Vec<String> = table
+            .lines()
+            .skip(1)
+            .map(|l| l.replace(",30.0000,", ",").replace(",,", ","))
+            .collect();
+        assert_eq!(found.join(" "), shown, "{table}");
+    }
+}
+
+#[test]
+fn a_line_that_fits_two_rows_is_refused() {
+    let script = "echo set,score; echo Set5,1; echo 'SET 5,2'";
+    let test = Test::new()
+        .tiny()
+        .file("own.sh", script)
+        .file("p.yaml", two_sets(["Set5", "set-5"], "set"));
+    test.run("run p.yaml")
+        .exits(1)
+        .says("own.csv:3: `SET 5` fits the rows `Set5` and `set-5`")
+        .says("write its labels to the letter as the table shows them");
+}

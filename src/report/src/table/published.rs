@@ -163,7 +163,7 @@ pub(super) fn plain(label: &str, text: &str) -> String {
             .rsplit(|c: char| !c.is_ascii_digit())
             .next()
             .unwrap_or_default(),
-        "degrade" => text.trim_start_matches(['×', 'σ', '=']),
+        "degrade" => text.trim_start_matches(['×', 'x', 'σ', '=']),
         _ => &text,
     };
     if let Ok(number) = text.parse::<f64>() {

@@ -74,6 +74,16 @@ pub enum ReportError {
         /// Why.
         why: String,
     },
+    /// A line that a command has measured fits several rows.
+    #[error("{}:{line}: {why}", path.display())]
+    Score {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Why.
+        why: String,
+    },
 }
 
 impl ReportError {
@@ -85,6 +95,9 @@ impl ReportError {
             Self::Unpaired { .. } => "run both evaluations again with --force",
             Self::Published { .. } => {
                 "columns are labels such as backbone, scale, scheme, dataset, alpha, and psnr_db, delta_db"
+            }
+            Self::Score { .. } => {
+                "have the command write its labels to the letter as the table shows them"
             }
         }
     }

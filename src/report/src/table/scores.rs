@@ -40,17 +40,16 @@ pub struct ScoreFile {
 struct Line {
     labels: Vec<Option<String>>,
     value: f64,
+    /// Where it is in the file, from 1.
+    number: u64,
 }
 
 /// Puts the columns behind the others.
 pub(super) fn attach(grid: &mut Grid, files: &[ScoreFile]) -> Result<(), ReportError> {
     for file in files {
-        let lines = read(grid, file)?;
-        add_rows(grid, &lines);
+        let values = by_row(grid, file)?;
         grid.columns.push(Column::Score(file.name.clone()));
-        for row in &mut grid.rows {
-            let values = lines.iter().filter(|line| is_of(line, &row.labels));
-            let values: Vec<f64> = values.map(|line| line.value).collect();
+        for (row, values) in grid.rows.iter_mut().zip(values) {
             row.cells.push(cell(&values, file));
         }
         grid.notes.push(format!(
@@ -61,6 +60,40 @@ pub(super) fn attach(grid: &mut Grid, files: &[ScoreFile]) -> Result<(), ReportE
         ));
     }
     Ok(())
+}
+
+/// The numbers of each row. Lines that no row is about make rows.
+fn by_row(grid: &mut Grid, file: &ScoreFile) -> Result<Vec<Vec<f64>>, ReportError> {
+    let lines = read(grid, file)?;
+    let mut values = vec![Vec::new(); grid.rows.len()];
+    for line in lines {
+        let rows = rows_of(grid, &line);
+        if rows.is_empty() {
+            add_row(grid, &line);
+            values.push(vec![line.value]);
+            continue;
+        }
+        if rows.len() > 1 && line.labels.iter().all(Option::is_some) {
+            return Err(ambiguous(grid, file, &line, &rows));
+        }
+        for row in rows {
+            values[row].push(line.value);
+        }
+    }
+    Ok(values)
+}
+
+fn ambiguous(grid: &Grid, file: &ScoreFile, line: &Line, rows: &[usize]) -> ReportError {
+    let said: Vec<&str> = line.labels.iter().flatten().map(String::as_str).collect();
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|row| format!("`{}`", grid.rows[*row].labels.join(", ")))
+        .collect();
+    ReportError::Score {
+        path: file.path.clone(),
+        line: line.number,
+        why: format!("`{}` fits the rows {}", said.join(", "), rows.join(" and ")),
+    }
 }
 
 fn cell(values: &[f64], file: &ScoreFile) -> Cell {
@@ -75,30 +108,93 @@ fn cell(values: &[f64], file: &ScoreFile) -> Cell {
     }
 }
 
-/// Whether a line is about a row: it has the labels that it names. Spelling does not matter, as for published values.
-fn is_of(line: &Line, labels: &[String]) -> bool {
-    line.labels.iter().zip(labels).all(|(own, label)| {
-        own.as_ref()
-            .is_none_or(|own| plain("", own) == plain("", label))
-    })
+/// The rows that a line is about: they have the labels that it names. Spelling does not matter, as for published values,
+/// unless one row has the very text of a label.
+fn rows_of(grid: &Grid, line: &Line) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..grid.rows.len()).collect();
+    for (at, (name, own)) in grid.labels.iter().zip(&line.labels).enumerate() {
+        if let Some(own) = own {
+            rows.retain(|row| is_same(name, own, &grid.rows[*row].labels[at]));
+        }
+    }
+    for (at, own) in line.labels.iter().enumerate() {
+        let is_exact = |row: &usize| own.as_ref() == Some(&grid.rows[*row].labels[at]);
+        if rows.iter().any(is_exact) {
+            rows.retain(is_exact);
+        }
+    }
+    rows
 }
 
-/// Rows for lines that no row is about, after those that share all labels but the last.
-fn add_rows(grid: &mut Grid, lines: &[Line]) {
-    for line in lines {
-        if grid.rows.iter().any(|row| is_of(line, &row.labels)) {
+/// Whether two texts are spellings of one value of a label. No two numbers are.
+fn is_same(label: &str, a: &str, b: &str) -> bool {
+    if label == "degrade" && unit(a).zip(unit(b)).is_some_and(|(a, b)| a != b) {
+        return false;
+    }
+    plain(label, a) == plain(label, b) && numbers(label, a) == numbers(label, b)
+}
+
+/// What the number of a degradation is: a scale or a noise.
+fn unit(degrade: &str) -> Option<char> {
+    match degrade.trim().to_lowercase().chars().next()? {
+        'x' => Some('×'),
+        c => Some(c).filter(|c| matches!(c, '×' | 'σ')),
+    }
+}
+
+/// The numbers in a text, in their order; of locations from the first block (`B1–B6`) the last alone.
+fn numbers(label: &str, text: &str) -> Vec<String> {
+    let text: Vec<char> = text.chars().collect();
+    let is_digit = |at: usize| text.get(at).is_some_and(char::is_ascii_digit);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let begin = at;
+        while is_digit(at) || (text.get(at) == Some(&'.') && is_digit(at + 1)) {
+            at += 1;
+        }
+        if at == begin {
+            at += 1;
             continue;
         }
-        let labels = line.labels.iter().cloned();
-        let foreign = Cell {
-            is_foreign: true,
-            ..Cell::default()
-        };
-        grid.rows.push(Row {
-            labels: labels.map(|l| l.unwrap_or_else(|| NONE.into())).collect(),
-            cells: vec![foreign; grid.columns.len()],
+        if matches!(text.get(at), Some('e' | 'E')) {
+            let sign = usize::from(matches!(text.get(at + 1), Some('+' | '-')));
+            if is_digit(at + 1 + sign) {
+                at += 1 + sign;
+                while is_digit(at) {
+                    at += 1;
+                }
+            }
+        }
+        let is_negative = begin > 0
+            && matches!(text[begin - 1], '-' | '−')
+            && (begin == 1 || !text[begin - 2].is_alphanumeric());
+        let number: String = text[begin..at].iter().collect();
+        // With two points it is a version, and none but itself.
+        let number = number.parse().map_or(number, |n: f64| n.to_string());
+        found.push(if is_negative {
+            format!("-{number}")
+        } else {
+            number
         });
     }
+    if label == "locations" && found.len() == 2 && found[0] == "1" {
+        found.remove(0);
+    }
+    found
+}
+
+/// A row for a line that no row is about.
+fn add_row(grid: &mut Grid, line: &Line) {
+    let labels = line.labels.iter().cloned();
+    let foreign = Cell {
+        is_foreign: true,
+        ..Cell::default()
+    };
+    grid.rows.push(Row {
+        labels: labels.map(|l| l.unwrap_or_else(|| NONE.into())).collect(),
+        cells: vec![foreign; grid.columns.len()],
+    });
 }
 
 fn read(grid: &Grid, file: &ScoreFile) -> Result<Vec<Line>, ReportError> {
@@ -126,18 +222,20 @@ fn read(grid: &Grid, file: &ScoreFile) -> Result<Vec<Line>, ReportError> {
         )));
     }
     let mut lines = Vec::new();
-    for (n, record) in reader.records().enumerate() {
+    for record in reader.records() {
         let record = record.map_err(|e| wrong(e.to_string()))?;
+        let at = record.position().map_or(1, csv::Position::line);
         let text = record.get(number).unwrap_or_default().trim();
         let value: f64 = text
             .parse()
             .ok()
             .filter(|v: &f64| v.is_finite())
-            .ok_or_else(|| wrong(format!("line {}: `{text}` is not a finite number", n + 2)))?;
+            .ok_or_else(|| wrong(format!("line {at}: `{text}` is not a finite number")))?;
         let label = |at: &Option<usize>| Some(record.get((*at)?)?.trim().to_owned());
         lines.push(Line {
             labels: labels.iter().map(label).collect(),
             value,
+            number: at,
         });
     }
     if lines.is_empty() {
