@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use pixels::read_rgb8;
 use serde_json::Value;
 
-use crate::support::{TINY, Test, photo, png};
+use crate::support::{Ran, TINY, Test, photo, png};
 
 /// The smallest pipeline with its results.
 fn trained(name: &str, yaml: &str) -> Option<Test> {
@@ -120,6 +120,53 @@ fn an_exported_model_says_what_it_is_and_restores_as_its_stage() {
         .exits(1)
         .says("the units were tuned on other weights than those of `m/other.safetensors`");
     assert!(!test.path("x/a.png").exists());
+}
+
+#[test]
+fn a_card_tells_evaluations_apart_and_its_command_can_be_typed() {
+    let name = "a_card_tells_evaluations_apart_and_its_command_can_be_typed";
+    let Some(test) = Test::with_worker(name).map(Test::photos) else {
+        return;
+    };
+    let drawn = "mask: {images: pairs, count: 3, segmenter: {files: {path: drawn}}}";
+    let shaved = "  shaved:\n    evaluate: {model: tuned, images: pairs, masks: masks, shave: 5}\n";
+    let yaml = TINY.replace("mask: {images: pairs, grid: 4, count: 8}", drawn);
+    test.write("p.yaml", yaml + shaved);
+    for (image, size) in [("a", (24, 20)), ("b", (20, 24)), ("photo", (30, 21))] {
+        let half = |y| vec![if y < 9 { 255 } else { 0 }; size.0 as usize];
+        test.write(&format!("drawn/{image}/0.png"), png(size, 0, 8, half));
+    }
+    test.run("run p.yaml").exits(0);
+    let mut export = test.command("export tuned -f p.yaml --device cpu --merged --model-card --to");
+    Ran::of(export.arg("it's $(mine).safetensors").output().unwrap()).exits(0);
+    let card = test.read("README.md");
+    for stage in ["score", "shaved"] {
+        assert!(
+            card.contains(&format!("| {stage} | tiny | 2 | psnr | ")),
+            "{card}"
+        );
+    }
+    let command = card
+        .lines()
+        .find_map(|line| line.strip_prefix("pipeline "))
+        .unwrap();
+    test.write("photo.png", photo(30, 21));
+    // The shell has the command as it is printed; the user knows where the masks lie.
+    let shell = test.command("-c");
+    let program = shell.get_program().to_owned();
+    let script = format!(
+        "\"$0\" {} --device cpu",
+        command.replace(" PATH ", " drawn ")
+    );
+    let mut typed = Command::new("sh");
+    typed.args(["-c", &script]).arg(program);
+    typed.current_dir(shell.get_current_dir().unwrap());
+    let envs = shell
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    typed.envs(envs);
+    Ran::of(typed.output().unwrap()).exits(0);
+    assert!(test.path("restored/photo.png").is_file());
 }
 
 #[test]

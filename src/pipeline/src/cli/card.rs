@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
-use artifacts::{Contents, Exported};
+use artifacts::{Contents, Exported, MaskSource};
+use engine::invocation::quoted;
 use spec::kinds::Degrade;
+use spec::segmenters::Segmenter;
 
 /// The text of the card of a model in `file`.
 pub fn text(model: &Exported, file: &Path) -> String {
@@ -40,14 +42,35 @@ fn network(model: &Exported) -> String {
     }
 }
 
+/// The command that restores a photograph; what only its user knows is in capitals.
+fn command(model: &Exported, name: &str) -> String {
+    // A name that begins with a hyphen would be an option.
+    let here = if name.starts_with('-') { "./" } else { "" };
+    let name = quoted(&format!("{here}{name}"));
+    let mut text = format!("pipeline restore photo.png --model {name}");
+    if model.contents == Contents::Units {
+        text += " --backbone BACKBONE";
+    }
+    if model.masks.as_ref().is_some_and(reads_a_path) {
+        text += " --segmenter-path PATH";
+    }
+    text + " -o restored"
+}
+
+/// Whether the masks are made by something that lies elsewhere: SAM's weights, or files.
+fn reads_a_path(source: &MaskSource) -> bool {
+    let inner = source.of.as_ref().is_some_and(|of| reads_a_path(of));
+    inner
+        || matches!(
+            source.mask.segmenter,
+            Segmenter::Sam(_) | Segmenter::Files(_)
+        )
+}
+
 fn used(model: &Exported, name: &str) -> String {
-    let more = match model.contents {
-        Contents::Whole => "",
-        Contents::Units => " --backbone BACKBONE",
-    };
     let mut text = format!(
-        "\n## Use\n\n```sh\npipeline restore photo.png --model {name}{more} -o restored\n```\n\nTensors have the names of the \
-         official code"
+        "\n## Use\n\n```sh\n{}\n```\n\nTensors have the names of the official code",
+        command(model, name)
     );
     if model.model.spt.is_some() {
         text += ", those of the SPT units stand behind `spt.`";
@@ -74,11 +97,16 @@ fn measured(model: &Exported) -> String {
         return String::new();
     }
     let mut text =
-        "\n## Measured\n\n| set | images | metric | mean |\n|---|---|---|---|\n".to_owned();
-    for evaluated in model.metrics.values() {
+        "\n## Measured\n\n| evaluation | set | images | metric | mean |\n|---|---|---|---|---|\n"
+            .to_owned();
+    for (stage, evaluated) in &model.metrics {
+        let stage = plain(stage);
         for (metric, mean) in &evaluated.means {
             let set = plain(&evaluated.set);
-            text += &format!("| {set} | {} | {metric} | {mean:.4} |\n", evaluated.images);
+            text += &format!(
+                "| {stage} | {set} | {} | {metric} | {mean:.4} |\n",
+                evaluated.images
+            );
         }
     }
     text
