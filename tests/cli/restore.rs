@@ -434,6 +434,47 @@ const DRIVER: &str = r##"(async () => {
 })();"##;
 
 #[test]
+fn a_page_takes_the_pictures_of_the_one_before_it_away_and_nothing_else() {
+    let name = "a_page_takes_the_pictures_of_the_one_before_it_away_and_nothing_else";
+    let Some(test) = trained(name) else { return };
+    test.write("mine/a.png", photo(30, 22));
+    test.write("mine/z.png", photo(20, 26));
+    restore(&test, "mine -o out --compare").exits(0);
+    let before = files_below(&test.path("out/img"));
+    // Files of somebody else, and a list that would have them removed.
+    test.write("out/img/own.png", photo(8, 8));
+    test.write("out/img/own.txt", "own");
+    test.write("own.js", "own");
+    let listed = test.read("out/img/files.json");
+    let hostile = listed.replacen(
+        '[',
+        "[\"img/../../own.js\",\"img/own.txt\",\"index.html\",",
+        1,
+    );
+    test.write("out/img/files.json", hostile);
+    restore(&test, "mine/z.png -o out --compare --overwrite").exits(0);
+    let after = files_below(&test.path("out/img"));
+    // LQ, baseline, restored, masks and the thumbnail of one photograph, the list, and what is somebody else's.
+    assert_eq!(after.len(), 6 + 2, "{after:?}");
+    let stay: Vec<&PathBuf> = before.iter().filter(|path| after.contains(path)).collect();
+    assert_eq!(stay, [&test.path("out/img/files.json")]);
+    let html = test.read("out/index.html");
+    for path in after
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "js"))
+    {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert!(html.contains(stem), "{stem}");
+    }
+    assert_eq!(test.read("own.js"), "own");
+    leaves_nothing_behind(&test, "out");
+    // A list that cannot be read has nothing removed.
+    test.write("out/img/files.json", "no list");
+    restore(&test, "mine/z.png -o out --compare --overwrite").exits(0);
+    assert_eq!(files_below(&test.path("out/img")).len(), 6 + 2 + 5);
+}
+
+#[test]
 fn the_page_compares_photographs_without_ground_truth() {
     let name = "the_page_compares_photographs_without_ground_truth";
     let Some(test) = trained(name) else { return };
@@ -445,8 +486,8 @@ fn the_page_compares_photographs_without_ground_truth() {
         .says("page: out/index.html");
     let html = test.read("out/index.html");
     assert!(!html.contains("<img src=q"), "a name is text");
-    // LQ, baseline, restored and masks of two photographs, and two thumbnails.
-    assert_eq!(files_below(&test.path("out/img")).len(), 10);
+    // LQ, baseline, restored and masks of two photographs, two thumbnails, and the list of all.
+    assert_eq!(files_below(&test.path("out/img")).len(), 11);
     assert_eq!(list(&test.path("out")).len(), 4);
     leaves_nothing_behind(&test, "out");
     restore(&test, "mine/z.png -o out --compare")
@@ -455,7 +496,7 @@ fn the_page_compares_photographs_without_ground_truth() {
     // A model without units has no baseline, and none is made up.
     test.run("restore mine/z.png --model base -f p.yaml --device cpu -o plain --compare")
         .exits(0);
-    assert_eq!(files_below(&test.path("plain/img")).len(), 3);
+    assert_eq!(files_below(&test.path("plain/img")).len(), 4);
     let Some(browser) = browser(name) else { return };
     let facts = driven(&browser, &test, "out/index.html", DRIVER);
     assert_eq!(facts["errors"], serde_json::json!([]), "{facts}");

@@ -1,17 +1,17 @@
 //! The page that compares restored photographs with what they were: `index.html` and `img/` beside them.
 //! Unaware of what the page looks like. There is no ground truth, so there are no numbers.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use artifacts::PairList;
 use diagnostics::shown::{counted, line};
 use files::Name;
-use page::{Method, Page, Set, Shelf};
+use page::{Method, Page, Set};
 use spec::kinds::Degrade;
 use spec::{Baseline, Compare};
 
 use super::RestoreArgs;
+use super::beside::Beside;
 use super::masks::Masks;
 use super::model::Model;
 use super::photos::{Photo, Photos};
@@ -103,7 +103,7 @@ pub fn write(
         sets: vec![set],
         ..Page::default()
     };
-    page::write(&page, &Beside(&args.out)).map_err(|e| Fatal::failed(e.to_string(), ""))?;
+    Beside::new(&args.out).write(&page)?;
     say(&format!("page: {}", Name(&args.out.join(FILE))));
     Ok(())
 }
@@ -152,21 +152,4 @@ fn facts(model: &Model, photos: &Photos) -> Vec<(String, String)> {
     ]
     .map(|(word, text)| (word.to_owned(), text))
     .into()
-}
-
-/// The folder of restored photographs.
-struct Beside<'a>(&'a Path);
-
-impl Shelf for Beside<'_> {
-    fn has(&self, _: &str) -> bool {
-        false
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.0.join(name);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        store::write_atomic(&path, bytes).map_err(|e| io::Error::other(e.to_string()))
-    }
 }

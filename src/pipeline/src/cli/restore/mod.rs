@@ -11,6 +11,7 @@
 //!                                          └─ compare: pictures, masks ─> page ─> DIR/index.html, DIR/img/
 //! ```
 
+mod beside;
 mod compare;
 mod masks;
 mod model;
