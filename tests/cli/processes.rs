@@ -346,3 +346,17 @@ fn doctor_says_whether_there_is_a_namespace() {
     run(&test, Mode::Open, "doctor")
         .says("ok   processes no PID namespace (PIPELINE_NAMESPACE is `off`)");
 }
+
+#[test]
+fn commands_behind_rules_are_waited_for_by_who_started_them() {
+    let stage = |n: usize| {
+        format!(
+            "  s{n}: {{command: {{shell: 'echo > o{n}', outputs: [o{n}]}}, resources: {{threads: 1}}}}\n"
+        )
+    };
+    let stages: String = (0..200).map(stage).collect();
+    let test = Test::new().file("p.yaml", format!("stages:\n{stages}"));
+    let mut command = command(&test, Mode::Open, "run p.yaml");
+    command.env("PIPELINE_SANDBOX", "landlock");
+    Ran::of(command.output().unwrap()).exits(0).says("200 ran");
+}

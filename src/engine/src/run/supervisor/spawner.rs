@@ -1,7 +1,7 @@
 //! Starts the processes of stages, and ends what they leave.
 //! Unaware of what they compute.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -34,8 +34,8 @@ pub struct Supervisor {
     lock: Option<File>,
     /// Why there is no namespace.
     open: Option<String>,
-    /// The tags of commands that have started and not been looked after.
-    active: Mutex<BTreeSet<Tag>>,
+    /// Commands that have started and not been looked after: their tags, and numbers from when they have one.
+    active: Mutex<BTreeMap<Tag, Option<i32>>>,
     /// The mounts of commands within walls.
     mounts: Mounts,
 }
@@ -92,7 +92,7 @@ impl Supervisor {
     /// Starts a process of a stage, within walls where it gets any.
     pub fn spawn(&self, command: &mut Command, fence: Fence<'_>) -> io::Result<(Child, Tag)> {
         let tag = self.tags.next();
-        locked(&self.active).insert(tag);
+        locked(&self.active).insert(tag, None);
         let started = match self.try_spawn(command, tag, fence) {
             // No process can be started in a namespace whose PID 1 is gone: whoever killed it meant the stages of then.
             Err(error) => match self.renew() {
@@ -110,7 +110,12 @@ impl Supervisor {
 
     fn try_spawn(&self, command: &mut Command, tag: Tag, fence: Fence<'_>) -> io::Result<Child> {
         let cell = self.cell.read().unwrap_or_else(PoisonError::into_inner);
-        let mut start = || tagged(tag, || command.spawn());
+        let mut start = || {
+            let child = tagged(tag, || command.spawn())?;
+            // Before this thread ends: with it the command becomes a child of the first one, as orphans do.
+            locked(&self.active).insert(tag, Some(child.id().cast_signed()));
+            Ok(child)
+        };
         let within = || {
             if let Some(mounts) = processes::mounts_of_thread() {
                 self.mounts.hold(tag, mounts);
@@ -174,9 +179,21 @@ impl Supervisor {
 }
 
 impl Supervisor {
+    /// The numbers of what has lost its parent. A command whose thread has ended looks like that, and is not: it is left
+    /// to who waits for it.
     fn orphans(&self) -> Vec<i32> {
         let cell = self.cell.read().unwrap_or_else(PoisonError::into_inner);
-        cell.as_ref().map(Cell::orphans).unwrap_or_default()
+        let Some(cell) = cell.as_ref() else {
+            return Vec::new();
+        };
+        let mut orphans = cell.adopted();
+        if cell.namespace.is_none() {
+            let active = locked(&self.active); // after the look: what was there then is known by now
+            orphans.retain(|pid| !active.values().any(|number| *number == Some(*pid)));
+            drop(active);
+            orphans.iter().copied().for_each(reap);
+        }
+        orphans
     }
 }
 
@@ -230,21 +247,13 @@ impl Cell {
         })
     }
 
-    /// The numbers of orphans.
-    fn orphans(&self) -> Vec<i32> {
+    /// The numbers of all children of who adopts orphans, but for the supervisor's process.
+    fn adopted(&self) -> Vec<i32> {
         let text = read_again(&self.adopted).unwrap_or_default();
-        let pids: Vec<i32> = text
-            .split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .collect();
-        if self.namespace.is_some() {
-            return pids;
-        }
-        pids.iter().copied().for_each(reap);
-        // Here it is a child of this process as they are.
+        let pids = text.split_whitespace().filter_map(|pid| pid.parse().ok());
         let own = self.supervisor.as_ref().map(|(child, _)| child.id());
-        let is_other = |pid: &i32| Some(pid.cast_unsigned()) != own;
-        pids.into_iter().filter(is_other).collect()
+        pids.filter(|pid: &i32| Some(pid.cast_unsigned()) != own)
+            .collect()
     }
 
     fn is_dead(&mut self) -> bool {
