@@ -360,3 +360,33 @@ fn commands_behind_rules_are_waited_for_by_who_started_them() {
     command.env("PIPELINE_SANDBOX", "landlock");
     Ran::of(command.output().unwrap()).exits(0).says("200 ran");
 }
+
+/// A shell in a PID namespace of the test's own: what is killed there is killed nowhere else.
+fn apart(test: &Test, script: &str) -> Option<Ran> {
+    let inside = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args("--user --map-root-user --pid --fork --mount-proc".split(' '));
+        command.args(["sh", "-c", script, env!("CARGO_BIN_EXE_pipeline")]);
+        let own = test.command("");
+        command.envs(
+            own.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        command.current_dir(test.path("")).output()
+    };
+    if !inside("prlimit --locks=9 true").is_ok_and(|output| output.status.success()) {
+        println!("skipped: processes: no PID namespace to kill processes in");
+        return None;
+    }
+    Some(Ran::of(inside(script).unwrap()))
+}
+
+#[test]
+fn the_first_process_of_a_namespace_is_none_where_it_is_not_that() {
+    let test = Test::new();
+    // The shell is number 1 there: even unguarded, nothing outside of the namespace would be killed.
+    let script = "\"$0\" __supervise namespace 7 < /dev/null; echo ended with $?";
+    if let Some(ran) = apart(&test, script) {
+        ran.exits(0).says("ended with 2").never_says("ready");
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, WaitOptions, getpid, wait};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -28,6 +28,9 @@ pub fn supervise(arguments: &[String]) -> ExitCode {
         return ExitCode::from(2);
     };
     let (is_init, first) = (mode == IN_NAMESPACE, first.parse::<u64>());
+    if is_init && getpid() != Pid::INIT {
+        return ExitCode::from(2); // started by hand: it would kill all processes of the machine
+    }
     let Ok(first) = first else {
         return ExitCode::from(2);
     };
