@@ -390,3 +390,22 @@ fn the_first_process_of_a_namespace_is_none_where_it_is_not_that() {
         ran.exits(0).says("ended with 2").never_says("ready");
     }
 }
+
+#[test]
+fn a_low_limit_of_locks_makes_nobody_elses_process_one_of_the_run() {
+    let leaving = "setsid sleep 4061 &\n(setsid sleep 4061 &)\necho > o\n";
+    let test = script(leaving);
+    let script = "\
+        export PIPELINE_NAMESPACE=off
+        sleep 4062 & beside=$!
+        prlimit --locks=1000 --pid $$
+        sleep 4063 & limited=$!
+        \"$0\" run p.yaml --device cpu || exit
+        kill -0 $beside && kill -0 $limited && echo both live
+        grep -l 40[6]1 /proc/[0-9]*/cmdline; true";
+    let Some(ran) = apart(&test, script) else {
+        return;
+    };
+    let ran = ran.exits(0).says("both live").says("ended what it left");
+    ran.never_says("/cmdline");
+}

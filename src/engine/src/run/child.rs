@@ -80,7 +80,7 @@ pub(super) fn wait(
     watched: Watched,
     limits: Limits,
 ) -> std::io::Result<(ExitStatus, Option<Passed>)> {
-    let Watched { target, tag } = watched;
+    let target = watched.target;
     // Without such a descriptor (old kernels) the child is asked for every few milliseconds.
     let handle = pidfd_open(target.pid(), PidfdFlags::empty()).ok();
     let begin = Instant::now();
@@ -91,7 +91,7 @@ pub(super) fn wait(
         }
         match passed {
             None => {
-                passed = look(tag, limits, begin).map(|what| (what, Instant::now()));
+                passed = look(watched, limits, begin).map(|what| (what, Instant::now()));
                 match passed {
                     Some((Passed::Time(_), _)) => target.tell(Signal::TERM),
                     Some((Passed::Memory { .. }, _)) => target.tell(Signal::KILL),
@@ -128,14 +128,14 @@ fn sleep(watched: Option<&std::os::fd::OwnedFd>, pause: Option<Duration>) {
     );
 }
 
-fn look(tag: Tag, limits: Limits, begin: Instant) -> Option<Passed> {
+fn look(watched: Watched, limits: Limits, begin: Instant) -> Option<Passed> {
     if let Some(timeout) = limits.timeout
         && begin.elapsed() >= timeout
     {
         return Some(Passed::Time(timeout));
     }
     let limit = limits.memory?;
-    let found = resident(tag);
+    let found = resident(watched.tag, watched.target.pid());
     (found > limit).then_some(Passed::Memory { limit, found })
 }
 

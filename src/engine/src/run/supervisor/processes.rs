@@ -117,10 +117,10 @@ fn all() -> Vec<Process> {
     pids.filter_map(Process::of).collect()
 }
 
-/// Bytes of resident memory of all processes with a tag.
-pub(super) fn resident(tag: u64) -> u64 {
-    let tagged = all().into_iter().filter(|p| p.tag() == Some(tag));
-    tagged.map(|p| resident_of(p.pid)).sum()
+/// Bytes of resident memory of all processes with a tag, and of one and what descends from it.
+pub(super) fn resident(tag: u64, root: i32) -> u64 {
+    let family = family(&(tag..=tag), &[root]);
+    family.iter().map(|p| resident_of(p.pid)).sum()
 }
 
 fn resident_of(pid: i32) -> u64 {
@@ -224,7 +224,8 @@ mod tests {
         {
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert!(resident(tag.0) > 0);
+        assert!(resident(tag.0, 0) > 0);
+        assert!(resident(0, mine.id().cast_signed()) > 0);
         let (ended, left) = end(&(tag.0..=tag.0), &[]);
         assert!(ended.len() >= 4, "{ended:?}");
         assert!(left.is_empty(), "{left:?}");

@@ -191,15 +191,17 @@ impl Supervisor {
             let active = locked(&self.active); // after the look: what was there then is known by now
             orphans.retain(|pid| !active.values().any(|number| *number == Some(*pid)));
             drop(active);
-            orphans.iter().copied().for_each(reap);
+            for pid in &orphans {
+                reap(*pid, &self.tags);
+            }
         }
         orphans
     }
 }
 
-/// Bytes of resident memory of all that a command has started.
-pub fn resident(tag: Tag) -> u64 {
-    processes::resident(tag.0)
+/// Bytes of resident memory of a command and of all that it has started.
+pub fn resident(tag: Tag, command: Pid) -> u64 {
+    processes::resident(tag.0, command.as_raw_pid())
 }
 
 /// What `start` does in a thread that ends then.
@@ -299,9 +301,11 @@ fn read_again(file: &File) -> io::Result<String> {
     }
 }
 
-/// A dead orphan that this process has adopted. Its tag tells it from children of other threads, who wait for theirs.
-fn reap(pid: i32) {
-    let is_adopted = Process::of(pid).is_some_and(|p| p.is_dead && p.tag().is_some());
+/// A dead orphan that this process has adopted. Its tag tells it from what this process starts for itself and waits for.
+fn reap(pid: i32, tags: &Tags) {
+    let is_dead = Process::of(pid).filter(|process| process.is_dead);
+    let tag = is_dead.and_then(|process| process.tag());
+    let is_adopted = tag.is_some_and(|tag| tags.all().contains(&tag));
     if let Some(pid) = Pid::from_raw(pid).filter(|_| is_adopted) {
         let _ = waitpid(Some(pid), WaitOptions::NOHANG);
     }

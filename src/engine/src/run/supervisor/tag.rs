@@ -12,6 +12,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// A run may start so many stages.
 const RANGE: u64 = 1 << 24;
 
+/// Tags are from here on: limits that somebody means are lower.
+const FLOOR: u64 = 1 << 40;
+
 /// Tags are below this: numbers that look like an accident in `ulimit -a`, and that no limit of today has.
 const CEILING: u64 = 1 << 60;
 
@@ -27,12 +30,11 @@ pub(super) struct Tags {
 }
 
 impl Tags {
-    /// A range that no other run has: chance sees to that. It fits below the limit that this process may not raise.
+    /// A range that no other run has: chance sees to that.
     pub fn new() -> Self {
-        let limit = getrlimit(Resource::Locks).maximum.unwrap_or(CEILING);
+        let own = getrlimit(Resource::Locks);
         let random = RandomState::new().build_hasher().finish();
-        let ranges = (limit.min(CEILING) / RANGE).max(1);
-        let first = random % ranges * RANGE;
+        let first = beginning(random, own.current, own.maximum);
         Self {
             first,
             next: AtomicU64::new(first),
@@ -46,6 +48,21 @@ impl Tags {
     pub const fn all(&self) -> RangeInclusive<u64> {
         self.first..=self.first + (RANGE - 1)
     }
+}
+
+/// Where a range of tags begins. It fits below the hard limit, which this process may not raise, and holds no limit that
+/// this process has: others would have it, too. Where the hard limit leaves no room it lies above, and nothing can be given
+/// a tag: what descends from a command is known then, and nothing else.
+fn beginning(random: u64, soft: Option<u64>, hard: Option<u64>) -> u64 {
+    let has_room = |limit: &u64| *limit >= 2 * FLOOR;
+    let end = hard.filter(has_room).unwrap_or(CEILING).min(CEILING);
+    let ranges = (end - FLOOR) / RANGE;
+    let nth = |n: u64| FLOOR + n % ranges * RANGE;
+    let first = nth(random % ranges);
+    if soft.is_some_and(|soft| range(first).contains(&soft)) {
+        return nth(random % ranges + 1);
+    }
+    first
 }
 
 /// The range that begins with this tag.
@@ -63,7 +80,7 @@ pub(super) fn tagged<T>(tag: Tag, start: impl FnOnce() -> T) -> T {
             current,
             maximum: own.maximum,
         };
-        // It cannot fail: below the hard limit everybody may do it. If it did, descent would still tell most.
+        // Below the hard limit everybody may do it. Where that is too low it fails, and descent still tells most.
         let _ = setrlimit(Resource::Locks, limits);
     };
     with(Some(tag.0));
@@ -83,6 +100,24 @@ pub(super) fn in_limits(limits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_range_holds_a_limit_that_others_may_have() {
+        for n in 0..100 {
+            let random = u64::MAX / 100 * n;
+            let first = beginning(random, Some(1000), Some(1000));
+            assert!((FLOOR..CEILING).contains(&first), "above the hard limit");
+            let hard = 2 * FLOOR + n;
+            let all = range(beginning(random, Some(hard), Some(hard)));
+            assert!(FLOOR <= *all.start() && *all.end() < hard, "below it");
+            let inherited = range(beginning(random, None, None));
+            for soft in [*inherited.start(), *inherited.end()] {
+                let all = range(beginning(random, Some(soft), None));
+                assert!(!all.contains(&soft), "a run in a stage of another");
+                assert!(FLOOR <= *all.start() && *all.end() < CEILING);
+            }
+        }
+    }
 
     #[test]
     fn a_child_has_the_tag_and_this_process_keeps_its_own() {
