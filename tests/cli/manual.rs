@@ -138,14 +138,20 @@ fn shells_complete_names_of_stages_and_runs() {
             .current_dir(test.path(""));
         Ran::of(bash.output().unwrap()).stdout
     };
-    assert_eq!(ask("pipeline log s"), "'s[n=1]'\n's[n=2]'\n");
-    assert_eq!(ask("pipeline run p.yaml s"), "'s[n=1]'\n's[n=2]'\n");
+    assert_eq!(ask("pipeline log s"), "s\\[n=1\\]\ns\\[n=2\\]\n");
+    assert_eq!(ask("pipeline run p.yaml s"), "s\\[n=1\\]\ns\\[n=2\\]\n");
     assert_eq!(ask("pipeline show ''"), run);
     assert_eq!(
         ask("pipeline run p.yaml --device cu"),
         "cuda\ncuda:0\ncuda:1\n"
     );
     assert!(ask("pipeline run p.yaml --forc").contains("--force"));
+    // A name is text, whatever it looks like.
+    let hostile = "stages: {t: {each: {n: ['$(touch evil)']}, command: {run: [touch, o, '{n}'], outputs: [o]}}}\n";
+    test.write("h.yaml", hostile);
+    test.run("run h.yaml").exits(0);
+    assert!(ask("pipeline log t").contains("evil"));
+    assert!(!test.path("evil").exists());
 }
 
 #[test]

@@ -67,19 +67,22 @@ _pipeline_with_names() {
     case "$prev" in
         --device) COMPREPLY=($(compgen -W "auto cpu cuda cuda:0 cuda:1" -- "$cur")); return ;;
         --run) names=$("${COMP_WORDS[0]}" __names runs 2>/dev/null) ;;
-        --force) names=$("${COMP_WORDS[0]}" __names stages $file 2>/dev/null) ;;
+        --force) names=$("${COMP_WORDS[0]}" __names stages ${file:+"$file"} 2>/dev/null) ;;
     esac
     if [[ -z $names && $cur != -* ]]; then
         case "${COMP_WORDS[1]}" in
             show|diff) names=$("${COMP_WORDS[0]}" __names runs 2>/dev/null) ;;
-            explain|log|path|export|exp) names=$("${COMP_WORDS[0]}" __names stages $file 2>/dev/null) ;;
-            run|plan|graph) [[ -n $file && $cur != "$file" ]] && names=$("${COMP_WORDS[0]}" __names stages $file 2>/dev/null) ;;
+            explain|log|path|export|exp) names=$("${COMP_WORDS[0]}" __names stages ${file:+"$file"} 2>/dev/null) ;;
+            run|plan|graph) [[ -n $file && $cur != "$file" ]] && names=$("${COMP_WORDS[0]}" __names stages ${file:+"$file"} 2>/dev/null) ;;
             cache) [[ ${COMP_WORDS[2]} == @(pin|unpin|export) && $COMP_CWORD -gt 2 ]] && names=$("${COMP_WORDS[0]}" __names stages 2>/dev/null) ;;
         esac
     fi
     if [[ -n $names ]]; then
-        local IFS=$'\n'
-        COMPREPLY=($(compgen -W "$names" -- "$cur" | sed "s/.*[][(){} ].*/'&'/"))
+        # Never `compgen -W`: it expands its words, and a name may hold `$(…)`.
+        COMPREPLY=()
+        while IFS= read -r word; do
+            [[ $word == "$cur"* ]] && COMPREPLY+=("$(printf '%q' "$word")")
+        done <<< "$names"
         return
     fi
     _pipeline "$@"
