@@ -7,14 +7,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::Value;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use signal_hook::iterator::Signals;
 use spec::{Device, Event, Said};
 
-use super::{Exit, Fatal};
+use super::{Exit, Fatal, signals};
 use engine::run::next_line;
 use engine::worker::{self, DeviceChoice};
 
@@ -28,7 +27,9 @@ impl Folder {
     /// A new folder in `at`, called after `what` and this process.
     pub fn new(at: &Path, what: &str) -> Result<Self, Fatal> {
         let path = at.join(format!(".{what}-{}", std::process::id()));
+        let watched = watched()?;
         std::fs::create_dir_all(&path).map_err(|e| cannot("create", &path, &e))?;
+        *held(&watched.folder) = Some(path.clone());
         Ok(Self(path))
     }
 
@@ -90,11 +91,13 @@ impl Worker {
         let mut child = child.map_err(|e| cannot("start", &self.program, &e))?;
         let out = child.stdout.take();
         let child = Arc::new(Mutex::new(child));
-        let watch = Watch::begin(&child)?;
+        let watched = watched()?;
+        *held(&watched.child) = Some(Arc::clone(&child));
         let last = out.and_then(|out| follow(out, tell));
         let status = held(&child).wait();
+        *held(&watched.child) = None;
         let status = status.map_err(|e| cannot("wait for", &self.program, &e))?;
-        if watch.end() {
+        if watched.signalled.load(Ordering::Relaxed) {
             let mut interrupted = Fatal::failed("interrupted", "nothing was written");
             interrupted.exit = Exit::Interrupted;
             return Err(interrupted);
@@ -126,41 +129,48 @@ fn follow(out: ChildStdout, tell: &mut dyn FnMut(&Event)) -> Option<Event> {
     last
 }
 
-/// Ends the worker at a signal.
-struct Watch {
-    handle: Handle,
-    thread: std::thread::JoinHandle<()>,
-    signalled: Arc<AtomicBool>,
+/// What a signal ends: the worker that computes, or, where none does, this process and the folder that it works in.
+#[derive(Default)]
+struct Watched {
+    child: Mutex<Option<Arc<Mutex<Child>>>>,
+    folder: Mutex<Option<PathBuf>>,
+    signalled: AtomicBool,
 }
 
-impl Watch {
-    fn begin(child: &Arc<Mutex<Child>>) -> Result<Self, Fatal> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+/// Watches from the first question on. What `nohup` has ignored stays ignored.
+fn watched() -> Result<&'static Watched, Fatal> {
+    static WATCHED: OnceLock<Watched> = OnceLock::new();
+    static BEGIN: Mutex<bool> = Mutex::new(false);
+    let watched = WATCHED.get_or_init(Watched::default);
+    let mut has_begun = held(&BEGIN);
+    if !*has_begun {
+        let mut signals = Signals::new(signals::ending())
             .map_err(|e| Fatal::failed(format!("cannot watch for signals: {e}"), ""))?;
-        let handle = signals.handle();
-        let signalled = Arc::new(AtomicBool::new(false));
-        let (raised, child) = (Arc::clone(&signalled), Arc::clone(child));
-        let thread = std::thread::spawn(move || {
-            for _ in signals.forever() {
-                raised.store(true, Ordering::Relaxed);
-                let _ = held(&child).kill(); // one that has ended needs none
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                watched.end(signal);
             }
         });
-        Ok(Self {
-            handle,
-            thread,
-            signalled,
-        })
+        *has_begun = true;
     }
+    Ok(watched)
+}
 
-    /// Whether there was a signal.
-    fn end(self) -> bool {
-        self.handle.close();
-        let _ = self.thread.join();
-        self.signalled.load(Ordering::Relaxed)
+impl Watched {
+    fn end(&self, signal: i32) {
+        let child = held(&self.child).clone();
+        if let Some(child) = child {
+            self.signalled.store(true, Ordering::Relaxed);
+            let _ = held(&child).kill(); // one that has ended needs none
+            return;
+        }
+        if let Some(folder) = held(&self.folder).as_ref() {
+            let _ = std::fs::remove_dir_all(folder); // it only costs room
+        }
+        let _ = signal_hook::low_level::emulate_default_handler(signal); // and with it this process
     }
 }
 
-fn held(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    child.lock().unwrap_or_else(PoisonError::into_inner)
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

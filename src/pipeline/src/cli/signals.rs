@@ -35,6 +35,13 @@ pub fn watch() -> Result<Arc<Stop>, Fatal> {
     Ok(stop)
 }
 
+/// Those that end what is no run, and has no checkpoints.
+pub(super) fn ending() -> Vec<i32> {
+    let mut all = watched(ignored());
+    all.retain(|signal| *signal != SIGQUIT);
+    all
+}
+
 /// Those that stop a run. `nohup` has SIGHUP ignored, and a shell without job control SIGQUIT for what it starts with `&`:
 /// they stay so. SIGINT is watched all the same: `kill -INT` is how scripts stop a run.
 fn watched(ignored: u64) -> Vec<i32> {
