@@ -3,8 +3,9 @@
 //! Unaware of what is in a cache.
 //!
 //! ```text
-//!   a file's folder, or the working folder ── upwards: within `pipelines/`? ──> the folder above that
-//!                                          └─ upwards: holds a cache? ──> that one ── else itself
+//!   a file's folder, or the working folder ── upwards, the nearest: `pipelines/`? ──> the folder above that
+//!                                          │                       holds a cache? ──> that one
+//!                                          └─ no sign up to a repository (`.git`) ──> itself
 //!   --root DIR ── there? a folder? no cache itself? ──> DIR/cache ── a folder? ours or empty? ──> the store
 //! ```
 
@@ -26,15 +27,25 @@ pub fn of_file(file: &Path) -> PathBuf {
     of_folder(absolute.parent().unwrap_or(Path::new("/")))
 }
 
-/// The project folder that a folder belongs to: the one above the `pipelines/` that it is or lies in, else the nearest
-/// one upwards that holds a cache, else itself.
+/// The project folder that a folder belongs to, by the nearest sign upwards: a folder `pipelines` lies in it, or it holds a
+/// cache. Without one it is the folder itself; nothing is looked for above a repository.
 pub fn of_folder(folder: &Path) -> PathBuf {
     let own = std::path::absolute(folder).map_or_else(|_| folder.to_owned(), |f| spec::normal(&f));
-    let is_pipelines = |a: &&Path| a.file_name().is_some_and(|n| n == "pipelines");
-    let above = own.ancestors().find(is_pipelines).and_then(Path::parent);
-    let holds_cache = |a: &&Path| is_cache(&a.join("cache"));
-    let found = above.or_else(|| own.ancestors().find(holds_cache));
-    found.map_or(own.clone(), Path::to_owned)
+    for at in own.ancestors() {
+        let above = at
+            .parent()
+            .filter(|_| at.file_name().is_some_and(|n| n == "pipelines"));
+        if let Some(above) = above {
+            return above.to_owned();
+        }
+        if is_cache(&at.join("cache")) {
+            return at.to_owned();
+        }
+        if at.join(".git").exists() {
+            break;
+        }
+    }
+    own
 }
 
 /// The cache of a project folder: the folder that the variable names, else `cache` in it.
