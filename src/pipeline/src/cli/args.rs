@@ -13,7 +13,7 @@ use engine::root;
 use engine::session::Options;
 use engine::worker::DeviceChoice;
 
-use super::{Fatal, called};
+use super::{Fatal, called, say};
 
 /// Runs graphs of image-restoration experiments from YAML, each piece of work once.
 #[derive(Debug, Parser)]
@@ -281,28 +281,39 @@ pub struct FileArgs {
 impl FileArgs {
     /// The same for these stages of the file, which is that of the last run where none is named.
     pub fn pipeline(&self, stages: &[String]) -> Result<PipelineArgs, Fatal> {
-        let (file, root) = match &self.file {
-            Some(file) => (file.clone(), self.root.clone()),
+        let (file, root, last) = match &self.file {
+            Some(file) => (file.clone(), self.root.clone(), Vec::new()),
             None => last_file(self.root.as_deref())?,
+        };
+        // Without a word about either it is the last run that is meant, as it was run.
+        let overrides = if self.overrides.is_empty() && !last.is_empty() {
+            say(&format!(
+                "note: with the last run's --set {}",
+                last.join(" --set ")
+            ));
+            last
+        } else {
+            self.overrides.clone()
         };
         Ok(PipelineArgs {
             file,
             stages: stages.to_vec(),
             device: self.device,
-            overrides: self.overrides.clone(),
+            overrides,
             root,
             ..PipelineArgs::default()
         })
     }
 }
 
-/// The file of the last run, and its project folder where the file does not say it.
-fn last_file(given: Option<&Path>) -> Result<(PathBuf, Option<PathBuf>), Fatal> {
+/// The file of the last run, its project folder where the file does not say it, and what it was run with (`--set`).
+fn last_file(given: Option<&Path>) -> Result<(PathBuf, Option<PathBuf>, Vec<String>), Fatal> {
     let folder = folder_of(given);
-    let file = PathBuf::from(last_run(&folder, given)?.file);
+    let last = last_run(&folder, given)?;
+    let file = PathBuf::from(last.file);
     let absolute = std::path::absolute(&folder).map_or(folder, |f| spec::normal(&f));
     let is_its_own = root::of_file(&file) == absolute;
-    Ok((file, (!is_its_own).then_some(absolute)))
+    Ok((file, (!is_its_own).then_some(absolute), last.overrides))
 }
 
 /// How the last run in this folder began.
