@@ -36,10 +36,13 @@ struct Schedule {
 /// What stands for something that was not recorded.
 const UNKNOWN: &str = "–";
 
-/// Whether the training of this record stopped when it had converged, not after a fixed number of iterations.
-fn stops_by_itself(record: &Record) -> bool {
+/// Whether the training of this record, which went on for `run` iterations, stopped because it had converged: neither after
+/// a fixed number of iterations nor at the most that it was allowed.
+fn has_converged(record: &Record, run: Option<u64>) -> bool {
     let mut lines = record.manifest.lines();
-    lines.any(|line| line.starts_with("config.until."))
+    let at_most = lines.find_map(|line| line.strip_prefix("config.until.at_most\t"));
+    let at_most: Option<u64> = at_most.and_then(|text| text.parse().ok());
+    at_most.zip(run).is_some_and(|(at_most, run)| run < at_most)
 }
 
 /// Trainings that both runs have and that differ.
@@ -103,12 +106,13 @@ impl Schedule {
         let best = steps::read(&folder)
             .ok()
             .and_then(|read| steps::best(&read));
+        let run = card.as_ref().and_then(|card| card.iterations_run);
         let reached = best.map(|(n, _)| n).or_else(|| card.as_ref()?.iterations);
         Self {
             stage: name.to_owned(),
-            iterations_to_converge: reached.filter(|_| stops_by_itself(record)),
+            iterations_to_converge: reached.filter(|_| has_converged(record, run)),
             best_validation_iteration: best.map(|(n, _)| n),
-            iterations_run: card.as_ref().and_then(|card| card.iterations_run),
+            iterations_run: run,
             trainable_parameters: card.as_ref().and_then(|card| card.trainable),
             training_seconds: fact("training_seconds"),
             peak_memory_mib: fact("peak_memory_mib"),
