@@ -46,8 +46,8 @@ fn graph(count: &Path) -> String {
 /// A folder with the graph and its counts.
 fn ready() -> Test {
     let test = Test::new();
-    std::fs::create_dir(test.path("count")).unwrap();
-    test.write("p.yaml", graph(&test.path("count")));
+    std::fs::create_dir(test.outside("count")).unwrap();
+    test.write("p.yaml", graph(&test.outside("count")));
     test
 }
 
@@ -204,7 +204,7 @@ fn eight_runs_at_once_run_each_stage_once() {
         assert_eq!(ran, STAGES as u64, "round {round}");
         for n in 0..STAGES {
             assert_eq!(
-                test.read(&format!("count/{n}-{round}")),
+                std::fs::read_to_string(test.outside(&format!("count/{n}-{round}"))).unwrap(),
                 "run\n",
                 "stage {n}, round {round}"
             );

@@ -50,6 +50,8 @@ stages:
 /// A folder with what a test puts there, and a worker.
 pub struct Test {
     folder: TempDir,
+    /// Where commands behind walls can leave notes.
+    outside: TempDir,
     worker: PathBuf,
     has_walls: bool,
 }
@@ -71,6 +73,7 @@ impl Test {
         std::os::unix::fs::symlink(script, &worker).unwrap();
         Self {
             folder,
+            outside: tempfile::tempdir().unwrap(),
             worker,
             has_walls: true,
         }
@@ -88,9 +91,15 @@ impl Test {
         let folder = tempfile::tempdir().unwrap();
         Some(Self {
             folder,
+            outside: tempfile::tempdir().unwrap(),
             worker,
             has_walls: true,
         })
+    }
+
+    /// A path outside the project, where commands behind walls can leave notes.
+    pub fn outside(&self, name: &str) -> PathBuf {
+        self.outside.path().join(name)
     }
 
     /// Without walls, for commands that leave notes in the project or change what is there.
