@@ -205,3 +205,60 @@ fn results_with_folders_that_may_not_be_written_in_are_cleaned_up() {
     let trash = crate::support::files_below(&test.path("cache/trash"));
     assert_eq!(trash, Vec::<std::path::PathBuf>::new());
 }
+
+#[test]
+fn what_lies_behind_a_link_that_a_command_made_stays() {
+    let test = Test::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    for name in ["f1", "f2"] {
+        std::fs::write(elsewhere.path().join(name), "mine").unwrap();
+    }
+    let link = |of: &str| format!("rm -r {of}; ln -s {} {of}", elsewhere.path().display());
+    for shell in [
+        format!("{}; echo new > results/x", link("results")),
+        format!(
+            "mkdir -p results/d; {}; echo new > results/d/x",
+            link("results/d")
+        ),
+        format!(
+            "o=$PWD; cd ..; {}; echo new > $o/results || mkdir -p $o/results; echo new > $o/results/x",
+            link("$o")
+        ),
+    ] {
+        let output = if shell.contains("results/d/x") {
+            "results/d/x"
+        } else {
+            "results/x"
+        };
+        let yaml =
+            format!("stages: {{a: {{command: {{shell: '{shell}', outputs: [{output}]}}}}}}\n");
+        test.write("p.yaml", yaml);
+        for _ in 0..2 {
+            test.run("run p.yaml").exits(1);
+            for name in ["f1", "f2"] {
+                let text = std::fs::read_to_string(elsewhere.path().join(name));
+                assert_eq!(text.unwrap(), "mine", "{shell}");
+            }
+        }
+    }
+}
+
+#[test]
+fn temporary_files_of_an_earlier_try_are_gone() {
+    let shell = "if [ -e $TMPDIR/x ]; then echo old > o; else echo x > $TMPDIR/x; exit 1; fi";
+    let yaml = format!("stages: {{a: {{command: {{shell: '{shell}', outputs: [o]}}}}}}\n");
+    let test = Test::new().file("p.yaml", yaml);
+    for _ in 0..2 {
+        test.run("run p.yaml").exits(1);
+    }
+}
+
+#[test]
+fn what_a_forced_stage_put_there_before_is_no_persons_work() {
+    let yaml = "stages: {a: {command: {shell: 'date +%s%N > o', outputs: [o]}}}\n";
+    let test = Test::new().file("p.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    let first = test.read("o");
+    test.run("run p.yaml --force a").exits(0).never_says("kept");
+    assert_ne!(test.read("o"), first);
+}

@@ -28,7 +28,7 @@ impl Store {
     pub fn restore_file(&self, key: &Key, output_path: &str, dest: &Path) -> Result<()> {
         let (record, folder) = (self.record_for_copy(key)?, self.output_dir(key));
         match record.output(output_path) {
-            Some(output) => copy(&folder, output, dest),
+            Some(output) => copy(&folder, output, dest, Put::Over),
             None => Err(StoreError::MissingOutput {
                 folder,
                 outputs: vec![output_path.to_owned()],
@@ -36,10 +36,11 @@ impl Store {
         }
     }
 
-    /// Copies many outputs, each to its file, on all cores, each verified. Stops at the first error.
+    /// Copies many outputs, each to its file, which must not be there, on all cores, each verified. Stops at the first error.
     pub fn restore(&self, all: &[(Key, Output, PathBuf)]) -> Result<()> {
-        all.par_iter()
-            .try_for_each(|(key, output, dest)| copy(&self.output_dir(key), output, dest))
+        all.par_iter().try_for_each(|(key, output, dest)| {
+            copy(&self.output_dir(key), output, dest, Put::Beside)
+        })
     }
 
     /// Waits for the right to put outputs where people see them, and to move aside what lies there. Drop it to end it.
@@ -65,13 +66,22 @@ pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<V
     fs::create_dir_all(dest).map_err(at("create", dest))?;
     let copy = |output: &Output| {
         let to = dest.join(&output.path);
-        copy(from, output, &to).map(|()| to)
+        copy(from, output, &to, Put::Over).map(|()| to)
     };
     outputs.par_iter().map(copy).collect()
 }
 
+/// What becomes of a file at the destination.
+#[derive(Clone, Copy)]
+enum Put {
+    /// It is replaced.
+    Over,
+    /// It stays, and the copy is an error: somebody has just put it there.
+    Beside,
+}
+
 /// Copies one file beside its destination and renames it, unless its bytes are not those of its digest.
-fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
+fn copy(folder: &Path, output: &Output, dest: &Path, put: Put) -> Result<()> {
     let from = folder.join(&output.path);
     let source = files::open(&from).map_err(at("read", &from))?;
     let to = parent(dest);
@@ -93,7 +103,7 @@ fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
         .map_err(at_sized("write", dest, Some(output.size)))
         .and_then(|is_good| {
             if is_good {
-                fs::rename(&beside, dest).map_err(at("rename to", dest))
+                rename(&beside, dest, put).map_err(at("rename to", dest))
             } else {
                 Err(StoreError::DamagedOutput { path: from })
             }
@@ -102,6 +112,18 @@ fn copy(folder: &Path, output: &Output, dest: &Path) -> Result<()> {
         let _ = fs::remove_file(&beside); // the first error is the one to tell
     }
     done
+}
+
+fn rename(from: &Path, to: &Path, put: Put) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    if matches!(put, Put::Over) {
+        return fs::rename(from, to);
+    }
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that does not know how.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => fs::rename(from, to),
+        other => Ok(other?),
+    }
 }
 
 /// Whether the copy has the bytes of the digest. A copy that shares blocks is read for that.

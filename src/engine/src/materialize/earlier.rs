@@ -1,6 +1,7 @@
 //! What earlier results have put at the places of outputs: whether a file is one of these, and what the new result lacks.
 //! Unaware of what is put there next.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,10 @@ use crate::session::Session;
 pub(super) struct Earlier<'a> {
     session: &'a Session,
     last: BTreeMap<String, Key>,
-    outputs: BTreeMap<Key, Vec<Output>>,
+    /// Those of last results, by path.
+    outputs: BTreeMap<Key, BTreeMap<String, Output>>,
+    /// Those of all results in the cache, by path: listed once, and only where a file is not of the last result.
+    all: OnceCell<BTreeMap<String, Vec<Output>>>,
 }
 
 impl<'a> Earlier<'a> {
@@ -26,6 +30,7 @@ impl<'a> Earlier<'a> {
             session,
             last: session.store.last_keys(&session.pipeline_path()),
             outputs: BTreeMap::new(),
+            all: OnceCell::new(),
         }
     }
 
@@ -53,7 +58,8 @@ impl<'a> Earlier<'a> {
         let now: BTreeSet<&str> = now.iter().map(|output| output.path.as_str()).collect();
         let session = self.session;
         let places = &session.pipeline.stages[stage].places.outputs;
-        for output in self.last_of(stage).to_vec() {
+        let last: Vec<Output> = self.last_of(stage).values().cloned().collect();
+        for output in last {
             let path = Path::new(&output.path);
             let is_below = places.iter().any(|place| path.starts_with(place));
             if !is_below || now.contains(output.path.as_str()) {
@@ -78,9 +84,9 @@ impl<'a> Earlier<'a> {
     /// The places of the last result's files where others lie now.
     pub fn edited(&mut self, stage: usize) -> Vec<PathBuf> {
         let session = self.session;
-        let outputs = self.last_of(stage).to_vec();
-        let places = outputs.iter().map(|output| PathBuf::from(&output.path));
+        let places: Vec<PathBuf> = self.last_of(stage).keys().map(PathBuf::from).collect();
         places
+            .into_iter()
             .filter(|path| {
                 let full = session.root.join(path);
                 fs::symlink_metadata(&full).is_ok() && !self.put(stage, path, &full)
@@ -92,26 +98,28 @@ impl<'a> Earlier<'a> {
     /// result in the cache.
     pub fn put(&mut self, stage: usize, path: &Path, full: &Path) -> bool {
         let store = &self.session.store;
-        let last = self
-            .last_of(stage)
-            .iter()
-            .find(|output| Path::new(&output.path) == path);
+        let path = path.to_string_lossy();
+        let last = self.last_of(stage).get(&*path);
         if last.is_some_and(|output| store.is_copy(full, output)) {
             return true;
         }
-        let path = path.to_string_lossy();
-        let known = store.outputs_of_path(&path).into_iter();
-        known.into_iter().any(|output| store.is_copy(full, &output))
+        let all = self.all.get_or_init(|| store.outputs_by_path());
+        let known = all.get(&*path).into_iter().flatten();
+        known.into_iter().any(|output| store.is_copy(full, output))
     }
 
-    fn last_of(&mut self, stage: usize) -> &[Output] {
+    fn last_of(&mut self, stage: usize) -> &BTreeMap<String, Output> {
+        static NONE: BTreeMap<String, Output> = BTreeMap::new();
         let session = self.session;
         let Some(key) = self.last.get(&session.pipeline.stages[stage].name) else {
-            return &[];
+            return &NONE;
         };
-        self.outputs
-            .entry(*key)
-            .or_insert_with(|| session.store.outputs(key))
+        self.outputs.entry(*key).or_insert_with(|| {
+            let outputs = session.store.outputs(key).into_iter();
+            outputs
+                .map(|output| (output.path.clone(), output))
+                .collect()
+        })
     }
 }
 

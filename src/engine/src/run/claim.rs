@@ -46,13 +46,21 @@ pub(super) fn claim(
     key: &Key,
     patience: &Patience<'_>,
 ) -> Result<Claim, Failure> {
-    let mut wait = Wait::default();
+    let (mut wait, mut has_forgotten) = (Wait::default(), false);
     loop {
         let claim = run.store.ticket(key)?;
         if let Claim::Done(record) = &claim
             && !is_of_these_inputs(run, at, record)
         {
+            if has_forgotten {
+                // Somebody else holds it, or has made it again.
+                if run.stop.level() > 0 {
+                    return Err(Failure::interrupted());
+                }
+                std::thread::sleep(ASK_EVERY);
+            }
             forget(run, key)?;
+            has_forgotten = true;
             continue;
         }
         let Patience::Wait(on_event) = patience else {

@@ -93,7 +93,7 @@ impl CommandExecutor<'_> {
         ended.map_err(|failure| self.with_free_disk(failure))?;
         let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
         for (full, shown) in outputs.iter().zip(&command.outputs) {
-            check_output(full, shown)?;
+            check_output(out, full, shown)?;
         }
         clear(task, out, &outputs)
     }
@@ -135,25 +135,32 @@ impl CommandExecutor<'_> {
             }
         }
         let inputs = placing::outermost(inputs);
-        // A program may know a file of the project by its full path.
-        let own = inputs.iter().filter(|input| !input.is_stored);
-        let mut shown: Vec<Shown> = own
-            .map(|input| Shown::in_place(input.from.clone()))
-            .collect();
+        let declared: Vec<Input> = inputs.iter().filter(|i| !i.is_stored).cloned().collect();
         let large = match command.inputs {
             Placing::Link => Ok(inputs),
             Placing::Copy => placing::copy_small(inputs),
         };
         let large = large.map_err(|e| io_failure("copy inputs into", out, &e))?;
-        // Neither a file elsewhere, which has no place here, nor one that is too large.
-        let all_copied =
-            places.files.iter().all(Option::is_some) && large.iter().all(|i| i.is_stored);
-        if all_copied {
+        let has_mounts = self.has_walls(command) && self.walls.level().has_mounts();
+        let is_bound = has_mounts && command.inputs == Placing::Copy;
+        // A program may know a file of the project by its full path: it finds the copy there, where there is one.
+        let seen = |input: Input| {
+            if is_bound && !large.contains(&input) {
+                Shown::instead(input.from, input.at)
+            } else {
+                Shown::in_place(input.from)
+            }
+        };
+        let mut shown: Vec<Shown> = declared.into_iter().map(seen).collect();
+        // Neither a file elsewhere, which has no place here, nor one that is too large. Without mounts the files themselves
+        // can be read, whatever was copied.
+        let has_copies_alone = is_bound
+            && places.files.iter().all(Option::is_some)
+            && large.iter().all(|input| input.is_stored);
+        if has_copies_alone {
             let read = task.outside.all_is_read();
             read.map_err(|message| Failure::new(message, CHANGED))?;
         }
-        let has_mounts = self.has_walls(command) && self.walls.level().has_mounts();
-        let is_bound = has_mounts && command.inputs == Placing::Copy;
         let placed = if is_bound {
             placing::bind(&large)
         } else {
@@ -421,7 +428,7 @@ fn conclude(status: ExitStatus, stopping: bool, log: &Path) -> Result<(), Failur
     Err(failure)
 }
 
-fn check_output(full: &Path, shown: &Path) -> Result<(), Failure> {
+fn check_output(out: &Path, full: &Path, shown: &Path) -> Result<(), Failure> {
     let hint = if files::is_pattern(shown) {
         "patterns are not expanded here: name each file, or a folder that the command writes all of them into"
     } else {
@@ -433,6 +440,12 @@ fn check_output(full: &Path, shown: &Path) -> Result<(), Failure> {
             hint,
         ))
     };
+    // What lies behind a link is somebody else's.
+    let above = full.ancestors().skip(1);
+    let mut above = above.take_while(|folder| folder.starts_with(out));
+    if above.any(Path::is_symlink) {
+        return wrong("lies behind a link");
+    }
     match fs::symlink_metadata(full) {
         Err(_) => wrong("is missing although the command ended well"),
         Ok(meta) if meta.is_symlink() => wrong("is a link"),
@@ -444,8 +457,13 @@ fn check_output(full: &Path, shown: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed.
+/// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed: the command
+/// may have put one in place of any folder of its own.
 fn clear(task: &Task<'_>, folder: &Path, kept: &[PathBuf]) -> Result<(), Failure> {
+    if folder.is_symlink() {
+        let _ = task.ticket.discard(folder)?;
+        return Ok(());
+    }
     let entries = fs::read_dir(folder).map_err(|e| io_failure("list", folder, &e))?;
     for entry in entries {
         let path = entry.map_err(|e| io_failure("list", folder, &e))?.path();

@@ -186,11 +186,7 @@ pub(super) fn bind(inputs: &[Input]) -> io::Result<Vec<Shown>> {
         } else {
             with_folder(at, || File::create_new(at).map(drop))?;
         }
-        shown.push(Shown {
-            at: at.clone(),
-            from: from.clone(),
-            is_writable: false,
-        });
+        shown.push(Shown::instead(at.clone(), from.clone()));
     }
     Ok(shown)
 }

@@ -93,8 +93,11 @@ impl Claimed {
         on_event: &OnEvent<'_>,
     ) -> Result<Self, Failure> {
         let kind = &run.pipeline.stages[sealed.at].kind;
-        if matches!(kind.runs(), Runs::Worker(_)) {
-            guard_state(&sealed.ticket, &sealed.fingerprint(), on_event)?;
+        match kind.runs() {
+            Runs::Worker(_) => guard_state(&sealed.ticket, &sealed.fingerprint(), on_event)?,
+            // Nobody knows what a command's temporary files of an earlier try were made from.
+            Runs::Program(_) => sealed.ticket.clear_state()?,
+            Runs::Report(_) => {}
         }
         let (_, planned) = planned(run, sealed.at)?;
         let trajectory = planned.trajectory();

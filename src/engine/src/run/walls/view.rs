@@ -37,6 +37,15 @@ impl Shown {
         }
     }
 
+    /// What is read of `from` by the path `at`.
+    pub fn instead(at: PathBuf, from: PathBuf) -> Self {
+        Self {
+            at,
+            from,
+            is_writable: false,
+        }
+    }
+
     /// What is read and written where it lies.
     pub fn writable(path: PathBuf) -> Self {
         Self {
