@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pixels::{Form, Photo, Rgb8, read_photo, read_rgb8, write_photo};
 
@@ -472,6 +473,52 @@ fn a_page_takes_the_pictures_of_the_one_before_it_away_and_nothing_else() {
     test.write("out/img/files.json", "no list");
     restore(&test, "mine/z.png -o out --compare --overwrite").exits(0);
     assert_eq!(files_below(&test.path("out/img")).len(), 6 + 2 + 5);
+}
+
+#[test]
+fn pictures_of_a_page_share_the_memory_that_there_is() {
+    let name = "pictures_of_a_page_share_the_memory_that_there_is";
+    let Some(test) = trained(name) else { return };
+    for n in 0..8 {
+        test.write(&format!("mine/{n}.png"), noise(600, 450, n));
+    }
+    let words = "restore mine --model base -f p.yaml --device cpu -o out --compare --overwrite";
+    let peak = |memory: &str| {
+        let mut command = test.command(words);
+        command
+            .env("RAYON_NUM_THREADS", "8")
+            .env("PIPELINE_MAX_MEMORY", memory);
+        let mut child = command.spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|l| l.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            peak = kib.unwrap_or(0).max(peak);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ran::of(child.wait_with_output().unwrap()).exits(0);
+        peak / 1024
+    };
+    let (few, all) = (peak("16M"), peak("2G"));
+    assert!(few * 2 < all, "{few} MiB, {all} MiB");
+}
+
+/// A photograph that nothing compresses.
+fn noise(width: usize, height: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed + 1;
+    let data = (0..width * height * 3).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    });
+    let data = data.collect();
+    pixels::encode_png(&Rgb8 {
+        width,
+        height,
+        data,
+    })
+    .unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use artifacts::{ArtifactError, MaskList, Metrics, PairEntry, PairList};
-use pixels::{Rgb8, noisy_chw_f32, read_rgb8, score};
+use pixels::{Rgb8, memory_budget, noisy_chw_f32, read_rgb8, score};
 use rayon::prelude::*;
 use serde::Serialize;
 use spec::kinds::Degrade;
@@ -202,19 +202,38 @@ fn write(
         }
         Ok((*at, pics, names))
     };
+    let mut largest = 1;
+    for at in chosen {
+        largest = largest.max(bytes(set, list, pairs[images[*at].as_str()])?);
+    }
+    let at_once = usize::try_from(memory_budget() / largest).unwrap_or(usize::MAX);
     let chosen: Vec<&usize> = chosen.iter().collect();
-    let all = chosen
-        .into_par_iter()
-        .map(one)
-        .collect::<Result<Vec<_>, _>>()?;
     let mut pics = BTreeMap::new();
-    for (at, own, names) in all {
-        for name in names {
-            files.keep(name);
+    for group in chosen.chunks(at_once.max(1)) {
+        let all = group
+            .into_par_iter()
+            .copied()
+            .map(one)
+            .collect::<Result<Vec<_>, _>>()?;
+        for (at, own, names) in all {
+            for name in names {
+                files.keep(name);
+            }
+            pics.insert(at, own);
         }
-        pics.insert(at, own);
     }
     Ok(pics)
+}
+
+/// Bytes that a pixel of a picture takes while it is written: its samples, its file, and that as a text.
+const BYTES: u64 = 3 + 4 + 5;
+
+/// What the largest picture of an image takes.
+fn bytes(set: &Set, list: &PairList, pair: &PairEntry) -> Result<u64, PageError> {
+    let (width, height) = pixels::image_size(&set.folder.join(&pair.hr))?;
+    let scale = if set.blind { list.degrade.scale() } else { 1 };
+    let pixels = (width as u64).saturating_mul(height as u64);
+    Ok(pixels.saturating_mul(u64::from(scale).pow(2) * BYTES))
 }
 
 /// GT and LQ of an image, and its thumbnail, with the names of their files.
