@@ -271,6 +271,74 @@ fn links_in_large_folders_lead_where_they_led() {
     }
 }
 
+#[test]
+fn of_many_links_all_lead_where_they_led_and_show_nothing_else() {
+    let yaml = "\
+stages:
+  w:
+    command:
+      files: [links]
+      inputs: link
+      shell: |
+        cat links/* > o
+        cat $HERE/c7/beside $HERE/beside >> o || true
+      env: {HERE: '${HERE}'}
+      outputs: [o]
+";
+    for (who, level) in LEVELS {
+        let test = Test::new().file("beside", "hidden\n");
+        let here = test.path("").canonicalize().unwrap();
+        let here = here.to_str().unwrap().trim_end_matches('/');
+        test.write("p.yaml", yaml.replace("${HERE}", here));
+        std::fs::create_dir(test.path("links")).unwrap();
+        for n in 0..100 {
+            test.write(&format!("c{n}/image"), "image\n");
+            test.write(&format!("c{n}/beside"), "hidden\n");
+            test.write(&format!("whole/{n}"), "whole\n");
+            for (to, at) in [
+                (format!("../c{n}/image"), format!("links/i{n}")),
+                (format!("../whole/{n}"), format!("links/w{n}")),
+            ] {
+                std::os::unix::fs::symlink(to, test.path(&at)).unwrap();
+            }
+        }
+        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0);
+        let expected = "image\n".repeat(100) + &"whole\n".repeat(100);
+        assert_eq!(test.read("o"), expected, "{who:?} {level}");
+    }
+}
+
+#[test]
+fn links_lead_on_from_where_links_lead() {
+    let yaml = "stages:\n  w: {command: {files: [data], inputs: link, shell: 'cat data/far/y data/far/deep/z > o', outputs: [o]}}\n";
+    for (who, level) in LEVELS {
+        let test = Test::new()
+            .file("p.yaml", yaml)
+            .file("c/y", "y\n")
+            .file("d/deep/z", "z\n");
+        for folder in ["data", "a/far", "b"] {
+            std::fs::create_dir_all(test.path(folder)).unwrap();
+        }
+        for (to, at) in [
+            ("../a/far", "data/far"),
+            ("../../b/y", "a/far/y"),
+            ("../c/other", "b/y"),
+            ("y", "c/other"),
+            ("../../d/deep", "a/far/deep"),
+        ] {
+            std::os::unix::fs::symlink(to, test.path(at)).unwrap();
+        }
+        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
+            continue;
+        };
+        ran.exits(0);
+        assert_eq!(test.read("o"), "y\nz\n", "{who:?} {level}");
+    }
+}
+
 /// `.venv`, `node_modules` and what `PATH` and the variables of environments name.
 #[test]
 fn homes_of_programs_are_there_to_be_read() {

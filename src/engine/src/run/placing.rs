@@ -191,35 +191,63 @@ pub(super) fn bind(inputs: &[Input]) -> io::Result<Vec<Shown>> {
     Ok(shown)
 }
 
-/// What links in a folder lead to that lies outside of it, as they name it and as it is really called.
+/// What links in a folder lead to that lies outside of it, step by step, and so on from there: as each names it and as it
+/// is really called.
 fn links_out_of(folder: &Path) -> BTreeSet<PathBuf> {
-    let (mut found, mut folders) = (BTreeSet::new(), vec![folder.to_path_buf()]);
-    while let Some(inner) = folders.pop() {
-        for entry in fs::read_dir(&inner).into_iter().flatten().flatten() {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                Ok(kind) if kind.is_symlink() => {
-                    let named = fs::read_link(entry.path());
-                    found.extend(named.map(|to| spec::normal(&inner.join(to))));
-                    found.extend(entry.path().canonicalize());
-                }
-                _ => {}
+    let Ok(real) = folder.canonicalize() else {
+        return BTreeSet::new();
+    };
+    let (mut found, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![real.clone()]);
+    // Links and folders by their real places, of which there are not endlessly many, whatever leads in circles.
+    while let Some(path) = open.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        if path.is_symlink() {
+            let (Ok(to), Ok(target)) = (fs::read_link(&path), path.canonicalize()) else {
+                continue; // it leads nowhere outside of walls, too
+            };
+            let named = spec::normal(&path.parent().unwrap_or(&path).join(to));
+            open.extend(in_real_folder(&named)); // a link again, perhaps
+            open.push(target.clone());
+            found.extend([named, target]);
+            continue;
+        }
+        for entry in fs::read_dir(&path).into_iter().flatten().flatten() {
+            let kind = entry.file_type();
+            if kind.is_ok_and(|kind| kind.is_dir() || kind.is_symlink()) {
+                open.push(entry.path());
             }
         }
     }
-    let real = folder.canonicalize().unwrap_or_default();
     let is_inside = |path: &PathBuf| path.starts_with(folder) || path.starts_with(&real);
     found.into_iter().filter(|path| !is_inside(path)).collect()
 }
 
-/// The folders that hold them, where there are many: a folder of links mostly leads into one other.
+fn in_real_folder(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?.canonicalize().ok()?;
+    Some(folder.join(path.file_name()?))
+}
+
+/// Where there are many, folders in place of all that is in them: each one is a mount. Nothing else comes to be seen by
+/// that.
 fn few(mut paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
     const MOST: usize = 64;
     while paths.len() > MOST {
-        paths = paths
-            .iter()
-            .filter_map(|path| Some(path.parent()?.to_path_buf()))
-            .collect();
+        let folders = paths.iter().filter_map(|path| path.parent());
+        let folders: BTreeSet<PathBuf> = folders.map(Path::to_path_buf).collect();
+        let is_led_to = |entry: io::Result<fs::DirEntry>| {
+            let path = entry.map(|entry| entry.path());
+            path.is_ok_and(|path| paths.contains(&path))
+        };
+        let is_whole =
+            |folder: &PathBuf| fs::read_dir(folder).is_ok_and(|mut all| all.all(is_led_to));
+        let whole: BTreeSet<PathBuf> = folders.into_iter().filter(is_whole).collect();
+        if whole.is_empty() {
+            break;
+        }
+        paths.retain(|path| !path.parent().is_some_and(|folder| whole.contains(folder)));
+        paths.extend(whole);
     }
     paths
 }

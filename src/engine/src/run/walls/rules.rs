@@ -23,16 +23,17 @@ const MOST: usize = 10_000;
 pub fn restrict(view: &View) -> io::Result<()> {
     let all = AccessFs::from_all(ABI_OF_RULES);
     let read = AccessFs::from_read(ABI_OF_RULES);
-    let mut rules = Vec::new();
-    for path in around(&view.hidden)? {
-        rules.extend(rule(&path, all));
-    }
-    for shown in &view.shown {
+    let beside = around(&view.hidden)?.into_iter().map(|path| (path, all));
+    let shown = view.shown.iter().map(|shown| {
         let access = if shown.is_writable { all } else { read };
-        rules.extend(rule(&real(&shown.from), access));
-    }
+        (real(&shown.from), access)
+    });
     let made = (|| -> Result<(), RulesetError> {
-        let rules = rules.into_iter().map(Ok::<_, RulesetError>);
+        // One after the other: each is an open file until it is added, and there may be thousands.
+        let rules = beside
+            .chain(shown)
+            .filter_map(|(path, access)| rule(&path, access));
+        let rules = rules.map(Ok::<_, RulesetError>);
         let ruleset = Ruleset::default().handle_access(all)?.create()?;
         ruleset.add_rules(rules)?.restrict_self().map(drop)
     })();
