@@ -13,7 +13,7 @@ use landlock::{
 
 use super::view::{View, real};
 
-/// What is ruled; the control of devices is not.
+/// What is ruled; the control of devices is not. Before this one (Linux 6.2) files that are not declared could be cut off.
 const ABI_OF_RULES: ABI = ABI::V3;
 
 /// Entries of the folders above that are allowed one by one; more take longer than a command is worth.
@@ -79,7 +79,7 @@ fn around(hidden: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
 pub fn probe(view: &View) -> io::Result<()> {
     around(&view.hidden)?;
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    let made = ruleset.handle_access(AccessFs::from_all(ABI::V1));
+    let made = ruleset.handle_access(AccessFs::from_all(ABI_OF_RULES));
     let made = made.and_then(Ruleset::create);
     made.map(drop).map_err(io::Error::other)
 }
