@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::{Ran, Test};
 
@@ -29,8 +30,11 @@ fn run(test: &Test, who: Who, words: &str) -> Option<Ran> {
 }
 
 fn run_with(test: &Test, who: Who, level: &str, words: &str) -> Option<Ran> {
+    run_command(test, who, level, test.command(words))
+}
+
+fn run_command(test: &Test, who: Who, level: &str, mut command: Command) -> Option<Ran> {
     let is_root = rustix::process::geteuid().is_root();
-    let mut command = test.command(words);
     command.env("PIPELINE_SANDBOX", level);
     match who {
         Who::Root if is_root => Some(Ran::of(command.output().unwrap())),
@@ -312,6 +316,35 @@ stages:
 }
 
 #[test]
+fn more_links_than_files_that_may_be_open_lead_where_they_led() {
+    let yaml = "stages:\n  w: {command: {files: [links], inputs: link, shell: 'cat links/* > o; ulimit -S -n >> o', outputs: [o]}}\n";
+    for (who, level) in LEVELS {
+        let test = Test::new().file("p.yaml", yaml);
+        std::fs::create_dir(test.path("links")).unwrap();
+        for n in 0..300 {
+            test.write(&format!("c{n}/image"), "image\n");
+            test.write(&format!("c{n}/beside"), "");
+            let at = test.path("links").join(n.to_string());
+            std::os::unix::fs::symlink(format!("../c{n}/image"), at).unwrap();
+        }
+        let own = test.command("run p.yaml");
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -S -n 200 && exec \"$@\"", "sh"]);
+        limited.arg(own.get_program()).args(own.get_args());
+        for (name, value) in own.get_envs() {
+            limited.envs(value.map(|value| (name, value)));
+        }
+        limited.current_dir(test.path(""));
+        let Some(ran) = run_command(&test, who, level, limited) else {
+            continue;
+        };
+        ran.exits(0);
+        let expected = "image\n".repeat(300) + "200\n";
+        assert_eq!(test.read("o"), expected, "{who:?} {level}");
+    }
+}
+
+#[test]
 fn links_lead_on_from_where_links_lead() {
     let yaml = "stages:\n  w: {command: {files: [data], inputs: link, shell: 'cat data/far/y data/far/deep/z > o', outputs: [o]}}\n";
     for (who, level) in LEVELS {
@@ -550,8 +583,8 @@ stages:
 /// A system that gives no namespaces: limits of a user namespace around the run say so.
 fn without_namespaces(test: &Test, level: &str, words: &str) -> Option<Ran> {
     let limits = "cd /proc/sys/user && echo 0 > max_mnt_namespaces && echo 0 > max_user_namespaces && cd - > /dev/null";
-    let inside = |script: &str, command: std::process::Command| {
-        let mut outer = std::process::Command::new("unshare");
+    let inside = |script: &str, command: Command| {
+        let mut outer = Command::new("unshare");
         outer.args(["--user", "--map-root-user", "sh", "-c"]);
         outer.arg(format!("{limits} && {script}")).arg("sh");
         outer.arg(command.get_program()).args(command.get_args());
@@ -565,7 +598,7 @@ fn without_namespaces(test: &Test, level: &str, words: &str) -> Option<Ran> {
             .env("PIPELINE_SANDBOX", level);
         outer.output()
     };
-    let can = inside("true", std::process::Command::new("true"));
+    let can = inside("true", Command::new("true"));
     if !can.is_ok_and(|output| output.status.success()) {
         println!("skipped: walls: no user namespace to be without namespaces in");
         return None;

@@ -6,19 +6,45 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs};
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, mount, mount_remount, move_mount, open_tree,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::view::{Shown, View};
 
 /// What is empty and what is in it is nobody's to write.
 const EMPTY: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// Builds the walls. Everything that is shown is taken hold of before anything is hidden.
+/// Builds the walls.
 pub fn build(view: &View) -> io::Result<()> {
+    with_room_for(view.shown.len(), || show_only(view))
+}
+
+/// Allows this process as many open files as it may have while `build` needs that many.
+fn with_room_for<T>(files: usize, build: impl FnOnce() -> T) -> T {
+    static ONE: Mutex<()> = Mutex::new(());
+    const FEW: usize = 64;
+    if files <= FEW {
+        return build();
+    }
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: own.maximum,
+        maximum: own.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, most); // where that fails or is too few, opening says so
+    let built = build();
+    let _ = setrlimit(Resource::Nofile, own);
+    built
+}
+
+/// Everything that is shown is taken hold of before anything is hidden.
+fn show_only(view: &View) -> io::Result<()> {
     let mut trees = Vec::with_capacity(view.shown.len());
     for shown in &view.shown {
         trees.push(hold(&shown.from).map_err(|e| of(&shown.from, &e))?);
