@@ -20,6 +20,8 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::nn::host;
+
 /// How images are cut. Lengths are LQ pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
@@ -150,7 +152,7 @@ fn line_of<E>(
     for column in columns {
         let y = net(row, column)?.squeeze_dim(0); // (C, h, w)
         let y = column.kept(&row.kept(&y, 1, scale), 2, scale);
-        let y = y.to_device(Device::Cpu).to_kind(Kind::Float);
+        let y = host::tensor(&y).to_kind(Kind::Float);
         let Some(weights) = column.weights(fade, scale) else {
             return Ok(y.copy());
         };

@@ -136,9 +136,8 @@ impl Model {
     pub(super) fn backbone_digest(&self) -> Digest {
         let mut digest = WeightsDigest::default();
         for (name, tensor) in params::snapshot(&self.backbone) {
-            let mut numbers = vec![0.0_f32; tensor.numel()];
-            tensor.contiguous().copy_data(&mut numbers, tensor.numel());
-            let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+            let numbers = host::floats(&tensor).into_iter();
+            let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
             let shape: Vec<u64> = tensor.size().iter().map(|n| n.unsigned_abs()).collect();
             digest.add(&name, &shape, &bytes);
         }

@@ -8,6 +8,7 @@ use pixels::{MaskStack, Rgb8};
 use tch::{Kind, Tensor};
 
 use crate::nn::blend::{Cut, Piece, blended};
+use crate::nn::host;
 use crate::work::WorkError;
 use crate::work::model::Model;
 
@@ -60,7 +61,7 @@ pub(super) fn restored(
             } else {
                 model.piece(&x, masks.as_ref())?
             };
-            let y = y.to_device(tch::Device::Cpu); // a GPU has computed it then
+            let y = host::tensor(&y); // a GPU has computed it then
             network += begin.elapsed().as_secs_f64();
             tiles += 1;
             step()?;
@@ -91,7 +92,7 @@ fn part(image: &Rgb8, row: &Piece, column: &Piece) -> Result<Rgb8, WorkError> {
 
 /// Finished rows (3, n, W) as 8-bit RGB behind those before: clamped to [0, 1], times 255, rounded half to even.
 fn append(rows: &Tensor, data: &mut Vec<u8>) -> Result<(), WorkError> {
-    if !bool::try_from(rows.isfinite().all()).unwrap_or(false) {
+    if !host::all_finite(rows) {
         return Err(WorkError::new(
             "the network's output is not finite",
             "its weights diverged: lower `lr`, or use `weights: best`",
@@ -101,10 +102,8 @@ fn append(rows: &Tensor, data: &mut Vec<u8>) -> Result<(), WorkError> {
     for at in (0..count).step_by(ROWS as usize) {
         let some = rows.narrow(1, at, ROWS.min(count - at));
         let rounded = (some.clamp(0.0, 1.0) * 255.0).round();
-        let samples = rounded.to_kind(Kind::Uint8).permute([1, 2, 0]).contiguous();
-        let begin = data.len();
-        data.resize(begin + samples.numel(), 0);
-        samples.copy_data(&mut data[begin..], samples.numel());
+        let samples = rounded.to_kind(Kind::Uint8).permute([1, 2, 0]);
+        data.extend(host::bytes(&samples));
     }
     Ok(())
 }
