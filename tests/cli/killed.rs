@@ -176,23 +176,30 @@ fn the_estimate_of_a_training_counts_from_its_checkpoint() {
     // What a shorter training left would be gone on from as well.
     std::fs::remove_dir_all(test.path("cache/trajectories")).unwrap();
     let whole = seconds(&test);
-    let mut run = test
-        .command("run p.yaml")
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The second one: a kill within the first leaves none that is whole.
-    crate::support::wait_for("a checkpoint", || {
-        let states = crate::support::files_below(&test.path("cache/partial"));
-        states
-            .iter()
-            .any(|s| s.ends_with("before.safetensors"))
-            .then_some(())
-    });
-    run.kill().unwrap();
-    run.wait().unwrap();
-    crate::support::wait_for("the end of what it started", || {
-        let plan = seconds(&test);
-        (plan < whole).then_some(())
-    });
+    // A kill may come just when one checkpoint takes the place of another.
+    let shrinks = || {
+        let mut run = test
+            .command("run p.yaml")
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        crate::support::wait_for("a checkpoint", || {
+            let states = crate::support::files_below(&test.path("cache/partial"));
+            states
+                .iter()
+                .any(|s| s.ends_with("state/before.safetensors"))
+                .then_some(())
+        });
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        seconds(&test) < whole
+    };
+    let is_shorter = (0..5).any(|_| shrinks());
+    let left = crate::support::files_below(&test.path("cache/partial"));
+    assert!(
+        is_shorter,
+        "{whole} s, {left:#?}, {}",
+        test.run("plan p.yaml -v")
+    );
 }
