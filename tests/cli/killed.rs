@@ -166,16 +166,17 @@ fn the_estimate_of_a_training_counts_from_its_checkpoint() {
     };
     // Long enough for a fast machine to be killed within it.
     let test = test.file("p.yaml", LONG.replace("iterations: 150", "iterations: 900"));
-    let seconds = |test: &Test| {
+    let base = |test: &Test| {
         let events = test.run("plan p.yaml --json").events();
-        let base = events.into_iter().find(|e| e["stage"] == "base").unwrap();
-        base["estimated_seconds"].as_f64().unwrap()
+        events.into_iter().find(|e| e["stage"] == "base").unwrap()
     };
+    let seconds = |test: &Test| base(test)["estimated_seconds"].as_f64().unwrap();
     test.run("run p.yaml --set stages.base.train.iterations=75")
         .exits(0);
     // What a shorter training left would be gone on from as well.
     std::fs::remove_dir_all(test.path("cache/trajectories")).unwrap();
     let whole = seconds(&test);
+    let key = base(&test)["key"].as_str().unwrap().to_owned();
     // A kill may come just when one checkpoint takes the place of another.
     let shrinks = || {
         let mut run = test
@@ -184,7 +185,8 @@ fn the_estimate_of_a_training_counts_from_its_checkpoint() {
             .spawn()
             .unwrap();
         crate::support::wait_for("a checkpoint", || {
-            let states = crate::support::files_below(&test.path("cache/partial"));
+            let partial = test.path(&format!("cache/partial/{key}"));
+            let states = crate::support::files_below(&partial);
             states
                 .iter()
                 .any(|s| s.ends_with("state/before.safetensors"))
