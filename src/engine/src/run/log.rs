@@ -72,7 +72,7 @@ impl<'a> Log<'a> {
         let is_due = told.at.is_none_or(|at| at.elapsed() >= EVERY);
         if is_due || step == total || *psnr != told.psnr {
             (told.at, told.psnr) = (Some(Instant::now()), *psnr);
-            self.line(&describe(event));
+            self.line(&progress_in_words(event).unwrap_or_default());
         }
     }
 
@@ -104,8 +104,8 @@ impl<'a> Log<'a> {
     }
 }
 
-/// How far a stage is, in words.
-fn describe(event: &Event) -> String {
+/// How far a stage is, in words; `None` for other events.
+pub fn progress_in_words(event: &Event) -> Option<String> {
     let Event::Progress {
         step,
         total,
@@ -115,7 +115,7 @@ fn describe(event: &Event) -> String {
         images_per_second,
     } = event
     else {
-        return String::new();
+        return None;
     };
     let mut text = format!("{unit} {step}/{total}");
     if let Some(loss) = loss {
@@ -127,7 +127,7 @@ fn describe(event: &Event) -> String {
     if let Some(rate) = images_per_second {
         text += &format!("  {rate:.1} images/s");
     }
-    text
+    Some(text)
 }
 
 /// Whether the log of such a stage is what a program prints.

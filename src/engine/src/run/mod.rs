@@ -56,6 +56,7 @@ pub use executor::{
 };
 pub use failure::{Again, Failure};
 pub use inputs::Inputs;
+pub use log::progress_in_words;
 pub use mask::Masker;
 pub use process::ProcessExecutor;
 pub use said::{last_words, next_line};

@@ -16,15 +16,15 @@ use artifacts::{
 use diagnostics::shown::line;
 use engine::session::{Access, Session};
 use files::Name;
-use spec::kinds::{Degrade, Network};
+use spec::kinds::Degrade;
 use spec::segmenters::Segmenter;
 use spec::{Around, Kind};
 use store::{Digest, Key, Record, WeightsDigest};
 
 use super::args::ExportArgs;
 use super::ask::cannot;
-use super::restore::{mask_source, the_only};
-use super::{Exit, Fatal, card, open, say, stored};
+use super::restore::{mask_source, trained};
+use super::{Exit, Fatal, card, open, say};
 
 /// The file with a stage's weights.
 const WEIGHTS: &str = "weights.safetensors";
@@ -36,29 +36,9 @@ pub fn model(args: &ExportArgs, to: &Path) -> Result<Exit, Fatal> {
         check_free(path, args.overwrite)?;
     }
     let session = open(&args.pipeline()?, Access::Read)?;
-    let at = the_only(&session, &args.stage)?;
-    let stage = &session.pipeline.stages[at];
-    if stage.kind.network() == Network::None {
-        let message = format!(
-            "`{}` is a stage `{}`, which has no model",
-            stage.name,
-            stage.kind.name()
-        );
-        let hint = format!(
-            "name a stage `tune`, `train` or `pretrained`, or a folder: pipeline export {} DIR",
-            args.stage
-        );
-        return Err(Fatal::usage(message, hint));
-    }
-    let keys = stored::finished(&session)?;
-    let Some((_, key)) = keys.first() else {
-        return Err(Fatal::usage(
-            format!("there is no stage `{}`", args.stage),
-            "",
-        ));
-    };
-    let weights = verified(&session, key)?;
-    let exported = described(&session, at, key, &weights, args.merged)?;
+    let (at, key) = trained(&session, &args.stage)?;
+    let weights = verified(&session, &key)?;
+    let exported = described(&session, at, &key, &weights, args.merged)?;
     put(to, |path| {
         exported.write(&weights, path).map_err(|e| unreadable(&e))
     })?;
@@ -66,7 +46,11 @@ pub fn model(args: &ExportArgs, to: &Path) -> Result<Exit, Fatal> {
         Contents::Whole => "the whole network",
         Contents::Units => "its SPT units",
     };
-    say(&format!("{}: {what} → {}", line(&stage.name), Name(to)));
+    say(&format!(
+        "{}: {what} → {}",
+        line(&session.pipeline.stages[at].name),
+        Name(to)
+    ));
     if let Some(readme) = readme {
         let text = card::text(&exported, to);
         put(&readme, |path| {

@@ -14,7 +14,7 @@ use embedded_graphics::text::{Baseline, Text};
 use pixels::Rgb8;
 
 use super::choose::Chosen;
-use super::panels::{Panel, Row};
+use super::panels::Row;
 
 /// Between panels, and around all.
 const GAP: usize = 8;
@@ -80,18 +80,12 @@ fn row_at(page: &mut Page, row: &Row, top: usize) {
         page.text(&panel.name, left, top + LINE);
         page.paste(&panel.picture, left, top + 2 * LINE);
         page.text(
-            &score(panel),
+            &panel.score(),
             left,
             top + 2 * LINE + panel.picture.height + 2,
         );
         left += panel.picture.width.max(least()) + GAP;
     }
-}
-
-fn score(panel: &Panel) -> String {
-    panel
-        .crop_psnr
-        .map_or(String::new(), |v| format!("{v:.2} dB"))
 }
 
 impl Page {

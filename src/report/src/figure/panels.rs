@@ -27,6 +27,14 @@ pub(super) struct Panel {
     pub image_psnr: Option<f64>,
 }
 
+impl Panel {
+    /// What is written below it: the crop's PSNR to two decimals, nothing where there is none.
+    pub fn score(&self) -> String {
+        let psnr = self.crop_psnr;
+        psnr.map_or(String::new(), |v| format!("{v:.2} dB"))
+    }
+}
+
 /// The most pixels of a side of a whole image.
 const WHOLE: usize = 512;
 

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use pixels::{PixelError, Rgb8, encode_png};
 
 use super::choose::Chosen;
-use super::panels::{Panel, Row};
+use super::panels::Row;
 use crate::xml::escaped;
 
 /// Between panels, and around all.
@@ -86,15 +86,10 @@ fn drawn(row: &Row, top: usize) -> Result<String, PixelError> {
         out += &text("", left, at - 5, &panel.name);
         let size = (panel.picture.width, panel.picture.height);
         out += &picture(&panel.picture, (left, at), size)?;
-        out += &text("", left, at + tall + 15, &score(panel));
+        out += &text("", left, at + tall + 15, &panel.score());
         left += panel.picture.width + GAP;
     }
     Ok(out)
-}
-
-fn score(panel: &Panel) -> String {
-    let psnr = panel.crop_psnr;
-    psnr.map_or(String::new(), |v| format!("{v:.2} dB"))
 }
 
 fn picture(

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use engine::run::progress_in_words;
 use spec::Event;
 
 /// When a stage was first seen at work, and at which step.
@@ -24,27 +25,10 @@ impl Start {
 
 /// What an event says of progress, in one line; `None` for other events.
 pub fn describe(event: &Event, start: Start) -> Option<String> {
-    let Event::Progress {
-        step,
-        total,
-        unit,
-        loss,
-        psnr,
-        images_per_second,
-    } = event
-    else {
+    let mut text = progress_in_words(event)?;
+    let Event::Progress { step, total, .. } = event else {
         return None;
     };
-    let mut text = format!("{unit} {step}/{total}");
-    if let Some(loss) = loss {
-        text += &format!("  loss {loss:.5}");
-    }
-    if let Some(psnr) = psnr {
-        text += &format!("  PSNR {psnr:.3} dB");
-    }
-    if let Some(rate) = images_per_second {
-        text += &format!("  {rate:.1} images/s");
-    }
     if let Some(left) = left(*step, *total, start) {
         text += &format!("  {} left", clock(left));
     }

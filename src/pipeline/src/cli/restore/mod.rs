@@ -32,7 +32,7 @@ use masks::Masks;
 use model::Model;
 use photos::{Photo, Photos};
 
-pub use model::{mask_source, the_only};
+pub use model::{mask_source, trained};
 
 /// `pipeline restore`.
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use engine::session::{Access, Session};
 use spec::kinds::Network;
 use spec::segmenters::Segmenter;
 use spec::{Baseline, Kind, Weights};
+use store::Key;
 
 use super::RestoreArgs;
 use crate::cli::{Fatal, open, stored};
@@ -52,27 +53,8 @@ fn of_stage(args: &RestoreArgs) -> Result<Model, Fatal> {
     }
     let names = std::slice::from_ref(&args.model);
     let session = open(&args.common.pipeline(names)?, Access::Read)?;
-    let at = the_only(&session, &args.model)?;
-    let stage = &session.pipeline.stages[at];
-    if stage.kind.network() == Network::None {
-        let message = format!(
-            "`{}` is a stage `{}`, which has no model",
-            stage.name,
-            stage.kind.name()
-        );
-        return Err(Fatal::usage(
-            message,
-            "name a stage `tune`, `train` or `pretrained`",
-        ));
-    }
-    let keys = stored::finished(&session)?;
-    let Some((_, key)) = keys.first() else {
-        return Err(Fatal::usage(
-            format!("there is no stage `{}`", args.model),
-            "",
-        ));
-    };
-    let folder = session.store.output_dir(key);
+    let (at, key) = trained(&session, &args.model)?;
+    let folder = session.store.output_dir(&key);
     let card = ModelCard::read(&folder).map_err(|e| Fatal::failed(e.to_string(), e.hint()))?;
     let masks = card
         .spt
@@ -100,8 +82,25 @@ fn tuned_from(session: &Session, at: usize) -> Option<Baseline> {
     )))
 }
 
+/// The only stage of this name or pattern, which has a model, and the key of its result.
+pub fn trained(session: &Session, wanted: &str) -> Result<(usize, Key), Fatal> {
+    let at = the_only(session, wanted)?;
+    let stage = &session.pipeline.stages[at];
+    if stage.kind.network() == Network::None {
+        let name = stage.kind.name();
+        return Err(Fatal::usage(
+            format!("`{}` is a stage `{name}`, which has no model", stage.name),
+            "name a stage `tune`, `train` or `pretrained`; `pipeline export STAGE DIR` copies the results of any",
+        ));
+    }
+    let keys = stored::finished(session)?;
+    let key = keys.first().map(|(_, key)| *key);
+    let key = key.ok_or_else(|| Fatal::usage(format!("there is no stage `{wanted}`"), ""))?;
+    Ok((at, key))
+}
+
 /// The one stage that is meant.
-pub fn the_only(session: &Session, wanted: &str) -> Result<usize, Fatal> {
+fn the_only(session: &Session, wanted: &str) -> Result<usize, Fatal> {
     let mut all = session.wanted.iter().copied();
     let (first, second) = (all.next(), all.next());
     match (first, second) {
