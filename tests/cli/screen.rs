@@ -66,7 +66,7 @@ fn nothing_is_wider_than_the_terminal() {
             return;
         };
         // Paths are typed and opened, so they are never cut.
-        let paths = ["reports:", "page:", "again:", "✓ "];
+        let paths = ["✓ "];
         let shown = lines(&text);
         for line in shown
             .iter()
@@ -101,9 +101,67 @@ fn the_time_left_comes_from_earlier_runs() {
         println!("skipped: the_time_left_comes_from_earlier_runs: no `script`");
         return;
     };
-    assert!(!first.contains("about "));
+    // One that has nothing to go by learns from its own progress, and says that there is more.
+    assert!(!first.contains("about ") && first.contains("  over "));
     let again = sent(&test, 100, "run p.yaml --force pairs", &[]).unwrap();
     assert!(again.contains("  about 0:0"));
+}
+
+/// What the driver's own program would say, by a stand-in.
+#[test]
+fn gpus_are_shown_while_a_run_uses_them() {
+    let test = wide();
+    let smi = "#!/bin/sh\ncase \"$*\" in \"-i 3,GPU-7 \"*) echo '3, 87, 12595, 81920'; echo '7, 5, [N/A], [N/A]';; esac\n";
+    test.write("bin/nvidia-smi", smi);
+    let runnable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(test.path("bin/nvidia-smi"), runnable).unwrap();
+    let path = format!(
+        "{}:{}",
+        test.path("bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+    let variables = [
+        ("PATH", path.as_str()),
+        ("STUB_DEVICES", "\"One\",\"Two\""),
+        ("CUDA_VISIBLE_DEVICES", "3,GPU-7"),
+    ];
+    let Some(text) = sent(&test, 80, "run p.yaml --device cuda", &variables) else {
+        println!("skipped: gpus_are_shown_while_a_run_uses_them: no `script`");
+        return;
+    };
+    let text = lines(&text).join("\n");
+    assert!(
+        text.contains("GPU 3 87 % 12.3/80.0 GiB   GPU 7 5 %"),
+        "{text}"
+    );
+    let cpu = sent(&test, 80, "run p.yaml --force pairs", &variables).unwrap();
+    assert!(!cpu.contains("GPU 3"));
+}
+
+/// What is printed to be typed can be: the shell that made the terminal reads it.
+#[test]
+fn a_command_without_room_goes_on_in_the_next_line() {
+    let test = Test::new().tiny();
+    let set =
+        "run p.yaml --set stages.table.table.caption=a-caption-that-is-so-long-that-it-has-no-room";
+    let set = set.replace("stages.table.", "stages.alpha.");
+    let Some(text) = sent(&test, 60, &set, &[]) else {
+        println!("skipped: a_command_without_room_goes_on_in_the_next_line: no `script`");
+        return;
+    };
+    let shown = lines(&text).join("\n");
+    let (_, again) = shown.split_once("again:   ").unwrap();
+    let again = again.replace("\n\n", "\n");
+    assert!(again.contains(" \\\n"), "{again}");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &again]).current_dir(test.path(""));
+    shell.envs(
+        test.command("run")
+            .get_envs()
+            .filter_map(|(n, v)| Some((n, v?))),
+    );
+    let ran = crate::support::Ran::of(shell.output().unwrap());
+    ran.exits(0).says("0 ran, 7 fresh");
 }
 
 #[test]

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use console::{measure_text_width, pad_str, truncate_str};
+use console::{measure_text_width, pad_str};
 
 /// What the best value of a group carries below a table.
 const BEST: &str = " * best";
@@ -114,6 +114,59 @@ fn wrapped(text: &str, width: Option<usize>) -> String {
     out + "\n"
 }
 
+/// A line with a remark behind it, which is left out where there is no room.
+pub fn with_remark(line: &str, remark: &str, width: Option<usize>) -> String {
+    let both = format!("{line}{remark}");
+    let has_room = width.is_none_or(|width| measure_text_width(&both) <= width);
+    if has_room {
+        both + "\n"
+    } else {
+        format!("{line}\n")
+    }
+}
+
+/// A command to be typed, behind a label. One that has no room in a line goes on in the next, as a shell reads it.
+pub fn command(label: &str, line: &str, remark: &str, width: Option<usize>) -> String {
+    let whole = format!("{label}{line}");
+    let Some(width) = width.filter(|width| measure_text_width(&whole) > *width) else {
+        return with_remark(&whole, remark, width);
+    };
+    let indent = measure_text_width(label);
+    let (mut out, mut used) = (label.to_owned(), indent);
+    for (n, word) in words(line).into_iter().enumerate() {
+        let long = measure_text_width(word);
+        // Two columns are for what says that the line goes on.
+        if n > 0 && used + 1 + long + 2 > width {
+            out += &format!(" \\\n{}", " ".repeat(indent));
+            used = indent;
+        } else if n > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out += word;
+        used += long;
+    }
+    out + "\n"
+}
+
+/// The words of a shell's line, with their quotes.
+fn words(line: &str) -> Vec<&str> {
+    let (mut words, mut begin, mut quote) = (Vec::new(), 0, None);
+    for (at, letter) in line.char_indices() {
+        match (letter, quote) {
+            (' ', None) => {
+                words.push(&line[begin..at]);
+                begin = at + 1;
+            }
+            ('\'' | '"', None) => quote = Some(letter),
+            (_, Some(open)) if open == letter => quote = None,
+            _ => {}
+        }
+    }
+    words.push(&line[begin..]);
+    words
+}
+
 /// The rows of a box as they are, or in parts where they are too wide.
 fn fitted(rows: &[&str], width: Option<usize>) -> String {
     let widest = rows.iter().map(|row| measure_text_width(row)).max();
@@ -153,8 +206,8 @@ fn labels(cells: &[Vec<&str>]) -> usize {
     first.unwrap_or(1)
 }
 
-/// A label is not cut to less.
-const SHORTEST: usize = 4;
+/// A column of labels is not made narrower.
+const SHORTEST: usize = 6;
 
 /// The space between two cells, and the lines around them.
 const BETWEEN: usize = 3;
@@ -170,7 +223,7 @@ pub fn in_parts(cells: &[Vec<&str>], labels: usize, width: usize) -> String {
             .unwrap_or(0)
     };
     let mut widths: Vec<usize> = (0..columns).map(widest).collect();
-    // Labels stand in every part: they are cut, the widest first, where one column more would have no room.
+    // Labels stand in every part: they are folded, the widest first, where one column more would have no room.
     let widest_other = widths[labels..].iter().max().copied().unwrap_or(0);
     let room = width.saturating_sub(1 + widest_other + BETWEEN);
     while widths[..labels].iter().map(|w| w + BETWEEN).sum::<usize>() > room {
@@ -205,23 +258,53 @@ fn part(cells: &[Vec<&str>], shown: &[usize], widths: &[usize], labels: usize) -
     };
     let mut out = rule('╭', "┬", '╮');
     for (n, row) in cells.iter().enumerate() {
-        let cell = |c: &usize| -> String {
-            let text = truncate_str(row[*c], widths[*c], "…");
+        let folded: Vec<Vec<&str>> = shown.iter().map(|c| folded(row[*c], widths[*c])).collect();
+        let lines = folded.iter().map(Vec::len).max().unwrap_or(1);
+        let cell = |at: usize, line: usize| -> String {
+            let c = &shown[at];
+            let text = folded[at].get(line).copied().unwrap_or_default();
             let alignment = match (n, *c < labels) {
                 (0, _) => console::Alignment::Center,
                 (_, true) => console::Alignment::Left,
                 (_, false) => console::Alignment::Right,
             };
-            let padded: Cow<'_, str> = pad_str(&text, widths[*c], alignment, None);
+            let padded: Cow<'_, str> = pad_str(text, widths[*c], alignment, None);
             format!(" {padded} ")
         };
-        let line: Vec<String> = shown.iter().map(cell).collect();
-        out += &format!("│{}│\n", line.join("│"));
+        for line in 0..lines {
+            let line: Vec<String> = (0..shown.len()).map(|at| cell(at, line)).collect();
+            out += &format!("│{}│\n", line.join("│"));
+        }
         if n == 0 {
             out += &rule('├', "┼", '┤');
         }
     }
     out + &rule('╰', "┴", '╯')
+}
+
+/// A text in lines of at most so many columns: broken behind a space, `-`, `_`, `,` or `=`, else where there is no more room.
+/// Nothing of it is left out: two labels that begin alike stay two.
+fn folded(text: &str, width: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while measure_text_width(rest) > width.max(1) {
+        let mut used = 0;
+        let letters = rest.char_indices();
+        let fits = letters.take_while(|(_, letter)| {
+            used += measure_text_width(letter.encode_utf8(&mut [0; 4]));
+            used <= width.max(1)
+        });
+        let ends: Vec<(usize, char)> = fits.map(|(at, c)| (at + c.len_utf8(), c)).collect();
+        let may_end = |(_, c): &&(usize, char)| matches!(c, ' ' | '-' | '_' | ',' | '=');
+        let end = ends.iter().rev().find(may_end).or(ends.last());
+        // One letter at least, however wide it is.
+        let one = rest.chars().next().map_or(rest.len(), char::len_utf8);
+        let (line, other) = rest.split_at(end.map_or(one, |(at, _)| *at));
+        lines.push(line.trim_end());
+        rest = other.trim_start();
+    }
+    lines.push(rest);
+    lines
 }
 
 #[cfg(test)]
@@ -259,6 +342,35 @@ Only here.
             }
             assert!(text.matches("│ SPT").count() > 1, "{text}");
         }
+    }
+
+    #[test]
+    fn labels_are_folded_and_nothing_of_them_is_left_out() {
+        assert_eq!(folded("full fine-tuning", 16), ["full fine-tuning"]);
+        assert_eq!(folded("full fine-tuning", 10), ["full fine-", "tuning"]);
+        assert_eq!(folded("score[alpha=0.5]", 6), ["score[", "alpha=", "0.5]"]);
+        assert_eq!(folded("αβγδεζη", 3), ["αβγ", "δεζ", "η"]);
+        assert_eq!(folded("", 3), [""]);
+        let rows = [["scheme", "PSNR"], ["a label of many words", "29.2405"]];
+        let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.to_vec()).collect();
+        let text = in_parts(&rows, 1, 24);
+        for part in ["a label of", "many words", "29.2405"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(text.lines().all(|l| measure_text_width(l) <= 24), "{text}");
+    }
+
+    #[test]
+    fn commands_go_on_as_a_shell_reads_them() {
+        let line = "A='b c' ./pipeline run my.yaml --set 'vars.x=a \"b\" c'";
+        let wide = command("again:   ", line, "  # why", Some(100));
+        assert_eq!(wide, format!("again:   {line}  # why\n"));
+        assert_eq!(command("again:   ", line, "  # why", None), wide);
+        assert_eq!(
+            command("again:   ", line, "  # why", Some(40)),
+            "again:   A='b c' ./pipeline run \\\n         my.yaml --set 'vars.x=a \"b\" c'\n"
+        );
+        assert_eq!(with_remark("a", " b", Some(2)), "a\n");
     }
 
     #[test]

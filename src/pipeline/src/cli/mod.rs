@@ -19,6 +19,7 @@ mod data;
 mod diff;
 mod display;
 mod doctor;
+mod estimates;
 mod exp;
 mod explain;
 mod export;

@@ -8,11 +8,12 @@ use diagnostics::shown::{self, counted};
 use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
+use super::estimates::Estimates;
 use super::{Exit, Fatal, data, hints, open, print_json, print_states, screen, why};
-use engine::history::{Estimate, Seconds};
+use engine::history::Seconds;
 use engine::how_placed::how_placed;
 use engine::session::{Access, Session};
-use engine::{execute, materialize, progress, recording, secrets};
+use engine::{execute, materialize, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
@@ -273,100 +274,6 @@ fn cause(session: &Session, plan: &Plan, planned: &Planned, causes: &Causes) -> 
         .collect();
     let more = if further.len() > 3 { ", …" } else { "" };
     Some(format!("it began with {}{more}", names.join(", ")))
-}
-
-/// What is left of a training that was interrupted: it goes on from its last checkpoint.
-fn rest(
-    session: &Session,
-    plan: &Plan,
-    at: usize,
-    iterations: Option<u64>,
-    whole: Estimate,
-) -> Estimate {
-    let key = plan.get(at).and_then(|planned| planned.key);
-    let done = key.and_then(|key| progress::iterations(&session.store.state_path(&key)));
-    match (done, iterations) {
-        (Some(done), Some(all)) if all > 0 => Estimate {
-            seconds: whole.seconds * all.saturating_sub(done) as f64 / all as f64,
-            ..whole
-        },
-        _ => whole,
-    }
-}
-
-/// How long each stale stage may take, from earlier runs.
-pub struct Estimates {
-    found: Vec<(usize, Option<Estimate>)>,
-}
-
-impl Estimates {
-    pub fn new(session: &Session, plan: &Plan) -> Self {
-        let (_, stale, _) = plan.counts();
-        if stale == 0 {
-            return Self { found: Vec::new() };
-        }
-        let seconds = Seconds::read(session.store.root());
-        if seconds == Seconds::default() {
-            return Self { found: Vec::new() };
-        }
-        let class = recording::device_class(session.device);
-        let estimate = |at: usize| {
-            let stage = &session.pipeline.stages[at];
-            let iterations = stage.kind.schedule().map(spec::kinds::Schedule::limit);
-            let whole = seconds.estimate(class, stage.kind.name(), &stage.name, iterations)?;
-            Some(rest(session, plan, at, iterations, whole))
-        };
-        let stale = plan
-            .stages
-            .iter()
-            .filter(|p| matches!(p.verdict, Verdict::Stale(_)));
-        let mut found: Vec<_> = stale.map(|p| (p.stage, estimate(p.stage))).collect();
-        found.sort_unstable_by_key(|(at, _)| *at);
-        Self { found }
-    }
-
-    pub fn of(&self, at: usize) -> Option<Estimate> {
-        let n = self.found.binary_search_by_key(&at, |(at, _)| *at).ok()?;
-        self.found[n].1
-    }
-
-    /// The mean of what is known; 0 where nothing is.
-    pub fn mean(&self) -> f64 {
-        let known: Vec<f64> = self
-            .found
-            .iter()
-            .filter_map(|(_, e)| Some((*e)?.seconds))
-            .collect();
-        if known.is_empty() {
-            return 0.0;
-        }
-        known.iter().sum::<f64>() / known.len() as f64
-    }
-
-    /// Seconds of so many stages, those that nothing is known of at the mean.
-    pub fn sum(&self, stages: usize) -> f64 {
-        let known = self.found.iter().filter_map(|(_, e)| Some((*e)?.seconds));
-        let (count, seconds) = known.fold((0, 0.0), |(n, sum), s| (n + 1, sum + s));
-        seconds + stages.saturating_sub(count) as f64 * self.mean()
-    }
-
-    /// The line below the plan; nothing is said where nothing is known.
-    fn total(&self, stale: usize, hourly: Option<f64>) -> String {
-        let known: Vec<Estimate> = self.found.iter().filter_map(|(_, e)| *e).collect();
-        if known.is_empty() {
-            return String::new();
-        }
-        let seconds: f64 = known.iter().map(|e| e.seconds).sum();
-        let cost = hourly.map_or(String::new(), |price| {
-            format!(", {:.2} at {price} an hour", seconds / 3600.0 * price)
-        });
-        format!(
-            "estimate from earlier runs: {} of work{cost} ({} of {} known)\n",
-            duration(seconds),
-            known.len(),
-            counted(stale, "stage"),
-        )
-    }
 }
 
 /// `0.4 s`, `12 s`, `3:05`, `2:03:05`.

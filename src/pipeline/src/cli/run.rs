@@ -19,9 +19,10 @@ use engine::session::{Access, Session};
 use engine::{materialize, secrets, verify};
 use plan::Plan;
 use serde_json::{Value, json};
+use spec::Device;
 
 use super::args::RunArgs;
-use super::plan::Estimates;
+use super::estimates::Estimates;
 use super::{
     Exit, Fatal, check, data, display, fit, hints, open, print, print_json, say, screen, signals,
     why,
@@ -64,7 +65,12 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
         say(&format!("{file}: {to_run} stage{s} to run on {device}"));
     }
     let mut display = Recording::new(
-        display::choose(&args.pipeline, to_run, || Estimates::new(&session, &plan)),
+        display::choose(
+            &args.pipeline,
+            to_run,
+            || Estimates::new(&session, &plan),
+            &gpus(&session),
+        ),
         journal,
     );
     let how = How {
@@ -106,6 +112,15 @@ pub fn run(args: &RunArgs) -> Result<Exit, Fatal> {
     // The process ends now; to free thousands of stages one by one would take a tenth of a run with nothing to do.
     std::mem::forget((session.pipeline, plan));
     result
+}
+
+/// The GPUs that stages are given, as the driver calls them; none on the processor.
+fn gpus(session: &Session) -> Vec<String> {
+    let name = |&index: &usize| session.visible.get(index).cloned();
+    match session.device {
+        Device::Cpu => Vec::new(),
+        Device::Cuda(_) => session.gpus.iter().filter_map(name).collect(),
+    }
 }
 
 const fn exit_of(outcome: Outcome) -> Exit {
@@ -201,10 +216,10 @@ fn show_tables(args: &RunArgs, session: &Session, published: &Published, complet
             .ok()
             .and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
         let folder = shown.as_ref().unwrap_or(folder);
-        print(&format!(
-            "\nreports: {}/  (text, CSV, Markdown, LaTeX, pictures)\n",
-            folder.display()
-        ));
+        let width = screen::width();
+        let reports = format!("reports: {}/", folder.display());
+        let what = "  (text, CSV, Markdown, LaTeX, pictures)";
+        print(&format!("\n{}", fit::with_remark(&reports, what, width)));
         let page = folder.join(page::FILE);
         if page.is_file() {
             print(&format!("page:    {}\n", page.display()));
@@ -212,6 +227,7 @@ fn show_tables(args: &RunArgs, session: &Session, published: &Published, complet
     }
     if complete {
         let again = session.command("run", &args.pipeline.stages);
-        print(&format!("again:   {again}  # runs only what has changed\n"));
+        let remark = "  # runs only what has changed";
+        print(&fit::command("again:   ", &again, remark, screen::width()));
     }
 }

@@ -36,7 +36,7 @@ pub fn describe(event: &Event, start: Start) -> Option<String> {
 }
 
 /// The time left at the speed so far; `None` before there is one.
-fn left(step: u64, total: u64, start: Start) -> Option<Duration> {
+pub fn left(step: u64, total: u64, start: Start) -> Option<Duration> {
     let done = step.checked_sub(start.step).filter(|d| *d > 0)?;
     let each = start.at.elapsed().as_secs_f64() / done as f64;
     seconds(each * total.saturating_sub(step) as f64)

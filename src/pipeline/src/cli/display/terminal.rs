@@ -9,9 +9,11 @@ use diagnostics::shown;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spec::{Event, Pipeline};
 
+use super::gpus::Gpus;
 use super::lines::{again, blocked, end, failed, retry, same_inputs, skipped};
-use super::rate::{Start, clock, describe, seconds as seconds_of};
-use crate::cli::plan::Estimates;
+use super::rate::{Start, clock, describe, left, seconds as seconds_of};
+use super::work::{AtWork, Work};
+use crate::cli::estimates::Estimates;
 use crate::cli::screen;
 use engine::run::{Display, Origin, RunEvent};
 
@@ -19,6 +21,7 @@ use engine::run::{Display, Origin, RunEvent};
 pub struct Terminal {
     bars: MultiProgress,
     all: ProgressBar,
+    gpus: Option<Gpus>,
     stages: BTreeMap<usize, Running>,
     work: Work,
     verbose: bool,
@@ -30,22 +33,13 @@ struct Running {
     bar: ProgressBar,
     start: Option<Start>,
     since: Instant,
-}
-
-/// How much of the run is done.
-struct Work {
-    estimates: Estimates,
-    to_run: usize,
-    started: usize,
-    ended: usize,
-    /// Seconds that ended stages were estimated at; those without an estimate count as the others on average.
-    estimated: f64,
-    begin: Instant,
+    /// What its own progress says it takes, seconds.
+    own: Option<f64>,
 }
 
 impl Terminal {
     /// For a run of `to_run` stages.
-    pub fn new(to_run: usize, verbose: bool, estimates: Estimates) -> Self {
+    pub fn new(to_run: usize, verbose: bool, estimates: Estimates, gpus: &[String]) -> Self {
         let bars = MultiProgress::new();
         let all = if to_run > 1 {
             bars.add(ProgressBar::new(to_run as u64))
@@ -54,11 +48,17 @@ impl Terminal {
         };
         all.set_style(style(&format!("{{bar:{}.green/dim}}  {{wide_msg}}", bar())));
         all.enable_steady_tick(Duration::from_millis(500));
+        let gpus = (!gpus.is_empty()).then(|| {
+            let bar = bars.add(ProgressBar::new(0));
+            bar.set_style(style("{wide_msg}"));
+            Gpus::watch(gpus, bar)
+        });
         let colour = screen::stderr_has_colour();
         let work = Work::new(to_run, estimates);
         Self {
             bars,
             all,
+            gpus,
             stages: BTreeMap::new(),
             work,
             verbose,
@@ -78,7 +78,9 @@ impl Terminal {
 
     fn start(&mut self, stage: usize, name: &str, kind: &str) {
         self.work.start();
-        let bar = self.bars.insert_from_back(1, ProgressBar::new(0));
+        let bar = self
+            .bars
+            .insert_from_back(1 + usize::from(self.gpus.is_some()), ProgressBar::new(0));
         let place = format!("[{}/{}]", self.work.started, self.work.to_run);
         // The name may take a third of the line: how far the stage is has to be seen.
         let room = (columns() / 3).saturating_sub(place.len() + 3).max(8);
@@ -92,13 +94,20 @@ impl Terminal {
             bar,
             start: None,
             since: Instant::now(),
+            own: None,
         };
         self.stages.insert(stage, running);
         self.tell_all();
     }
 
     fn event(&mut self, stage: usize, name: &str, event: &Event) {
-        let Some(Running { bar, start, .. }) = self.stages.get_mut(&stage) else {
+        let Some(Running {
+            bar,
+            start,
+            since,
+            own,
+        }) = self.stages.get_mut(&stage)
+        else {
             return;
         };
         match event {
@@ -113,6 +122,8 @@ impl Terminal {
                 bar.set_position(*step);
                 let message = describe(event, start).unwrap_or_default();
                 bar.set_message(shown::line(&message).into_owned());
+                *own =
+                    left(*step, *total, start).map(|left| (since.elapsed() + left).as_secs_f64());
                 self.tell_all();
             }
             Event::Note { message } => self.line(&format!("  {name}: {}", shown::said(message))),
@@ -121,14 +132,14 @@ impl Terminal {
     }
 
     /// Takes the stage's bar away; one that has ended for good counts.
-    fn close(&mut self, stage: usize, is_end: bool) {
+    fn close(&mut self, stage: usize, ended: Option<f64>) {
         let Some(Running { bar, .. }) = self.stages.remove(&stage) else {
             return;
         };
         bar.finish_and_clear();
         self.bars.remove(&bar);
-        if is_end {
-            self.work.end(stage);
+        if let Some(seconds) = ended {
+            self.work.end(stage, seconds);
         }
         self.tell_all();
     }
@@ -141,10 +152,17 @@ impl Terminal {
             begin,
             ..
         } = &self.work;
-        let left = self.work.left(&self.stages);
-        let left = left.map_or(String::new(), |left| {
-            format!("  about {} left", clock(left))
-        });
+        let at_work = self.stages.iter();
+        let at_work: Vec<AtWork> = at_work
+            .map(|(stage, running)| running.at_work(*stage))
+            .collect();
+        let left = self
+            .work
+            .left(&at_work)
+            .map_or(String::new(), |(left, is_all)| {
+                let how = if is_all { "about" } else { "over" };
+                format!("  {how} {} left", clock(left))
+            });
         let running = self.stages.len();
         self.all.set_length(*to_run as u64);
         self.all.set_position(*ended as u64);
@@ -155,50 +173,13 @@ impl Terminal {
     }
 }
 
-impl Work {
-    fn new(to_run: usize, estimates: Estimates) -> Self {
-        Self {
-            estimates,
-            to_run,
-            started: 0,
-            ended: 0,
-            estimated: 0.0,
-            begin: Instant::now(),
+impl Running {
+    fn at_work(&self, stage: usize) -> AtWork {
+        AtWork {
+            stage,
+            elapsed: self.since.elapsed().as_secs_f64(),
+            own: self.own,
         }
-    }
-
-    fn start(&mut self) {
-        self.started += 1;
-        self.to_run = self.to_run.max(self.started); // more than was planned, after an `Again`
-    }
-
-    fn end(&mut self, stage: usize) {
-        self.ended += 1;
-        self.estimated += self.seconds(stage);
-    }
-
-    /// How long a stage may take.
-    fn seconds(&self, stage: usize) -> f64 {
-        let known = self.estimates.of(stage).map(|e| e.seconds);
-        known.unwrap_or_else(|| self.estimates.mean())
-    }
-
-    /// The time left, if the rest goes as what is done did; none where nothing is known of any stage.
-    fn left(&self, running: &BTreeMap<usize, Running>) -> Option<Duration> {
-        let all = self.estimates.sum(self.to_run);
-        let at_work = running.iter().map(|(&stage, running)| {
-            running
-                .since
-                .elapsed()
-                .as_secs_f64()
-                .min(self.seconds(stage))
-        });
-        let done = self.estimated + at_work.sum::<f64>();
-        let elapsed = self.begin.elapsed().as_secs_f64();
-        if all <= 0.0 || done <= 0.0 || elapsed < 1.0 {
-            return None;
-        }
-        seconds_of(elapsed / done * (all - done).max(0.0))
     }
 }
 
@@ -234,7 +215,8 @@ impl Display for Terminal {
                 seconds,
                 origin,
             } => {
-                self.close(*stage, true);
+                let own = (*origin == Origin::Ran).then_some(*seconds);
+                self.close(*stage, Some(own.unwrap_or(0.0)));
                 let note = match origin {
                     Origin::Ran => String::new(),
                     Origin::ByOtherRun => " (made by another run)".to_owned(),
@@ -248,7 +230,7 @@ impl Display for Terminal {
                 self.line(&format!("✓ {}  {took}{note}", name(*stage)));
             }
             RunEvent::Again { stage, message } => {
-                self.close(*stage, false);
+                self.close(*stage, None);
                 self.line(&again(&name(*stage), message));
             }
             RunEvent::Retry {
@@ -256,14 +238,22 @@ impl Display for Terminal {
                 failure,
                 alone,
             } => self.line(&retry(&name(*stage), failure, *alone)),
-            RunEvent::Failed { stage, failure, .. } => {
-                self.close(*stage, true);
+            RunEvent::Failed {
+                stage,
+                failure,
+                seconds,
+            } => {
+                self.close(*stage, Some(*seconds));
                 self.line(&failed(&name(*stage), failure));
             }
             RunEvent::Skipped { stage } => self.line(&skipped(&name(*stage))),
             RunEvent::End { outcome } => {
                 self.all.finish_and_clear();
                 self.bars.remove(&self.all);
+                if let Some(gpus) = self.gpus.take() {
+                    gpus.bar().finish_and_clear();
+                    self.bars.remove(gpus.bar());
+                }
                 self.line(&end(outcome, self.work.begin.elapsed()));
             }
         }
