@@ -43,6 +43,8 @@ mod drift;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod file_first;
+#[cfg(test)]
 #[path = "../fuzz.rs"]
 mod fuzzer;
 #[cfg(test)]

@@ -363,7 +363,7 @@ fn unreadable(error: io::Error) -> StoreError {
         (Some(_), _) => error.to_string(),
         (None, io::ErrorKind::UnexpectedEof) => "it is cut short".to_owned(),
         (None, _) => {
-            "it is no archive that `pipeline cache export` has written, or damaged".to_owned()
+            "it is no archive that `pipeline cache archive` has written, or damaged".to_owned()
         }
     };
     StoreError::Archive { what }

@@ -166,7 +166,7 @@ impl StoreError {
                 "run `pipeline cache verify`, which moves the damaged entry to `damaged/`, then run the stage again"
             }
             Self::Archive { .. } => {
-                "export it again with `pipeline cache export`; what was imported before stays whole"
+                "export it again with `pipeline cache archive`; what was imported before stays whole"
             }
             Self::MissingOutput { .. } => {
                 "read the stage's log: it ended early, or wrote somewhere else"

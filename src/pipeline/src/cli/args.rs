@@ -38,7 +38,7 @@ pub enum Command {
     /// Show what would run and why, and what is fresh, without running.
     Plan(PlanArgs),
     /// Say why a stage is fresh or stale, with the chain up to where it began.
-    #[command(after_help = "Example: pipeline explain 'tuned[alpha=0.5]' -f pipelines/table4.yaml")]
+    #[command(after_help = "Example: pipeline explain pipelines/table4.yaml 'tuned[alpha=0.5]'")]
     Explain(ExplainArgs),
     /// List what was run, newest first; names of runs are dates and times in UTC.
     #[command(after_help = "Example: pipeline runs -n 5 pipelines/quickstart.yaml")]
@@ -53,7 +53,7 @@ pub enum Command {
     Diff(DiffArgs),
     /// Show evaluations side by side: their metrics and what differs.
     #[command(
-        after_help = "Example: pipeline exp -f pipelines/table4.yaml\n         pipeline exp --csv 'score*' > scores.csv"
+        after_help = "Example: pipeline exp pipelines/table4.yaml\n         pipeline exp --csv 'score*' > scores.csv"
     )]
     Exp(ExpArgs),
     /// Print what a stage said.
@@ -64,9 +64,10 @@ pub enum Command {
         after_help = "Example: pipeline path score\n         ls $(pipeline path score)\n         ls $(pipeline path --report)"
     )]
     Path(PathArgs),
-    /// Copy the results of stages out of the cache, or write a trained model as one file.
+    /// Copy files of results out of the cache, or write a trained model as one file.
     #[command(
-        after_help = "Example: pipeline export 'masks[*]' my-masks\n         pipeline export tuned --to model.safetensors --merged --model-card"
+        after_help = "Example: pipeline export 'masks[*]' my-masks\n         pipeline export pipelines/table4.yaml tuned --to model.safetensors --merged --model-card\n\n\
+                      To take results with their records into another cache: pipeline cache archive, pipeline cache import"
     )]
     Export(ExportArgs),
     /// Look into the cache, verify it, clean it up, take it along.
@@ -264,7 +265,7 @@ pub fn folder_of(given: Option<&Path>) -> PathBuf {
 /// Where a command that names stages finds them.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FileArgs {
-    /// The pipeline file [default: that of the last run].
+    /// The pipeline file, which may as well stand before the stages [default: that of the last run].
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Where torch stages compute.
@@ -278,7 +279,50 @@ pub struct FileArgs {
     pub root: Option<PathBuf>,
 }
 
+/// What a pipeline file's name ends in. No name of a stage does.
+const ENDINGS: [&str; 2] = [".yaml", ".yml"];
+
+/// The pipeline file, by option or as the first of the words, and the words behind it.
+pub fn file_first<'w>(
+    option: Option<&Path>,
+    words: &'w [String],
+) -> Result<(Option<PathBuf>, &'w [String]), Fatal> {
+    let is_file = |word: &&String| ENDINGS.iter().any(|ending| word.ends_with(ending));
+    let Some((first, rest)) = words.split_first().filter(|(word, _)| is_file(word)) else {
+        return Ok((option.map(Path::to_owned), words));
+    };
+    if let Some(other) = option {
+        let message = format!("two pipeline files: `{first}` and `{}`", files::Name(other));
+        return Err(Fatal::usage(
+            message,
+            "name one, before the stages or by --file",
+        ));
+    }
+    Ok((Some(first.into()), rest))
+}
+
+/// An error where no stage is named.
+pub fn some<'w>(stages: &'w [String], example: &str) -> Result<&'w [String], Fatal> {
+    if stages.is_empty() {
+        let hint = format!("`pipeline {example}`, say");
+        return Err(Fatal::usage("no stage is named", hint));
+    }
+    Ok(stages)
+}
+
 impl FileArgs {
+    /// The same with the pipeline file that may be the first of the words, and the words behind it.
+    pub fn with_words<'w>(&self, words: &'w [String]) -> Result<(Self, &'w [String]), Fatal> {
+        let (file, rest) = file_first(self.file.as_deref(), words)?;
+        Ok((
+            Self {
+                file,
+                ..self.clone()
+            },
+            rest,
+        ))
+    }
+
     /// The same for these stages of the file, which is that of the last run where none is named.
     pub fn pipeline(&self, stages: &[String]) -> Result<PipelineArgs, Fatal> {
         let (file, root, last) = match &self.file {
@@ -324,7 +368,7 @@ pub fn last_run(folder: &Path, given: Option<&Path>) -> Result<Header, Fatal> {
     let last = last.ok_or_else(|| {
         Fatal::usage(
             format!("no run is on record in `{}`", cache.display()),
-            "name the pipeline file: -f pipelines/quickstart.yaml",
+            "name the pipeline file before the stages: pipelines/quickstart.yaml",
         )
     })?;
     Ok(last.header)
@@ -332,10 +376,11 @@ pub fn last_run(folder: &Path, given: Option<&Path>) -> Result<Header, Fatal> {
 
 /// `pipeline explain`.
 #[derive(Debug, Clone, Args)]
+#[command(override_usage = "pipeline explain [OPTIONS] [FILE] STAGE...")]
 pub struct ExplainArgs {
-    /// The stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
-    #[arg(required = true, value_name = "STAGE")]
-    pub stages: Vec<String>,
+    /// The pipeline file [default: that of the last run], and the stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
+    #[arg(required = true, value_name = "FILE|STAGE")]
+    pub words: Vec<String>,
     /// Where they are.
     #[command(flatten)]
     pub common: FileArgs,
@@ -349,12 +394,15 @@ pub struct ExplainArgs {
 
 /// `pipeline path`.
 #[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "pipeline path [OPTIONS] [FILE] STAGE...\n       pipeline path --report [OPTIONS] [FILE]"
+)]
 pub struct PathArgs {
-    /// The stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
-    #[arg(required_unless_present = "report", value_name = "STAGE")]
-    pub stages: Vec<String>,
-    /// Print the folder of the tables and figures instead; without --file that of the last run, with its --set.
-    #[arg(long, conflicts_with = "stages")]
+    /// The pipeline file [default: that of the last run], and the stages: `tuned`, `tuned[alpha=0.5]`, `'tun*'`.
+    #[arg(required_unless_present = "report", value_name = "FILE|STAGE")]
+    pub words: Vec<String>,
+    /// Print the folder of the tables and figures instead; without a FILE that of the last run, with its --set.
+    #[arg(long)]
     pub report: bool,
     /// Write the page that lies there to FILE, with all its pictures in it: up to 20 MB, to be sent.
     #[arg(long, value_name = "FILE", requires = "report")]
@@ -366,10 +414,12 @@ pub struct PathArgs {
 
 /// `pipeline exp`.
 #[derive(Debug, Clone, Args)]
+#[command(override_usage = "pipeline exp [OPTIONS] [FILE] [STAGE]...")]
 pub struct ExpArgs {
-    /// Only these evaluations: `score`, `'score[alpha=0.5]'`, `'score*'`; all that have a result when absent.
-    #[arg(value_name = "STAGE")]
-    pub stages: Vec<String>,
+    /// The pipeline file [default: that of the last run], and only these evaluations: `score`, `'score[alpha=0.5]'`,
+    /// `'score*'`; all that have a result when absent.
+    #[arg(value_name = "FILE|STAGE")]
+    pub words: Vec<String>,
     /// Where they are.
     #[command(flatten)]
     pub common: FileArgs,
@@ -383,20 +433,22 @@ pub struct ExpArgs {
 
 /// `pipeline export`.
 #[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "pipeline export [OPTIONS] [FILE] STAGE DIR\n       pipeline export [OPTIONS] [FILE] STAGE --to MODEL"
+)]
 pub struct ExportArgs {
-    /// The stage, or stages by a pattern, which then get a folder each.
-    pub stage: String,
-    /// The folder to copy its results to.
-    #[arg(value_name = "DIR", required_unless_present = "to")]
-    pub folder: Option<PathBuf>,
+    /// The pipeline file [default: that of the last run]; the stage, or stages by a pattern, which then get a folder each;
+    /// and the folder to copy their results to, without --to.
+    #[arg(required = true, num_args = 1..=3, value_name = "FILE|STAGE|DIR")]
+    pub words: Vec<PathBuf>,
     /// Write its model as one file that says what it is, NAME.safetensors: of SPT tuning the units alone.
-    #[arg(long, value_name = "FILE", conflicts_with = "folder", value_parser = model_file)]
+    #[arg(long, value_name = "MODEL", value_parser = model_file)]
     pub to: Option<PathBuf>,
     /// The units together with their backbone.
-    #[arg(long, requires = "to", conflicts_with = "folder")]
+    #[arg(long, requires = "to")]
     pub merged: bool,
     /// Write a card for people beside the file: README.md, as Hugging Face shows it.
-    #[arg(long, requires = "to", conflicts_with = "folder")]
+    #[arg(long, requires = "to")]
     pub model_card: bool,
     /// Replace files that are there and hold something else.
     #[arg(long)]
@@ -414,7 +466,52 @@ fn model_file(text: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| "expected a name that ends in .safetensors".into())
 }
 
+/// What is to be exported: the stage, and the folder its results go to; none with `--to`.
+pub struct Exported {
+    /// Of which pipeline file.
+    pub common: FileArgs,
+    /// The stage or pattern.
+    pub stage: String,
+    /// Where to.
+    pub folder: Option<PathBuf>,
+}
+
 impl ExportArgs {
+    /// What the words mean.
+    pub fn meant(&self) -> Result<Exported, Fatal> {
+        let text = |word: &PathBuf| word.to_string_lossy().into_owned();
+        let texts: Vec<String> = self.words.iter().map(text).collect();
+        let (common, rest) = self.common.with_words(&texts)?;
+        let (stage, folder) = match (rest, &self.to) {
+            ([stage], _) => (stage, None),
+            ([stage, _], None) => (stage, self.words.last().cloned()),
+            ([_, folder], Some(_)) => {
+                let message = format!("both --to and a folder, `{folder}`, were given");
+                return Err(Fatal::usage(
+                    message,
+                    "--to writes a model as one file: leave one out",
+                ));
+            }
+            ([], _) => {
+                return Err(Fatal::usage(
+                    "no stage is named",
+                    "`pipeline export STAGE DIR`",
+                ));
+            }
+            _ => {
+                let message = format!("`{}` is one word too many", rest.join(" "));
+                return Err(Fatal::usage(message, "`pipeline export STAGE DIR`"));
+            }
+        };
+        Ok(Exported {
+            common,
+            stage: stage.clone(),
+            folder,
+        })
+    }
+}
+
+impl Exported {
     /// As arguments of a session.
     pub fn pipeline(&self) -> Result<PipelineArgs, Fatal> {
         self.common.pipeline(std::slice::from_ref(&self.stage))
@@ -474,15 +571,17 @@ pub struct DiffArgs {
 
 /// `pipeline log`.
 #[derive(Debug, Args)]
+#[command(override_usage = "pipeline log [OPTIONS] [FILE] STAGE")]
 pub struct LogArgs {
-    /// The stage: `tuned[alpha=0.5]`, or a pattern that one stage fits.
-    pub stage: String,
+    /// A pipeline file, whose last run is then meant, and the stage: `tuned[alpha=0.5]`, or a pattern that one stage fits.
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE|STAGE")]
+    pub words: Vec<String>,
     /// Go on until the stage or the run has ended.
     #[arg(short = 'F', long)]
     pub follow: bool,
-    /// The run whose stage it is, as for `show`.
-    #[arg(long, default_value = "last")]
-    pub run: String,
+    /// The run whose stage it is, as for `show` [default: the last].
+    #[arg(long)]
+    pub run: Option<String>,
     /// Where the cache is.
     #[command(flatten)]
     pub root: RootArgs,
@@ -525,10 +624,13 @@ pub enum CacheCommand {
     /// Remove the values of secret variables that records, logs and journals hold in clear text.
     #[command(after_help = "Example: pipeline cache scrub API_KEY --dry-run")]
     Scrub(ScrubArgs),
-    /// Write the results of stages into one file, to take them elsewhere.
-    #[command(after_help = "Example: pipeline cache export 'score*' -o scores.tar")]
-    Export(ArchiveArgs),
-    /// Import results from an archive, verifying each one.
+    /// Write results with their records into one archive, to import them into another cache.
+    #[command(
+        visible_alias = "export",
+        after_help = "Example: pipeline cache archive 'score*' -o scores.tar\n\nTo copy files of results out: pipeline export"
+    )]
+    Archive(ArchiveArgs),
+    /// Import the results of an archive, verifying each one.
     #[command(after_help = "Example: pipeline cache import scores.tar")]
     Import(ImportArgs),
 }
@@ -568,10 +670,10 @@ pub struct ScrubArgs {
 /// Stages of a file, for subcommands of `cache`.
 #[derive(Debug, Clone, Args)]
 pub struct FileStages {
-    /// The stages.
-    #[arg(required = true, value_name = "STAGE")]
-    pub names: Vec<String>,
-    /// The pipeline file [default: that of the last run].
+    /// The pipeline file [default: that of the last run], and the stages.
+    #[arg(required = true, value_name = "FILE|STAGE")]
+    pub words: Vec<String>,
+    /// The pipeline file, which may as well stand before the stages [default: that of the last run].
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Where torch stages compute.
@@ -588,7 +690,8 @@ impl FileStages {
             root: root.root.clone(),
             ..FileArgs::default()
         };
-        common.pipeline(&self.names)
+        let (common, names) = common.with_words(&self.words)?;
+        common.pipeline(some(names, "cache pin FILE STAGE")?)
     }
 }
 
@@ -611,7 +714,7 @@ pub struct UnpinArgs {
     pub stages: FileStages,
 }
 
-/// `pipeline cache export`.
+/// `pipeline cache archive`.
 #[derive(Debug, Args)]
 pub struct ArchiveArgs {
     /// Whose results.
@@ -628,7 +731,7 @@ pub struct ArchiveArgs {
 /// `pipeline cache import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// A file that `pipeline cache export` has written.
+    /// A file that `pipeline cache archive` has written.
     pub archive: PathBuf,
 }
 

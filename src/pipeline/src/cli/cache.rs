@@ -26,7 +26,7 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
         say(&format!("note: there is no cache in `{}`", root.display()));
         let looks = !matches!(
             args.command,
-            CacheCommand::Pin(_) | CacheCommand::Unpin(_) | CacheCommand::Export(_)
+            CacheCommand::Pin(_) | CacheCommand::Unpin(_) | CacheCommand::Archive(_)
         );
         if looks {
             return Ok(Exit::Done);
@@ -40,7 +40,7 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
         CacheCommand::Pin(pin) => pin_stages(&args.root, pin),
         CacheCommand::Unpin(unpin) => unpin_stages(&args.root, unpin),
         CacheCommand::Scrub(scrub) => scrub::scrub(&Store::open(&folder)?, scrub),
-        CacheCommand::Export(export) => export_archive(&args.root, export),
+        CacheCommand::Archive(export) => export_archive(&args.root, export),
         CacheCommand::Import(import) => import_archive(&Store::open(&folder)?, &import.archive),
     }
 }
@@ -259,7 +259,7 @@ fn import_archive(store: &Store, from: &Path) -> Result<Exit, Fatal> {
     let file = files::open(from).map_err(|e| {
         Fatal::usage(
             format!("cannot read `{}`: {e}", from.display()),
-            "name an archive that `pipeline cache export` has written",
+            "name an archive that `pipeline cache archive` has written",
         )
     })?;
     let report = store.import(&mut BufReader::new(file))?;

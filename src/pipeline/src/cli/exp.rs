@@ -25,10 +25,11 @@ struct Row {
 
 /// Shows the evaluations that have a result.
 pub fn exp(args: &ExpArgs) -> Result<Exit, Fatal> {
-    let session = open(&args.common.pipeline(&args.stages)?, Access::Read)?;
+    let (common, stages) = args.common.with_words(&args.words)?;
+    let session = open(&common.pipeline(stages)?, Access::Read)?;
     let rows = rows(&session)?;
     if rows.is_empty() {
-        let hint = format!("`{}` makes them", session.command("run", &args.stages));
+        let hint = format!("`{}` makes them", session.command("run", stages));
         return Err(Fatal::failed("no evaluation has a result yet", hint));
     }
     let parameters = differing(&rows);

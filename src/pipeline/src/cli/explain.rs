@@ -8,7 +8,7 @@ use serde_json::json;
 use spec::{Kind, Stage};
 use store::Record;
 
-use super::args::ExplainArgs;
+use super::args::{ExplainArgs, some};
 use super::plan::duration;
 use super::{Exit, Fatal, open, print, print_json, why};
 use engine::history::{History, StageEnd};
@@ -18,7 +18,9 @@ use plan::{self, Causes, Plan, Planned, Verdict};
 
 /// Explains each stage that the arguments name.
 pub fn explain(args: &ExplainArgs) -> Result<Exit, Fatal> {
-    let session = open(&args.common.pipeline(&args.stages)?, Access::Read)?;
+    let (common, stages) = args.common.with_words(&args.words)?;
+    let stages = some(stages, "explain FILE STAGE")?;
+    let session = open(&common.pipeline(stages)?, Access::Read)?;
     let plan = session.plan();
     let causes = Causes::new(&session.pipeline, &plan);
     for planned in session.wanted.iter().filter_map(|&at| plan.get(at)) {

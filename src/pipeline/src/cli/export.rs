@@ -21,7 +21,7 @@ use spec::segmenters::Segmenter;
 use spec::{Around, Kind};
 use store::{Digest, Key, Record, WeightsDigest};
 
-use super::args::ExportArgs;
+use super::args::{ExportArgs, Exported as Meant};
 use super::ask::cannot;
 use super::restore::{mask_source, trained};
 use super::{Exit, Fatal, card, open, say};
@@ -30,13 +30,13 @@ use super::{Exit, Fatal, card, open, say};
 const WEIGHTS: &str = "weights.safetensors";
 
 /// Writes the model of a stage to `to`.
-pub fn model(args: &ExportArgs, to: &Path) -> Result<Exit, Fatal> {
+pub fn model(args: &ExportArgs, meant: &Meant, to: &Path) -> Result<Exit, Fatal> {
     let readme = args.model_card.then(|| to.with_file_name("README.md"));
     for path in std::iter::once(to).chain(readme.as_deref()) {
         check_free(path, args.overwrite)?;
     }
-    let session = open(&args.pipeline()?, Access::Read)?;
-    let (at, key) = trained(&session, &args.stage)?;
+    let session = open(&meant.pipeline()?, Access::Read)?;
+    let (at, key) = trained(&session, &meant.stage)?;
     let weights = verified(&session, &key)?;
     let exported = described(&session, at, &key, &weights, args.merged)?;
     put(to, |path| {

@@ -3,11 +3,12 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 use std::time::Duration;
 
 use store::{Key, Store};
 
-use super::args::LogArgs;
+use super::args::{LogArgs, file_first};
 use super::{Exit, Fatal, print, say};
 use engine::history::{History, Past, RunStatus};
 use engine::root;
@@ -17,9 +18,21 @@ pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
     let cache = root::cache(&args.root.folder()?);
     let store = Store::open_read_only(&cache)?;
     let history = History::open(&cache);
-    let id = history.find(&args.run)?.to_owned();
+    let (file, words) = file_first(None, &args.words)?;
+    let [stage] = words else {
+        let message = format!("one stage is expected, `{}` was given", words.join(" "));
+        return Err(Fatal::usage(message, "`pipeline log FILE STAGE`"));
+    };
+    let id = match (&file, &args.run) {
+        (Some(_), Some(_)) => {
+            let message = "a file means its last run, and --run names one";
+            return Err(Fatal::usage(message, "leave one of the two out"));
+        }
+        (Some(file), None) => last_of(&history, file)?,
+        (None, run) => history.find(run.as_deref().unwrap_or("last"))?.to_owned(),
+    };
     let past = history.read(&id)?;
-    let (stage, key) = stage_of(&history, &past, &args.stage)?;
+    let (stage, key) = stage_of(&history, &past, stage)?;
     let path = store.log_path(&key);
     let mut file = wait_for(&path, args.follow, || goes_on(&history, &id, &stage))?;
     loop {
@@ -37,11 +50,25 @@ pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
     }
 }
 
+/// The last run of a pipeline file.
+fn last_of(history: &History, file: &Path) -> Result<String, Fatal> {
+    let full = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let is_of = |id: &&String| {
+        let past = history.read(id);
+        past.is_ok_and(|past| Path::new(&past.header.file) == full)
+    };
+    let found = history.ids().iter().rev().find(is_of);
+    found.cloned().ok_or_else(|| {
+        let message = format!("no run of `{}` is on record", files::Name(file));
+        Fatal::failed(message, "`pipeline runs` lists those that are")
+    })
+}
+
 /// Bytes that are read at once.
 const PIECE: u64 = 1 << 20;
 
 /// What comes next in a log: whole lines, as long as they are not longer than a piece.
-fn next(file: &mut File, path: &std::path::Path) -> Result<Vec<u8>, Fatal> {
+fn next(file: &mut File, path: &Path) -> Result<Vec<u8>, Fatal> {
     let mut text = Vec::new();
     let read = file.take(PIECE).read_to_end(&mut text);
     read.map_err(|e| Fatal::failed(format!("cannot read `{}`: {e}", path.display()), ""))?;
@@ -87,11 +114,7 @@ fn goes_on(history: &History, id: &str, stage: &str) -> bool {
     })
 }
 
-fn wait_for(
-    path: &std::path::Path,
-    follow: bool,
-    goes_on: impl Fn() -> bool,
-) -> Result<File, Fatal> {
+fn wait_for(path: &Path, follow: bool, goes_on: impl Fn() -> bool) -> Result<File, Fatal> {
     let mut told = false;
     loop {
         match files::open(path) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use diagnostics::shown::counted;
 use store::Key;
 
-use super::args::{ExportArgs, FileArgs, PathArgs, folder_of, last_run};
+use super::args::{ExportArgs, FileArgs, PathArgs, folder_of, last_run, some};
 use super::why;
 use super::{Exit, Fatal, open, print, print_raw, say};
 use engine::invocation::quoted;
@@ -22,7 +22,9 @@ pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {
     if args.report {
         return report(args);
     }
-    let session = open(&args.common.pipeline(&args.stages)?, Access::Read)?;
+    let (common, stages) = args.common.with_words(&args.words)?;
+    let stages = some(stages, "path FILE STAGE")?;
+    let session = open(&common.pipeline(stages)?, Access::Read)?;
     for (_, key) in finished(&session)? {
         print_path(&session.store.output_dir(&key));
     }
@@ -41,12 +43,20 @@ fn print_path(path: &Path) {
 /// Prints the folder of a file's reports: that of the last run, with its `--set`, where no file is named. Neither the file
 /// nor the machine is looked at.
 fn report(args: &PathArgs) -> Result<Exit, Fatal> {
+    let (common, stages) = args.common.with_words(&args.words)?;
+    if !stages.is_empty() {
+        let message = format!(
+            "--report is about a whole file, and `{}` is a stage",
+            stages.join(" ")
+        );
+        return Err(Fatal::usage(message, "leave one of the two out"));
+    }
     let FileArgs {
         file,
         overrides,
         root,
         ..
-    } = &args.common;
+    } = &common;
     let root_given = root;
     let (file, overrides, root) = if let Some(file) = file {
         let root = root.clone().unwrap_or_else(|| root::of_file(file));
@@ -102,12 +112,17 @@ fn single(folder: &Path, file: &Path) -> Result<Exit, Fatal> {
 
 /// Copies outputs to a folder, several stages into a folder each; or writes a model.
 pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
-    let (folder, to) = (args.folder.as_deref(), args.to.as_deref());
-    let Some(folder) = folder else {
-        let to = to.ok_or_else(|| Fatal::usage("neither a folder nor --to was given", ""))?;
-        return super::export::model(args, to);
+    let meant = args.meant()?;
+    if let Some(to) = &args.to {
+        return super::export::model(args, &meant, to);
+    }
+    let Some(folder) = meant.folder.as_deref() else {
+        return Err(Fatal::usage(
+            "no folder was given to copy the results to",
+            "`pipeline export STAGE DIR`, or `pipeline export STAGE --to model.safetensors` for a trained model",
+        ));
     };
-    let session = open(&args.pipeline()?, Access::Read)?;
+    let session = open(&meant.pipeline()?, Access::Read)?;
     let stages = finished(&session)?;
     let alone = stages.len() == 1;
     for (name, key) in &stages {

@@ -35,14 +35,16 @@ use photos::{Photo, Photos};
 pub use model::{mask_source, trained};
 
 /// `pipeline restore`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
+    override_usage = "pipeline restore [OPTIONS] --model <STAGE|FILE> --out <DIR> [FILE] PHOTO...",
     after_help = "Example: pipeline restore photo.jpg --model tuned -o restored\n         \
                   pipeline restore photos/ --model model.safetensors -o restored --format webp"
 )]
 pub struct RestoreArgs {
-    /// The photographs (PNG, JPEG, WebP, TIFF or BMP), or folders of them.
-    #[arg(required = true, value_name = "PHOTO")]
+    /// The pipeline file that the stage is of [default: that of the last run], and the photographs (PNG, JPEG, WebP, TIFF or
+    /// BMP), or folders of them.
+    #[arg(required = true, value_name = "FILE|PHOTO")]
     pub photos: Vec<PathBuf>,
     /// What restores them: a stage with a model, or a file that `pipeline export --to` wrote (NAME.safetensors).
     #[arg(long, value_name = "STAGE|FILE")]
@@ -115,8 +117,28 @@ fn tiles(text: &str) -> Result<Tiles, String> {
     }
 }
 
+/// The same with the pipeline file that may stand before the photographs.
+fn file_first(args: &RestoreArgs) -> Result<RestoreArgs, Fatal> {
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let first: Vec<String> = args.photos.iter().take(1).map(text).collect();
+    let (common, rest) = args.common.with_words(&first)?;
+    let taken = first.len() - rest.len();
+    Ok(RestoreArgs {
+        common,
+        photos: args.photos[taken..].to_vec(),
+        ..args.clone()
+    })
+}
+
 /// Restores the photographs.
 pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
+    let args = &file_first(args)?;
+    if args.photos.is_empty() {
+        return Err(Fatal::usage(
+            "no photograph is named",
+            "name files, or folders of them",
+        ));
+    }
     let model = Model::find(args)?;
     let photos = photos::read(args, model.scale())?;
     if args.compare {
