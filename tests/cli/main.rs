@@ -66,6 +66,8 @@ mod manifests;
 #[cfg(test)]
 mod manual;
 #[cfg(test)]
+mod masks;
+#[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod odd_cache;

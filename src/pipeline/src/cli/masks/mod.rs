@@ -18,7 +18,7 @@ use pixels::{Rgb8, read_rgb8};
 use serde_json::{Value, json};
 use spec::kinds::{Degrade, Mask};
 use spec::names::Granularity;
-use spec::segmenters::Segmenter;
+use spec::segmenters::{Sam, Segmenter};
 
 use super::ask::{Folder, Worker, cannot};
 use super::{Exit, Fatal, say};
@@ -52,7 +52,8 @@ pub struct MasksArgs {
     /// The most masks, where it is not the granularity's.
     #[arg(long)]
     pub count: Option<u32>,
-    /// Set a value of the segmenter: `--set pred_iou_thresh=0.7`.
+    /// Set a value of the segmenter: `--set pred_iou_thresh=0.7` of Segment Anything, `--set min_size=50` of the graph
+    /// segmenter.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
     /// Where SAM computes.
@@ -127,9 +128,12 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Picture>, Fatal> {
     Ok(pictures)
 }
 
+/// Settings of a segmenter by name.
+type Settings = serde_json::Map<String, Value>;
+
 /// The `mask` stage that a pipeline file would have.
 fn configuration(args: &MasksArgs) -> Result<Mask, Fatal> {
-    let mut settings = serde_json::Map::new();
+    let mut settings = Settings::new();
     if let Some(weights) = &args.weights {
         settings.insert("weights".into(), json!(weights));
         settings.insert("model".into(), value(&args.model));
@@ -148,12 +152,45 @@ fn configuration(args: &MasksArgs) -> Result<Mask, Fatal> {
     };
     let stage = json!({
         "images": "images", "granularity": args.granularity, "grid": args.grid, "count": args.count,
-        "segmenter": {segmenter: settings},
+        "segmenter": {segmenter: &settings},
     });
-    let mask: Mask = serde_json::from_value(stage)
-        .map_err(|e| Fatal::usage(format!("unknown segmenter option: {e}"), ""))?;
+    let mask: Mask =
+        serde_json::from_value(stage).map_err(|e| wrong_setting(args, &settings, &e))?;
     check(&mask)?;
     Ok(mask)
+}
+
+/// What is wrong with a setting: most often it is one of SAM, and no weights were given.
+fn wrong_setting(args: &MasksArgs, settings: &Settings, error: &serde_json::Error) -> Fatal {
+    let of_sam = |(name, value): (&String, &Value)| {
+        let one = json!({"weights": "", "model": "vit-h", name: value});
+        serde_json::from_value::<Sam>(one).is_ok() && name != "weights" && name != "model"
+    };
+    let of_sam: Vec<&str> = settings
+        .iter()
+        .filter(|setting| args.weights.is_none() && of_sam(*setting))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if of_sam.is_empty() {
+        let message = format!("`--set` of the masks: {error}");
+        return Fatal::usage(
+            message,
+            "docs/reference.md has every setting of each segmenter",
+        );
+    }
+    let are = if of_sam.len() == 1 {
+        "is a setting"
+    } else {
+        "are settings"
+    };
+    Fatal::usage(
+        format!(
+            "`{}` {are} of Segment Anything, and without --weights the graph segmenter makes the masks",
+            of_sam.join("`, `")
+        ),
+        "give SAM's checkpoint, `--weights sam_vit_b_01ec64.pth --model vit-b`, or set what the graph segmenter has: sigma, k, \
+         min_size",
+    )
 }
 
 /// JSON where it is JSON, else a text.
