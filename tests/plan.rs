@@ -26,9 +26,9 @@ const OTHERS: &str = "
   masks:
     mask: {images: pairs}
   clean-masks:
-    mask: {images: pairs, of: hr}
+    mask: {images: pairs, source: hq}
   clean-finer:
-    mask: {images: pairs, grid: 9, of: hr}
+    mask: {images: pairs, grid: 9, source: hq}
   finer:
     mask: {images: pairs, grid: 9}
   other-masks:
@@ -191,9 +191,9 @@ const CASES: &[Case] = &[
             "degrade.sr=2",
             "only=[b.png]",
             "only=[]",
-            "lr=more",
-            "lr=null",
-            "lr=null|lr_if_present=more",
+            "lq=more",
+            "lq=null",
+            "lq=null|lq_if_present=more",
             "names='{}x4'",
             "images=more",
         ],
@@ -252,7 +252,7 @@ const CASES: &[Case] = &[
         config: "{images: pairs, segmenter: {sam: {weights: photos.pth}}}",
         other: &[
             "images=others",
-            "of=hr",
+            "source=hq",
             "grid=9",
             "count=9",
             "segmenter.sam.model=vit-b",
@@ -276,7 +276,7 @@ const CASES: &[Case] = &[
             "segmenter.sam.min_mask_region_area=9",
         ],
         same: &[
-            "of=lq",
+            "source=lq",
             "segmenter.sam.model=vit-h",
             "segmenter.sam.weights=copy.pth",
             "segmenter.sam.precision=fp32",
@@ -370,7 +370,7 @@ const CASES: &[Case] = &[
             "images=third|masks=third-masks",
             "masks=finer",
             "alpha=0.5",
-            "locations=2",
+            "num_units=2",
             "variant=spt_f",
             "init=identity",
             "share=units",
@@ -396,7 +396,7 @@ const CASES: &[Case] = &[
         ],
         same: &[
             "alpha=1",
-            "locations=6",
+            "num_units=6",
             "variant=spt",
             "init=default",
             "share=none",
@@ -409,7 +409,7 @@ const CASES: &[Case] = &[
         other: &["seed=1"],
         same: &[
             "alpha=0.5",
-            "locations=2",
+            "num_units=2",
             "variant=spt_f",
             "init=identity",
             "share=units",
@@ -423,7 +423,7 @@ const CASES: &[Case] = &[
             "images=others|masks=other-masks",
             "masks=finer",
             "metrics=[psnr]",
-            "luma=rounded",
+            "channel=y_rounded",
             "shave=3",
             "tiling=none",
             "tiling=64",
@@ -431,7 +431,7 @@ const CASES: &[Case] = &[
         ],
         same: &[
             "metrics=[ssim, psnr, psnr]",
-            "luma=unrounded",
+            "channel=y",
             "shave=4",
             "tiling=official",
             "save=false",
@@ -539,8 +539,8 @@ const CASES: &[Case] = &[
             "sandbox=auto",
             "secrets=[]",
             "key=null",
-            "pass=[A]",
-            "pass=[NOT_SET_HERE]",
+            "pass_env=[A]",
+            "pass_env=[NOT_SET_HERE]",
             "run=['a', \"b\"]",
         ],
     },
@@ -740,7 +740,7 @@ fn what_can_share_a_sam_is_told_by_images_weights_and_model() {
     }
     let others = [
         "images=others",
-        "of=hr",
+        "source=hq",
         "segmenter.sam.model=vit-b",
         "segmenter.sam.model={custom: {depth: 3}}",
         "segmenter.sam.weights=more.pth",

@@ -54,7 +54,7 @@ fn an_empty_folder_a_file_and_names_that_are_not_there() {
         .says("hint: names that end in png, jpg, jpeg, jpe, jfif, bmp, tif, tiff or webp are looked for");
     run("images=p.yaml").says("`p.yaml` is a file, not a folder");
     run("only=[a.png,c.png]").says("`photos` holds no c.png");
-    run("lr=nowhere").says("lr: there is no folder `nowhere`");
+    run("lr=nowhere").says("lq: there is no folder `nowhere`");
     assert!(test.committed().is_empty());
 }
 

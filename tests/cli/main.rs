@@ -92,6 +92,8 @@ mod real;
 #[cfg(test)]
 mod real_files;
 #[cfg(test)]
+mod renamed;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod resources;

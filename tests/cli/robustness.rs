@@ -69,7 +69,7 @@ fn masks_without_a_partner_or_of_the_wrong_side_are_refused_with_their_place() {
     refused(
         "hq: [clean]",
         "hq: [masks]",
-        "are not masks of HR images (`of: hr`)",
+        "are not masks of HQ images (`source: hq`)",
     );
     refused("lq: [masks]", "lq: [pairs]", "expected a `mask` stage");
     refused("lq: [masks]", "lq: []", "name masks of LQ images");

@@ -130,7 +130,7 @@ fn secrets_that_are_short_or_stand_elsewhere() {
         );
         test.run("plan p.yaml")
             .exits(2)
-            .says("secrets.0: `PIN` stands in `env:` or `pass:` as well");
+            .says("secrets.0: `PIN` stands in `env:` or `pass_env:` as well");
     }
     test.write(
         "p.yaml",

@@ -42,6 +42,7 @@ pub(super) fn manifest(
 /// The lines of the files at an external path, which `shown` names in them.
 fn files(kind: &Kind, external: &External, shown: &str, outside: &Outside, lines: &mut Lines) {
     let External {
+        field: _,
         role,
         path,
         listing,

@@ -90,7 +90,7 @@ pub(super) fn missing(
     let outside = world.outside;
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.external.iter().filter_map(|external| {
-        let (field, path, place) = (external.role, &external.path, &external.place);
+        let (field, path, place) = (external.field, &external.path, &external.place);
         let found = outside.get(&(external.listing, path.clone()));
         let owner = datasets::owner(&stage.kind, path);
         let (field, why) = match (found, owner) {
@@ -276,7 +276,7 @@ fn absent(pipeline: &Pipeline, at: usize, planned: &Known, past: &dyn Past) -> V
     }
 }
 
-/// What `pass:` hands on stood in the manifest in clear text once.
+/// What `pass_env:` hands on stood in the manifest in clear text once.
 fn without_secrets(stage: &Stage, mut change: Change) -> Change {
     let name = change.path.strip_prefix("config.env.");
     let handed = &stage.handed;

@@ -9,7 +9,7 @@ use crate::backbones::Architecture;
 use crate::edge::Edge;
 use crate::kinds::{Degrade, Network};
 use crate::labels::Labels;
-use crate::names::Of;
+use crate::names::PairImage;
 
 /// A list of stages, whether checked already or not, by index.
 pub trait Stages {
@@ -26,7 +26,7 @@ pub trait Stages {
     /// What was done to the images that it hands on.
     fn degrade(&self, at: usize) -> Option<Degrade>;
     /// How many masks an image has of those that it hands on, and of which image of a pair they are.
-    fn masks(&self, at: usize) -> Option<(usize, Of)>;
+    fn masks(&self, at: usize) -> Option<(usize, PairImage)>;
     /// Whether it is a training.
     fn trains(&self, at: usize) -> bool;
     /// Whether it is a training with a validation.
@@ -127,7 +127,7 @@ impl<'a> Around<'a> {
     }
 
     /// How many masks an image has of those that it hands on, and of which image of a pair they are.
-    pub fn masks(&self) -> Option<(usize, Of)> {
+    pub fn masks(&self) -> Option<(usize, PairImage)> {
         self.stages.masks(self.at)
     }
 

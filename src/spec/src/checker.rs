@@ -4,7 +4,7 @@
 use crate::around::Around;
 use crate::backbones::Architecture;
 use crate::error::{Problem, Problems};
-use crate::names::Of;
+use crate::names::PairImage;
 use crate::node::Pos;
 
 /// A stage that is checked.
@@ -112,9 +112,12 @@ impl<'a> Checker<'a> {
         self.masks_belong(role, images, problems);
         let of = given.and_then(|masks| masks.masks()).map(|(_, of)| of);
         self.need(
-            of != Some(Of::Hr),
+            of != Some(PairImage::Hq),
             role,
-            || "these are masks of HR images (`of: hr`); a network gets those of LQ images".into(),
+            || {
+                "these are masks of HQ images (`source: hq`); a network gets those of LQ images"
+                    .into()
+            },
             problems,
         );
     }

@@ -9,6 +9,7 @@ use crate::kinds::Kind;
 use crate::limits::Meter;
 use crate::node::{Key, Node, Pos, Value};
 use crate::reference::member_name;
+use crate::renamed;
 use crate::substitute::{Environment, Names, Outer, substitute};
 
 /// A stage as it is written, shared by its members.
@@ -112,14 +113,15 @@ fn set_field(body: &mut Node, fields: &[&str], axis: &str, value: &Node) -> bool
     let Value::Map(entries) = &mut body.value else {
         return false;
     };
-    let Some((_, config)) = entries
+    let Some((kind, config)) = entries
         .iter_mut()
         .find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()))
     else {
         return false;
     };
-    if !fields.contains(&axis) || config.get(axis).is_some() {
+    let field = renamed::current(&kind.text, axis);
+    if !fields.contains(&field) || config.get(field).is_some() {
         return false;
     }
-    config.set(&[axis], value.clone()).is_ok()
+    config.set(&[field], value.clone()).is_ok()
 }

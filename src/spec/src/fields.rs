@@ -3,6 +3,7 @@
 
 use crate::de::{self, fields_of};
 use crate::kinds::{Kind, Schedule};
+use crate::renamed;
 
 pub(crate) const TOP_LEVEL: &[&str] = &["include", "vars", "stages"];
 pub(crate) const STAGE_LEVEL: &[&str] = &["each", "resources"];
@@ -24,7 +25,7 @@ pub(crate) fn fields_of_kind(kind: &str) -> Vec<&'static str> {
 
 /// Whether the field of a kind takes a number.
 pub(crate) fn takes_number(kind: &str, field: &str) -> bool {
-    let fields = fields_of_kind(kind);
+    let (field, fields) = (renamed::current(kind, field), fields_of_kind(kind));
     let Some(field) = fields.into_iter().find(|known| *known == field) else {
         return false;
     };

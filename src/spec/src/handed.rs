@@ -1,4 +1,4 @@
-//! Variables of the caller's environment that a command gets by name: `pass:` and `secrets:`.
+//! Variables of the caller's environment that a command gets by name: `pass_env:` and `secrets:`.
 //! Unaware of how they are handed on. Their values are in no debug output.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::substitute::Environment;
 /// Names and values; of a secret that is not set, the name.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Handed {
-    /// Of `pass:`: their digests are in the key. One that is not set is not there.
+    /// Of `pass_env:`: their digests are in the key. One that is not set is not there.
     pub pass: BTreeMap<String, String>,
     /// Of `secrets:`: in no key, and masked where the command prints them.
     pub secrets: BTreeMap<String, Option<String>>,
@@ -19,7 +19,7 @@ pub struct Handed {
 impl Handed {
     pub(crate) fn of(command: &Command, env: &Environment) -> Self {
         let free = |name: &&String| !command.env.contains_key(*name);
-        let pass = command.pass.iter().filter(free);
+        let pass = command.pass_env.iter().filter(free);
         let secrets = command.secrets.iter();
         Self {
             pass: pass

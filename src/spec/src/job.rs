@@ -11,7 +11,7 @@ use crate::kinds::Kind;
 use crate::outside::Outside;
 
 /// Version of the job file; a worker refuses any other.
-pub const JOB_FORMAT: u32 = 3;
+pub const JOB_FORMAT: u32 = 4;
 
 /// Where a stage computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

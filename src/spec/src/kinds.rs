@@ -75,7 +75,7 @@ use crate::checker::Checker;
 use crate::error::{Problem, Problems};
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
-use crate::names::Of;
+use crate::names::PairImage;
 use crate::node::Node;
 
 /// The enum of all kinds, who runs which, and for each question about one the way to the file that answers.
@@ -165,7 +165,7 @@ macro_rules! stage_kinds {
             }
 
             /// How many masks an image has of those that the stage hands on, and of which image of a pair they are.
-            pub(crate) fn masks(&self) -> Option<(usize, Of)> {
+            pub(crate) fn masks(&self) -> Option<(usize, PairImage)> {
                 match self { $($(Self::$name(kind) => kind.masks(),)*)* }
             }
 

@@ -5,7 +5,7 @@
 //!  text of the file, of its includes     --set path=value      environment
 //!            |                                  |                   |
 //!            v                                  v                   v
-//!   yaml ── Node (text + position) ── merge ── override
+//!   yaml ── Node (text + position) ── renamed (today's names) ── merge ── override
 //!                                                   |
 //!                                      expand: `each` multiplies a stage; substitute ${VAR}, {var}
 //!                                                   |  a Node for each member
@@ -49,6 +49,7 @@ mod pipeline;
 mod places;
 mod read;
 mod reference;
+mod renamed;
 mod restoration;
 mod scalar;
 mod schema;

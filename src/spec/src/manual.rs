@@ -118,7 +118,8 @@ fn indented(table: &str) -> String {
 
 fn table(shape: &Value, wanted: &mut BTreeSet<String>) -> String {
     let mut out = "| field | takes | default | |\n|---|---|---|---|\n".to_owned();
-    for (name, field) in shape["properties"].as_object().into_iter().flatten() {
+    let fields = shape["properties"].as_object().into_iter().flatten();
+    for (name, field) in fields.filter(|(_, field)| field["deprecated"] != true) {
         let cells = [
             format!("`{name}`"),
             takes(field, wanted),

@@ -121,11 +121,12 @@ impl Granularity {
 
 names! {
     /// Which image of a pair.
-    Of {
+    PairImage {
         /// The degraded one, which a network gets.
         Lq = "lq",
-        /// The one without degradation.
-        Hr = "hr",
+        /// The one without degradation: HR, ground truth.
+        #[serde(alias = "hr")]
+        Hq = "hq",
     }
 }
 
@@ -154,7 +155,32 @@ names! {
 }
 
 names! {
-    /// The Y channel that PSNR and SSIM are computed on (METHOD: evaluation).
+    /// What PSNR and SSIM are computed on.
+    MetricChannel {
+        /// BT.601 Y in floating point, as `BasicSR` does (ART, CAT).
+        #[serde(alias = "unrounded")]
+        Y = "y",
+        /// BT.601 Y rounded to 8 bits, as IMDN's own test code does.
+        #[serde(alias = "rounded")]
+        YRounded = "y_rounded",
+        /// No Y channel: the mean over R, G and B (denoising).
+        Rgb = "rgb",
+    }
+}
+
+impl MetricChannel {
+    /// The word for it in keys, stored files and tables.
+    pub const fn luma(self) -> Luma {
+        match self {
+            Self::Y => Luma::Unrounded,
+            Self::YRounded => Luma::Rounded,
+            Self::Rgb => Luma::Rgb,
+        }
+    }
+}
+
+names! {
+    /// [`MetricChannel`] as stored files and tables spell it.
     Luma {
         /// BT.601 Y rounded to 8 bits, as IMDN's own test code does.
         Rounded = "rounded",

@@ -18,13 +18,19 @@ use crate::fields::{STAGE_LEVEL, TOP_LEVEL, fields_of_kind};
 use crate::kinds::{Kind, Resources};
 use crate::limits::Limits;
 use crate::node::{Node, Pos, Value};
+use crate::renamed;
 use crate::yaml;
 
 /// What is typed; shown where a path cannot be taken apart.
 const FORM: &str = "write --set stages.NAME.KIND.FIELD=VALUE";
 
 /// Lays one `path=value` upon the file. `source` names the override in messages.
-pub(crate) fn apply(root: &mut Node, text: &str, source: usize) -> Result<(), Problem> {
+pub(crate) fn apply(
+    root: &mut Node,
+    text: &str,
+    source: usize,
+    notes: &mut Vec<Problem>,
+) -> Result<(), Problem> {
     let at = Pos {
         source,
         line: 0,
@@ -37,7 +43,14 @@ pub(crate) fn apply(root: &mut Node, text: &str, source: usize) -> Result<(), Pr
     if steps.len() > Limits::DEPTH {
         return Err(wrong(format!("a path has at most {} steps", Limits::DEPTH)));
     }
-    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    let mut steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    if let ["stages", _, kind, field, ..] = steps[..] {
+        let current = renamed::current(kind, field);
+        if current != field {
+            notes.push(renamed::note(field, current).at(at));
+            steps[3] = current;
+        }
+    }
     check(root, &steps, &value, at)?;
     root.set(&steps, value).map_err(|step| {
         let path = steps.join(".");
@@ -254,7 +267,11 @@ fn axis(
     let mut known = entries(each);
     known.extend(entries(root.get("vars")));
     let fields = kinds.iter().flat_map(|kind| fields_of_kind(kind));
-    known.extend(fields.map(str::to_owned));
+    let former = kinds
+        .iter()
+        .flat_map(|kind| renamed::former(kind))
+        .map(|(old, _)| old);
+    known.extend(fields.chain(former).map(str::to_owned));
     if known.iter().any(|k| k == "seed") {
         known.push("seeds".into());
     }

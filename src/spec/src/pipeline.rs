@@ -20,6 +20,7 @@ use crate::node::{Key, Node, Pos, Value};
 use crate::overrides;
 use crate::places::Places;
 use crate::reference::Index;
+use crate::renamed;
 use crate::stage::{Pipeline, Stage, index_of};
 use crate::substitute::{Environment, Names, Outer, substitute};
 use crate::typed::Typed;
@@ -60,6 +61,7 @@ impl Pipeline {
             sources: Vec::new(),
             included: BTreeMap::new(),
             files: Vec::new(),
+            notes: Vec::new(),
         };
         match loader.load() {
             Ok(pipeline) => Ok(pipeline),
@@ -77,6 +79,8 @@ struct Loader<'a> {
     included: BTreeMap<PathBuf, Node>,
     /// What was read, in order.
     files: Vec<PathBuf>,
+    /// What is said of old names.
+    notes: Vec<Problem>,
 }
 
 impl Loader<'_> {
@@ -88,6 +92,7 @@ impl Loader<'_> {
         self.apply_overrides(&mut root)?;
         let outer = Outer::new(self.request.env, &self.meter);
         let mut warnings = Problems::default();
+        warnings.extend(std::mem::take(&mut self.notes));
         warnings.extend(warn::in_file(&root));
         let vars = variables(&root, &outer)?;
         let stages = stages_of(root)?;
@@ -142,7 +147,11 @@ impl Loader<'_> {
         let shown = if shows { text } else { String::new() };
         self.sources.push((file.display().to_string(), shown));
         self.files.push(file.to_owned());
-        let checked = root.and_then(|root| check_top_level(&root).map(|()| root));
+        let checked = root.and_then(|mut root| {
+            check_top_level(&root)?;
+            renamed::fields(&mut root, &mut self.notes)?;
+            Ok(root)
+        });
         let root = checked.map_err(|problem| if shows { problem } else { alone(&problem) })?;
         open.push(file.to_owned());
         let merged = self.include(root, file, open);
@@ -220,7 +229,7 @@ impl Loader<'_> {
         for text in self.request.overrides {
             let source = self.sources.len();
             self.sources.push((format!("--set {text}"), String::new()));
-            overrides::apply(root, text, source)?;
+            overrides::apply(root, text, source, &mut self.notes)?;
         }
         Ok(())
     }
@@ -241,6 +250,7 @@ impl Loader<'_> {
         let mut reads = Reads::new(&folder);
         kind.reads(&mut reads);
         let external = reads.files.into_iter().map(|file| External {
+            field: file.field,
             role: file.role,
             path: file.path,
             listing: file.listing,

@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::kinds::{Kind, Resources};
+use crate::renamed;
 
 /// The schema of a pipeline file.
 ///
@@ -22,6 +23,7 @@ pub fn schema() -> Value {
         open(schema, &bare);
     }
     let kinds = kinds(&types.remove("Kind").unwrap_or_default());
+    former_names(&mut types, &kinds);
     types.insert("Stage".into(), stage(&kinds));
     types.insert("Value".into(), placeholder());
     types.insert("Text".into(), text_with_placeholder());
@@ -39,6 +41,23 @@ fn kinds(schema: &Value) -> Map<String, Value> {
         }
     }
     kinds
+}
+
+/// Fields by the names that they had: an editor strikes them through and says what they are called.
+fn former_names(types: &mut Map<String, Value>, kinds: &Map<String, Value>) {
+    for (kind, shape) in kinds {
+        let reference = shape["$ref"]
+            .as_str()
+            .or_else(|| shape["anyOf"][0]["$ref"].as_str());
+        let name = reference.map(|r| r.trim_start_matches("#/$defs/"));
+        let Some(fields) = name.and_then(|name| types.get_mut(name)) else {
+            continue;
+        };
+        for (old, new) in renamed::former(kind) {
+            let about = format!("Called `{new}` now.");
+            fields["properties"][old] = json!({"deprecated": true, "description": about});
+        }
+    }
 }
 
 fn root(types: &Map<String, Value>, kinds: &Map<String, Value>) -> Value {
@@ -280,7 +299,10 @@ mod tests {
         for kind in Kind::NAMES {
             let reference = stage["properties"][kind]["anyOf"][0]["$ref"].as_str();
             let name = reference.unwrap().trim_start_matches("#/$defs/");
-            let fields = names(&schema["$defs"][name]);
+            let mut fields = names(&schema["$defs"][name]);
+            let former: Vec<&str> = renamed::former(kind).map(|(old, _)| old).collect();
+            assert!(former.iter().all(|old| fields.contains(old)), "{kind}");
+            fields.retain(|field| !former.contains(field));
             assert_eq!(fields, sorted(fields_of_kind(kind)), "{kind}");
         }
     }

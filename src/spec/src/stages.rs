@@ -7,7 +7,7 @@ use crate::around::{Around, Ground, Stages};
 use crate::edge::Edge;
 use crate::kinds::{Degrade, Network};
 use crate::labels::Labels;
-use crate::names::Of;
+use crate::names::PairImage;
 use crate::stage::{Pipeline, Stage};
 use crate::typed::Typed;
 
@@ -53,7 +53,7 @@ impl<L: List> Stages for L {
         self.stage(at).kind.degrade()
     }
 
-    fn masks(&self, at: usize) -> Option<(usize, Of)> {
+    fn masks(&self, at: usize) -> Option<(usize, PairImage)> {
         self.stage(at).kind.masks()
     }
 

@@ -125,13 +125,13 @@ pub(crate) fn in_stage(typed: &Typed) -> Vec<Problem> {
     let Kind::Command(command) = &typed.stage.kind else {
         return Vec::new();
     };
-    let passed = command.pass.iter().filter(|name| is_sensitive(name));
+    let passed = command.pass_env.iter().filter(|name| is_sensitive(name));
     let passed = passed.map(|name| {
         let message = format!(
             "a digest of `{name}` is kept in the key of this stage, and another value runs it again"
         );
         let hint = format!("`secrets: [{name}]` hands it on and stores nothing of it");
-        typed.problem("pass", message).hint(hint)
+        typed.problem("pass_env", message).hint(hint)
     });
     let short = typed
         .stage

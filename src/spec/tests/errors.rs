@@ -473,7 +473,7 @@ fn nothing_over_an_included_field_takes_it_away() {
     let Kind::Prepare(prepare) = kind_of(&loaded, "p") else {
         panic!("no pairs")
     };
-    assert_eq!(prepare.lr, None);
+    assert_eq!(prepare.lq, None);
     assert!(matches!(kind_of(&loaded, "base"), Kind::Train(_)));
     // It stays away where another file brings it along once more before, and comes back where one does so after.
     let files = |list: &str| {
@@ -620,7 +620,7 @@ fn defaults_are_the_papers() {
         (Scheme::Spt, Variant::Spt, Share::None)
     );
     assert_eq!(
-        (tune.init, tune.locations, tune.alpha.to_bits()),
+        (tune.init, tune.num_units, tune.alpha.to_bits()),
         (Init::Default, None, 1.0_f64.to_bits())
     );
     let schedule = &tune.schedule;

@@ -577,7 +577,7 @@ pub struct LogArgs {
     #[arg(required = true, num_args = 1..=2, value_name = "FILE|STAGE")]
     pub words: Vec<String>,
     /// Go on until the stage or the run has ended.
-    #[arg(short = 'F', long)]
+    #[arg(short = 'f', short_alias = 'F', long)]
     pub follow: bool,
     /// The run whose stage it is, as for `show` [default: the last].
     #[arg(long)]

@@ -58,7 +58,7 @@ pub struct Command {
     pub env: BTreeMap<String, String>,
     /// Environment variables that are handed through; digests of their values are in the key.
     #[serde(default)]
-    pub pass: Vec<String>,
+    pub pass_env: Vec<String>,
     /// Environment variables that are handed through and neither stored nor in the key; where the command prints one of
     /// at least 4 characters, its log has `***`. One that is not set is an error.
     #[serde(default)]
@@ -252,7 +252,7 @@ impl StageKind for Command {
                 problems,
             );
         }
-        let handed = [("pass", &self.pass), ("secrets", &self.secrets)];
+        let handed = [("pass_env", &self.pass_env), ("secrets", &self.secrets)];
         let handed = handed
             .iter()
             .flat_map(|(f, names)| names.iter().map(move |n| (*f, n)));
@@ -262,11 +262,11 @@ impl StageKind for Command {
             checker.need(good, field, message, problems);
         }
         for (at, name) in self.secrets.iter().enumerate() {
-            let elsewhere = self.env.contains_key(name) || self.pass.contains(name);
+            let elsewhere = self.env.contains_key(name) || self.pass_env.contains(name);
             checker.need(
                 !elsewhere,
                 &format!("secrets.{at}"),
-                || format!("`{name}` stands in `env:` or `pass:` as well, which are stored"),
+                || format!("`{name}` stands in `env:` or `pass_env:` as well, which are stored"),
                 problems,
             );
         }
@@ -292,7 +292,7 @@ impl StageKind for Command {
             inputs,
             sandbox,
             env,
-            pass: _,
+            pass_env: _,
             secrets: _,
             key,
         } = self;

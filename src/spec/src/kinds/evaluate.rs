@@ -16,7 +16,7 @@ use crate::error::Problems;
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 use crate::metrics::Metric;
-use crate::names::{Luma, Scheme};
+use crate::names::{Luma, MetricChannel, Scheme};
 
 /// `evaluate`: a model on a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,9 +32,9 @@ pub struct Evaluate {
     /// What is measured.
     #[serde(default = "usual")]
     pub metrics: Vec<Metric>,
-    /// The channel; `unrounded` for SR and `rgb` for denoising when absent.
+    /// What it is measured on; `y` for SR and `rgb` for denoising when absent.
     #[serde(default)]
-    pub luma: Option<Luma>,
+    pub channel: Option<MetricChannel>,
     /// Pixels cut from each side first; the scale for SR and 0 for denoising when absent.
     #[serde(default)]
     pub shave: Option<u32>,
@@ -49,7 +49,8 @@ pub struct Evaluate {
 impl Evaluate {
     /// The channel PSNR and SSIM are computed on (METHOD: evaluation).
     pub fn luma(&self, degrade: Degrade) -> Luma {
-        self.luma.unwrap_or(match degrade {
+        let own = self.channel.map(MetricChannel::luma);
+        own.unwrap_or(match degrade {
             Degrade::Sr(_) => Luma::Unrounded,
             Degrade::Denoise(_) => Luma::Rgb,
         })
@@ -124,7 +125,7 @@ impl StageKind for Evaluate {
             images: _,
             masks: _,
             metrics,
-            luma: _,
+            channel: _,
             shave: _,
             tiling,
             save,

@@ -12,7 +12,7 @@ use crate::checker::Checker;
 use crate::error::Problems;
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
-use crate::names::{Granularity, Of};
+use crate::names::{Granularity, PairImage};
 use crate::segmenters::Segmenter;
 
 /// `mask`: `N_c` binary masks for each image.
@@ -23,7 +23,7 @@ pub struct Mask {
     pub images: String,
     /// Which of each pair is segmented; only masks of LQ images, as large as these, go into a network.
     #[serde(default = "lq")]
-    pub of: Of,
+    pub source: PairImage,
     /// Prompt grid and number of masks.
     #[serde(default = "coarse")]
     pub granularity: Granularity,
@@ -47,7 +47,7 @@ impl Mask {
     /// Whether the other makes masks in the same way, if of LQ where this one is of HQ images.
     pub fn same_but_of(&self, other: &Self) -> bool {
         let own = Self {
-            of: other.of,
+            source: other.source,
             images: other.images.clone(),
             ..self.clone()
         };
@@ -60,8 +60,8 @@ impl Mask {
     }
 }
 
-const fn lq() -> Of {
-    Of::Lq
+const fn lq() -> PairImage {
+    PairImage::Lq
 }
 
 const fn coarse() -> Granularity {
@@ -115,7 +115,7 @@ impl StageKind for Mask {
         // The granularity is its grid and its number of masks.
         let Self {
             images: _,
-            of,
+            source,
             granularity: _,
             grid: _,
             count: _,
@@ -123,7 +123,12 @@ impl StageKind for Mask {
         } = self;
         let start = segmenter.start_up();
         // Masks of LQ images were there before there was a choice.
-        lines.option(start, "config.of", (*of != Of::Lq).then_some(of));
+        // The words are those of manifests, which stay.
+        let other = match source {
+            PairImage::Lq => None,
+            PairImage::Hq => Some("hr"),
+        };
+        lines.option(start, "config.of", other);
         lines.put(Tag::Result, "config.count", self.count());
         lines.put(start, "config.segmenter", segmenter.name());
         if segmenter.has_grid() {
@@ -137,8 +142,8 @@ impl StageKind for Mask {
         torch.then(|| self.segmenter.start_up())
     }
 
-    fn masks(&self) -> Option<(usize, Of)> {
-        Some((self.count(), self.of))
+    fn masks(&self) -> Option<(usize, PairImage)> {
+        Some((self.count(), self.source))
     }
 
     fn labels(&self, around: &Around<'_>, labels: &mut Labels) {

@@ -31,13 +31,13 @@ pub struct Prepare {
     /// The folder that holds the data sets.
     #[serde(default)]
     pub root: Option<PathBuf>,
-    /// Folder of existing LR images, named as the HR ones or as the common releases do (docs/images.md).
+    /// Folder of existing LQ images (LR ones), named as the HR ones or as the common releases do (docs/images.md).
     #[serde(default)]
-    pub lr: Option<PathBuf>,
-    /// The same, where that folder exists; where it does not, LR images are made.
+    pub lq: Option<PathBuf>,
+    /// The same, where that folder exists; where it does not, LQ images are made.
     #[serde(default)]
-    pub lr_if_present: Option<PathBuf>,
-    /// How LR images are named after HR ones, as `filename_tmpl` of BasicSR: `"{}x4"`, `"{}_LRBI_x4"`.
+    pub lq_if_present: Option<PathBuf>,
+    /// How LQ images are named after HR ones, as `filename_tmpl` of BasicSR: `"{}x4"`, `"{}_LRBI_x4"`.
     #[serde(default)]
     pub names: Option<String>,
     /// Whether images of sub-folders are read too. What is called `sub/a.png` has the name `sub__a`.
@@ -70,8 +70,8 @@ impl Prepare {
         let own = self.images.iter().map(|hr| Source {
             dataset: None,
             hr: hr.clone(),
-            lr: self.lr.clone().or_else(|| self.lr_if_present.clone()),
-            needs_lr: self.lr.is_some(),
+            lr: self.lq.clone().or_else(|| self.lq_if_present.clone()),
+            needs_lr: self.lq.is_some(),
         });
         own.chain(named).collect()
     }
@@ -123,13 +123,19 @@ impl StageKind for Prepare {
             recursive: self.recursive,
             optional: true,
         };
-        for (field, path, listing) in [
-            ("images", &mut self.images, own),
-            ("lr", &mut self.lr, own),
-            ("lr_if_present", &mut self.lr_if_present, optional),
+        // Roles are words of manifests: they stay.
+        for (field, role, path, listing) in [
+            ("images", "images", &mut self.images, own),
+            ("lq", "lr", &mut self.lq, own),
+            (
+                "lq_if_present",
+                "lr_if_present",
+                &mut self.lq_if_present,
+                optional,
+            ),
         ] {
             if let Some(path) = path {
-                reads.file(field, path, listing);
+                reads.file_as(field, role, path, listing);
             }
         }
         if let Some(root) = &mut self.root {
@@ -178,8 +184,8 @@ impl StageKind for Prepare {
                     problems,
                 );
                 checker.need(
-                    self.lr.is_none() && self.lr_if_present.is_none(),
-                    "lr",
+                    self.lq.is_none() && self.lq_if_present.is_none(),
+                    "lq",
                     || "existing LR images go with `degrade: {sr: …}`, not with noise".into(),
                     problems,
                 );
@@ -198,8 +204,8 @@ impl StageKind for Prepare {
             images: _,
             dataset: _,
             root: _,
-            lr: _,
-            lr_if_present: _,
+            lq: _,
+            lq_if_present: _,
             names,
             recursive: _,
             degrade,
@@ -274,8 +280,8 @@ impl Prepare {
             );
         }
         let own = [
-            ("lr", self.lr.is_none()),
-            ("lr_if_present", self.lr_if_present.is_none()),
+            ("lq", self.lq.is_none()),
+            ("lq_if_present", self.lq_if_present.is_none()),
             ("only", self.only.is_empty()),
             ("names", self.names.is_none()),
             ("recursive", !self.recursive),
@@ -302,9 +308,9 @@ impl Prepare {
             problems,
         );
         checker.need(
-            self.lr.is_some() || self.lr_if_present.is_some(),
+            self.lq.is_some() || self.lq_if_present.is_some(),
             "names",
-            || "`names` says how the images of `lr` are named: give both".into(),
+            || "`names` says how the images of `lq` are named: give both".into(),
             problems,
         );
     }

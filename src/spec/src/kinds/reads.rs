@@ -113,7 +113,9 @@ impl Listing {
 /// A file or folder outside the cache that a stage reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct External {
-    /// The field that names it or, for a data set, what its folder holds.
+    /// The field of the YAML that names it.
+    pub field: &'static str,
+    /// What manifests and messages to the worker call it: for a data set, what its folder holds.
     pub role: &'static str,
     /// Where it is.
     pub path: PathBuf,
@@ -203,8 +205,19 @@ impl<'a> Reads<'a> {
 
     /// The file or folder that a field names; its path is anchored.
     pub fn file(&mut self, field: &'static str, path: &mut PathBuf, listing: Listing) {
+        self.file_as(field, field, path, listing);
+    }
+
+    /// The same where its role in manifests has another name than the field.
+    pub fn file_as(
+        &mut self,
+        field: &'static str,
+        role: &'static str,
+        path: &mut PathBuf,
+        listing: Listing,
+    ) {
         self.anchor(field, path);
-        self.derived(field, field, path, listing);
+        self.derived(field, role, path, listing);
     }
 
     /// A file or folder that follows from what a field says; its path starts where it should.

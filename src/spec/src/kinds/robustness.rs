@@ -12,7 +12,7 @@ use crate::checker::Checker;
 use crate::error::Problems;
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
-use crate::names::Of;
+use crate::names::PairImage;
 
 /// `robustness`: a table of how well the masks of LQ images agree with those of their HQ images, the premise of the
 /// paper's Figure 1.
@@ -21,7 +21,7 @@ use crate::names::Of;
 pub struct Robustness {
     /// Mask stages; a swept stage stands for all of its members.
     pub lq: Vec<String>,
-    /// Mask stages with `of: hr`: for each of `lq` one of the same images with the same settings.
+    /// Mask stages with `source: hq`: for each of `lq` one of the same images with the same settings.
     pub hq: Vec<String>,
     /// The line above the table.
     #[serde(default)]
@@ -70,8 +70,8 @@ impl StageKind for Robustness {
         let around = checker.around;
         let of = |at: usize| around.of(at).masks().map(|(_, of)| of);
         for (field, wanted, expected) in [
-            ("lq", Of::Lq, "masks of LQ images"),
-            ("hq", Of::Hr, "masks of HR images (`of: hr`)"),
+            ("lq", PairImage::Lq, "masks of LQ images"),
+            ("hq", PairImage::Hq, "masks of HQ images (`source: hq`)"),
         ] {
             let all = around.inputs_of(field);
             checker.need(
@@ -88,7 +88,7 @@ impl StageKind for Robustness {
         }
         for (lq, hq) in Self::pairs(&around) {
             let name = around.of(lq).name();
-            let hint = "its partner has the same images and settings, and `of: hr`";
+            let hint = "its partner has the same images and settings, and `source: hq`";
             let message = match hq.len() {
                 0 => format!("nothing in `hq` is the partner of `{name}`"),
                 1 => continue,

@@ -17,7 +17,7 @@ use crate::de;
 use crate::error::{Problem, Problems};
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
-use crate::names::Of;
+use crate::names::PairImage;
 use crate::node::Node;
 
 /// All that the orchestrator must know of a stage kind, beside the fields of its configuration.
@@ -63,7 +63,7 @@ pub(crate) trait StageKind: DeserializeOwned {
     }
 
     /// How many masks an image has of those that the stage hands on, and of which image of a pair they are.
-    fn masks(&self) -> Option<(usize, Of)> {
+    fn masks(&self) -> Option<(usize, PairImage)> {
         None
     }
 

@@ -33,9 +33,9 @@ pub struct Tune {
     /// α of equation 8: the weight of the unit's output.
     #[serde(default = "one")]
     pub alpha: f64,
-    /// Units after blocks 1 to this; after all when absent.
+    /// How many units there are: after blocks 1 to this; after all when absent.
     #[serde(default)]
-    pub locations: Option<u32>,
+    pub num_units: Option<u32>,
     /// The unit.
     #[serde(default = "variant")]
     pub variant: Variant,
@@ -110,11 +110,11 @@ impl StageKind for Tune {
             || format!("{alpha} is not a number"),
             problems,
         );
-        let last = self.locations.unwrap_or(1);
+        let last = self.num_units.unwrap_or(1);
         let blocks = backbone.blocks();
         checker.need(
             (1..=blocks).contains(&last),
-            "locations",
+            "num_units",
             || format!("{last} is not in 1..={blocks}, the blocks of this backbone"),
             problems,
         );
@@ -131,7 +131,7 @@ impl StageKind for Tune {
             images: _,
             masks: _,
             alpha,
-            locations,
+            num_units,
             variant,
             init,
             share,
@@ -139,9 +139,9 @@ impl StageKind for Tune {
         } = self;
         lines.put(Tag::Result, "config.scheme", scheme);
         if *scheme == Scheme::Spt {
-            // `locations: 6` of six blocks and no `locations` at all are the same units.
+            // `num_units: 6` of six blocks and no `num_units` at all are the same units.
             let blocks = around.architecture().map_or(0, Architecture::blocks);
-            lines.put(Tag::Result, "config.locations", locations.unwrap_or(blocks));
+            lines.put(Tag::Result, "config.locations", num_units.unwrap_or(blocks));
             lines.put(Tag::Result, "config.alpha", alpha);
             lines.put(Tag::Result, "config.variant", variant);
             lines.put(Tag::Result, "config.init", init);
@@ -165,7 +165,7 @@ impl StageKind for Tune {
         let scheme = if spt { "SPT" } else { "full fine-tuning" };
         labels.insert("scheme".into(), scheme.into());
         let blocks = around.architecture().map_or(0, Architecture::blocks);
-        let units = self.locations.unwrap_or(blocks);
+        let units = self.num_units.unwrap_or(blocks);
         let values = [
             ("alpha", self.alpha.to_string()),
             ("variant", self.variant.to_string()),

@@ -48,7 +48,7 @@ fn spt_card(config: &Tune, job: &Job, blocks: u32) -> Result<SptCard, WorkError>
     let masks = MaskList::read(files::input(job, "masks")?)?;
     Ok(SptCard {
         masks: masks.count as u32,
-        units: config.locations.unwrap_or(blocks),
+        units: config.num_units.unwrap_or(blocks),
         alpha: config.alpha,
         variant: config.variant,
         share: config.share,

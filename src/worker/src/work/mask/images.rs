@@ -5,7 +5,7 @@ use std::path::Path;
 
 use artifacts::PairEntry;
 use pixels::Rgb8;
-use spec::names::Of;
+use spec::names::PairImage;
 
 use crate::work::WorkError;
 use crate::work::pairs::Pairs;
@@ -14,12 +14,12 @@ use crate::work::pairs::Pairs;
 pub(super) struct Images {
     /// The pairs.
     pub pairs: Pairs,
-    of: Of,
+    of: PairImage,
 }
 
 impl Images {
     /// Opens the outputs of a `prepare` stage.
-    pub fn open(folder: &Path, of: Of) -> Result<Self, WorkError> {
+    pub fn open(folder: &Path, of: PairImage) -> Result<Self, WorkError> {
         let pairs = Pairs::open(folder)?;
         Ok(Self { pairs, of })
     }
@@ -43,8 +43,8 @@ impl Images {
     pub fn size(&self, at: usize) -> (usize, usize) {
         let entry = self.entry(at);
         let scale = match self.of {
-            Of::Lq => 1,
-            Of::Hr => self.pairs.list.degrade.scale() as usize,
+            PairImage::Lq => 1,
+            PairImage::Hq => self.pairs.list.degrade.scale() as usize,
         };
         (entry.width * scale, entry.height * scale)
     }
@@ -52,8 +52,8 @@ impl Images {
     /// Image `at` in 8 bits.
     pub fn image(&self, at: usize) -> Result<Rgb8, WorkError> {
         match self.of {
-            Of::Lq => self.pairs.lq_8bit(at),
-            Of::Hr => self.pairs.hr(at),
+            PairImage::Lq => self.pairs.lq_8bit(at),
+            PairImage::Hq => self.pairs.hr(at),
         }
     }
 }

@@ -84,7 +84,7 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn open(config: &'a Mask, job: &'a Job, reporter: &'a Reporter) -> Result<Self, WorkError> {
-        let images = Images::open(folders::input(job, "images")?, config.of)?;
+        let images = Images::open(folders::input(job, "images")?, config.source)?;
         Ok(Self {
             config,
             job,

@@ -66,7 +66,7 @@ fn all_images(stages: &mut [Stage<'_>]) -> Result<(), WorkError> {
     else {
         return Ok(());
     };
-    let images = Images::open(files::input(job, "images")?, config.of)?;
+    let images = Images::open(files::input(job, "images")?, config.source)?;
     for stage in stages.iter_mut() {
         stage.go_on(&images);
     }
