@@ -58,6 +58,8 @@ mod inspect;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod leaks;
 #[cfg(test)]
 mod links;

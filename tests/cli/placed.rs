@@ -31,14 +31,15 @@ fn a_folder_holds_the_files_of_the_last_result_only() {
     assert_eq!(names(&test, "d"), ["1", "2", "sub"]);
     test.write("n.txt", "1");
     test.run("run p.yaml").exits(0);
-    assert_eq!(names(&test, "d"), ["1"]);
+    assert_eq!(names(&test, "d"), ["1", "sub"]);
+    assert_eq!(names(&test, "d/sub"), [""; 0]);
     // Also when the result is an old one that nothing has to run for.
     test.write("n.txt", "1 2 sub/3");
     test.run("run p.yaml").exits(0).says("0 ran, 1 fresh");
     assert_eq!(names(&test, "d"), ["1", "2", "sub"]);
     test.write("n.txt", "1");
     test.run("run p.yaml").exits(0).says("0 ran, 1 fresh");
-    assert_eq!(names(&test, "d"), ["1"]);
+    assert_eq!(names(&test, "d"), ["1", "sub"]);
 }
 
 #[test]
@@ -54,7 +55,7 @@ fn what_a_person_put_or_changed_in_a_folder_stays() {
     test.run("run p.yaml")
         .exits(0)
         .says("`d/2` is no output any more and was changed since it was put there; it stays");
-    assert_eq!(names(&test, "d"), ["1", "2", "note"]);
+    assert_eq!(names(&test, "d"), ["1", "2", "note", "sub"]);
     assert_eq!(
         (test.read("d/2"), test.read("d/note")),
         ("mine".into(), "mine too".into())

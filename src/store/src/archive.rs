@@ -1,18 +1,24 @@
 //! Writes keys into a tar archive and takes them in again, every byte verified on both ways.
 //! Unaware of where an archive comes from: a hostile one is refused, and can do no more than fill the disk it may use.
 //!
-//! `<key>/record.json` (as it lies in the cache), then `<key>/outputs/<path>` for each output in order of the paths; no
-//! folders, no links, no times. Names of more than 100 bytes use the GNU extension.
+//! `<key>/record.json` (as it lies in the cache), then `<key>/outputs/<path>` for each file in order of the paths; no
+//! folders, no links, no times: what links and empty folders there are is in the record. Names of more than 100 bytes use
+//! the GNU extension.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::symlink;
 
 use tar::{Builder, Entry, EntryType, Header};
 
 use crate::atomic::parent;
-use crate::copy::{is_runnable, make_runnable, pump};
+use crate::copy::{make_runnable, pump};
 use crate::error::{at, at_sized};
-use crate::{Amount, Claim, GroupCommit, Key, Output, Record, Result, Store, StoreError, Ticket};
+use crate::output::is_program;
+use crate::record::PLAIN;
+use crate::{
+    Amount, Claim, GroupCommit, Key, Output, OutputKind, Record, Result, Store, StoreError, Ticket,
+};
 
 /// The longest name that is taken in; the same as that of the kernel.
 const LONGEST_NAME: u64 = 4096;
@@ -73,7 +79,7 @@ impl Store {
             READABLE,
             &*bytes,
         )?;
-        for output in &record.outputs {
+        for output in record.outputs.iter().filter(|output| output.kind.is_file()) {
             self.export_output(key, output, archive)?;
         }
         Ok(record.amount())
@@ -88,7 +94,7 @@ impl Store {
         let path = self.output_dir(key).join(&output.path);
         let file = files::open(&path).map_err(at("read", &path))?;
         let meta = file.metadata().map_err(at("read", &path))?;
-        let mode = if is_runnable(&meta.permissions()) {
+        let mode = if output.kind == OutputKind::Executable || is_program(&meta) {
             RUNNABLE
         } else {
             READABLE
@@ -173,8 +179,20 @@ impl<R: Read> Read for Hashing<R> {
 struct Open {
     record: Record,
     ticket: Option<Ticket>,
-    /// Outputs read so far.
-    done: usize,
+    /// The files among its outputs that have still to come.
+    files: std::vec::IntoIter<Output>,
+}
+
+impl Open {
+    fn new(record: Record, ticket: Option<Ticket>) -> Self {
+        let mut files = record.outputs.clone();
+        files.retain(|output| output.kind.is_file());
+        Self {
+            record,
+            ticket,
+            files: files.into_iter(),
+        }
+    }
 }
 
 struct Import<'a> {
@@ -247,11 +265,7 @@ impl Import<'_> {
                 None
             }
         };
-        self.open = Some(Open {
-            record,
-            ticket,
-            done: 0,
-        });
+        self.open = Some(Open::new(record, ticket));
         Ok(())
     }
 
@@ -267,8 +281,7 @@ impl Import<'_> {
         let Some(open) = open else {
             return refuse(format!("`{name}` does not follow its record"));
         };
-        let expected = open.record.outputs.get(open.done);
-        let Some(output) = expected.filter(|output| output.path == path) else {
+        let Some(output) = open.files.next().filter(|output| output.path == path) else {
             return refuse(format!("`{name}` is not the next output of its record"));
         };
         let size = entry.header().entry_size().map_err(unreadable)?;
@@ -278,13 +291,16 @@ impl Import<'_> {
                 output.size
             ));
         }
-        open.done += 1;
         let Some(ticket) = &open.ticket else {
             return Ok(());
         };
-        // Permissions decide nothing, so odd ones are those of a file.
-        let is_program = entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0);
-        write(ticket, output, name, entry)?;
+        // A record of format 1 does not say it; where one does, it decides, and odd permissions are those of a file.
+        let can_run = entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0);
+        let is_program = match open.record.format {
+            PLAIN => can_run,
+            _ => output.kind == OutputKind::Executable,
+        };
+        write(ticket, &output, name, entry)?;
         if is_program {
             let path = ticket.out().join(&output.path);
             make_runnable(&path).map_err(at("make runnable", &path))?;
@@ -294,29 +310,36 @@ impl Import<'_> {
 
     /// Commits the key that was being read; refuses one whose outputs did not all come.
     fn close(&mut self) -> Result<()> {
-        let Some(open) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return Ok(());
         };
         let (key, record) = (open.record.key, open.record);
-        if let Some(output) = record.outputs.get(open.done) {
+        if let Some(output) = open.files.next() {
             return refuse(format!("it ends before `{key}/outputs/{}`", output.path));
         }
         let Some(ticket) = open.ticket else {
             return Ok(());
         };
-        let facts = record.facts.clone();
-        let done = self
-            .committer
-            .commit(ticket, &record.kind, &record.manifest, &[], facts)?;
-        if done.outputs != record.outputs {
-            return refuse(format!(
-                "the outputs of {key} changed while they were written"
-            ));
+        for output in record.outputs.iter().filter(|o| !o.kind.is_file()) {
+            make(&ticket, output)?;
         }
+        self.committer.commit_copy(ticket, &record)?;
         self.report.amount += record.amount();
         self.report.imported.push(key);
         Ok(())
     }
+}
+
+/// Makes a link or an empty folder, when all files are there: nothing is written behind a link.
+fn make(ticket: &Ticket, output: &Output) -> Result<()> {
+    let path = ticket.out().join(&output.path);
+    let folder = parent(&path);
+    fs::create_dir_all(folder).map_err(at("create", folder))?;
+    let made = match &output.kind {
+        OutputKind::Link(to) => symlink(to, &path),
+        _ => fs::create_dir(&path),
+    };
+    made.map_err(at("write", &path))
 }
 
 fn write(ticket: &Ticket, output: &Output, name: &str, bytes: &mut impl Read) -> Result<()> {

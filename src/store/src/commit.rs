@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use crate::atomic::{parent, remove_all, rename_into};
 use crate::error::{at, at_sized};
 use crate::folder_pool::is_blank;
-use crate::outputs::Stock;
+use crate::hash::Hashed;
+use crate::outputs::{Stock, files_in};
+use crate::record::PLAIN;
 use crate::seal::{Seal, folders_of};
 use crate::stat::Stat;
-use crate::{Facts, Key, Made, Output, RECORD_FORMAT, Record, Result, StoreError, Ticket, outputs};
+use crate::{Facts, Key, Made, Output, OutputKind, Record, Result, StoreError, Ticket, outputs};
 
 /// A key whose outputs are in place and whose record is written, but has not got its name: not a result yet.
 /// It holds the key's lock. Dropped, it leaves outputs without a record, which the next ticket clears.
@@ -19,13 +21,54 @@ use crate::{Facts, Key, Made, Output, RECORD_FORMAT, Record, Result, StoreError,
 pub(crate) struct Staged {
     ticket: Ticket,
     outputs: PathBuf,
-    stock: Stock,
+    /// Relative paths of the folders, `""` for the outermost.
+    folders: Vec<String>,
     written: PathBuf,
     path: PathBuf,
     listed: Vec<Output>,
     made: Made,
     /// Checkpoints remain until the record has its name.
     has_state: bool,
+}
+
+/// What lies in a ticket's folder.
+struct Found {
+    hashed: Vec<(Output, Hashed)>,
+    /// Relative paths of the folders, `""` for the outermost.
+    folders: Vec<String>,
+    /// The stats of the folders below the outermost.
+    stats: Vec<(String, Stat)>,
+}
+
+impl Found {
+    /// Checks the ticket, lists and hashes.
+    fn of(ticket: &Ticket, manifest: &str, required: &[&str]) -> Result<Self> {
+        ticket.check_held()?;
+        check_manifest(ticket, manifest)?;
+        let stock = outputs::list(&ticket.out)?;
+        check_required(ticket, &stock, required)?;
+        Ok(Self {
+            stats: folders_of(&ticket.out, &stock)?,
+            folders: stock.folders.clone(),
+            hashed: outputs::hash_all(&ticket.store, &ticket.out, stock)?,
+        })
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        self.hashed
+            .iter()
+            .map(|(output, _)| output.clone())
+            .collect()
+    }
+
+    /// What format 1 does not say.
+    fn forget_programs(&mut self) {
+        for (output, _) in &mut self.hashed {
+            if output.kind == OutputKind::Executable {
+                output.kind = OutputKind::File;
+            }
+        }
+    }
 }
 
 impl Staged {
@@ -37,30 +80,53 @@ impl Staged {
         required: &[&str],
         facts: Facts,
     ) -> Result<(Record, Self)> {
-        ticket.check_held()?;
-        check_manifest(&ticket, manifest)?;
-        let stock = outputs::list(&ticket.out)?;
-        check_required(&ticket, &stock.files, required)?;
-        let folders = folders_of(&ticket.out, &stock)?;
-        let hashed = outputs::hash_all(&ticket.store, &ticket.out, &stock.files)?;
+        let found = Found::of(&ticket, manifest, required)?;
+        let outputs = found.outputs();
         let record = Record {
-            format: RECORD_FORMAT,
+            format: Record::format_for(&outputs),
             key: ticket.key,
             kind: kind.to_owned(),
             manifest: manifest.to_owned(),
-            outputs: hashed.iter().map(|(output, _)| output.clone()).collect(),
+            outputs,
             facts,
         };
-        let seal = Seal::new(ticket.store.output_dir(&ticket.key), hashed, folders);
-        let staged = Self::put(ticket, stock, &record)?;
-        let (store, key) = (&staged.ticket.store, staged.ticket.key);
-        store.remember_seal(key, seal);
-        store.put_pending(key, staged.made.clone());
+        let staged = Self::stage(ticket, found, &record)?;
         Ok((record, staged))
     }
 
+    /// The same where a record says what has to lie there.
+    pub(crate) fn copy(ticket: Ticket, record: &Record) -> Result<Self> {
+        let mut found = Found::of(&ticket, &record.manifest, &[])?;
+        if record.format == PLAIN {
+            found.forget_programs();
+        }
+        let outputs = found.outputs();
+        if outputs == record.outputs {
+            return Self::stage(ticket, found, record);
+        }
+        let mut differing = outputs.iter().zip(&record.outputs).filter(|(a, b)| a != b);
+        let path = differing.next().map_or("", |(_, wanted)| &*wanted.path);
+        Err(StoreError::DamagedOutput {
+            path: ticket.out.join(path),
+        })
+    }
+
+    fn stage(ticket: Ticket, found: Found, record: &Record) -> Result<Self> {
+        let seal = Seal::new(
+            ticket.store.output_dir(&ticket.key),
+            found.hashed,
+            found.stats,
+        );
+        let staged = Self::put(ticket, found.folders, record)?;
+        let (store, key) = (&staged.ticket.store, staged.ticket.key);
+        store.remember_seal(key, seal);
+        store.put_pending(key, staged.made.clone());
+        Ok(staged)
+    }
+
     /// Renames the outputs and writes the record beside its name.
-    fn put(ticket: Ticket, stock: Stock, record: &Record) -> Result<Self> {
+    fn put(ticket: Ticket, folders: Vec<String>, record: &Record) -> Result<Self> {
+        ticket.store.say_format(record.format)?;
         let (layout, key) = (ticket.store.layout(), &ticket.key);
         let (outputs, written, path) = (
             layout.output_dir(key),
@@ -72,7 +138,7 @@ impl Staged {
         let mut staged = Self {
             ticket,
             outputs,
-            stock,
+            folders,
             written,
             path,
             listed: record.outputs.clone(),
@@ -103,8 +169,10 @@ impl Staged {
 
     /// All that must be on the disk before the record gets its name: files, folders, their own name, the record.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        let inside = self.stock.files.iter().chain(&self.stock.folders);
-        let mut all: Vec<PathBuf> = inside.map(|path| self.outputs.join(path)).collect();
+        let folders = self.folders.iter().map(|path| self.outputs.join(path));
+        let mut all: Vec<PathBuf> = files_in(&self.outputs, &self.listed)
+            .chain(folders)
+            .collect();
         all.extend([parent(&self.outputs).to_path_buf(), self.written.clone()]);
         all
     }
@@ -120,10 +188,8 @@ impl Staged {
     /// Gives the record its name: this is the commit. What [`Staged::paths`] lists must be on the disk.
     pub(crate) fn publish(self) -> Result<()> {
         fs::rename(&self.written, &self.path).map_err(at("rename to", &self.path))?;
-        let files = self.stock.files.iter();
-        self.ticket
-            .store
-            .hash_later(files.map(|file| self.outputs.join(file)));
+        let files = files_in(&self.outputs, &self.listed);
+        self.ticket.store.hash_later(files);
         self.ticket.store.index_later(self.ticket.key);
         if let Ok(meta) = fs::symlink_metadata(&self.path) {
             let (stat, listed) = (Stat::of(&meta), self.listed.into());
@@ -174,13 +240,8 @@ fn check_manifest(ticket: &Ticket, manifest: &str) -> Result<()> {
     }
 }
 
-fn check_required(ticket: &Ticket, files: &[String], required: &[&str]) -> Result<()> {
-    let is_missing = |path: &&&str| {
-        files
-            .binary_search_by(|file| file.as_str().cmp(path))
-            .is_err()
-    };
-    let missing = required.iter().filter(is_missing);
+fn check_required(ticket: &Ticket, stock: &Stock, required: &[&str]) -> Result<()> {
+    let missing = required.iter().filter(|path| !stock.has_file(path));
     let outputs: Vec<String> = missing.map(ToString::to_string).collect();
     if outputs.is_empty() {
         return Ok(());

@@ -1,17 +1,19 @@
 //! Copies files out of the cache: verified while they are copied, each whole or not at all, with bytes of their own.
-//! Unaware of what they are for. Never a link: an edit of the copy must not reach the cache.
+//! Unaware of what they are for. Never a link into the cache: an edit of the copy must not reach it. A link that a stage
+//! left, which stays inside its folder, is made again as it is.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::atomic::{create_beside, parent};
+use crate::atomic::{UNFINISHED, create_beside, create_unique, parent};
 use crate::error::{at, at_sized};
+use crate::output::is_program;
 use crate::stat::Stat;
-use crate::{Key, Output, Record, Result, Store, StoreError, hash, lock};
+use crate::{Digest, Key, Output, OutputKind, Record, Result, Store, StoreError, hash, lock};
 
 /// Bytes copied at once.
 const CHUNK: usize = 1 << 20;
@@ -48,12 +50,24 @@ impl Store {
         lock::wait_alone(&self.layout().places_lock())
     }
 
-    /// Whether the file has the bytes of this output, from the memo while the file does not change.
+    /// Whether what lies at `path` is this output: a file with its bytes (from the memo while the file does not change), a
+    /// link to the same path, a folder. Who may run a file does not count.
     pub fn is_copy(&self, path: &Path, output: &Output) -> bool {
-        let meta = fs::symlink_metadata(path).ok();
-        let meta = meta.filter(|meta| meta.is_file() && meta.len() == output.size);
-        let digest = meta.map(|meta| self.digest_of(path, &Stat::of(&meta)));
-        digest.is_some_and(|digest| digest.is_ok_and(|digest| digest == output.digest))
+        let Ok(meta) = fs::symlink_metadata(path) else {
+            return false;
+        };
+        if !output.kind.is_file() {
+            return output.kind.as_deref().fits(path, &meta);
+        }
+        let is_like = meta.is_file() && meta.len() == output.size;
+        let is_same = |digest: Result<Digest>| digest.is_ok_and(|digest| digest == output.digest);
+        is_like && is_same(self.digest_of(path, &Stat::of(&meta)))
+    }
+
+    /// As [`Store::is_copy`], and a program can be run.
+    pub fn is_whole_copy(&self, path: &Path, output: &Output) -> bool {
+        let can_run = || fs::symlink_metadata(path).is_ok_and(|meta| is_program(&meta));
+        self.is_copy(path, output) && (output.kind != OutputKind::Executable || can_run())
     }
 
     fn record_for_copy(&self, key: &Key) -> Result<Record> {
@@ -61,7 +75,7 @@ impl Store {
     }
 }
 
-/// Copies these files of a folder into another, on all cores.
+/// Copies these outputs from one folder into another, on all cores.
 pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dest).map_err(at("create", dest))?;
     let copy = |output: &Output| {
@@ -71,31 +85,65 @@ pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<V
     outputs.par_iter().map(copy).collect()
 }
 
-/// What becomes of a file at the destination.
+/// What becomes of what lies at the destination.
 #[derive(Clone, Copy)]
 enum Put {
-    /// It is replaced.
+    /// A file or link is replaced, a folder where an empty one belongs stays.
     Over,
     /// It stays, and the copy is an error: somebody has just put it there.
     Beside,
 }
 
-/// Copies one file beside its destination and renames it, unless its bytes are not those of its digest.
+/// Copies one output, unless what lies in the folder is not what its record says.
 fn copy(folder: &Path, output: &Output, dest: &Path, put: Put) -> Result<()> {
     let from = folder.join(&output.path);
-    let source = files::open(&from).map_err(at("read", &from))?;
-    let to = parent(dest);
-    let created = match create_beside(to) {
+    if output.kind.is_file() {
+        return copy_file(from, output, dest, put);
+    }
+    let meta = fs::symlink_metadata(&from).map_err(at("read", &from))?;
+    if !output.kind.as_deref().fits(&from, &meta) {
+        return Err(StoreError::DamagedOutput { path: from });
+    }
+    match &output.kind {
+        OutputKind::Link(to) => link(to, dest, put),
+        _ => fs::create_dir_all(dest).map_err(at("create", dest)),
+    }
+}
+
+/// Makes a link beside its destination and renames it.
+fn link(to: &str, dest: &Path, put: Put) -> Result<()> {
+    let made = in_folder_of(dest, |folder| {
+        create_unique(folder, UNFINISHED, |path| symlink(to, path))
+    });
+    let (beside, ()) = made?;
+    let done = rename(&beside, dest, put).map_err(at("rename to", dest));
+    if done.is_err() {
+        let _ = fs::remove_file(&beside); // the first error is the one to tell
+    }
+    done
+}
+
+/// Does something in the folder of `path`, which is made where it is missing.
+fn in_folder_of<T>(path: &Path, create: impl Fn(&Path) -> io::Result<T>) -> Result<T> {
+    let folder = parent(path);
+    let created = match create(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(to).map_err(at("create", to))?;
-            create_beside(to)
+            fs::create_dir_all(folder).map_err(at("create", folder))?;
+            create(folder)
         }
         other => other,
     };
-    let (beside, target) = created.map_err(at("write in", to))?;
+    created.map_err(at("write in", folder))
+}
+
+/// Copies one file beside its destination and renames it, unless its bytes are not those of its digest.
+fn copy_file(from: PathBuf, output: &Output, dest: &Path, put: Put) -> Result<()> {
+    let source = files::open(&from).map_err(at("read", &from))?;
+    let (beside, target) = in_folder_of(dest, create_beside)?;
     let done = fill(&source, &target, &beside, output)
         .and_then(|is_good| {
-            if is_runnable(&source.metadata()?.permissions()) {
+            // A record of format 1 does not say it.
+            if output.kind == OutputKind::Executable || is_program(&source.metadata()?) {
                 make_runnable(&beside)?;
             }
             Ok(is_good)
@@ -139,11 +187,6 @@ fn fill(source: &File, target: &File, beside: &Path, output: &Output) -> io::Res
     Ok(size == output.size && digest == output.digest)
 }
 
-/// Whether its owner may run a file.
-pub(crate) fn is_runnable(permissions: &Permissions) -> bool {
-    permissions.mode() & 0o100 != 0
-}
-
 /// Lets a program be run by whoever may read it. Its other permissions stay those of any new file: what a stage left
 /// unreadable or unwritable is so in the cache alone.
 pub(crate) fn make_runnable(path: &Path) -> io::Result<()> {
@@ -152,7 +195,7 @@ pub(crate) fn make_runnable(path: &Path) -> io::Result<()> {
 }
 
 /// Copies to the end; what went through.
-pub(crate) fn pump(mut from: impl Read, mut to: impl Write) -> io::Result<(u64, crate::Digest)> {
+pub(crate) fn pump(mut from: impl Read, mut to: impl Write) -> io::Result<(u64, Digest)> {
     let mut hasher = blake3::Hasher::new();
     let mut chunk = Vec::new();
     let mut total = 0;

@@ -99,8 +99,11 @@ pub enum StoreError {
         /// The paths of the outputs, relative to the folder.
         outputs: Vec<String>,
     },
-    /// Something that the cache cannot hold: a link, a socket, a name that is not UTF-8.
-    #[error("`{}` is {what}, the cache holds only regular files", Name(path))]
+    /// Something that the cache cannot hold: a link to elsewhere, a socket, a name that is not UTF-8.
+    #[error(
+        "`{}` is {what}; the cache holds regular files, and links that stay among them",
+        Name(path)
+    )]
     NotRegular {
         /// The offender.
         path: PathBuf,
@@ -172,7 +175,7 @@ impl StoreError {
                 "read the stage's log: it ended early, or wrote somewhere else"
             }
             Self::NotRegular { .. } => {
-                "make the stage write or copy a regular file with a UTF-8 name there"
+                "make the stage write or copy (`cp -L`) a regular file with a UTF-8 name there"
             }
             Self::ChangedManifest { .. } => {
                 "an input changed while the stage ran: plan and run again"

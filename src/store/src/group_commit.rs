@@ -72,12 +72,22 @@ impl GroupCommit {
         facts: Facts,
     ) -> Result<Record> {
         let (record, staged) = Staged::new(ticket, kind, manifest, required, facts)?;
+        self.take(staged).map(|()| record)
+    }
+
+    /// As [`GroupCommit::commit`], where a record from elsewhere says what lies in the ticket's folder. The record stays
+    /// as it is, whatever this program would write itself; an error where something else lies there.
+    pub(crate) fn commit_copy(&self, ticket: Ticket, record: &Record) -> Result<()> {
+        self.take(Staged::copy(ticket, record)?)
+    }
+
+    fn take(&self, staged: Staged) -> Result<()> {
         match &self.queue {
             Some(queue) => match queue.send(staged) {
-                Ok(()) => Ok(record),
-                Err(back) => back.0.commit().map(|()| record), // the thread is gone
+                Ok(()) => Ok(()),
+                Err(back) => back.0.commit(), // the thread is gone
             },
-            None => staged.commit().map(|()| record),
+            None => staged.commit(),
         }
     }
 

@@ -82,6 +82,16 @@ pub(crate) fn file(path: &Path) -> Result<Hashed> {
     })
 }
 
+/// What is no file, as it lies there now, with a digest that is known.
+pub(crate) fn other(path: &Path, digest: Digest) -> Result<Hashed> {
+    let meta = fs::symlink_metadata(path).map_err(at("read", path))?;
+    Ok(Hashed {
+        stat: Stat::of(&meta),
+        digest,
+        began: now(),
+    })
+}
+
 /// As [`file`], through a memory map from 16 MiB on. A disk that fails under a map, or a file that is cut short, kills the
 /// process by SIGBUS instead of an error: accepted where the whole purpose is to find such disks, all results lie
 /// committed, and the same command continues after the disk is replaced.

@@ -4,7 +4,9 @@
 //! ```text
 //!   magic, count                              16 + 8 bytes
 //!   count x (key, offset)                     40 bytes each, in order of the keys
-//!   count x (stat of the record, outputs)     40 + 8 bytes, then a path's length, path, size and digest for each output;
+//!   count x (stat of the record, outputs)     40 + 8 bytes, then a path's length, path, size and digest for each output,
+//!                                             behind which a link has its length and text; the first byte of a path's
+//!                                             length (big end) says what it is: file, program, link, empty folder
 //!            (content, consumed)              32 + 8 bytes (all ones: not recorded), then a role's length, role and digest
 //!            (content key)                    32 bytes (all zeros: not recorded)
 //!   digest of all that                        32 bytes
@@ -21,7 +23,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::atomic::{Flush, replace};
 use crate::stat::Stat;
-use crate::{Digest, Key, Made, Output, Result};
+use crate::{Amount, Digest, Key, Made, Output, OutputKind, Result};
 
 /// The first bytes of the file; other bytes are another version.
 const MAGIC: &[u8; 16] = b"pipeline index3\n";
@@ -83,6 +85,26 @@ pub(crate) struct Listed<'a> {
     pub(crate) path: &'a str,
     pub(crate) size: u64,
     pub(crate) digest: Digest,
+    pub(crate) kind: OutputKind<&'a str>,
+}
+
+impl Listed<'_> {
+    pub(crate) fn to_owned(self) -> Output {
+        Output {
+            path: self.path.to_owned(),
+            size: self.size,
+            digest: self.digest,
+            kind: self.kind.to_owned(),
+        }
+    }
+
+    /// What it counts: an empty folder is no file.
+    pub(crate) fn amount(&self) -> Amount {
+        Amount {
+            files: u64::from(self.kind != OutputKind::Folder),
+            bytes: self.size,
+        }
+    }
 }
 
 impl<'a> From<&'a Output> for Listed<'a> {
@@ -91,6 +113,7 @@ impl<'a> From<&'a Output> for Listed<'a> {
             path: &output.path,
             size: output.size,
             digest: output.digest,
+            kind: output.kind.as_deref(),
         }
     }
 }
@@ -152,10 +175,7 @@ impl Index {
         let mut entry = encode_stat(stat).to_vec();
         push(&mut entry, outputs.len() as u64);
         for output in outputs {
-            push(&mut entry, output.path.len() as u64);
-            entry.extend_from_slice(output.path.as_bytes());
-            push(&mut entry, output.size);
-            entry.extend_from_slice(output.digest.as_bytes());
+            push_output(&mut entry, output);
         }
         push_made(&mut entry, made);
         let mut learnt = self.learnt_mut();
@@ -235,6 +255,21 @@ const NOT_SAID: u64 = u64::MAX;
 /// The content key of a record that has none; no text is known that has this digest.
 const NO_KEY: [u8; 32] = [0; 32];
 
+/// Where in a path's length it stands what an output is: no path is that long.
+const KIND_SHIFT: u32 = 56;
+
+fn push_output(entry: &mut Vec<u8>, output: &Output) {
+    let kind = u64::from(output.kind.mark()) << KIND_SHIFT;
+    push(entry, output.path.len() as u64 | kind);
+    entry.extend_from_slice(output.path.as_bytes());
+    push(entry, output.size);
+    entry.extend_from_slice(output.digest.as_bytes());
+    if let OutputKind::Link(to) = &output.kind {
+        push(entry, to.len() as u64);
+        entry.extend_from_slice(to.as_bytes());
+    }
+}
+
 fn push_made(entry: &mut Vec<u8>, made: &Made) {
     entry.extend_from_slice(made.content.as_bytes());
     match &made.consumed {
@@ -295,15 +330,36 @@ fn take_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 fn take_output(bytes: &[u8]) -> Option<(Listed<'_>, &[u8])> {
-    let (path, rest) = take_text(bytes)?;
+    let (number, rest) = take_number(bytes)?;
+    let (path, rest) = take_text_of(number & ((1 << KIND_SHIFT) - 1), rest)?;
     let (size, rest) = take_number(rest)?;
     let (digest, rest) = take_digest(rest)?;
-    Some((Listed { path, size, digest }, rest))
+    let (kind, rest) = match number >> KIND_SHIFT {
+        0 => (OutputKind::File, rest),
+        1 => (OutputKind::Executable, rest),
+        2 => {
+            let (to, rest) = take_text(rest)?;
+            (OutputKind::Link(to), rest)
+        }
+        3 => (OutputKind::Folder, rest),
+        _ => return None,
+    };
+    let listed = Listed {
+        path,
+        size,
+        digest,
+        kind,
+    };
+    Some((listed, rest))
 }
 
 fn take_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (length, rest) = take_number(bytes)?;
-    let (text, rest) = rest.split_at_checked(length as usize)?;
+    take_text_of(length, rest)
+}
+
+fn take_text_of(length: u64, bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (text, rest) = bytes.split_at_checked(length as usize)?;
     Some((std::str::from_utf8(text).ok()?, rest))
 }
 
@@ -385,6 +441,7 @@ mod tests {
             path: path.to_owned(),
             size: path.len() as u64,
             digest: Digest::of(path.as_bytes()),
+            kind: OutputKind::File,
         }
     }
 

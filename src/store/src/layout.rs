@@ -7,16 +7,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::at;
-use crate::record::MAX_RECORD;
+use crate::record::{MAX_RECORD, PLAIN, WITH_KINDS};
 use crate::store::names;
 use crate::{Key, Record, Result, StoreError, write_atomic};
 
-/// What the file `format` says. Raise the number when a file changes its place or meaning; leave out those that one
-/// flipped bit makes of an earlier one (1 becomes 0, 3, 5 or 9), which the records decide about.
-const FORMAT: &str = "pipeline cache 1\n";
+/// The numbers that the file `format` of a cache of ours may say: the newest format of its records, so that a program that
+/// does not know that one leaves the cache alone. A next one must not be what a flipped bit makes of these: of 1 that
+/// makes 0, 3, 5 or 9, of 2 it makes 0, 3 or 6. The records decide about such.
+const KNOWN: [u32; 2] = [PLAIN, WITH_KINDS];
 
 /// What the file `format` of every version begins with; a number follows.
 const TITLE: &str = "pipeline cache ";
+
+/// What the file `format` says.
+fn format_text(number: u32) -> String {
+    format!("{TITLE}{number}\n")
+}
 
 /// Records that are tried where the file `format` is lost.
 const TRIES: usize = 1000;
@@ -170,8 +176,10 @@ impl Layout {
     pub(crate) fn create(&self) -> Result<Found> {
         fs::create_dir_all(&self.root).map_err(at("create", &self.root))?;
         let found = self.found()?;
-        if found != Found::Cache {
-            write_atomic(&self.root.join("format"), FORMAT.as_bytes())?;
+        match found {
+            Found::Cache => {}
+            Found::Nothing => self.write_format(PLAIN)?,
+            Found::Unnamed => self.write_format(self.newest_format())?,
         }
         if found == Found::Nothing {
             self.keep_out_of_git();
@@ -182,6 +190,39 @@ impl Layout {
         }
         self.check_writable()?;
         Ok(found)
+    }
+
+    fn write_format(&self, number: u32) -> Result<()> {
+        write_atomic(&self.root.join("format"), format_text(number).as_bytes())
+    }
+
+    /// Makes the file `format` say this number, unless it says it already; on the disk when this returns.
+    pub(crate) fn raise_format(&self, number: u32) -> Result<()> {
+        let said = files::read(&self.root.join("format"), 4096);
+        if said.is_ok_and(|said| said == format_text(number).as_bytes()) {
+            return Ok(());
+        }
+        self.write_format(number)
+    }
+
+    /// The newest format that a record has; all are read, for one alone may have it.
+    fn newest_format(&self) -> u32 {
+        let formats = self.record_keys().filter_map(|key| {
+            let bytes = files::read(&self.record(&key), MAX_RECORD).ok()?;
+            Some(Record::decode(&bytes, &key).ok()?.format)
+        });
+        formats.max().unwrap_or(PLAIN)
+    }
+
+    /// The keys that have a record, as far as they can be listed.
+    fn record_keys(&self) -> impl Iterator<Item = Key> {
+        let folder = self.record_shards();
+        let shards = names(&folder).unwrap_or_default();
+        shards.into_iter().flat_map(move |shard| {
+            let records = names(&folder.join(shard)).unwrap_or_default();
+            let key = |name: String| name.strip_suffix(".json")?.parse::<Key>().ok();
+            records.into_iter().filter_map(key).collect::<Vec<_>>()
+        })
     }
 
     /// Version control leaves a new cache alone. One that has a word on that already keeps it, and where it cannot be
@@ -205,7 +246,7 @@ impl Layout {
     pub(crate) fn found(&self) -> Result<Found> {
         let path = self.root.join("format");
         let bytes = match files::read(&path, 4096) {
-            Ok(bytes) if bytes == FORMAT.as_bytes() => return Ok(Found::Cache),
+            Ok(bytes) if is_known(&bytes) => return Ok(Found::Cache),
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(at("read", &path)(e));
@@ -229,7 +270,7 @@ impl Layout {
             Records::OfOthers => Err(StoreError::Format {
                 path,
                 found: text,
-                expected: FORMAT.trim().to_owned(),
+                expected: TITLE.to_owned() + &KNOWN.map(|number| number.to_string()).join(" or "),
             }),
         }
     }
@@ -237,13 +278,7 @@ impl Layout {
     /// What the first records say.
     fn records(&self) -> Records {
         let mut found = Records::None;
-        let shards = names(&self.record_shards()).unwrap_or_default();
-        let keys = shards.iter().flat_map(|shard| {
-            let records = names(&self.record_shards().join(shard)).unwrap_or_default();
-            let key = |name: String| name.strip_suffix(".json")?.parse::<Key>().ok();
-            records.into_iter().filter_map(key).collect::<Vec<_>>()
-        });
-        for key in keys.take(TRIES) {
+        for key in self.record_keys().take(TRIES) {
             let bytes = files::read(&self.record(&key), MAX_RECORD).unwrap_or_default();
             if Record::decode(&bytes, &key).is_ok() {
                 return Records::Ours;
@@ -264,17 +299,25 @@ enum Records {
     OfOthers,
 }
 
-/// Whether a file `format` is that of this program but for one flipped bit.
+/// Whether a file `format` is one of this program's.
+fn is_known(bytes: &[u8]) -> bool {
+    let known = KNOWN.map(format_text);
+    known.iter().any(|known| bytes == known.as_bytes())
+}
+
+/// Whether a file `format` is one of this program's but for one flipped bit.
 fn is_one_bit_away(bytes: &[u8]) -> bool {
-    let pairs = bytes.iter().zip(FORMAT.as_bytes());
-    let flipped: u32 = pairs.map(|(a, b)| (a ^ b).count_ones()).sum();
-    bytes.len() == FORMAT.len() && flipped == 1
+    KNOWN.map(format_text).iter().any(|known| {
+        let pairs = bytes.iter().zip(known.as_bytes());
+        let flipped: u32 = pairs.map(|(a, b)| (a ^ b).count_ones()).sum();
+        bytes.len() == known.len() && flipped == 1
+    })
 }
 
 /// Whether the text of a file `format` is that of another version: such a cache is left alone.
 fn names_a_version(text: &str) -> bool {
     let number = text.strip_prefix(TITLE).and_then(|n| n.parse::<u32>().ok());
-    number.is_some_and(|number| number > 0 && text != FORMAT.trim())
+    number.is_some_and(|number| number > 0 && !KNOWN.contains(&number))
 }
 
 /// Bytes that this user may still write on the disk that holds `path`, or will hold it.

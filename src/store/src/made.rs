@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::index::Listed;
 use crate::stat::Stat;
-use crate::{Digest, Facts, Key, Record, Store};
+use crate::{Digest, Facts, Key, OutputKind, Record, Store};
 
 /// The fact of a record that says what its stage consumed: a digest for each role of an input.
 const CONSUMED: &str = "consumed";
@@ -76,6 +76,18 @@ impl Facts {
         self.get(CONTENT_KEY)?.as_str()?.parse().ok()
     }
 
+    /// Takes out what [`Facts::with_consumed`] and [`Facts::with_content_key`] put there.
+    pub(crate) fn take_made_from(&mut self) -> (Option<BTreeMap<String, Digest>>, Option<Digest>) {
+        let made_from = (self.consumed(), self.content_key());
+        if made_from.0.is_some() {
+            self.0.remove(CONSUMED);
+        }
+        if made_from.1.is_some() {
+            self.0.remove(CONTENT_KEY);
+        }
+        made_from
+    }
+
     /// Says that the result is a copy of that of `from`, or of what that one was copied from.
     #[must_use]
     pub fn copied_from(mut self, from: &Key) -> Self {
@@ -91,10 +103,21 @@ impl Facts {
     }
 }
 
-/// The digest over paths, sizes and digests of outputs, in the order given.
+/// The digest over paths, sizes and digests of outputs, in the order given; what is no plain file has a mark in front.
 pub(crate) fn content_of<'a>(outputs: impl Iterator<Item = Listed<'a>>) -> Digest {
     let mut hasher = blake3::Hasher::new();
-    for Listed { path, size, digest } in outputs {
+    for listed in outputs {
+        let Listed {
+            path,
+            size,
+            digest,
+            kind,
+        } = listed;
+        if kind != OutputKind::File {
+            // No path is that long, so no list of files has the content of this one.
+            hasher.update(&u64::MAX.to_le_bytes());
+            hasher.update(&[kind.mark()]);
+        }
         hasher.update(&(path.len() as u64).to_le_bytes());
         hasher.update(path.as_bytes());
         hasher.update(&size.to_le_bytes());
@@ -165,6 +188,7 @@ mod tests {
             path,
             size,
             digest: Digest::of(bytes),
+            kind: OutputKind::File,
         };
         let one = |listed| content_of(std::iter::once(listed));
         let content = one(listed("a", 1, b"x"));
@@ -172,5 +196,16 @@ mod tests {
         assert_ne!(content, one(listed("a", 2, b"x")));
         assert_ne!(content, one(listed("a", 1, b"y")));
         assert_ne!(content, content_of(std::iter::empty()));
+        for kind in [
+            OutputKind::Executable,
+            OutputKind::Link("x"),
+            OutputKind::Folder,
+        ] {
+            let other = Listed {
+                kind,
+                ..listed("a", 1, b"x")
+            };
+            assert_ne!(content, one(other), "{kind:?}");
+        }
     }
 }

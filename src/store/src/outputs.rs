@@ -1,17 +1,19 @@
-//! Takes stock of a folder of outputs before it is committed: which files, and their digests.
+//! Takes stock of a folder of outputs before it is committed: what lies there, and its digests.
 //! Unaware of which outputs a stage owes, and of where the folder goes.
 
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::atomic::{create_beside, parent};
 use crate::error::at;
-use crate::hash::Hashed;
-use crate::{Output, Result, Store, StoreError};
+use crate::hash::{self, Hashed};
+use crate::links::{Links, stays_inside};
+use crate::output::is_program;
+use crate::{Output, OutputKind, Result, Store, StoreError};
 
 /// From this many files on, all cores hash: below, waking them takes longer than the work.
 const MANY: usize = 8;
@@ -19,13 +21,61 @@ const MANY: usize = 8;
 /// What lies in a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Stock {
-    /// Relative paths of the regular files, sorted.
-    pub(crate) files: Vec<String>,
+    /// The regular files, sorted by path.
+    pub(crate) files: Vec<Listing>,
+    /// Links that stay inside, and empty folders but for the outermost.
+    pub(crate) others: Vec<Output>,
     /// Relative paths of the folders, `""` for the outermost.
     pub(crate) folders: Vec<String>,
 }
 
-/// Lists all files, and gives hard links bytes of their own. Anything but a regular file or folder is an error.
+/// A regular file.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// Its relative path.
+    pub(crate) path: String,
+    is_program: bool,
+}
+
+impl Stock {
+    /// Whether there is a file of this path.
+    pub(crate) fn has_file(&self, path: &str) -> bool {
+        let found = self.files.binary_search_by(|file| (*file.path).cmp(path));
+        found.is_ok()
+    }
+
+    /// The first link.
+    pub(crate) fn link(&self) -> Option<&str> {
+        let mut others = self.others.iter();
+        let link = others.find(|other| matches!(other.kind, OutputKind::Link(_)));
+        link.map(|link| &*link.path)
+    }
+
+    fn check_links(&self, out: &Path) -> Result<()> {
+        let link = |other| match other {
+            &Output {
+                ref path,
+                kind: OutputKind::Link(ref to),
+                ..
+            } => Some((&**path, &**to)),
+            _ => None,
+        };
+        let links: Links<'_> = self.others.iter().filter_map(link).collect();
+        match links.keys().find(|path| !stays_inside(&links, path)) {
+            Some(path) => Err(StoreError::NotRegular {
+                path: out.join(path),
+                what: LEADS_OUT,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a link is that cannot be kept.
+const LEADS_OUT: &str = "a symbolic link that leads out of the folder of outputs";
+
+/// Lists all that is there, and gives hard links bytes of their own. Anything but a regular file, a folder and a link that
+/// stays inside is an error.
 pub(crate) fn list(out: &Path) -> Result<Stock> {
     if out.is_symlink() {
         let path = out.to_path_buf();
@@ -36,13 +86,16 @@ pub(crate) fn list(out: &Path) -> Result<Stock> {
     }
     let mut stock = Stock::default();
     walk(out, "", &mut stock)?;
-    stock.files.sort_unstable();
+    stock.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    stock.check_links(out)?;
     Ok(stock)
 }
 
 fn walk(folder: &Path, prefix: &str, stock: &mut Stock) -> Result<()> {
     stock.folders.push(prefix.to_owned());
+    let mut is_empty = true;
     for entry in fs::read_dir(folder).map_err(at("list", folder))? {
+        is_empty = false;
         let path = entry.map_err(at("list", folder))?.path();
         let refuse = |what| StoreError::NotRegular {
             path: path.clone(),
@@ -56,12 +109,21 @@ fn walk(folder: &Path, prefix: &str, stock: &mut Stock) -> Result<()> {
             walk(&path, &format!("{relative}/"), stock)?;
         } else if meta.is_file() {
             unshare(&path, &meta)?;
-            stock.files.push(relative);
+            stock.files.push(Listing {
+                path: relative,
+                is_program: is_program(&meta),
+            });
         } else if meta.is_symlink() {
-            return Err(refuse("a symbolic link"));
+            let to = fs::read_link(&path).map_err(at("read", &path))?;
+            let to = to.into_os_string().into_string();
+            let to = to.map_err(|_| refuse("a symbolic link to a name that is not UTF-8"))?;
+            stock.others.push(Output::link(relative, to));
         } else {
             return Err(refuse("a device, pipe or socket"));
         }
+    }
+    if let Some(path) = prefix.strip_suffix('/').filter(|_| is_empty) {
+        stock.others.push(Output::folder(path.to_owned()));
     }
     Ok(())
 }
@@ -79,30 +141,54 @@ fn unshare(path: &Path, meta: &Metadata) -> Result<()> {
     copy().map_err(at("copy", path))
 }
 
-/// Hashes all files.
-pub(crate) fn digest_all(store: &Store, out: &Path, files: &[String]) -> Result<Vec<Output>> {
-    let hashed = hash_all(store, out, files)?;
-    Ok(hashed.into_iter().map(|(output, _)| output).collect())
-}
-
-/// Hashes all files; their stats with them.
-pub(crate) fn hash_all(
-    store: &Store,
-    out: &Path,
-    files: &[String],
-) -> Result<Vec<(Output, Hashed)>> {
-    let digest = |path: &String| {
-        let hashed = store.hash_anew(&out.join(path))?;
+/// Hashes all files; the outputs, sorted by path, and the stat of each when it was looked at.
+pub(crate) fn hash_all(store: &Store, out: &Path, stock: Stock) -> Result<Vec<(Output, Hashed)>> {
+    let digest = |file: Listing| {
+        let hashed = store.hash_anew(&out.join(&file.path))?;
+        let is_program = file.is_program && store.keeps_permissions();
         let output = Output {
-            path: path.clone(),
+            path: file.path,
             size: hashed.stat.size,
             digest: hashed.digest,
+            kind: if is_program {
+                OutputKind::Executable
+            } else {
+                OutputKind::File
+            },
         };
         Ok((output, hashed))
     };
-    if files.len() < MANY {
-        files.iter().map(digest).collect()
+    let mut all: Vec<(Output, Hashed)> = if stock.files.len() < MANY {
+        stock.files.into_iter().map(digest).collect::<Result<_>>()
     } else {
-        files.par_iter().map(digest).collect()
+        stock.files.into_par_iter().map(digest).collect()
+    }?;
+    if stock.others.is_empty() {
+        return Ok(all);
     }
+    for other in stock.others {
+        let hashed = hash::other(&out.join(&other.path), other.digest)?;
+        all.push((other, hashed));
+    }
+    all.sort_unstable_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    Ok(all)
+}
+
+/// Whether a file system keeps who may run a file: some show every file as a program. Tried out in `folder`.
+pub(crate) fn probe_permissions(folder: &Path) -> bool {
+    let Ok((path, file)) = create_beside(folder) else {
+        return true;
+    };
+    let is_kept = file.metadata().is_ok_and(|meta| !is_program(&meta));
+    let _ = fs::remove_file(&path);
+    is_kept
+}
+
+/// The files among some outputs, in a folder.
+pub(crate) fn files_in<'a>(
+    folder: &'a Path,
+    outputs: &'a [Output],
+) -> impl Iterator<Item = PathBuf> + 'a {
+    let files = outputs.iter().filter(|output| output.kind.is_file());
+    files.map(|file| folder.join(&file.path))
 }

@@ -1,7 +1,13 @@
 //! A record says what a committed stage was and which files it left; any flipped bit in it is noticed.
 //! Unaware of where records lie, of the outputs' bytes, and of what a kind, a manifest or a fact means.
 //!
-//! Two lines of JSON ([`crate::summed`]).
+//! Two lines of JSON ([`crate::summed`]), in the oldest format that can say it all, so that programs from before read what
+//! they can:
+//!
+//! ```text
+//!   format 1   outputs are files: path, size, digest            facts: what was consumed, the content key, and others
+//!   format 2   programs, links and empty folders among them     consumed, content_key ── fields; facts: the others
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -9,20 +15,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::index::Listed;
+use crate::links::{Links, stays_inside};
 use crate::made::content_of;
-use crate::{Amount, Digest, Key, summed};
+use crate::{Amount, Digest, Key, Output, OutputKind, summed};
 
-/// The version of the record's fields. Raise it when one changes its meaning.
-pub const RECORD_FORMAT: u32 = 1;
+/// The format of a record whose outputs are files of which nothing else is to be said: that of the first program.
+pub(crate) const PLAIN: u32 = 1;
+
+/// The format of a record that says of an output what the first could not.
+pub(crate) const WITH_KINDS: u32 = 2;
 
 /// The largest record that is read: a million outputs take a fifth of it.
 pub(crate) const MAX_RECORD: u64 = 1 << 30;
 
 /// What a committed stage was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Line", into = "Line")]
 pub struct Record {
-    /// The version of these fields.
+    /// The version of its line.
     pub format: u32,
     /// The digest of the manifest.
     pub key: Key,
@@ -30,22 +40,83 @@ pub struct Record {
     pub kind: String,
     /// All that determines the outputs.
     pub manifest: String,
-    /// The files, sorted by path.
+    /// What the stage left, sorted by path.
     pub outputs: Vec<Output>,
     /// What does not determine the outputs, such as seconds and memory.
     pub facts: Facts,
 }
 
-/// One file of a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The line of a record. Format 2 has fields of what format 1 has among the facts.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Output {
-    /// The path in the folder of outputs, with `/` between folders.
-    pub path: String,
-    /// Bytes.
-    pub size: u64,
-    /// The digest of the bytes.
-    pub digest: Digest,
+struct Line {
+    format: u32,
+    key: Key,
+    kind: String,
+    manifest: String,
+    outputs: Vec<Output>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    consumed: Option<BTreeMap<String, Digest>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_key: Option<Digest>,
+    facts: Facts,
+}
+
+impl From<Record> for Line {
+    fn from(record: Record) -> Self {
+        let Record {
+            format,
+            key,
+            kind,
+            manifest,
+            outputs,
+            mut facts,
+        } = record;
+        let (consumed, content_key) = if format == PLAIN {
+            (None, None)
+        } else {
+            facts.take_made_from()
+        };
+        Self {
+            format,
+            key,
+            kind,
+            manifest,
+            outputs,
+            consumed,
+            content_key,
+            facts,
+        }
+    }
+}
+
+impl TryFrom<Line> for Record {
+    type Error = &'static str;
+
+    fn try_from(line: Line) -> Result<Self, Self::Error> {
+        let is_plain = line.format == PLAIN;
+        if is_plain && (line.consumed.is_some() || line.content_key.is_some()) {
+            return Err("it has fields of format 2");
+        }
+        if is_plain && line.outputs.iter().any(|o| o.kind != OutputKind::File) {
+            return Err("it has outputs of format 2");
+        }
+        let mut facts = line.facts;
+        if let Some(consumed) = &line.consumed {
+            facts = facts.with_consumed(consumed);
+        }
+        if let Some(content_key) = &line.content_key {
+            facts = facts.with_content_key(content_key);
+        }
+        Ok(Self {
+            format: line.format,
+            key: line.key,
+            kind: line.kind,
+            manifest: line.manifest,
+            outputs: line.outputs,
+            facts,
+        })
+    }
 }
 
 /// Named values beside the result, kept as they are given.
@@ -78,6 +149,15 @@ impl Facts {
 }
 
 impl Record {
+    /// The oldest format that can say this of outputs.
+    pub(crate) fn format_for(outputs: &[Output]) -> u32 {
+        if outputs.iter().all(|output| output.kind == OutputKind::File) {
+            PLAIN
+        } else {
+            WITH_KINDS
+        }
+    }
+
     /// The output of this path.
     pub fn output(&self, path: &str) -> Option<&Output> {
         let at = self
@@ -94,11 +174,8 @@ impl Record {
 
     /// Files and bytes of the outputs.
     pub fn amount(&self) -> Amount {
-        let one = |output: &Output| Amount {
-            files: 1,
-            bytes: output.size,
-        };
-        self.outputs.iter().map(one).sum()
+        let listed = self.outputs.iter().map(Listed::from);
+        listed.map(|listed| listed.amount()).sum()
     }
 
     /// The bytes to keep.
@@ -115,7 +192,7 @@ impl Record {
     }
 
     fn check(&self, key: &Key) -> Result<(), String> {
-        if self.format != RECORD_FORMAT {
+        if !is_known(self.format) {
             return Err(other_format(self.format));
         }
         if self.key != *key || Key::of_manifest(&self.manifest) != *key {
@@ -124,14 +201,54 @@ impl Record {
         if !self.outputs.is_sorted_by(|a, b| a.path < b.path) {
             return Err("its outputs are out of order".to_owned());
         }
-        match self.outputs.iter().find(|output| !is_inside(&output.path)) {
-            Some(output) => Err(format!(
+        if let Some(output) = self.outputs.iter().find(|output| !is_inside(&output.path)) {
+            return Err(format!(
                 "its output `{}` is not inside the folder of outputs",
                 output.path
-            )),
-            None => Ok(()),
+            ));
+        }
+        check_kinds(&self.outputs)
+    }
+}
+
+/// Links stay inside, and nothing lies below a link or an empty folder.
+fn check_kinds(outputs: &[Output]) -> Result<(), String> {
+    let others = outputs.iter().filter(|output| !output.kind.is_file());
+    let others: BTreeMap<&str, &OutputKind> = others.map(|o| (&*o.path, &o.kind)).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let links: Links<'_> = (others.iter())
+        .filter_map(|(path, kind)| match kind {
+            OutputKind::Link(to) => Some((*path, to.as_str())),
+            _ => None,
+        })
+        .collect();
+    for output in outputs {
+        let path = &output.path;
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
+        if above.any(|folder| others.contains_key(folder)) {
+            return Err(format!(
+                "its output `{path}` lies below a link or an empty folder"
+            ));
+        }
+        if links
+            .get(&**path)
+            .is_some_and(|to| to.is_empty() || to.contains('\0'))
+        {
+            return Err(format!("its output `{path}` is a link to nowhere"));
+        }
+        if !stays_inside(&links, path) {
+            return Err(format!(
+                "its output `{path}` is a link that leads out of the folder of outputs"
+            ));
         }
     }
+    Ok(())
+}
+
+fn is_known(format: u32) -> bool {
+    matches!(format, PLAIN | WITH_KINDS)
 }
 
 /// Why a whole line is not a record: the fields of another version may be others.
@@ -141,13 +258,13 @@ fn unreadable(line: &[u8], error: &serde_json::Error) -> String {
         format: u32,
     }
     match serde_json::from_slice(line) {
-        Ok(Version { format }) if format != RECORD_FORMAT => other_format(format),
+        Ok(Version { format }) if !is_known(format) => other_format(format),
         _ => format!("it cannot be read: {}", files::reason(error)),
     }
 }
 
 fn other_format(found: u32) -> String {
-    format!("it has format {found}, this program reads {RECORD_FORMAT}")
+    format!("it has format {found}, this program reads {PLAIN} and {WITH_KINDS}")
 }
 
 /// Whether a path stays in the folder that it is joined to, and has one spelling.
@@ -165,9 +282,10 @@ mod tests {
             path: (*path).to_owned(),
             size: 3,
             digest: Digest::of(b"abc"),
+            kind: OutputKind::File,
         };
         Record {
-            format: RECORD_FORMAT,
+            format: PLAIN,
             key: Key::of_manifest(&manifest),
             kind: "test".to_owned(),
             manifest,
@@ -252,12 +370,69 @@ mod tests {
         assert!(
             refusal(
                 &Record {
-                    format: 2,
+                    format: 3,
                     ..good.clone()
                 },
                 &good.key
             )
-            .contains("format 2")
+            .contains("format 3, this program reads 1 and 2")
         );
+    }
+
+    /// A record of format 2 with these outputs.
+    fn with(outputs: Vec<Output>) -> Record {
+        Record {
+            format: WITH_KINDS,
+            outputs,
+            ..record(&[])
+        }
+    }
+
+    fn link(path: &str, to: &str) -> Output {
+        Output::link(path.to_owned(), to.to_owned())
+    }
+
+    #[test]
+    fn the_second_format_has_fields_of_what_was_consumed() {
+        let consumed = BTreeMap::from([("stages.a".to_owned(), Digest::of(b"a"))]);
+        let content_key = Digest::of(b"k");
+        let mut record = with(vec![Output::folder("e".to_owned()), link("l", "e")]);
+        record.facts = record
+            .facts
+            .with_consumed(&consumed)
+            .with_content_key(&content_key);
+        let bytes = record.encode().unwrap();
+        assert_eq!(Record::decode(&bytes, &record.key).unwrap(), record);
+        let line: Value = serde_json::from_slice(summed::line(&bytes).unwrap()).unwrap();
+        assert_eq!(line["format"], 2);
+        assert_eq!(line["consumed"]["stages.a"], Digest::of(b"a").to_string());
+        assert_eq!(line["content_key"], content_key.to_string());
+        assert_eq!(line["facts"], serde_json::json!({"seconds": 1.5}));
+        // The same line of format 1 is none.
+        let text = String::from_utf8(serde_json::to_vec(&record).unwrap()).unwrap();
+        let first = text.replace("\"format\":2", "\"format\":1");
+        assert!(serde_json::from_str::<Record>(&first).is_err());
+        let first = first.replace(&format!("\"content_key\":\"{content_key}\","), "");
+        let error = serde_json::from_str::<Record>(&first).unwrap_err();
+        assert!(error.to_string().contains("format 2"), "{error}");
+    }
+
+    #[test]
+    fn links_that_lead_out_and_outputs_behind_them_are_refused() {
+        let file = |path: &str| Output {
+            path: path.to_owned(),
+            ..record(&["x"]).outputs.remove(0)
+        };
+        let refusal = |outputs| {
+            let record = with(outputs);
+            Record::decode(&record.encode().unwrap(), &record.key).unwrap_err()
+        };
+        assert!(refusal(vec![link("l", "../x")]).contains("leads out"));
+        assert!(refusal(vec![link("l", "/etc")]).contains("leads out"));
+        assert!(refusal(vec![link("l", "")]).contains("to nowhere"));
+        let behind = refusal(vec![link("l", "m"), file("l-x"), file("l/x")]);
+        assert!(behind.contains("`l/x` lies below a link"), "{behind}");
+        let empty = refusal(vec![Output::folder("e".to_owned()), file("e/d/x")]);
+        assert!(empty.contains("`e/d/x` lies below"), "{empty}");
     }
 }

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use crate::atomic::{create_beside, remove_all};
 use crate::copy::copy_all;
 use crate::error::at;
-use crate::hash::Hashed;
+use crate::hash::{self, Hashed};
 use crate::index::Listed;
 use crate::made::content_of;
 use crate::outputs::Stock;
@@ -212,7 +212,12 @@ impl Store {
         outputs: Vec<Output>,
     ) -> std::result::Result<Vec<(Output, Hashed)>, Status> {
         let read = |output: Output| {
-            let hashed = self.hash_anew(&folder.join(&output.path));
+            let path = folder.join(&output.path);
+            let hashed = if output.kind.is_file() {
+                self.hash_anew(&path)
+            } else {
+                hash::other(&path, output.digest)
+            };
             (output, hashed)
         };
         let read: Vec<(Output, Result<Hashed>)> = if outputs.len() < MANY {
@@ -222,12 +227,16 @@ impl Store {
         };
         let (mut good, mut missing, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
         for (output, hashed) in read {
-            let is_link = folder.join(&output.path).is_symlink();
+            let path = folder.join(&output.path);
+            let meta = fs::symlink_metadata(&path);
+            let fits = meta
+                .as_ref()
+                .is_ok_and(|meta| output.kind.as_deref().fits(&path, meta));
             match hashed {
-                Ok(hashed) if hashed.digest == output.digest && !is_link => {
+                Ok(hashed) if hashed.digest == output.digest && fits => {
                     good.push((output, hashed));
                 }
-                Err(e) if e.is_not_found() && !is_link => missing.push(output.path),
+                Err(e) if e.is_not_found() && meta.is_err() => missing.push(output.path),
                 _ => damaged.push(output.path),
             }
         }
@@ -271,6 +280,10 @@ impl Store {
 
     /// The bytes of a file whose stat is as it was, and may be so by chance.
     fn is_still(&self, path: &Path, file: &SealedFile) -> bool {
+        if !file.output.kind.is_file() {
+            let meta = fs::symlink_metadata(path);
+            return meta.is_ok_and(|meta| file.output.kind.as_deref().fits(path, &meta));
+        }
         let digest = self.digest_of(path, &file.stat);
         digest.is_ok_and(|digest| digest == file.output.digest)
     }

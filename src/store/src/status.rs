@@ -32,7 +32,7 @@ pub enum Status {
 /// Files and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Regular files.
+    /// Files, and links.
     pub files: u64,
     /// Bytes in them.
     pub bytes: u64,
@@ -124,12 +124,7 @@ impl Store {
             return outputs.to_vec();
         }
         if let Some(found) = self.index().get(key, &stat) {
-            let own = |listed: Listed<'_>| Output {
-                path: listed.path.to_owned(),
-                size: listed.size,
-                digest: listed.digest,
-            };
-            return found.known().outputs().map(own).collect();
+            return found.known().outputs().map(Listed::to_owned).collect();
         }
         let record = self.record(key).ok().flatten();
         record.map(|record| record.outputs).unwrap_or_default()
@@ -244,10 +239,7 @@ pub(crate) fn judge_outputs<'a>(
 fn sum_up<'a>(found: impl Iterator<Item = (Listed<'a>, Found)>) -> Status {
     let (mut amount, mut damaged, mut missing) = (Amount::default(), Vec::new(), Vec::new());
     for (output, found) in found {
-        amount += Amount {
-            files: 1,
-            bytes: output.size,
-        };
+        amount += output.amount();
         match found {
             Found::Good => {}
             Found::Missing => missing.push(output.path.to_owned()),
@@ -264,7 +256,9 @@ fn sum_up<'a>(found: impl Iterator<Item = (Listed<'a>, Found)>) -> Status {
 fn find(store: &Store, path: &Path, output: &Listed<'_>, look: Look) -> Found {
     use io::ErrorKind::{NotADirectory, NotFound};
     let stat = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() && meta.len() == output.size => Stat::of(&meta),
+        Ok(meta) if !output.kind.fits(path, &meta) => return Found::Damaged,
+        Ok(_) if !output.kind.is_file() => return Found::Good,
+        Ok(meta) if meta.len() == output.size => Stat::of(&meta),
         Err(e) if matches!(e.kind(), NotFound | NotADirectory) => return Found::Missing,
         _ => return Found::Damaged,
     };

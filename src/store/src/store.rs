@@ -26,7 +26,7 @@ use crate::stat::{Stat, now};
 use crate::trash::Trash;
 use crate::{
     Claim, Digest, Handover, Key, Made, Output, Result, Seal, StoreError, hash, last, layout,
-    quarantine, seal, ticket,
+    outputs, quarantine, record, seal, ticket,
 };
 
 /// A cache. Clones share the memo.
@@ -59,6 +59,10 @@ struct Inner {
     seals: Mutex<BTreeMap<Key, Seal>>,
     /// Whether the disk tells any two changes of a file apart by their times.
     has_fine_clock: OnceLock<bool>,
+    /// Whether the disk keeps who may run a file.
+    keeps_permissions: OnceLock<bool>,
+    /// The format that the file `format` is known to say, of those that were written since this was opened.
+    said_format: Mutex<u32>,
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
     spares: FolderPool,
@@ -135,6 +139,8 @@ impl Store {
             pending: Mutex::default(),
             seals: Mutex::default(),
             has_fine_clock: OnceLock::new(),
+            keeps_permissions: OnceLock::new(),
+            said_format: Mutex::default(),
             names: Mutex::default(),
             disk: OnceLock::new(),
             spares: FolderPool::default(),
@@ -301,6 +307,24 @@ impl Store {
     pub(crate) fn has_fine_clock(&self) -> bool {
         let probe = || seal::probe_clock(self.root());
         *self.inner.has_fine_clock.get_or_init(probe)
+    }
+
+    pub(crate) fn keeps_permissions(&self) -> bool {
+        let probe = || outputs::probe_permissions(self.root());
+        *self.inner.keeps_permissions.get_or_init(probe)
+    }
+
+    /// Sees to it that the file `format` says this format or a later one, on the disk, before a record of it gets a name.
+    pub(crate) fn say_format(&self, format: u32) -> Result<()> {
+        if format == record::PLAIN {
+            return Ok(());
+        }
+        let mut said = locked(&self.inner.said_format);
+        if *said < format {
+            self.layout().raise_format(format)?;
+            *said = format;
+        }
+        Ok(())
     }
 
     /// The outputs of a key that this process committed, while its record is the file that it wrote.

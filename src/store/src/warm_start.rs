@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use crate::atomic::{create_folder_beside, parent, remove_all};
 use crate::copy::copy_all;
 use crate::error::at;
+use crate::hash::Hashed;
 use crate::index::Listed;
 use crate::quarantine::new_folder;
 use crate::record::is_inside;
 use crate::status::{Look, judge_outputs};
-use crate::{Digest, Key, Output, Result, Status, Store, outputs, summed};
+use crate::{Digest, Key, Output, OutputKind, Result, Status, Store, StoreError, outputs, summed};
 
 /// More than `state.json` takes.
 const MAX_STATE: u64 = 16 << 20;
@@ -49,6 +50,17 @@ struct State {
     iteration: u64,
     consumed: Consumed,
     files: Vec<Output>,
+}
+
+/// The files alone, which nobody runs.
+fn plain(hashed: Vec<(Output, Hashed)>) -> Vec<Output> {
+    let all = hashed.into_iter().map(|(output, _)| output);
+    let files = all.filter(|output| output.kind.is_file());
+    let plain = |file| Output {
+        kind: OutputKind::File,
+        ..file
+    };
+    files.map(plain).collect()
 }
 
 impl Store {
@@ -86,14 +98,20 @@ impl Store {
 
     fn write_state(&self, mut state: State, from: &Path, to: &Path) -> Result<()> {
         let stock = outputs::list(from)?;
-        state.files = outputs::digest_all(self, from, &stock.files)?;
+        if let Some(link) = stock.link() {
+            let path = from.join(link);
+            let what = "a symbolic link";
+            return Err(StoreError::NotRegular { path, what });
+        }
+        let folders = stock.folders.clone();
+        state.files = plain(outputs::hash_all(self, from, stock)?);
         let copies = to.join("files");
         let mut written = copy_all(from, &state.files, &copies)?;
         let manifest = to.join("state.json");
         let bytes = summed::encode(&state).map_err(io::Error::from);
         let bytes = bytes.map_err(at("encode", &manifest))?;
         fs::write(&manifest, bytes).map_err(at("write", &manifest))?;
-        written.extend(stock.folders.iter().map(|folder| copies.join(folder)));
+        written.extend(folders.iter().map(|folder| copies.join(folder)));
         written.extend([manifest, to.to_path_buf()]);
         self.disk().flush_group(written)
     }

@@ -4,11 +4,12 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use plan::Plan;
 use spec::Kind;
-use store::{Key, Output};
+use store::{Key, Output, OutputKind};
 
 use crate::error::Error;
 use crate::inside;
@@ -84,7 +85,10 @@ impl<'a> Earlier<'a> {
     /// The places of the last result's files where others lie now.
     pub fn edited(&mut self, stage: usize) -> Vec<PathBuf> {
         let session = self.session;
-        let places: Vec<PathBuf> = self.last_of(stage).keys().map(PathBuf::from).collect();
+        // A folder that was empty is whosever it is by now.
+        let last = self.last_of(stage).values();
+        let files = last.filter(|output| output.kind != OutputKind::Folder);
+        let places: Vec<PathBuf> = files.map(|output| PathBuf::from(&output.path)).collect();
         places
             .into_iter()
             .filter(|path| {
@@ -95,9 +99,12 @@ impl<'a> Earlier<'a> {
     }
 
     /// Whether what lies at `full` is, byte for byte, an output of this path of the stage's last result or of any other
-    /// result in the cache.
+    /// result in the cache. A folder with something in it is none.
     pub fn put(&mut self, stage: usize, path: &Path, full: &Path) -> bool {
         let store = &self.session.store;
+        if fs::symlink_metadata(full).is_ok_and(|meta| meta.is_dir()) {
+            return fs::read_dir(full).is_ok_and(|mut inside| inside.next().is_none());
+        }
         let path = path.to_string_lossy();
         let last = self.last_of(stage).get(&*path);
         if last.is_some_and(|output| store.is_copy(full, output)) {
@@ -127,9 +134,19 @@ fn parent_of(full: &Path) -> Option<PathBuf> {
     full.parent()?.canonicalize().ok()
 }
 
-/// Removes a file and the folders around it that are empty then, up to the project.
+/// Removes a file, a link or an empty folder, and the folders around it that are empty then, up to the project. A folder
+/// that somebody has put something into stays.
 pub(super) fn remove(root: &Path, full: &Path) -> Result<(), Error> {
-    fs::remove_file(full).map_err(|e| {
+    let is_folder = fs::symlink_metadata(full).is_ok_and(|meta| meta.is_dir());
+    let removed = if is_folder {
+        match fs::remove_dir(full) {
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+            other => other,
+        }
+    } else {
+        fs::remove_file(full)
+    };
+    removed.map_err(|e| {
         let message = format!("cannot remove `{}`: {e}", files::Name(full));
         Error::failed(
             message,

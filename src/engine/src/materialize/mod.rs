@@ -1,5 +1,6 @@
 //! Puts the outputs of commands at their declared paths.
-//! Unaware of how they were made. An output lives in the cache; what lies in the project is a copy, never a link.
+//! Unaware of how they were made. An output lives in the cache; what lies in the project is a copy, never a link into it.
+//! Who may run a file, links that stay inside their output, and empty folders are put there too.
 //!
 //! ```text
 //!   earlier result of the stage ── files that the new one lacks, as they were put there ──> removed, empty folders too
@@ -51,7 +52,8 @@ pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
     for (stage, key) in changed {
         earlier.remove_leftovers(stage, &key)?;
     }
-    missing.retain(|m| !session.store.is_copy(&m.full, &m.output));
+    // Another process may have put them there meanwhile, and a link that is gone by now have led to some.
+    missing = self::missing(session, plan);
     // A link may have been put there since the plan; nothing is moved before all places are known.
     for m in &missing {
         let path = Path::new(&m.output.path);
@@ -127,7 +129,7 @@ fn missing_of(session: &Session, planned: &Planned) -> Vec<Missing> {
     let outputs = session.store.outputs(&key).into_iter();
     let missing = outputs.filter_map(|output| {
         let full = session.root.join(&output.path);
-        let is_there = session.store.is_copy(&full, &output);
+        let is_there = session.store.is_whole_copy(&full, &output);
         (!is_there).then_some(Missing {
             stage: planned.stage,
             key,

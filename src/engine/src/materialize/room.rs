@@ -8,8 +8,8 @@ use super::earlier::{Earlier, remove};
 use crate::error::Error;
 use crate::session::Session;
 
-/// Makes room for the output `path` of a stage, which is a file: on the way to it too, where a file lies in place of a
-/// folder.
+/// Makes room for the output `path` of a stage: on the way to it too, where a file, or a link of an earlier result, lies in
+/// place of a folder.
 pub(super) fn make(
     session: &Session,
     earlier: &mut Earlier<'_>,
@@ -20,7 +20,11 @@ pub(super) fn make(
     way.reverse();
     for folder in way {
         let full = session.root.join(folder);
-        if fs::symlink_metadata(&full).is_ok_and(|meta| meta.is_file()) {
+        let is_in_the_way = fs::symlink_metadata(&full).is_ok_and(|meta| {
+            // A person may lead to a folder elsewhere in the project.
+            meta.is_file() || meta.is_symlink() && earlier.put(stage, folder, &full)
+        });
+        if is_in_the_way {
             clear(session, earlier, stage, folder)?;
         }
     }

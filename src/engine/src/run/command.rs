@@ -7,7 +7,8 @@
 //!             stats.py       a copy of each of `files`
 //!             masks/         a folder a stage of `stages`: copies of its outputs
 //!             results/x.csv  written by the program
-//!   then: every declared output is there and is a file or a folder of its own; all else is removed; commit
+//!   then: every declared output is there and is a file or a folder of its own, out of which no link in it leads;
+//!   all else is removed; commit
 //! ```
 
 use std::ffi::OsString;
@@ -449,12 +450,27 @@ fn check_output(out: &Path, full: &Path, shown: &Path) -> Result<(), Failure> {
     match fs::symlink_metadata(full) {
         Err(_) => wrong("is missing although the command ended well"),
         Ok(meta) if meta.is_symlink() => wrong("is a link"),
-        Ok(meta) if meta.is_dir() && fs::read_dir(full).is_ok_and(|mut d| d.next().is_none()) => {
-            wrong("is an empty folder")
-        }
-        Ok(meta) if meta.is_dir() || meta.is_file() => Ok(()),
+        Ok(meta) if meta.is_dir() => check_links(full, shown),
+        Ok(meta) if meta.is_file() => Ok(()),
         Ok(_) => wrong("is neither a file nor a folder"),
     }
+}
+
+/// A link in a folder is kept as it is where it stays in there: wherever the folder is read, it leads to the same.
+fn check_links(full: &Path, shown: &Path) -> Result<(), Failure> {
+    let link = store::link_out_of(full).map_err(|e| io_failure("list", full, &e))?;
+    let Some(link) = link else {
+        return Ok(());
+    };
+    let place = link.strip_prefix(full).unwrap_or(&link);
+    Err(Failure::new(
+        format!(
+            "the output `{}` holds a link that leads out of it: `{}`",
+            files::Name(shown),
+            files::Name(place)
+        ),
+        "copy what it leads to (`cp -L`), or let it lead to something in the same folder, by a relative path",
+    ))
 }
 
 /// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed: the command

@@ -33,10 +33,19 @@ pub(super) struct Input {
     pub is_stored: bool,
 }
 
-/// A file below an input, by its path in it; empty where the input is a file itself.
+/// What lies below an input, by its path in it; empty where the input is a file itself.
 struct Part {
     from: PathBuf,
     name: PathBuf,
+    kind: PartKind,
+}
+
+/// A stage's result is seen as it is stored. In folders of the project links are followed, as they were when these were
+/// digested, and folders without files are none.
+enum PartKind {
+    File,
+    Link,
+    EmptyFolder,
 }
 
 /// What is to be copied, and how large it is.
@@ -118,34 +127,56 @@ fn tree(input: &Input) -> io::Result<Tree> {
 }
 
 impl Tree {
-    fn add(&mut self, from: &Path, name: &Path, is_stored: bool) -> io::Result<()> {
-        let meta = fs::metadata(from)?;
-        if meta.is_dir() {
-            for entry in fs::read_dir(from)? {
-                let entry = entry?.file_name();
-                if is_stored || !files::is_ignored(&entry) {
-                    self.add(&from.join(&entry), &name.join(&entry), is_stored)?;
-                }
+    /// All that lies in a folder; whether there is anything.
+    fn add_all(&mut self, from: &Path, name: &Path, is_stored: bool) -> io::Result<bool> {
+        let mut has_any = false;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?.file_name();
+            has_any = true;
+            if is_stored || !files::is_ignored(&entry) {
+                self.add(&from.join(&entry), &name.join(&entry), is_stored)?;
             }
-            return Ok(());
         }
+        Ok(has_any)
+    }
+
+    fn add(&mut self, from: &Path, name: &Path, is_stored: bool) -> io::Result<()> {
+        let meta = if is_stored {
+            fs::symlink_metadata(from)?
+        } else {
+            fs::metadata(from)?
+        };
+        let kind = if meta.is_symlink() {
+            PartKind::Link
+        } else if !meta.is_dir() {
+            PartKind::File
+        } else if self.add_all(from, name, is_stored)? || !is_stored {
+            return Ok(());
+        } else {
+            PartKind::EmptyFolder
+        };
         self.bytes = self.bytes.saturating_add(counted(meta.len()));
         self.parts.push(Part {
             from: from.to_path_buf(),
             name: name.to_path_buf(),
+            kind,
         });
         Ok(())
     }
 }
 
 fn copy(tree: &Tree, at: &Path) -> io::Result<()> {
-    for Part { from, name } in &tree.parts {
+    for Part { from, name, kind } in &tree.parts {
         let to = if name.as_os_str().is_empty() {
             at.to_path_buf()
         } else {
             at.join(name)
         };
-        with_folder(&to, || copy_file(from, &to))?;
+        with_folder(&to, || match kind {
+            PartKind::File => copy_file(from, &to),
+            PartKind::Link => symlink(fs::read_link(from)?, &to),
+            PartKind::EmptyFolder => fs::create_dir_all(&to),
+        })?;
     }
     Ok(())
 }

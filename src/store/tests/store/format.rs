@@ -22,9 +22,9 @@ fn another_format_is_refused_by_both_doors_and_left_alone() {
     let room = Room::new();
     room.commit("m", &[("a", "a")]);
     let path = room.store.root().join("format");
-    for found in ["pipeline cache 2", "pipeline cache 10"] {
+    for found in ["pipeline cache 4", "pipeline cache 10"] {
         fs::write(&path, found).unwrap();
-        let expected = (found.to_owned(), "pipeline cache 1".to_owned());
+        let expected = (found.to_owned(), "pipeline cache 1 or 2".to_owned());
         assert_eq!(format_error(Store::open(room.store.root())), expected);
         assert_eq!(
             format_error(Store::open_read_only(room.store.root())),
@@ -39,13 +39,14 @@ fn a_lost_or_garbled_format_is_written_again_where_a_record_is_whole() {
     let room = Room::new();
     room.commit("m", &[("a", "a")]);
     let path = room.store.root().join("format");
-    let garbled: [Option<&[u8]>; 8] = [
+    let garbled: [Option<&[u8]>; 9] = [
         None,
         Some(b""),
         Some(b"pipeline cache 1 and more"),
         Some(b"pipeline c"),
         Some(b"pipeline cache 0\n"),
         Some(b"pipeline cache 5\n"),
+        Some(b"pipeline cache 3\n"),
         Some(b"pipeline\0cache 1\n"),
         Some(&[0xff; 17]),
     ];
@@ -82,7 +83,7 @@ fn a_record_of_another_format_is_set_aside_not_misread() {
     let room = Room::new();
     let record = room.commit("m", &[("a", "a")]);
     let newer = serde_json::to_string(&store::Record {
-        format: 2,
+        format: 3,
         ..record
     })
     .unwrap()
@@ -97,7 +98,7 @@ fn a_record_of_another_format_is_set_aside_not_misread() {
     assert!(
         error
             .to_string()
-            .contains("it has format 2, this program reads 1"),
+            .contains("it has format 3, this program reads 1 and 2"),
         "{error}"
     );
 }

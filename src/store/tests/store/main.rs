@@ -25,6 +25,8 @@ mod format_1;
 #[cfg(test)]
 mod group_commit;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod locks;
 #[cfg(test)]
 mod memo;
