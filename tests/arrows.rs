@@ -124,6 +124,7 @@ fn crates_depend_one_way() {
     };
     let never: &[(&str, &[&str])] = &[
         ("files", &["diagnostics", "spec", "store", "tch"]),
+        ("gpus", &["diagnostics", "spec", "store", "plan", "tch"]),
         ("pth", &["spec", "store", "plan", "tch"]),
         ("page", &["store", "plan", "engine", "clap", "tch"]),
         ("diagnostics", &["spec", "store", "files", "plan", "tch"]),

@@ -1,6 +1,7 @@
 //! What a terminal shows: nothing wider than it, colours where they are wanted, the whole run in one line.
 //! Unaware of results. `script` of util-linux makes the terminal; where there is none the tests say `skipped`.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::{TINY, Test};
@@ -107,23 +108,30 @@ fn the_time_left_comes_from_earlier_runs() {
     assert!(again.contains("  about 0:0"));
 }
 
-/// What the driver's own program would say, by a stand-in.
+/// What the driver would say, by a stand-in for its library.
 #[test]
 fn gpus_are_shown_while_a_run_uses_them() {
     let test = wide();
-    let smi = "#!/bin/sh\ncase \"$*\" in \"-i 3,GPU-7 \"*) echo '3, 87, 12595, 81920'; echo '7, 5, [N/A], [N/A]';; esac\n";
-    test.write("bin/nvidia-smi", smi);
-    let runnable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(test.path("bin/nvidia-smi"), runnable).unwrap();
-    let path = format!(
-        "{}:{}",
-        test.path("bin").display(),
-        std::env::var("PATH").unwrap()
-    );
+    let library = test.path("lib/libnvidia-ml.so.1");
+    let said = "GPU-a 0 0 81920\nGPU-b 87 12595 81920\nGPU-7 5 -1 -1\n";
+    test.write("lib/gpus", said);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/nvml.c");
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source);
+    let built = compiler.status();
+    if !built.is_ok_and(|status| status.success()) {
+        println!("skipped: gpus_are_shown_while_a_run_uses_them: no C compiler");
+        return;
+    }
+    let [folder, said] = ["lib", "lib/gpus"].map(|name| test.path(name).display().to_string());
     let variables = [
-        ("PATH", path.as_str()),
+        ("LD_LIBRARY_PATH", folder.as_str()),
+        ("NVML_STAND_IN", said.as_str()),
         ("STUB_DEVICES", "\"One\",\"Two\""),
-        ("CUDA_VISIBLE_DEVICES", "3,GPU-7"),
+        ("CUDA_VISIBLE_DEVICES", "1,GPU-7"),
     ];
     let Some(text) = sent(&test, 80, "run p.yaml --device cuda", &variables) else {
         println!("skipped: gpus_are_shown_while_a_run_uses_them: no `script`");
@@ -131,11 +139,11 @@ fn gpus_are_shown_while_a_run_uses_them() {
     };
     let text = lines(&text).join("\n");
     assert!(
-        text.contains("GPU 3 87 % 12.3/80.0 GiB   GPU 7 5 %"),
+        text.contains("GPU 1 87 % 12.3/80.0 GiB   GPU 2 5 %"),
         "{text}"
     );
     let cpu = sent(&test, 80, "run p.yaml --force pairs", &variables).unwrap();
-    assert!(!cpu.contains("GPU 3"));
+    assert!(!cpu.contains("GPU 1"));
 }
 
 /// What is printed to be typed can be: the shell that made the terminal reads it.

@@ -1,12 +1,12 @@
-//! The most memory that a stage took on its GPU, asked of the driver's own program (`nvidia-smi`) while it runs.
+//! The most memory that a stage took on its GPU, asked of the driver while it runs.
 //! Unaware of stages. libtorch counts its own allocations, but tch binds none of the counts.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use gpus::Driver;
 use spec::{Device, Job};
 
 use super::facts::FactMap;
@@ -14,7 +14,7 @@ use super::facts::FactMap;
 /// Between two questions.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Asks from a thread of its own until it is dropped. A program that hangs keeps nobody waiting.
+/// Asks from a thread of its own until it is dropped. A driver that hangs keeps nobody waiting.
 pub(super) struct GpuWatch {
     seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
@@ -37,22 +37,32 @@ impl GpuWatch {
                 let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
                 let card = card(visible.as_deref(), index);
                 let own = state.join(Job::PROCESS);
-                Some(Self::ask(Path::new("nvidia-smi"), card, own, EVERY))
+                Some(Self::ask(Driver::load, card, own))
             }
             Device::Cpu => None,
         }
     }
 
-    fn ask(program: &Path, card: String, own: PathBuf, every: Duration) -> Self {
+    fn ask(
+        load: impl FnOnce() -> Option<Driver> + Send + 'static,
+        card: String,
+        own: PathBuf,
+    ) -> Self {
         let watch = Self {
             seen: Arc::default(),
             stop: Arc::default(),
         };
         let (seen, stop) = (Arc::clone(&watch.seen), Arc::clone(&watch.stop));
-        let program = program.to_owned();
         std::thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) && sample(&program, &card, &own, &seen).is_some() {
-                std::thread::sleep(every);
+            let Some(driver) = load() else { return };
+            while !stop.load(Ordering::Relaxed) {
+                let process = driver.memory_of(number(&own));
+                let all = || Some(driver.gpu(&card)?.memory?.used);
+                let card = if process.is_some() { None } else { all() };
+                seen.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .add(process, card);
+                std::thread::sleep(EVERY);
             }
         });
         watch
@@ -82,41 +92,27 @@ impl Seen {
         own.or(gained).filter(|(mib, _)| *mib > 0.0)
     }
 
-    fn add_card(&mut self, mib: f64) {
-        let (first, most) = self.card.unwrap_or((mib, mib));
-        self.card = Some((first, most.max(mib)));
+    /// An answer, in bytes: what this process takes or, where it is not listed, what is in use on the card.
+    fn add(&mut self, process: Option<u64>, card: Option<u64>) {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        if let Some(own) = process.map(mib) {
+            self.process = Some(self.process.unwrap_or(0.0).max(own));
+        }
+        if let Some(all) = card.map(mib) {
+            let (first, most) = self.card.unwrap_or((all, all));
+            self.card = Some((first, most.max(all)));
+        }
     }
 }
 
-/// How `nvidia-smi` is told of a device that CUDA counts as `index`.
+/// How the driver is told of a device that CUDA counts as `index`.
 fn card(visible: Option<&str>, index: usize) -> String {
     let names = visible.filter(|text| !text.is_empty());
     let named = names.and_then(|text| text.split(',').nth(index));
     named.map_or_else(|| index.to_string(), |name| name.trim().to_owned())
 }
 
-/// Asks once. Nothing where the program cannot be asked.
-fn sample(program: &Path, card: &str, own: &Path, seen: &Mutex<Seen>) -> Option<()> {
-    let processes = answer(program, &["--query-compute-apps=pid,used_memory"])?;
-    let own = of_process(&processes, number(own));
-    let all = match own {
-        Some(_) => None,
-        None => answer(program, &["-i", card, "--query-gpu=memory.used"])?
-            .trim()
-            .parse()
-            .ok(),
-    };
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(mib) = own {
-        seen.process = Some(seen.process.unwrap_or(0.0).max(mib));
-    }
-    if let Some(mib) = all {
-        seen.add_card(mib);
-    }
-    Some(())
-}
-
-/// This process as the driver's program may list it: by its number outside the run's PID namespace, which the
+/// This process as the driver may list it: by its number outside the run's PID namespace, which the
 /// orchestrator writes into a file as soon as it knows it.
 fn number(file: &Path) -> u32 {
     let written = files::read_to_string(file, 32).ok();
@@ -124,40 +120,9 @@ fn number(file: &Path) -> u32 {
     number.unwrap_or_else(std::process::id)
 }
 
-fn answer(program: &Path, words: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(words)
-        .arg("--format=csv,noheader,nounits")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output.status.success().then_some(())?;
-    String::from_utf8(output.stdout).ok()
-}
-
-/// MiB of a process in lines of `pid, MiB`, on all cards together.
-fn of_process(lines: &str, pid: u32) -> Option<f64> {
-    let own = lines.lines().filter_map(|line| {
-        let (id, mib) = line.split_once(',')?;
-        (id.trim().parse() == Ok(pid)).then_some(mib.trim().parse::<f64>().ok()?)
-    });
-    own.reduce(|sum, mib| sum + mib)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    #[test]
-    fn the_memory_of_a_process_is_that_on_all_cards() {
-        let lines = "17, 300\n4, 1024\n17, 20\n18, [N/A]\n";
-        assert_eq!(of_process(lines, 17), Some(320.0));
-        assert_eq!(of_process(lines, 18), None);
-        assert_eq!(of_process("", 17), None);
-    }
 
     #[test]
     fn a_card_is_named_as_the_environment_names_it() {
@@ -167,22 +132,13 @@ mod tests {
         assert_eq!(card(Some("3"), 1), "1");
     }
 
-    /// A stand-in for the driver's program that answers with these lines of a shell.
-    fn watched(shell: &str) -> FactMap {
-        let folder = tempfile::tempdir().unwrap();
-        let [text, program] = ["text", "smi"].map(|name| folder.path().join(name));
-        std::fs::write(&text, format!("#!/bin/sh\n{shell}\n")).unwrap();
-        // A child of another test may hold what this process wrote open, and a file open for writing cannot be run.
-        let copied = Command::new("cp").args([&text, &program]).status();
-        assert!(copied.unwrap().success());
-        let runnable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&program, runnable).unwrap();
-        let seen = Mutex::default();
-        let own = folder.path().join("not written");
-        let asked = (0..3).map(|_| sample(&program, "0", &own, &seen));
-        let _ = asked.collect::<Option<Vec<()>>>();
+    fn told(answers: &[(Option<u64>, Option<u64>)]) -> FactMap {
+        let mut seen = Seen::default();
+        for (process, card) in answers {
+            seen.add(process.map(|mib| mib << 20), card.map(|mib| mib << 20));
+        }
         let watch = GpuWatch {
-            seen: Arc::new(seen),
+            seen: Arc::new(Mutex::new(seen)),
             stop: Arc::default(),
         };
         let mut facts = FactMap::new();
@@ -192,20 +148,14 @@ mod tests {
 
     #[test]
     fn the_most_of_the_process_else_what_the_card_gained() {
-        let pid = std::process::id();
-        let more = "n=$(cat \"$0.n\" 2>/dev/null || echo 0); echo $((n + 100)) > \"$0.n\"";
-        let own =
-            format!("{more}; case \"$*\" in *compute-apps*) echo \"{pid}, $((500 - n))\";; esac");
-        let facts = watched(&own);
+        let facts = told(&[(None, Some(900)), (Some(500), None), (Some(400), None)]);
         assert_eq!(facts["peak_gpu_memory_mib"], 500.0);
         assert_eq!(facts["peak_gpu_memory_of"], "process");
-        let all =
-            format!("case \"$*\" in *compute-apps*) echo;; *) {more}; echo $((1000 + n));; esac");
-        let facts = watched(&all);
+        let facts = told(&[(None, Some(1000)), (None, Some(1200)), (None, Some(1100))]);
         assert_eq!(facts["peak_gpu_memory_mib"], 200.0);
         assert_eq!(facts["peak_gpu_memory_of"], "card");
-        assert!(watched("exit 1").is_empty());
-        assert!(watched("echo nonsense").is_empty());
+        assert!(told(&[(None, Some(1000))]).is_empty());
+        assert!(told(&[(None, None)]).is_empty());
     }
 
     #[test]
@@ -220,8 +170,8 @@ mod tests {
     }
 
     #[test]
-    fn without_the_program_nothing_is_told() {
-        let watch = GpuWatch::ask(Path::new("/nowhere/smi"), "0".into(), PathBuf::new(), EVERY);
+    fn without_a_driver_nothing_is_told() {
+        let watch = GpuWatch::ask(|| None, "0".into(), PathBuf::new());
         let mut facts = FactMap::new();
         watch.tell(&mut facts);
         assert!(facts.is_empty());

@@ -1,11 +1,11 @@
-//! The state of the GPUs that a run uses, asked of the driver's own program (`nvidia-smi`) while its bars are drawn.
-//! Unaware of stages. A program that hangs or is missing keeps nobody waiting: nothing is shown then.
+//! The state of the GPUs that a run uses, asked of the driver while its bars are drawn.
+//! Unaware of stages. A driver that hangs or is missing keeps nobody waiting: nothing is shown then.
 
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use gpus::{Driver, Gpu};
 use indicatif::ProgressBar;
 
 /// Between two questions.
@@ -18,17 +18,18 @@ pub struct Gpus {
 }
 
 impl Gpus {
-    /// Watches the GPUs that `nvidia-smi` knows by these names.
+    /// Watches the GPUs that the driver knows by these names.
     pub fn watch(names: &[String], bar: ProgressBar) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let watch = Self {
             bar: bar.clone(),
             stop: Arc::clone(&stop),
         };
-        let names = names.join(",");
+        let names = names.to_vec();
         std::thread::spawn(move || {
+            let Some(driver) = Driver::load() else { return };
             while !stop.load(Ordering::Relaxed)
-                && let Some(text) = state(&names)
+                && let Some(text) = state(&driver, &names)
             {
                 bar.set_message(text);
                 std::thread::sleep(EVERY);
@@ -49,49 +50,54 @@ impl Drop for Gpus {
     }
 }
 
-/// The answer to one question, in words.
-fn state(names: &str) -> Option<String> {
-    let output = Command::new("nvidia-smi")
-        .args(["-i", names])
-        .arg("--query-gpu=index,utilization.gpu,memory.used,memory.total")
-        .arg("--format=csv,noheader,nounits")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    let lines = String::from_utf8_lossy(&output.stdout);
-    let gpus: Vec<String> = lines.lines().filter_map(words).collect();
+/// How all of them are, in words; nothing where the driver knows none.
+fn state(driver: &Driver, names: &[String]) -> Option<String> {
+    let known = names
+        .iter()
+        .filter_map(|name| Some((name, driver.gpu(name)?)));
+    let gpus: Vec<String> = known.map(|(name, gpu)| words(name, gpu)).collect();
     (!gpus.is_empty()).then(|| gpus.join("   "))
 }
 
-/// A line of `index, per cent, MiB, MiB`; numbers that the driver does not know are left out.
-fn words(line: &str) -> Option<String> {
-    let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-    let [index, busy, used, all] = cells.as_slice() else {
-        return None;
+/// One of them; what the driver does not know is left out.
+fn words(name: &str, gpu: Gpu) -> String {
+    let mut text = match gpu.index {
+        Some(index) => format!("GPU {index}"),
+        None => format!("GPU {name}"),
     };
-    let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite());
-    let mut text = format!("GPU {index}");
-    if let Some(busy) = number(busy) {
-        text += &format!(" {busy:.0} %");
+    if let Some(busy) = gpu.busy {
+        text += &format!(" {busy} %");
     }
-    if let (Some(used), Some(all)) = (number(used), number(all)) {
-        text += &format!(" {:.1}/{:.1} GiB", used / 1024.0, all / 1024.0);
+    if let Some(memory) = gpu.memory {
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        text += &format!(" {:.1}/{:.1} GiB", gib(memory.used), gib(memory.total));
     }
-    Some(text)
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use gpus::Memory;
+
     use super::*;
 
     #[test]
     fn what_the_driver_does_not_know_is_left_out() {
-        let shown = |line: &str| words(line).unwrap_or_default();
-        assert_eq!(shown("0, 87, 12595, 81920"), "GPU 0 87 % 12.3/80.0 GiB");
-        assert_eq!(shown("1, [N/A], 0, 24576"), "GPU 1 0.0/24.0 GiB");
-        assert_eq!(shown("2, 5, [N/A], [N/A]"), "GPU 2 5 %");
-        assert_eq!(words("No devices were found"), None);
+        let gpu = |index, busy, memory: Option<(u64, u64)>| Gpu {
+            index,
+            busy,
+            memory: memory.map(|(used, total)| Memory {
+                used: used << 20,
+                total: total << 20,
+            }),
+        };
+        let shown = |gpu| words("GPU-a", gpu);
+        let all = gpu(Some(0), Some(87), Some((12595, 81920)));
+        assert_eq!(shown(all), "GPU 0 87 % 12.3/80.0 GiB");
+        assert_eq!(
+            shown(gpu(Some(1), None, Some((0, 24576)))),
+            "GPU 1 0.0/24.0 GiB"
+        );
+        assert_eq!(shown(gpu(None, Some(5), None)), "GPU GPU-a 5 %");
     }
 }
