@@ -23,6 +23,7 @@ mod failure;
 mod inputs;
 mod log;
 mod mask;
+mod member;
 mod missed;
 pub(crate) mod placing;
 mod process;
@@ -45,6 +46,7 @@ use std::time::{Duration, Instant};
 use spec::Pipeline;
 use store::Store;
 
+use member::{Finish, Member};
 use plan::{Plan, Planned, Verdict};
 
 pub use attend::PATIENCE;
@@ -127,7 +129,7 @@ pub struct Outcome {
 enum Message {
     Event(usize, spec::Event),
     /// How a stage ended, and how long it took in seconds.
-    Finished(usize, f64, Result<stage::Finish, Failure>),
+    Finished(usize, f64, Result<Finish, Failure>),
 }
 
 impl Run<'_> {
@@ -234,7 +236,7 @@ impl Run<'_> {
         scheduler: &Scheduler,
         attempts: &mut BTreeMap<usize, u32>,
         display: &mut dyn Display,
-    ) -> Vec<stage::Member> {
+    ) -> Vec<Member> {
         let mut members = Vec::new();
         for &at in stages {
             let attempt = attempts.entry(at).or_insert(0);
@@ -242,7 +244,7 @@ impl Run<'_> {
             if *attempt == 1 {
                 self.show(display, &RunEvent::Started { stage: at });
             }
-            members.push(stage::Member {
+            members.push(Member {
                 at,
                 attempt: *attempt,
                 own_copies: scheduler.has_own_copies(at),
@@ -251,7 +253,7 @@ impl Run<'_> {
         members
     }
 
-    fn work(&self, work: &(Vec<stage::Member>, Allocation, mpsc::Sender<Message>)) {
+    fn work(&self, work: &(Vec<Member>, Allocation, mpsc::Sender<Message>)) {
         let (members, allocation, sender) = work;
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let begin = Instant::now();

@@ -23,6 +23,7 @@ mod estimates;
 mod exp;
 mod explain;
 mod export;
+mod finished;
 mod fit;
 mod gc;
 mod graph;

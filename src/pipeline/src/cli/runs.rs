@@ -9,8 +9,8 @@ use store::Store;
 
 use super::args::{RunsArgs, ShowArgs};
 use super::diff::compare::means;
-use super::plan::duration;
 use super::{Exit, Fatal, print, print_as, say};
+use diagnostics::shown::duration;
 use engine::history::{End, Git, History, HistoryError, Past, RunStatus, StageEnd};
 use engine::paths;
 use engine::root;

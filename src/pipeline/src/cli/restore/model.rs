@@ -11,7 +11,8 @@ use spec::{Baseline, Kind, Weights};
 use store::Key;
 
 use super::RestoreArgs;
-use crate::cli::{Fatal, open, stored};
+use crate::cli::finished::finished;
+use crate::cli::{Fatal, open};
 
 /// The network.
 pub struct Model {
@@ -93,7 +94,7 @@ pub fn trained(session: &Session, wanted: &str) -> Result<(usize, Key), Fatal> {
             "name a stage `tune`, `train` or `pretrained`; `pipeline export STAGE DIR` copies the results of any",
         ));
     }
-    let keys = stored::finished(session)?;
+    let keys = finished(session)?;
     let key = keys.first().map(|(_, key)| *key);
     let key = key.ok_or_else(|| Fatal::usage(format!("there is no stage `{wanted}`"), ""))?;
     Ok((at, key))
