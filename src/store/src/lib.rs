@@ -20,6 +20,7 @@
 //!         /partial/<key>/out          outputs in the making          (emptied when a ticket is made)
 //!         /partial/<key>/state        checkpoints                    (survive a crash, removed at commit)
 //!         /partial/<key>/inputs.json  which files they are made from (others now: they go)
+//!         /partial/<16 digits>        temporary files of a command (of the key that begins so; gone when it has ended)
 //!         /partial/<key>/inputs       copies of inputs for one try   (emptied when a ticket is made)
 //!         /locks/<aa>/<key>           kernel locks, never deleted
 //!         /locks/runs/<run>           what a running program has claimed, while anything that it started lives
@@ -68,6 +69,7 @@ mod pin;
 mod prefetch;
 mod quarantine;
 mod record;
+mod scratch;
 mod seal;
 mod stat;
 mod status;
@@ -96,6 +98,7 @@ pub use made::Made;
 pub use output::{Output, OutputKind};
 pub use prefetch::Prefetch;
 pub use record::{Facts, Record};
+pub use scratch::Scratch;
 pub use seal::Seal;
 pub use status::{Amount, DAMAGED_RECORD, Status};
 pub use store::Store;

@@ -26,7 +26,7 @@ use crate::stat::{Stat, now};
 use crate::trash::Trash;
 use crate::{
     Claim, Digest, Handover, Key, Made, Output, Result, Seal, StoreError, hash, last, layout,
-    outputs, quarantine, record, seal, ticket,
+    outputs, quarantine, record, scratch, seal, ticket,
 };
 
 /// A cache. Clones share the memo.
@@ -66,6 +66,7 @@ struct Inner {
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
     spares: FolderPool,
+    scratches: scratch::Pool,
     trash: Trash,
     claims: OnceLock<Claims>,
     /// Whether what a killed program has started may outlive it here.
@@ -110,6 +111,7 @@ impl Store {
         store.format_lost = found == Found::Unnamed;
         store.spares().find(&store.layout().spares());
         ticket::sweep_finished(&store);
+        scratch::sweep(&store);
         Ok(store)
     }
 
@@ -144,6 +146,7 @@ impl Store {
             names: Mutex::default(),
             disk: OnceLock::new(),
             spares: FolderPool::default(),
+            scratches: scratch::Pool::default(),
             trash: Trash::default(),
             claims: OnceLock::new(),
             survivable: AtomicBool::new(false),
@@ -218,6 +221,10 @@ impl Store {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let run = self.begun_claims().map_or("", Claims::name);
         format!("{}-{run}-{n}", ticket::OUT)
+    }
+
+    pub(crate) fn scratches(&self) -> &scratch::Pool {
+        &self.inner.scratches
     }
 
     pub(crate) fn trash(&self) -> &Trash {

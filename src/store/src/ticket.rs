@@ -15,7 +15,8 @@ use crate::error::at;
 use crate::store::locked;
 use crate::tree::inside;
 use crate::{
-    Digest, Facts, Key, Record, Result, Status, Store, StoreError, lock, quarantine, summed,
+    Digest, Facts, Key, Record, Result, Scratch, Status, Store, StoreError, lock, quarantine,
+    summed,
 };
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
@@ -250,16 +251,28 @@ impl Ticket {
         &self.state
     }
 
-    /// Where a program puts its temporary files, made when it is asked for: `state`, unless what an earlier try started may
-    /// still write there.
+    /// A folder for the temporary files of a program. `None` where what an earlier try started may still write into such a
+    /// one: [`Ticket::temporary`] is this try's alone.
+    pub fn scratch(&self) -> Option<Scratch> {
+        if self.this_try().is_some() {
+            return None;
+        }
+        Scratch::new(&self.store, &self.key).ok()
+    }
+
+    /// Where a program puts its temporary files where there is no [`Ticket::scratch`]; made when it is asked for.
     pub fn temporary(&self) -> PathBuf {
-        let name = self.out.file_name().unwrap_or_default().to_string_lossy();
-        let Some(this_try) = name.strip_prefix(OUT).filter(|rest| !rest.is_empty()) else {
-            return self.state().to_owned();
-        };
+        let this_try = self.this_try().unwrap_or_default();
         let folder = self.partial.join(format!("{TEMPORARY}{this_try}"));
         let _ = fs::create_dir(&folder); // the first write to it says why
         folder
+    }
+
+    /// What tells the folders of this try from those of others, where each has its own.
+    fn this_try(&self) -> Option<String> {
+        let name = self.out.file_name().unwrap_or_default().to_string_lossy();
+        let this_try = name.strip_prefix(OUT).filter(|rest| !rest.is_empty());
+        this_try.map(str::to_owned)
     }
 
     /// Keeps the checkpoints for a stage that reads inputs with this fingerprint. Those that were made from other files,
@@ -284,7 +297,11 @@ impl Ticket {
 
     /// Removes the checkpoints: what they were made from is not what the key says.
     pub fn clear_state(&self) -> Result<()> {
-        remove_all(&self.state)?;
+        // An empty folder costs less to keep than to remove and to make.
+        let is_empty = fs::read_dir(&self.state).is_ok_and(|mut inside| inside.next().is_none());
+        if !is_empty {
+            remove_all(&self.state)?;
+        }
         let _ = fs::remove_file(self.partial.join(STATE_OF)); // without checkpoints it says nothing
         Ok(())
     }

@@ -250,9 +250,9 @@ impl CommandExecutor<'_> {
         let mut outlet = Outlet::new(log, secrets().map(|(_, value)| value.as_str()))
             .map_err(|e| io_failure("share", &task.log, &e))?;
         let log_end = outlet.end();
-        let temporary = self.short.name(task.ticket.key(), task.ticket.temporary());
+        let temporary = self.short.folder(task.ticket);
         shown.push(Shown::writable(task.ticket.out().to_owned()));
-        shown.push(Shown::writable(task.ticket.temporary()));
+        shown.push(Shown::writable(temporary.folder().to_owned()));
         if *self.walls.level() == Level::Rules {
             shown.push(Shown::writable(task.log.clone())); // which `/dev/stderr` opens once more
         }

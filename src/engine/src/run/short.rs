@@ -2,15 +2,17 @@
 //! Unaware of what is put there. The files lie in the cache's folder all the same; only the name is elsewhere.
 //!
 //! ```text
-//!   /tmp/pl-<8 digits of user and cache>/<16 digits of the key> ── link ──> <cache>/partial/<key>/state
+//!   /tmp/pl-<8 digits of user and cache>/<16 digits of the key> ── link ──> <cache>/partial/<16 digits of the key>
 //! ```
+//!
+//! A link to so short a path takes no block of a disk, in most projects.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use store::{Digest, Key};
+use store::{Digest, Scratch, Ticket};
 
 /// Where every program finds room for a socket.
 const SHORT: &str = "/tmp";
@@ -19,10 +21,13 @@ const SHORT: &str = "/tmp";
 #[derive(Debug)]
 pub struct ShortNames(Option<PathBuf>);
 
-/// A folder for temporary files. Its short name goes when it is dropped.
+/// A folder for temporary files. Its short name goes when it is dropped, and what lies there.
 pub(super) struct Temporary {
+    /// Its short name, where it has one.
     path: PathBuf,
     is_link: bool,
+    folder: PathBuf,
+    _scratch: Option<Scratch>,
 }
 
 impl ShortNames {
@@ -40,9 +45,13 @@ impl ShortNames {
         Self(is_own.then_some(folder))
     }
 
-    /// A short name for `folder`; who asks holds the key.
-    pub(super) fn name(&self, key: &Key, folder: PathBuf) -> Temporary {
-        let link = self.0.as_ref().map(|all| all.join(format!("{key:.16}")));
+    /// A folder for the temporary files of the program of a ticket, under a short name.
+    pub(super) fn folder(&self, ticket: &Ticket) -> Temporary {
+        let scratch = ticket.scratch();
+        let folder = scratch.as_ref().map(|scratch| scratch.path().to_owned());
+        let folder = folder.unwrap_or_else(|| ticket.temporary());
+        let name = format!("{:.16}", ticket.key());
+        let link = self.0.as_ref().map(|all| all.join(name));
         let linked = link.filter(|link| {
             let _ = fs::remove_file(link); // a killed run has left it
             // Another run of this project that ends takes the empty folder away.
@@ -52,7 +61,9 @@ impl ShortNames {
         });
         Temporary {
             is_link: linked.is_some(),
-            path: linked.unwrap_or(folder),
+            path: linked.unwrap_or_else(|| folder.clone()),
+            folder,
+            _scratch: scratch,
         }
     }
 }
@@ -82,6 +93,11 @@ impl Drop for ShortNames {
 impl Temporary {
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where it lies.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 

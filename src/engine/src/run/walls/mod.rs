@@ -5,7 +5,7 @@
 //!   project/            an empty folder, nobody's to write
 //!     .venv/            homes of programs, to read
 //!     data/big.bin      inputs that are linked, to read
-//!     cache/partial/<key>/{out,state}     the folder of the stage and its TMPDIR, to write
+//!     cache/partial/<key>/out, <digits>   the folder of the stage and its TMPDIR, to write
 //!   all else            as it is
 //! ```
 //!
