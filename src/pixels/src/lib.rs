@@ -1,6 +1,8 @@
 //! Images and masks without a network: files, crops, resize, noise, PSNR, SSIM, run lengths, segments.
 //! Unaware of stages, caches, networks and of where an image's name comes from.
 
+mod bands;
+mod blocks;
 mod channel;
 mod compare;
 mod edges;
@@ -40,7 +42,10 @@ mod survey;
 mod taps;
 mod tiff;
 mod tile;
+mod tiles;
 
+pub use crate::bands::{Bands, Span, read_bands};
+pub use crate::blocks::{Block, Blocks, BlocksWriter, Item, ItemWriter};
 pub use crate::channel::Channel;
 pub use crate::endings::ENDINGS;
 pub use crate::error::{PixelError, Result};
@@ -72,3 +77,4 @@ pub use crate::stack::MaskStack;
 pub use crate::survey::{
     ImageFacts, MaskFacts, image_facts, is_image, mask_image_facts, mask_json_facts,
 };
+pub use crate::tiles::{Window, prefetch_tiles, push_tiles, read_tiles, tiled_bytes, write_tiles};

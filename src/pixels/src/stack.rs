@@ -327,7 +327,7 @@ fn unzigzag(value: u64) -> i64 {
 }
 
 /// Appends a number, seven bits a byte, lowest first.
-fn put(bytes: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put(bytes: &mut Vec<u8>, mut value: u64) {
     while value > 127 {
         bytes.push(value as u8 | 128);
         value >>= 7;
@@ -336,7 +336,7 @@ fn put(bytes: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Takes a number from the front.
-fn take(bytes: &mut &[u8]) -> Decoded<u64> {
+pub(crate) fn take(bytes: &mut &[u8]) -> Decoded<u64> {
     let mut value = 0;
     for shift in (0..56).step_by(7) {
         let (&byte, rest) = bytes.split_first().ok_or("it breaks off")?;
