@@ -61,6 +61,8 @@ pub struct Usage {
     pub memo: Amount,
     /// Last states of training runs.
     pub trajectories: Amount,
+    /// What results hold, decoded.
+    pub decoded: Amount,
 }
 
 impl Usage {
@@ -76,6 +78,7 @@ impl Usage {
             locks,
             memo,
             trajectories,
+            decoded,
         } = *self;
         let all = [
             outputs,
@@ -87,6 +90,7 @@ impl Usage {
             locks,
             memo,
             trajectories,
+            decoded,
         ];
         all.into_iter().sum()
     }
@@ -117,6 +121,7 @@ impl Store {
             locks: rooms(&["locks", "leases", "pins"]),
             memo: rooms(&["memo", "last"]),
             trajectories: rooms(&["trajectories"]),
+            decoded: rooms(&["decoded"]),
         }
     }
 }

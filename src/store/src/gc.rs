@@ -17,7 +17,7 @@ use crate::error::at;
 use crate::inventory::{Room, Thing, inventory};
 use crate::lease::leased;
 use crate::tree::{inside, name};
-use crate::{Amount, Key, Result, Store, claims, lock};
+use crate::{Amount, Key, Result, Store, claims, decoded, lock};
 
 /// What a clean-up shall keep, beside pins, leases, and keys that are being computed.
 #[derive(Debug, Clone)]
@@ -161,6 +161,8 @@ impl Rule<'_> {
             // Unfinished is no result, and not in the making: then its key is locked.
             Room::Trash | Room::Unfinished => false,
             Room::Damaged => self.is_young(thing.used),
+            // What a killed writer left is of no use, however young.
+            Room::Decoded => thing.path.extension().is_none() && self.is_young(thing.used),
             _ => thing.key.is_some_and(|key| self.keep.contains(&key)) || self.is_young(thing.used),
         }
     }
@@ -183,6 +185,12 @@ fn new_trash(store: &Store) -> Result<PathBuf> {
 
 /// Moves a thing into the trash. False where its key is being computed, or was used since it was listed.
 fn free(store: &Store, rule: &Rule<'_>, thing: &Thing, trash: Option<&Path>) -> Result<bool> {
+    if thing.room == Room::Decoded {
+        let Some(_lock) = decoded::unused(&thing.path) else {
+            return Ok(false);
+        };
+        return discard(&thing.path, trash, name(&thing.path)).map(|()| true);
+    }
     let Some(key) = thing.key.filter(|_| thing.room != Room::State) else {
         return discard(&thing.path, trash, name(&thing.path)).map(|()| true);
     };

@@ -24,6 +24,8 @@ pub enum Room {
     Lock,
     /// A state of a training run.
     State,
+    /// What results hold, decoded.
+    Decoded,
     /// An entry that was moved aside.
     Damaged,
     /// What another clean-up did not end deleting, and empty work folders.
@@ -67,6 +69,7 @@ pub(crate) fn inventory(store: &Store) -> Result<Vec<Thing>> {
         Room::State,
         trajectories.iter().flat_map(|t| inside(t)).collect(),
     );
+    add(Room::Decoded, inside_shards(&layout.decoded()));
     add(Room::Damaged, inside(&layout.all_damaged()));
     add(Room::Trash, inside(&layout.trash()));
     add(Room::Trash, inside(&layout.spares()));
@@ -95,7 +98,7 @@ fn of_entry(store: &Store, entry: Entry) -> Thing {
 /// What lies at a path, unless it belongs to a committed key, is in use by name, or is a stranger's.
 fn thing(store: &Store, room: Room, path: &Path) -> Option<Thing> {
     let key = match room {
-        Room::Damaged | Room::Trash => None,
+        Room::Decoded | Room::Damaged | Room::Trash => None,
         _ => Some(key_of(room, path)?),
     };
     if key.is_some_and(|key| belongs_elsewhere(store, room, &key)) {

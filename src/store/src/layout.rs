@@ -166,6 +166,10 @@ impl Layout {
         self.root.join("trash")
     }
 
+    pub(crate) fn decoded(&self) -> PathBuf {
+        self.root.join("decoded")
+    }
+
     pub(crate) fn trajectory(&self, key: &Key) -> PathBuf {
         self.sharded("trajectories", key, "")
     }

@@ -26,6 +26,7 @@
 //!         /locks/runs/<run>           what a running program has claimed, while anything that it started lives
 //!         /logs/<aa>/<key>.log        what the worker of a key said
 //!         /damaged/<key>-<n>/         entries that were moved aside
+//!         /decoded/<aa>/<content>     what results of this content hold, decoded (can be lost; read under a lock)
 //!         /last/<pipeline>.log        the last key of each stage of a pipeline file
 //!         /memo                       digests of files by their stat
 //! ```
@@ -40,6 +41,7 @@ mod by_path;
 mod claims;
 mod commit;
 mod copy;
+mod decoded;
 #[cfg(test)]
 #[path = "../../../tests/dice.rs"]
 mod dice;
@@ -85,6 +87,7 @@ mod watch;
 pub use archive::{ExportReport, ImportReport};
 pub use atomic::write_atomic;
 pub use claims::Holder;
+pub use decoded::{Decoded, DecodedRoom, Making};
 pub use digest::{Digest, Key, NotADigest, WeightsDigest};
 pub use entries::{Entry, EntryState, Usage};
 pub use error::{Result, StoreError};
@@ -94,7 +97,7 @@ pub use group_commit::GroupCommit;
 pub use inventory::{Room, Thing};
 pub use lease::Lease;
 pub use links::link_out_of;
-pub use made::Made;
+pub use made::{Made, content_of_files};
 pub use output::{Output, OutputKind};
 pub use prefetch::Prefetch;
 pub use record::{Facts, Record};

@@ -24,7 +24,7 @@ pub(crate) fn try_take(path: &Path) -> Result<Option<File>> {
 }
 
 /// Whether this is the file that the others will open. Only who holds its lock may remove it.
-fn is_named(file: &File, path: &Path) -> Result<bool> {
+pub(crate) fn is_named(file: &File, path: &Path) -> Result<bool> {
     let ours = file.metadata().map_err(at("read", path))?;
     match fs::metadata(path) {
         Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
@@ -36,6 +36,21 @@ fn is_named(file: &File, path: &Path) -> Result<bool> {
 fn no_locks(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_path_buf();
     |source| StoreError::NoLocks { path, source }
+}
+
+/// Waits for the lock of a file that whoever holds it may rename or remove. `waits` is called where it has to.
+pub(crate) fn wait_named(path: &Path, waits: impl FnOnce()) -> Result<File> {
+    if let Some(file) = try_take(path)? {
+        return Ok(file);
+    }
+    waits();
+    loop {
+        let file = open(path)?;
+        file.lock().map_err(no_locks(path))?;
+        if is_named(&file, path)? {
+            return Ok(file);
+        }
+    }
 }
 
 /// Waits for the lock. `None` where the disk has no locks: only for what may be lost.

@@ -103,6 +103,16 @@ impl Facts {
     }
 }
 
+/// The content of a result of these plain files, each with its path, size and digest, in the order of their paths.
+pub fn content_of_files<'a>(files: impl Iterator<Item = (&'a str, u64, Digest)>) -> Digest {
+    content_of(files.map(|(path, size, digest)| Listed {
+        path,
+        size,
+        digest,
+        kind: OutputKind::File,
+    }))
+}
+
 /// The digest over paths, sizes and digests of outputs, in the order given; what is no plain file has a mark in front.
 pub(crate) fn content_of<'a>(outputs: impl Iterator<Item = Listed<'a>>) -> Digest {
     let mut hasher = blake3::Hasher::new();

@@ -360,6 +360,11 @@ impl Store {
         self.layout().output_dir(key)
     }
 
+    /// The folder of what results hold, decoded: that of a [`crate::DecodedRoom`].
+    pub fn decoded_path(&self) -> PathBuf {
+        self.layout().decoded()
+    }
+
     /// Where the log of a key's last run belongs. A ticket makes the folder.
     pub fn log_path(&self, key: &Key) -> PathBuf {
         self.layout().log(key)

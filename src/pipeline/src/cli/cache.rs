@@ -14,8 +14,7 @@ use diagnostics::shown::counted;
 use engine::root;
 
 use super::bytes::bytes;
-use super::finished::finished;
-use super::{Exit, Fatal, gc, open as open_session, print, print_as, say, scrub};
+use super::{Exit, Fatal, gc, open as open_session, print, print_as, say, scrub, stored};
 use engine::session::{Access, Session};
 
 /// Runs a subcommand.
@@ -101,6 +100,7 @@ fn usage(store: &Store) -> Exit {
         ("records", usage.records),
         ("unfinished work, checkpoints", usage.partial),
         ("last states of trainings", usage.trajectories),
+        ("decoded images and masks", usage.decoded),
         ("logs", usage.logs),
         ("damaged, moved aside", usage.damaged),
         ("being deleted", usage.trash),
@@ -178,7 +178,7 @@ fn broken_text(broken: &Broken, names: &[(String, Key)]) -> String {
 
 fn pin_stages(root: &RootArgs, args: &PinArgs) -> Result<Exit, Fatal> {
     let session = open(root, &args.stages, Access::Note)?;
-    for (name, key) in finished(&session)? {
+    for (name, key) in stored::finished(&session)? {
         let note = args.note.clone().unwrap_or_else(|| name.clone());
         session.store.pin(&key, &note)?;
         say(&format!("{name}: pinned ({key:.12})"));
@@ -188,7 +188,7 @@ fn pin_stages(root: &RootArgs, args: &PinArgs) -> Result<Exit, Fatal> {
 
 fn unpin_stages(root: &RootArgs, args: &UnpinArgs) -> Result<Exit, Fatal> {
     let session = open(root, &args.stages, Access::Note)?;
-    for (name, key) in finished(&session)? {
+    for (name, key) in stored::finished(&session)? {
         if session.store.unpin(&key)? {
             say(&format!("{name}: not pinned any more"));
         } else {
@@ -220,7 +220,7 @@ fn export_archive(root: &RootArgs, args: &ArchiveArgs) -> Result<Exit, Fatal> {
         overwrite,
     } = args;
     let session = open(root, stages, Access::Read)?;
-    let keys: Vec<Key> = finished(&session)?
+    let keys: Vec<Key> = stored::finished(&session)?
         .into_iter()
         .map(|(_, key)| key)
         .collect();

@@ -14,6 +14,8 @@ mod crash;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod decoded;
+#[cfg(test)]
 #[path = "../../../../tests/dice.rs"]
 mod dice;
 #[cfg(test)]

@@ -1,0 +1,115 @@
+//! What results hold, decoded: made once by whoever comes first, shared, and cleaned up when nobody reads it.
+//! Unaware of what is in the files.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::time::{Duration, SystemTime};
+
+use store::{Decoded, DecodedRoom, Digest, GcRequest, Making, Room as Part};
+
+use crate::room::Room;
+
+fn whole(mut file: File) -> Option<File> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    (text == "whole").then_some(file)
+}
+
+fn to_make(decoded: &DecodedRoom, content: &Digest) -> Making {
+    match decoded
+        .open(content, whole, || panic!("nobody makes it"))
+        .unwrap()
+    {
+        Decoded::ToMake(making) => making,
+        Decoded::There(_) => panic!("it is there"),
+    }
+}
+
+fn make(decoded: &DecodedRoom, content: &Digest) -> File {
+    let making = to_make(decoded, content);
+    let mut file = making.file().unwrap();
+    file.write_all(b"whole").unwrap();
+    making.done().unwrap();
+    file
+}
+
+fn is_there(decoded: &DecodedRoom, content: &Digest) -> bool {
+    decoded.path(content).exists()
+}
+
+#[test]
+fn one_makes_it_and_the_others_wait_and_read_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (decoded, content) = (DecodedRoom::new(folder.path()), Digest::of(b"a"));
+    let making = to_make(&decoded, &content);
+    let (waits, waiting) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let found = decoded.open(&content, whole, move || waits.send(()).unwrap());
+            matches!(found.unwrap(), Decoded::There(_))
+        });
+        waiting.recv().unwrap();
+        making.file().unwrap().write_all(b"whole").unwrap();
+        making.done().unwrap();
+        assert!(other.join().unwrap());
+    });
+    assert_eq!(
+        fs::read_dir(decoded.path(&content).parent().unwrap())
+            .unwrap()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_damaged_file_and_one_that_was_never_finished_are_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (decoded, content) = (DecodedRoom::new(folder.path()), Digest::of(b"a"));
+    let making = to_make(&decoded, &content);
+    making.file().unwrap().write_all(b"wh").unwrap();
+    drop(making);
+    assert!(!is_there(&decoded, &content));
+    drop(make(&decoded, &content));
+    fs::write(decoded.path(&content), "who?").unwrap();
+    drop(make(&decoded, &content));
+    assert_eq!(fs::read(decoded.path(&content)).unwrap(), b"whole");
+}
+
+#[test]
+fn a_clean_up_leaves_what_was_used_lately_and_what_is_read() {
+    let room = Room::new();
+    let decoded = DecodedRoom::new(&room.store.decoded_path());
+    let [young, read, old, left] = [b"1", b"2", b"3", b"4"].map(|b| Digest::of(b));
+    let day = Duration::from_hours(24);
+    let aged = |content: &Digest| {
+        let file = make(&decoded, content);
+        file.set_modified(SystemTime::now() - 8 * day).unwrap();
+        file
+    };
+    drop(make(&decoded, &young));
+    let reader = aged(&read);
+    drop(aged(&old));
+    drop(make(&decoded, &left));
+    let leftover = decoded.path(&left).with_extension("making");
+    fs::rename(decoded.path(&left), &leftover).unwrap();
+    assert_eq!(room.store.usage().decoded.files, 4);
+    let request = |keep_younger_than| GcRequest {
+        keep: std::collections::BTreeSet::new(),
+        keep_younger_than,
+        now: SystemTime::now(),
+        dry_run: false,
+    };
+    let report = room.store.gc(&request(Some(7 * day))).unwrap();
+    let freed = report
+        .freed
+        .iter()
+        .filter(|thing| thing.room == Part::Decoded);
+    assert_eq!(freed.count(), 2);
+    assert!(is_there(&decoded, &young) && is_there(&decoded, &read));
+    assert!(!is_there(&decoded, &old) && !leftover.exists());
+    room.store.gc(&request(None)).unwrap();
+    assert!(!is_there(&decoded, &young) && is_there(&decoded, &read));
+    drop(reader);
+    room.store.gc(&request(None)).unwrap();
+    assert!(!is_there(&decoded, &read));
+}
