@@ -1,9 +1,11 @@
-//! Times batches of aligned LR, HR and mask patches as training takes them, and prints the peak memory.
+//! Times batches of aligned LR, HR and mask patches as training takes them, and prints the memory that it took.
 //! Unaware of networks; `loader.py` makes the images and masks and runs this program.
 //!
-//! `cargo bench -p pipeline-worker --bench loader -- PAIRS MASKS [batches] [threads]`: output folders of a `prepare` and
-//! a `mask` stage. Batches of 4, patches of 64×64 LR pixels. The first batches visit every image once and are not
-//! counted.
+//! `cargo bench -p pipeline-worker --bench loader -- PAIRS MASKS [batches] [threads] [keep] [step=SECONDS]`: output folders
+//! of a `prepare` and a `mask` stage in a cache. Batches of 4, patches of 64×64 LR pixels, made ahead as in a training.
+//! `keep` keeps images decoded in the cache, as trainings of large sets do; without it they are held in memory, and the
+//! first 100 batches, which visit every image once, are not counted. `step=` busies all threads for so long after each
+//! batch, as a training step does, and prints which share of the time was waited for data.
 
 #![expect(
     clippy::print_stdout,
@@ -11,10 +13,14 @@
 )]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use pipeline_worker::work::{Batches, WorkError};
+use pipeline_worker::work::{Batches, Data, Reporter, WorkError};
+use spec::KeepDecoded;
 use spec::kinds::Schedule;
+use store::{Key, Store};
+use tch::{Device, Kind, Tensor};
 
 const BATCH: u64 = 4;
 const MASKS: usize = 64;
@@ -25,15 +31,15 @@ fn main() -> Result<(), WorkError> {
         .filter(|a| a != "--bench")
         .collect();
     let [pairs, masks, rest @ ..] = arguments.as_slice() else {
-        println!("usage: loader PAIRS MASKS [batches] [threads]");
+        println!("usage: loader PAIRS MASKS [batches] [threads] [keep] [step=SECONDS]");
         return Ok(());
     };
-    let number = |at: usize, default| {
-        rest.get(at)
-            .and_then(|n: &String| n.parse().ok())
-            .unwrap_or(default)
-    };
-    let (count, threads) = (number(0, 500_u64), number(1, 2_u64));
+    let numbers: Vec<u64> = rest.iter().filter_map(|n| n.parse().ok()).collect();
+    let number = |at: usize, default| numbers.get(at).copied().unwrap_or(default);
+    let (count, threads) = (number(0, 500), number(1, 2));
+    let step: Option<f64> = rest
+        .iter()
+        .find_map(|a| a.strip_prefix("step=")?.parse().ok());
     tch::set_num_threads(i32::try_from(threads).unwrap_or(2));
     let schedule = Schedule {
         batch: BATCH as u32,
@@ -41,26 +47,85 @@ fn main() -> Result<(), WorkError> {
         ..Schedule::default()
     };
     let (pairs, masks) = (Path::new(pairs), Path::new(masks));
-    let device = tch::Device::Cpu;
-    let batches = Batches::open(pairs, Some(masks), &schedule, Some(MASKS), device)?;
-    let warm = 100;
-    for iteration in 0..warm {
-        batches.batch(iteration)?;
-    }
+    let keep = rest.iter().any(|a| a == "keep");
+    let keep = keep.then(|| kept([("images", pairs), ("masks", masks)]));
+    let data = Data {
+        images: pairs,
+        masks: Some((masks, MASKS)),
+        keep: keep.as_ref(),
+    };
+    let reporter = Reporter::new(Arc::default(), 0);
     let start = Instant::now();
-    for iteration in warm..warm + count {
-        let batch = batches.batch(iteration)?;
-        assert_eq!(batch.hr.size(), [BATCH as i64, 3, 256, 256]);
+    let batches = Batches::open(data, &schedule, Device::Cpu, &reporter)?;
+    println!("opened {:.2} s", start.elapsed().as_secs_f64());
+    let warm_up = if keep.is_some() { 0 } else { 100 };
+    let mut feed = batches.feed(0, warm_up + count, threads as usize)?;
+    for _ in 0..warm_up {
+        feed.take()?;
     }
-    let rate = count as f64 / start.elapsed().as_secs_f64();
-    println!("{rate:.1} batches/s, peak memory {} MiB", peak_mib());
+    let (start, waited, mut anonymous) = (Instant::now(), feed.waited(), 0);
+    let mut sum = 0.0;
+    while let Some(batch) = feed.take()? {
+        assert_eq!(batch.hr.size(), [BATCH as i64, 3, 256, 256]);
+        if let Some(step) = step {
+            sum += busy(step);
+        }
+        anonymous = mib("RssAnon:").max(anonymous);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let share = (feed.waited() - waited) / seconds * 100.0;
+    println!("{sum:.0} waited {share:.3} %");
+    println!(
+        "{:.1} batches/s, RssAnon {anonymous} MiB, peak memory {} MiB",
+        count as f64 / seconds,
+        mib("VmHWM:")
+    );
     Ok(())
 }
 
-/// The most memory this process has had (Linux).
-fn peak_mib() -> u64 {
+/// What `pipeline` tells a training of these outputs.
+fn kept(inputs: [(&str, &Path); 2]) -> KeepDecoded {
+    let contents = inputs.map(|(role, folder)| {
+        let (store, key) = stored(folder);
+        let content = store.made(&key).map(|made| made.content.to_string());
+        (role.to_owned(), content.unwrap_or_default())
+    });
+    KeepDecoded {
+        folder: stored(inputs[0].1).0.decoded_path(),
+        above: 0,
+        contents: contents.into(),
+    }
+}
+
+/// The cache that these outputs lie in, and their key.
+#[expect(
+    clippy::expect_used,
+    reason = "a benchmark over folders that `loader.py` names"
+)]
+fn stored(folder: &Path) -> (Store, Key) {
+    let key = folder
+        .file_name()
+        .and_then(|name| name.to_str()?.parse().ok());
+    let root = folder.ancestors().nth(3).expect("cache/outputs/aa/KEY");
+    let store = Store::open_read_only(root).expect("a cache");
+    (store, key.expect("a key"))
+}
+
+/// Matrix products on all threads for so many seconds.
+fn busy(seconds: f64) -> f64 {
+    let start = Instant::now();
+    let x = Tensor::ones([512, 512], (Kind::Float, Device::Cpu));
+    let mut sum = 0.0;
+    while start.elapsed().as_secs_f64() < seconds {
+        sum += x.matmul(&x).double_value(&[0, 0]);
+    }
+    sum
+}
+
+/// A line of this process's status in MiB (Linux).
+fn mib(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|l| l.strip_prefix(name));
     let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or(0) / 1024
 }

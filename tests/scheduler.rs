@@ -407,6 +407,7 @@ impl Room {
             keep_going: self.keep_going,
             keep_consumers: false,
             reuses: true,
+            keep_decoded: None,
             machine: Facts::new(),
             device: if self.gpus.is_empty() {
                 Device::Cpu

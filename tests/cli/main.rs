@@ -30,6 +30,8 @@ mod damaged;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod decoded;
+#[cfg(test)]
 mod denoising;
 #[cfg(test)]
 mod device;

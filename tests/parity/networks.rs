@@ -1,10 +1,9 @@
 //! Forward passes of the backbones, alone and with SPT units, against the official code.
 //! Unaware of training.
 
-use pipeline_worker::nn::backbone::Backbone;
+use pipeline_worker::nn::backbone::{Backbone, Network};
 use pipeline_worker::nn::dncnn::{self, Dncnn};
 use pipeline_worker::nn::imdn::{self, Imdn};
-use pipeline_worker::nn::network::Network;
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
 use pipeline_worker::nn::{checkpoint, params};
 use tch::nn::VarStore;

@@ -2,10 +2,9 @@
 //! Unaware of SPT units and training.
 
 use pipeline_worker::nn::art::Art;
-use pipeline_worker::nn::backbone::Backbone;
+use pipeline_worker::nn::backbone::{Backbone, Network};
 use pipeline_worker::nn::cat::{self, Cat};
 use pipeline_worker::nn::checkpoint;
-use pipeline_worker::nn::network::Network;
 use pipeline_worker::nn::tiling::tiled;
 use pipeline_worker::nn::transformer::{Frame, to_tokens};
 use serde::de::DeserializeOwned;

@@ -155,6 +155,7 @@ pub fn execute(
         keep_going: how.keep_going,
         keep_consumers: session.keep_consumers,
         reuses: how.reuses,
+        keep_decoded: session.keep_decoded,
         machine: made_by(session, how.run),
         device: session.device,
         clock: &now,

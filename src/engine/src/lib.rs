@@ -9,6 +9,7 @@
 //!      gather (external files), past
 //! ```
 
+pub mod decoded;
 pub mod error;
 pub mod execute;
 pub mod executors;

@@ -18,7 +18,7 @@ use crate::past::CachedPast;
 use crate::run::find_program;
 use crate::run::walls::Walls;
 use crate::worker::{self, DeviceChoice};
-use crate::{inside, root};
+use crate::{decoded, inside, root};
 
 /// What a session is opened for.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,8 @@ pub struct Session {
     pub wanted: BTreeSet<usize>,
     /// What stands around the project while commands run.
     pub walls: Walls,
+    /// From how many bytes on trainings keep images decoded in the cache; none where they never do.
+    pub keep_decoded: Option<u64>,
     force: BTreeSet<usize>,
     pub(crate) keep_consumers: bool,
     gathered: Gathered,
@@ -100,6 +102,7 @@ impl Session {
         let root = spec::normal(&here.join(root));
         root::check(&root, options.root.as_deref())?;
         let walls = walls(&root)?;
+        let keep_decoded = decoded::above()?;
         let ahead = Prefetch::begin(&root::cache(&root), &options.file);
         let mut pipeline = load(options, &root)?;
         if !options.quiet {
@@ -149,6 +152,7 @@ impl Session {
             facts,
             wanted,
             walls,
+            keep_decoded,
             force,
             keep_consumers: options.keep_consumers,
             gathered,

@@ -61,6 +61,9 @@ pub struct Job {
     /// The folder of a state that a shorter training of the same trajectory ended with.
     #[serde(default)]
     pub start: Option<PathBuf>,
+    /// Where to keep inputs decoded for the next training; none where they are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<KeepDecoded>,
     /// The files outside that it may read and the weights among its inputs, and what they must hold.
     pub outside: Outside,
 }
@@ -113,6 +116,18 @@ impl Job {
 
     /// Folder, within `state`, where a training leaves the state it ended with.
     pub const LAST: &'static str = "last";
+}
+
+/// How a training keeps what its inputs hold, decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepDecoded {
+    /// The folder of such files, which all trainings share.
+    pub folder: PathBuf,
+    /// Images that take no more bytes than this are held in memory instead.
+    pub above: u64,
+    /// What each input holds, by role: the digest over all its files, in hex.
+    pub contents: BTreeMap<String, String>,
 }
 
 /// What a worker says while it runs, one JSON object a line on its standard output.

@@ -67,7 +67,7 @@ pub use command_layout::normal;
 pub use edge::Edge;
 pub use error::Problem;
 pub use handed::Handed;
-pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, Said};
+pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, KeepDecoded, Said};
 pub use kinds::{External, Kind, Listing, Resources, Runs};
 pub use limits::{Limits, number as amount};
 pub use lines::{Lines, Tag};

@@ -15,7 +15,7 @@ mod targets {
     use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
 
-    use spec::{Content, Device, JOB_FORMAT, Job, Outside, Pipeline, Request};
+    use spec::{Content, Device, JOB_FORMAT, Job, KeepDecoded, Outside, Pipeline, Request};
 
     use super::fuzzer::fuzz;
 
@@ -152,6 +152,11 @@ mod targets {
             checkpoint_seconds: 60.0,
             trajectory: Some("cd".repeat(32)),
             start: None,
+            decoded: Some(KeepDecoded {
+                folder: "/cache/decoded".into(),
+                above: 0,
+                contents: BTreeMap::from([("images".to_owned(), "ef".repeat(32))]),
+            }),
             outside: Outside::Planned(BTreeMap::from([("photos/a.png".into(), content.clone())])),
         };
         let corpus: Vec<Vec<u8>> = pipeline

@@ -12,9 +12,8 @@ use super::claim::Patience;
 use super::executor::{Computed, Task};
 use super::failure::Failure;
 use super::log::Log;
-use super::member::{Finish, Member};
 use super::slots::Allocation;
-use super::stage::{Claimed, Claiming, claimed};
+use super::stage::{Claimed, Claiming, Finish, Member, claimed};
 
 /// Whom to tell what happens to a stage, and how it ended.
 pub(super) struct Tell<'a> {

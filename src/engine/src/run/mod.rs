@@ -23,7 +23,6 @@ mod failure;
 mod inputs;
 mod log;
 mod mask;
-mod member;
 mod missed;
 pub(crate) mod placing;
 mod process;
@@ -46,7 +45,6 @@ use std::time::{Duration, Instant};
 use spec::Pipeline;
 use store::Store;
 
-use member::{Finish, Member};
 use plan::{Plan, Planned, Verdict};
 
 pub use attend::PATIENCE;
@@ -99,6 +97,8 @@ pub struct Run<'a> {
     /// Whether a stage may take the result that the same configuration had from the same bytes under another key, and a
     /// training start from where a shorter one with the same settings ended.
     pub reuses: bool,
+    /// From how many bytes on trainings keep images decoded in the cache; none where they never do.
+    pub keep_decoded: Option<u64>,
     /// Device and host, as they are recorded.
     pub machine: store::Facts,
     /// Where stages compute.
@@ -129,7 +129,7 @@ pub struct Outcome {
 enum Message {
     Event(usize, spec::Event),
     /// How a stage ended, and how long it took in seconds.
-    Finished(usize, f64, Result<Finish, Failure>),
+    Finished(usize, f64, Result<stage::Finish, Failure>),
 }
 
 impl Run<'_> {
@@ -236,7 +236,7 @@ impl Run<'_> {
         scheduler: &Scheduler,
         attempts: &mut BTreeMap<usize, u32>,
         display: &mut dyn Display,
-    ) -> Vec<Member> {
+    ) -> Vec<stage::Member> {
         let mut members = Vec::new();
         for &at in stages {
             let attempt = attempts.entry(at).or_insert(0);
@@ -244,7 +244,7 @@ impl Run<'_> {
             if *attempt == 1 {
                 self.show(display, &RunEvent::Started { stage: at });
             }
-            members.push(Member {
+            members.push(stage::Member {
                 at,
                 attempt: *attempt,
                 own_copies: scheduler.has_own_copies(at),
@@ -253,7 +253,7 @@ impl Run<'_> {
         members
     }
 
-    fn work(&self, work: &(Vec<Member>, Allocation, mpsc::Sender<Message>)) {
+    fn work(&self, work: &(Vec<stage::Member>, Allocation, mpsc::Sender<Message>)) {
         let (members, allocation, sender) = work;
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let begin = Instant::now();

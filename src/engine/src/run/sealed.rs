@@ -9,8 +9,8 @@ use store::{Digest, Facts, Record, Ticket};
 use super::executor::{Order, Watching};
 use super::failure::Failure;
 use super::inputs::Inputs;
-use super::member::{Finish, Member};
 use super::slots::Allocation;
+use super::stage::{Finish, Member};
 use super::{Origin, Run, by_content};
 use plan::Planned;
 

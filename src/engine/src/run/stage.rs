@@ -10,14 +10,29 @@ use store::{Checkpoints, Claim, Digest, Facts, Key, Ticket};
 use super::claim::{Patience, claim, forget};
 use super::executor::{Computed, Limits, OnEvent, Task};
 use super::failure::Failure;
-use super::member::{Finish, Member};
 use super::sealed::Sealed;
 use super::slots::Allocation;
 use super::{Origin, Run, warm_start};
+use crate::decoded;
 use plan::Planned;
 
 /// The time as it is recorded: RFC 3339.
 pub type Clock = dyn Fn() -> String + Sync;
+
+/// A stage of a batch, and which try of it this is, from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub at: usize,
+    pub attempt: u32,
+    /// Whether it reads copies of its inputs.
+    pub own_copies: bool,
+}
+
+/// How a stage ended that did not fail.
+pub(super) struct Finish {
+    pub seconds: f64,
+    pub origin: Origin,
+}
 
 /// A stage whose key is this run's to compute, ready for an executor.
 pub(super) struct Claimed {
@@ -98,6 +113,7 @@ impl Claimed {
         let job = Job {
             trajectory: trajectory.map(|key| key.to_string()),
             start,
+            decoded: decoded::keep(run.store, run.keep_decoded, kind, &consumed),
             inputs: sealed.inputs.folders(),
             outside,
             ..job(run, sealed.at, allocation, &sealed.ticket)
@@ -238,6 +254,7 @@ fn job(run: &Run<'_>, at: usize, allocation: &Allocation, ticket: &Ticket) -> Jo
         checkpoint_seconds: stage.resources.checkpoint_seconds(),
         trajectory: None,
         start: None,
+        decoded: None,
         outside: Outside::default(),
     }
 }

@@ -1,11 +1,13 @@
 //! How long the stages to run may take, by how long stages took in earlier runs.
 //! Unaware of how it is shown.
 
-use diagnostics::shown::{counted, duration};
+use diagnostics::shown::counted;
 use engine::history::{Estimate, Seconds};
 use engine::session::Session;
 use engine::{progress, recording};
 use plan::{Plan, Verdict};
+
+use super::plan::duration;
 
 /// The stages that are to run, with what earlier runs say of each.
 pub struct Estimates {

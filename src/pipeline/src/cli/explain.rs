@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use diagnostics::shown::{self, duration};
+use diagnostics::shown;
 use serde_json::json;
 use spec::{Kind, Stage};
 use store::Record;
 
 use super::args::{ExplainArgs, some};
+use super::plan::duration;
 use super::{Exit, Fatal, open, print, print_json, why};
 use engine::history::{History, StageEnd};
 use engine::run::find_program;

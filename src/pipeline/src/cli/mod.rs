@@ -23,7 +23,6 @@ mod estimates;
 mod exp;
 mod explain;
 mod export;
-mod finished;
 mod fit;
 mod gc;
 mod graph;
@@ -44,6 +43,7 @@ mod shell;
 mod signals;
 mod stored;
 mod version;
+mod waits;
 mod why;
 
 use std::ffi::OsString;

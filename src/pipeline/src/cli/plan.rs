@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use diagnostics::shown::{self, counted, duration};
+use diagnostics::shown::{self, counted};
 use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
+use super::bytes::bytes;
 use super::estimates::Estimates;
 use super::{Exit, Fatal, data, hints, open, print_json, print_states, screen, why};
 use engine::history::Seconds;
 use engine::how_placed::how_placed;
 use engine::session::{Access, Session};
-use engine::{execute, materialize, secrets};
+use engine::{decoded, execute, materialize, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
@@ -171,6 +172,9 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         out += &format!("{hint}\n");
     }
     out += &edited(session, plan);
+    for room in decoded::rooms(session, plan) {
+        out += &format!("note: {}\n", decoded_line(session, &room));
+    }
     if let Some(notice) = execute::walls_notice(session, plan) {
         out += &format!("note: {notice}\n");
     }
@@ -178,6 +182,25 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
         out += &format!("warning: {line}\n");
     }
     print_states(&out);
+}
+
+/// What images will take that trainings keep decoded.
+fn decoded_line(session: &Session, room: &decoded::Room) -> String {
+    let about = if room.is_exact { "" } else { "about " };
+    let missing = match session.store.free_bytes() {
+        Some(free) if free < room.bytes => format!(
+            "; {} are free, so they would be decoded again and again",
+            bytes(free)
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "images of `{}` are kept decoded for trainings: {about}{} more in the cache, and little for masks{missing} \
+         ({}=off does without)",
+        session.pipeline.stages[room.stage].name,
+        bytes(room.bytes),
+        decoded::VARIABLE
+    )
 }
 
 /// How many stages to run have a result of the other kind of device, where anything was computed there.
@@ -274,6 +297,20 @@ fn cause(session: &Session, plan: &Plan, planned: &Planned, causes: &Causes) -> 
         .collect();
     let more = if further.len() > 3 { ", …" } else { "" };
     Some(format!("it began with {}{more}", names.join(", ")))
+}
+
+/// `0.4 s`, `12 s`, `3:05`, `2:03:05`.
+pub fn duration(seconds: f64) -> String {
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest} s"),
+        (0, _) => format!("{minutes}:{rest:02}"),
+        _ => format!("{hours}:{minutes:02}:{rest:02}"),
+    }
 }
 
 fn json_lines(session: &Session, plan: &Plan) -> String {

@@ -9,8 +9,8 @@ use store::Store;
 
 use super::args::{RunsArgs, ShowArgs};
 use super::diff::compare::means;
-use super::{Exit, Fatal, print, print_as, say};
-use diagnostics::shown::duration;
+use super::plan::duration;
+use super::{Exit, Fatal, print, print_as, say, waits};
 use engine::history::{End, Git, History, HistoryError, Past, RunStatus, StageEnd};
 use engine::paths;
 use engine::root;
@@ -145,7 +145,8 @@ pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
     let text = if args.json {
         json_of(&past, &scores)
     } else {
-        full(&past, reports(&past, &root).as_deref()) + &listed(&scores)
+        let waits = waits::listed(&store, &history.keys(&past));
+        full(&past, reports(&past, &root).as_deref()) + &waits + &listed(&scores)
     };
     print_as(args.json, &text);
     Ok(Exit::Done)

@@ -13,7 +13,6 @@ pub mod host;
 pub mod imdn;
 pub mod kernels;
 pub mod layers;
-pub mod network;
 pub mod params;
 pub mod precision;
 pub mod sam;

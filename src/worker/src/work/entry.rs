@@ -262,13 +262,7 @@ fn finish(job: &Job) -> Result<(), WorkError> {
 /// with the part of its message that a person can read.
 fn catch<T>(body: impl FnOnce() -> Result<T, WorkError>) -> Result<T, WorkError> {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-    caught.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        Err(WorkError::from_panic(text))
-    })
+    caught.unwrap_or_else(|panic| Err(WorkError::of_panic(&*panic)))
 }
 
 /// The most memory this process had, as the kernel counts.

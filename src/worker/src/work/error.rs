@@ -32,6 +32,13 @@ impl WorkError {
         error
     }
 
+    /// What a panic was that was caught.
+    pub fn of_panic(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Self::from_panic(text.unwrap_or("no message"))
+    }
+
     /// What a panic said; libtorch's own stack trace is left to the log.
     pub fn from_panic(text: &str) -> Self {
         let start = text.find("Torch(\"").map_or(text, |i| &text[i + 7..]);

@@ -15,6 +15,7 @@
 //!
 //! To add a kind: a file here, and a line in [`stage`].
 
+mod ahead;
 mod entry;
 mod error;
 mod evaluate;
@@ -47,7 +48,7 @@ use facts::FactMap;
 pub use model::Model;
 pub use pairs::LqImage;
 pub use reporter::Reporter;
-pub use training::{Batch, Batches};
+pub use training::{Batch, Batches, Data, Feed};
 
 /// Does one stage.
 fn stage(job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {

@@ -133,6 +133,7 @@ impl Room {
             keep_going: false,
             keep_consumers: false,
             reuses: true,
+            keep_decoded: None,
             machine: Facts::new(),
             device: Device::Cpu,
             clock: &String::new,

@@ -88,6 +88,7 @@ fn write_job(
         checkpoint_seconds: 10.0,
         trajectory: None,
         start: None,
+        decoded: None,
         outside: Outside::Any,
     };
     let file = work.join("job.json");

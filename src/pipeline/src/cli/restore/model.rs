@@ -11,8 +11,7 @@ use spec::{Baseline, Kind, Weights};
 use store::Key;
 
 use super::RestoreArgs;
-use crate::cli::finished::finished;
-use crate::cli::{Fatal, open};
+use crate::cli::{Fatal, open, stored};
 
 /// The network.
 pub struct Model {
@@ -94,7 +93,7 @@ pub fn trained(session: &Session, wanted: &str) -> Result<(usize, Key), Fatal> {
             "name a stage `tune`, `train` or `pretrained`; `pipeline export STAGE DIR` copies the results of any",
         ));
     }
-    let keys = finished(session)?;
+    let keys = stored::finished(session)?;
     let key = keys.first().map(|(_, key)| *key);
     let key = key.ok_or_else(|| Fatal::usage(format!("there is no stage `{wanted}`"), ""))?;
     Ok((at, key))

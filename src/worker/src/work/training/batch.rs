@@ -1,20 +1,29 @@
-//! Patches as tensors: LQ, HR and masks cut out alike and turned alike.
-//! Unaware of losses and networks.
+//! Batches of a training: LQ, HR and mask patches as tensors on its device, made ahead of the step.
+//! Unaware of losses and networks, and of how a patch is cut (`raw`).
+//!
+//! ```text
+//!   threads of their own:  raw(iteration) ── bytes ──┬─ CPU: float32, laid out ────────────────────────> step
+//!                                                    └─ CUDA: pinned ── step's thread: copy, float32 ──> step
+//! ```
+//!
+//! A thread of these asks libtorch for one thread: what it does is small, and to wait for a team of workers, which the step
+//! keeps busy, would take far longer than the work. No sum is taken, so the numbers are the same.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
-use pixels::{MaskStack, Rgb8};
-use rayon::prelude::*;
+use spec::KeepDecoded;
 use spec::kinds::{Degrade, Schedule};
 use tch::{Device, Kind, Tensor};
 
-use super::patches::{Patch, Sampler, Turn, normals};
+use super::patches::Sampler;
+use super::raw::{Cutter, Raw};
+use super::windows::Windows;
 use crate::nn::kernels::{self, Layout};
 use crate::nn::transformer::{to_map, to_tokens};
-use crate::work::WorkError;
-use crate::work::masks::Masks;
+use crate::work::ahead::{Ahead, Pace};
 use crate::work::pairs::Pairs;
+use crate::work::{Reporter, WorkError};
 
 /// What one iteration trains on.
 pub struct Batch {
@@ -41,194 +50,185 @@ impl Batch {
     }
 }
 
-/// Images kept decoded at most; those beyond are read again each time.
-const KEEP_BYTES: usize = 768 << 20;
+/// Where the images and masks of a training lie.
+#[derive(Clone, Copy)]
+pub struct Data<'a> {
+    /// The outputs of a `prepare` stage.
+    pub images: &'a Path,
+    /// Those of a `mask` stage, and how many masks an image has, for networks with SPT units.
+    pub masks: Option<(&'a Path, usize)>,
+    /// How they are kept decoded.
+    pub keep: Option<&'a KeepDecoded>,
+}
 
 /// Where batches come from.
 pub struct Batches {
-    pairs: Pairs,
-    stacks: Option<Vec<MaskStack>>,
-    slots: usize,
-    kept: Vec<Option<OnceLock<Images>>>,
-    sampler: Sampler,
-    scale: usize,
+    shared: Arc<Shared>,
+}
+
+/// What the threads that make batches have.
+struct Shared {
+    cutter: Cutter,
     device: Device,
-    channels_last: bool,
 }
 
-/// One patch, turned.
-struct Cut {
-    hr: Tensor,
-    lq: Tensor,
-    masks: Option<Tensor>,
-}
-
-struct Images {
-    hr: Rgb8,
-    /// Absent with noise, where the LQ patch is the HR patch and noise.
-    lq: Option<Rgb8>,
+/// Batches one after the other.
+pub struct Feed<'b> {
+    batches: &'b Batches,
+    ahead: Ahead<Ready>,
 }
 
 impl Batches {
     /// Opens pairs and masks. Every image must hold a patch.
     pub fn open(
-        images: &Path,
-        masks: Option<&Path>,
+        data: Data<'_>,
         schedule: &Schedule,
-        slots: Option<usize>,
         device: Device,
+        reporter: &Reporter,
     ) -> Result<Self, WorkError> {
-        let pairs = Pairs::open(images)?;
-        let stacks = match (masks, slots) {
-            (Some(folder), Some(_)) => Some(read_stacks(folder, &pairs)?),
-            _ => None,
-        };
+        let windows = Windows::open(data.images, data.masks, data.keep, reporter)?;
+        let pairs = &windows.pairs;
         let degrade = pairs.list.degrade;
         let side = schedule.patch(degrade) as usize;
-        check_sizes(&pairs, side)?;
+        check_sizes(pairs, side)?;
+        let sizes = pairs.list.pairs.iter().map(|p| (p.width, p.height));
         let sampler = Sampler {
-            sizes: pairs
-                .list
-                .pairs
-                .iter()
-                .map(|p| (p.width, p.height))
-                .collect(),
+            sizes: sizes.collect(),
             side,
             batch: schedule.patches() as usize,
             augment: schedule.augment,
             seed: schedule.seed,
         };
-        let scale = degrade.scale() as usize;
-        let kept = kept_slots(&pairs, scale);
-        Ok(Self {
-            pairs,
-            stacks,
-            slots: slots.unwrap_or(0),
-            kept,
+        let cutter = Cutter {
+            windows,
             sampler,
-            scale,
-            device,
+            scale: degrade.scale() as usize,
+            slots: data.masks.map_or(0, |(_, slots)| slots),
             channels_last: is_channels_last(schedule, device),
-        })
-    }
-
-    /// The batch of `iteration`, counted from 0.
-    pub fn batch(&self, iteration: u64) -> Result<Batch, WorkError> {
-        let patches = self.sampler.patches(iteration);
-        // An image that is not kept is decoded anew; the others of the batch need not wait for it.
-        let cut: Vec<Cut> = patches
-            .par_iter()
-            .map(|patch| self.patch(patch))
-            .collect::<Result<_, _>>()?;
-        let (mut hr, mut lq, mut masks) = (Vec::new(), Vec::new(), Vec::new());
-        for one in cut {
-            hr.push(one.hr);
-            lq.push(one.lq);
-            masks.extend(one.masks);
-        }
-        let hr = self.finish(&hr) / 255.0;
-        let lq = self.laid(self.noisy(self.finish(&lq) / 255.0, iteration));
-        let masks = self
-            .stacks
-            .is_some()
-            .then(|| self.laid(self.finish(&masks)));
-        Ok(Batch { lq, hr, masks })
-    }
-
-    fn patch(&self, patch: &Patch) -> Result<Cut, WorkError> {
-        let (hr, lq) = self.images(patch)?;
-        let masks = match &self.stacks {
-            Some(stacks) => Some(self.mask_patch(&stacks[patch.image], patch)?),
-            None => None,
         };
-        Ok(Cut {
-            hr: turned(&hr, patch.turn),
-            lq: turned(&lq, patch.turn),
-            masks: masks.map(|m| turned(&m, patch.turn)),
+        let shared = Shared { cutter, device };
+        Ok(Self {
+            shared: Arc::new(shared),
         })
     }
 
-    fn finish(&self, patches: &[Tensor]) -> Tensor {
-        Tensor::stack(patches, 0)
-            .to_device(self.device)
-            .to_kind(Kind::Float)
-            .contiguous()
+    /// The batches of the iterations from `first` (counted from 0) up to `end`, made ahead. `threads` are those that the
+    /// step computes with.
+    pub fn feed(&self, first: u64, end: u64, threads: usize) -> Result<Feed<'_>, WorkError> {
+        let shared = Arc::clone(&self.shared);
+        // One waits for the disk while another one cuts.
+        let makers = threads.clamp(2, 8);
+        let pace = Pace {
+            threads: makers,
+            depth: makers + 2,
+        };
+        let begin = || tch::set_num_threads(1);
+        let ahead = Ahead::new(first..end, pace, begin, move |n| shared.ready(n))?;
+        // A thread keeps what it was told; those that libtorch starts later get what was told last.
+        tch::set_num_threads(i32::try_from(threads).unwrap_or(1));
+        let batches = self;
+        Ok(Feed { batches, ahead })
+    }
+}
+
+impl Feed<'_> {
+    /// The next batch; nothing after the last one.
+    pub fn take(&mut self) -> Result<Option<Batch>, WorkError> {
+        let ready = self.ahead.next().transpose()?;
+        Ok(ready.map(|ready| match ready {
+            Ready::Batch(batch) => batch,
+            Ready::Host(host) => self.batches.shared.batch(host),
+        }))
+    }
+
+    /// Seconds that batches were waited for so far.
+    pub const fn waited(&self) -> f64 {
+        self.ahead.waited()
+    }
+
+    /// What was noticed while reading since it was last asked.
+    pub fn notes(&self) -> Vec<String> {
+        self.batches.shared.cutter.windows.notes()
+    }
+}
+
+/// What a thread hands to the step's.
+enum Ready {
+    Batch(Batch),
+    /// On its way to a device, whose work one thread orders.
+    Host(Host),
+}
+
+/// A batch in the host's memory: bytes, and noise in float32. For a GPU it is pinned, so that nobody waits for the copy.
+struct Host {
+    hr: Tensor,
+    lq: Option<Tensor>,
+    masks: Option<Tensor>,
+    noise: Option<Tensor>,
+}
+
+impl Shared {
+    fn ready(&self, iteration: u64) -> Result<Ready, WorkError> {
+        let host = self.host(&self.cutter.raw(iteration)?);
+        Ok(match self.device {
+            Device::Cuda(_) => Ready::Host(host),
+            _ => Ready::Batch(self.batch(host)),
+        })
+    }
+
+    fn host(&self, raw: &Raw) -> Host {
+        let Sampler { batch, side, .. } = self.cutter.sampler;
+        let shape = |channels: usize, side: usize| [batch, channels, side, side].map(|n| n as i64);
+        let host = |tensor: Tensor, shape: [i64; 4]| {
+            let tensor = tensor.view(shape);
+            match self.device {
+                Device::Cuda(_) => tensor.pin_memory(self.device),
+                _ => tensor,
+            }
+        };
+        let bytes = |bytes: &[u8], shape| host(Tensor::from_slice(bytes), shape);
+        let (lq, [b, c, h, w]) = (shape(3, side), shape(self.cutter.slots, side));
+        let masks = |masks: &[u8]| {
+            if self.cutter.channels_last {
+                bytes(masks, [b, h, w, c]).permute([0, 3, 1, 2])
+            } else {
+                bytes(masks, [b, c, h, w])
+            }
+        };
+        Host {
+            hr: bytes(&raw.hr, shape(3, side * self.cutter.scale)),
+            lq: raw.lq.as_ref().map(|b| bytes(b, lq)),
+            masks: raw.masks.as_ref().map(|m| masks(m)),
+            noise: raw.noise.as_ref().map(|n| host(Tensor::from_slice(n), lq)),
+        }
+    }
+
+    fn batch(&self, host: Host) -> Batch {
+        let there = |tensor: &Tensor| tensor.to_device_(self.device, tensor.kind(), true, false);
+        let float = |tensor: &Tensor| there(tensor).to_kind(Kind::Float);
+        let hr = float(&host.hr) / 255.0;
+        let lq = host
+            .lq
+            .map_or_else(|| hr.shallow_clone(), |lq| float(&lq) / 255.0);
+        let lq = match (host.noise, self.cutter.windows.pairs.list.degrade) {
+            (Some(noise), Degrade::Denoise(sigma)) => lq + there(&noise) * (sigma / 255.0),
+            _ => lq,
+        };
+        Batch {
+            lq: self.laid(lq),
+            hr,
+            masks: host.masks.map(|masks| float(&masks)),
+        }
     }
 
     /// Networks keep the layout of what they are given.
     fn laid(&self, x: Tensor) -> Tensor {
-        if self.channels_last {
+        if self.cutter.channels_last {
             to_map(&to_tokens(&x))
         } else {
             x
         }
     }
-
-    /// Adds noise that is drawn anew each iteration; with SR there is none.
-    fn noisy(&self, lq: Tensor, iteration: u64) -> Tensor {
-        let Degrade::Denoise(sigma) = self.pairs.list.degrade else {
-            return lq;
-        };
-        let values = normals(lq.numel(), &mut self.sampler.noise(iteration));
-        let noise = Tensor::from_slice(&values)
-            .view(lq.size().as_slice())
-            .to_device(self.device);
-        lq + noise * (sigma / 255.0)
-    }
-
-    fn images(&self, patch: &Patch) -> Result<(Tensor, Tensor), WorkError> {
-        match &self.kept[patch.image] {
-            Some(slot) => {
-                if slot.get().is_none() {
-                    // Another patch of the batch may have filled it meanwhile, with the same image.
-                    let _ = slot.set(self.read(patch.image)?);
-                }
-                let images = slot
-                    .get()
-                    .ok_or_else(|| WorkError::new("an image was lost in memory", ""))?;
-                self.cut(images, patch)
-            }
-            None => self.cut(&self.read(patch.image)?, patch),
-        }
-    }
-
-    fn read(&self, image: usize) -> Result<Images, WorkError> {
-        let lq = match self.pairs.list.degrade {
-            Degrade::Sr(_) => Some(self.pairs.lq_8bit(image)?),
-            Degrade::Denoise(_) => None,
-        };
-        Ok(Images {
-            hr: self.pairs.hr(image)?,
-            lq,
-        })
-    }
-
-    fn cut(&self, images: &Images, patch: &Patch) -> Result<(Tensor, Tensor), WorkError> {
-        let (side, s) = (self.sampler.side, self.scale);
-        let hr = images
-            .hr
-            .crop(patch.x * s, patch.y * s, side * s, side * s)?;
-        let hr = chw_u8(&hr);
-        let lq = match &images.lq {
-            Some(lq) => chw_u8(&lq.crop(patch.x, patch.y, side, side)?),
-            None => hr.shallow_clone(),
-        };
-        Ok((hr, lq))
-    }
-
-    fn mask_patch(&self, stack: &MaskStack, patch: &Patch) -> Result<Tensor, WorkError> {
-        let side = self.sampler.side;
-        let mut bits = vec![0; self.slots * side * side];
-        stack.crop_into(patch.x, patch.y, side, side, &mut bits)?;
-        Ok(Tensor::from_slice(&bits).view([self.slots as i64, side as i64, side as i64]))
-    }
-}
-
-fn read_stacks(folder: &Path, pairs: &Pairs) -> Result<Vec<MaskStack>, WorkError> {
-    let masks = Masks::open(folder, pairs)?;
-    (0..pairs.list.pairs.len())
-        .map(|at| masks.stack(at))
-        .collect()
 }
 
 fn check_sizes(pairs: &Pairs, side: usize) -> Result<(), WorkError> {
@@ -248,68 +248,8 @@ fn check_sizes(pairs: &Pairs, side: usize) -> Result<(), WorkError> {
     ))
 }
 
-/// A place in memory for each image until the memory set aside for them is used up.
 /// The layout of a training's images: the schedule's word, or what this processor is fastest with.
 fn is_channels_last(schedule: &Schedule, device: Device) -> bool {
     let fastest = || device == Device::Cpu && kernels::current().layout == Layout::ChannelsLast;
     schedule.channels_last.unwrap_or_else(fastest)
-}
-
-fn kept_slots(pairs: &Pairs, scale: usize) -> Vec<Option<OnceLock<Images>>> {
-    let mut used = 0;
-    let place = |p: &artifacts::PairEntry| {
-        used += 3 * p.width * p.height * (scale * scale + 1);
-        (used <= KEEP_BYTES).then(OnceLock::new)
-    };
-    pairs.list.pairs.iter().map(place).collect()
-}
-
-/// (3, H, W) of bytes.
-fn chw_u8(image: &Rgb8) -> Tensor {
-    let shape = [image.height as i64, image.width as i64, 3];
-    Tensor::from_slice(&image.data)
-        .view(shape)
-        .permute([2, 0, 1])
-}
-
-/// A square patch (C, p, p), mirrored, flipped and transposed.
-fn turned(patch: &Tensor, turn: Turn) -> Tensor {
-    let mut axes = Vec::new();
-    if turn.mirror {
-        axes.push(2_i64);
-    }
-    if turn.flip {
-        axes.push(1_i64);
-    }
-    let patch = if axes.is_empty() {
-        patch.shallow_clone()
-    } else {
-        patch.flip(axes)
-    };
-    if turn.transpose {
-        patch.transpose(1, 2)
-    } else {
-        patch
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_eight_turns_of_a_patch_are_distinct() {
-        let patch = Tensor::from_slice(&[1_u8, 2, 3, 4]).view([1, 2, 2]);
-        let mut seen = std::collections::BTreeSet::new();
-        for bits in 0..8 {
-            let turn = Turn {
-                mirror: bits & 1 == 1,
-                flip: bits & 2 == 2,
-                transpose: bits & 4 == 4,
-            };
-            let values = Vec::<u8>::try_from(turned(&patch, turn).contiguous().view(-1)).unwrap();
-            seen.insert(values);
-        }
-        assert_eq!(seen.len(), 8);
-    }
 }

@@ -2,7 +2,7 @@
 //! Unaware of evaluation tables; the loop does not know whether it trains a backbone or SPT units.
 //!
 //! ```text
-//!   pairs, masks ─> patches: batch(iteration), a pure function of seed and iteration
+//!   pairs, masks ─> windows, decoded ─> raw(iteration), a pure function of seed and iteration ─> ahead ─> batch
 //!                       |
 //!   state: trainable weights, Adam's moments, iteration, best so far, log   <── partial/<key>/state/state.safetensors,
 //!                       |                                  else before.safetensors: each carries its own digest
@@ -16,12 +16,15 @@
 //! uninterrupted one sees, and ends with the same bytes on the CPU with the same number of threads.
 
 mod batch;
+mod decoded;
 mod patches;
+mod raw;
 mod run;
 mod seal;
 mod state;
 mod step;
 mod validation;
+mod windows;
 
-pub use batch::{Batch, Batches};
+pub use batch::{Batch, Batches, Data, Feed};
 pub(super) use run::{Training, run};

@@ -11,7 +11,7 @@ use spec::{Device, Event, Job};
 use tch::Tensor;
 use tch::nn::VarStore;
 
-use super::batch::Batches;
+use super::batch::{Batches, Data};
 use super::state::State;
 use super::step::step;
 use super::validation::{Best, Validation};
@@ -51,13 +51,12 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
     check_device(schedule, job.device)?;
     let folder = files::input(job, "images")?;
     let masks = job.inputs.get("masks").map(std::path::PathBuf::as_path);
-    let batches = Batches::open(
-        folder,
-        masks,
-        schedule,
-        model.masks(),
-        model::device(job.device),
-    )?;
+    let data = Data {
+        images: folder,
+        masks: masks.zip(model.masks()),
+        keep: job.decoded.as_ref(),
+    };
+    let batches = Batches::open(data, schedule, model::device(job.device), reporter)?;
     let validation = Validation::open(schedule, job)?;
     let mut state = begin(model, schedule);
     let initial = initial(&state, schedule);
@@ -74,9 +73,15 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
                 .push_str(&steps::first_line(validation.psnr(model)?));
         }
     }
+    let mut feed = batches.feed(state.iteration, limit, job.threads)?;
+    let waited = state.waited;
     while state.iteration < limit && !state.converged {
         let lr = learning_rate(schedule, state.iteration);
-        let batch = batches.batch(state.iteration)?;
+        let batch = feed.take()?.ok_or_else(ran_dry)?;
+        state.waited = waited + feed.waited();
+        feed.notes()
+            .into_iter()
+            .for_each(|note| reporter.note(note));
         let loss = step(model, &mut state, &batch, schedule, lr)?;
         state.iteration += 1;
 
@@ -109,6 +114,11 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
     let mut facts = finish(training, &state, initial)?;
     facts.insert("began_at_iteration".into(), began_at.into());
     Ok(facts)
+}
+
+/// What cannot happen: batches are made up to the last iteration.
+fn ran_dry() -> WorkError {
+    WorkError::new("there are no more batches", "this is a defect of pipeline")
 }
 
 /// `pipeline` has refused this when it planned; a job may come from elsewhere.
@@ -148,6 +158,7 @@ pub(super) fn begin(model: &Model, schedule: &Schedule) -> State {
         best_weights: None,
         log: String::new(),
         seconds: 0.0,
+        waited: 0.0,
         converged: false,
     }
 }
@@ -299,6 +310,7 @@ fn finish(
     steps::write(&job.out, &state.log)?;
     Ok(FactMap::from([
         ("training_seconds".into(), state.seconds.into()),
+        ("data_wait_seconds".into(), state.waited.into()),
         ("iterations_run".into(), state.iteration.into()),
         ("converged".into(), state.converged.into()),
     ]))

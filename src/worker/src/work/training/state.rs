@@ -33,6 +33,8 @@ pub(super) struct State {
     pub log: String,
     /// Seconds of training so far, in this process and those before it.
     pub seconds: f64,
+    /// Those of them in which the step waited for data.
+    pub waited: f64,
     /// Whether the training has converged.
     pub converged: bool,
 }
@@ -104,6 +106,7 @@ impl State {
             ),
             ("has_best".into(), self.best_weights.is_some().to_string()),
             ("seconds".into(), bits(self.seconds)),
+            ("waited".into(), bits(self.waited)),
             ("converged".into(), self.converged.to_string()),
             ("log".into(), self.log.clone()),
         ])
@@ -153,6 +156,8 @@ impl State {
                 u64::from_str_radix(saved.fact(name)?, 16).map_err(|e| format!("{name}: {e}"))?;
             Ok::<f64, String>(f64::from_bits(bits))
         };
+        // Earlier programs did not count it.
+        let waited = real("waited").unwrap_or_default();
         let best = Best {
             psnr: real("best_psnr")?,
             iteration: number("best_iteration")?,
@@ -175,7 +180,8 @@ impl State {
         self.best_weights = (saved.fact("has_best")? == "true").then(|| saved.part(BEST));
         self.converged = saved.fact("converged")? == "true";
         saved.fact("log")?.clone_into(&mut self.log);
-        (self.iteration, self.best, self.seconds) = (iteration, best, seconds);
+        (self.iteration, self.best) = (iteration, best);
+        (self.seconds, self.waited) = (seconds, waited);
         Ok(())
     }
 

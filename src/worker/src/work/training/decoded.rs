@@ -1,0 +1,359 @@
+//! Images and masks of a training, decoded once and kept in the cache for all trainings: opened, made where they are
+//! missing, mended where they are damaged.
+//! Unaware of patches. What lies in such a file is `pixels::Blocks`, where it lies `store::DecodedRoom`.
+//!
+//! ```text
+//!   job: content of `images` ──> decoded/<aa>/<content> ── whole? ── yes ──> Kept
+//!                                       │ no                          ^
+//!   folder: every file ── bytes ─┬─ BLAKE3 ──> content of all ── as in the job? ── no ──> no file, an error
+//!                                └─ decoder ──> tiles, bands ──────┘
+//! ```
+//!
+//! What is decoded are the bytes that were hashed, and the file is named after the digest over them: so it holds what its
+//! name says, whatever happens to the inputs meanwhile. Each block is verified whenever it is read. One that does not have
+//! its digest is written anew from the file that it was decoded from, and has to come out as the index says.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use pixels::{Bands, Blocks, BlocksWriter, Item, ItemWriter, MaskStack, Rgb8, memory_budget};
+use rayon::prelude::*;
+use spec::KeepDecoded;
+use store::{Decoded, DecodedRoom, Digest, Making};
+
+use crate::work::{Reporter, WorkError, memory};
+
+/// What a file is decoded to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Picture,
+    Masks,
+}
+
+/// A file to be decoded.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// Its path in the folder of its stage.
+    pub name: String,
+    /// What it holds.
+    pub content: Content,
+    /// The size that it must have.
+    pub size: (usize, usize),
+}
+
+/// The files of an input to be decoded: one item each, in this order.
+#[derive(Clone, Debug)]
+pub(super) struct Input<'a> {
+    /// The role of the input.
+    pub role: &'a str,
+    /// Its folder.
+    pub folder: &'a Path,
+    /// The files.
+    pub sources: Vec<Source>,
+    /// Bytes that will be needed at least.
+    pub bytes: u64,
+}
+
+/// Decoded files that are there to be read.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The items, as the sources were.
+    pub blocks: Blocks,
+    sources: Vec<Source>,
+    folder: PathBuf,
+    /// Items that are damaged and cannot be mended.
+    lost: Mutex<BTreeSet<usize>>,
+}
+
+/// Opens what is kept of an input, or makes it. Nothing, and the reason, where that cannot be done: no disk, no locks.
+pub(super) fn keep(
+    keep: &KeepDecoded,
+    input: &Input<'_>,
+    reporter: &Reporter,
+) -> Result<Result<Kept, String>, WorkError> {
+    let content = keep
+        .contents
+        .get(input.role)
+        .and_then(|text| text.parse().ok());
+    let Some(content) = content else {
+        return Ok(Err(format!(
+            "the job does not say what `{}` holds",
+            input.role
+        )));
+    };
+    let room = DecodedRoom::new(&keep.folder);
+    let kept = |blocks| Kept {
+        blocks,
+        sources: input.sources.clone(),
+        folder: input.folder.to_owned(),
+        lost: Mutex::default(),
+    };
+    let read = |file: File| opened(file, &content, &input.sources);
+    let waits = || {
+        reporter.note(format!(
+            "waiting for a training that decodes `{}`",
+            input.role
+        ));
+    };
+    match room.open(&content, read, waits) {
+        Ok(Decoded::There(blocks)) => Ok(Ok(kept(blocks))),
+        Ok(Decoded::ToMake(making)) => {
+            let made = make(making, &content, input, &keep.folder, reporter)?;
+            Ok(made.map(kept))
+        }
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// The blocks of a file, if it is whole and has these items.
+fn opened(file: File, content: &Digest, sources: &[Source]) -> Option<Blocks> {
+    let blocks = Blocks::open(file, content.as_bytes()).ok()?;
+    let is_of = |(item, source): (&Item, &Source)| {
+        item.name == source.name && (item.width, item.height) == source.size
+    };
+    let items = blocks.items();
+    let fits = items.len() == sources.len() && items.iter().zip(sources).all(is_of);
+    fits.then_some(blocks)
+}
+
+/// Decodes everything. An error where the input is not what the job says or cannot be decoded, or the training is to stop;
+/// words where the disk does not take it.
+fn make(
+    making: Making,
+    content: &Digest,
+    input: &Input<'_>,
+    folder: &Path,
+    reporter: &Reporter,
+) -> Result<Result<Blocks, String>, WorkError> {
+    if let Some(why) = no_room(folder, input.bytes) {
+        return Ok(Err(why));
+    }
+    let begin = Instant::now();
+    let writer = match making
+        .file()
+        .and_then(|file| BlocksWriter::new(file, content.as_bytes()))
+    {
+        Ok(writer) => writer,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let items = match decode_all(&writer, content, input, reporter)? {
+        Ok(items) => items,
+        Err(why) => return Ok(Err(why)),
+    };
+    let done = writer
+        .finish(&items)
+        .map_err(|e| e.to_string())
+        .and_then(|file| {
+            making.done().map_err(|e| e.to_string())?;
+            opened(file, content, &input.sources).ok_or_else(|| "it was damaged at once".to_owned())
+        });
+    if done.is_ok() {
+        let bytes: u64 = items
+            .iter()
+            .flat_map(|i| &i.blocks)
+            .map(|b| u64::from(b.length))
+            .sum();
+        reporter.note(format!(
+            "decoded {} files of `{}` once for all trainings: {} MiB in the cache, {:.1} s",
+            items.len(),
+            input.role,
+            bytes >> 20,
+            begin.elapsed().as_secs_f64()
+        ));
+    }
+    Ok(done)
+}
+
+/// Why there is no room on the disk: some of it is left to others.
+fn no_room(folder: &Path, bytes: u64) -> Option<String> {
+    const LEFT: u64 = 1 << 30;
+    let disk = folder
+        .ancestors()
+        .find_map(|path| rustix::fs::statvfs(path).ok())?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    (free < bytes.saturating_add(LEFT)).then(|| {
+        format!(
+            "they take {} MiB, and {} MiB are free",
+            bytes >> 20,
+            free >> 20
+        )
+    })
+}
+
+/// Every item, and the proof that what was decoded is what the job says.
+fn decode_all(
+    writer: &BlocksWriter,
+    content: &Digest,
+    input: &Input<'_>,
+    reporter: &Reporter,
+) -> Result<Result<Vec<Item>, String>, WorkError> {
+    let done = AtomicUsize::new(0);
+    let all = input.sources.len();
+    let one = |source: &Source| {
+        reporter.check_stop()?;
+        let (decoded, size, digest) = read(input.folder, source)?;
+        let item = decoded.write(writer, source);
+        reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, all);
+        Ok(item.map(|item| (item, size, digest)))
+    };
+    let need = |source: &Source| (source.size.0 * source.size.1) as u64 * PIXEL_BYTES;
+    let mut items = Vec::new();
+    for group in memory::groups(input.sources.iter().map(need), memory_budget()) {
+        let group: Vec<io::Result<_>> = input.sources[group]
+            .par_iter()
+            .map(one)
+            .collect::<Result<_, WorkError>>()?;
+        items.extend(group);
+    }
+    let items = match items.into_iter().collect::<io::Result<Vec<_>>>() {
+        Ok(items) => items,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let decoded = items
+        .iter()
+        .map(|(item, size, digest)| (item.name.clone(), (*size, *digest)));
+    check_content(content, input, decoded.collect())?;
+    Ok(Ok(items.into_iter().map(|(item, ..)| item).collect()))
+}
+
+/// Bytes for each pixel while it is decoded: the file, its samples, tiles of it.
+const PIXEL_BYTES: u64 = 12;
+
+/// An error where the files of the input, those that were decoded and the others, are not what the job says.
+fn check_content(
+    content: &Digest,
+    input: &Input<'_>,
+    mut files: BTreeMap<String, (u64, Digest)>,
+) -> Result<(), WorkError> {
+    let mut folders = vec![input.folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let failed = |e: io::Error| WorkError::io("read", &folder, &e);
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.strip_prefix(input.folder).ok().and_then(Path::to_str);
+            let name = name.unwrap_or_default().to_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Entry::Vacant(place) = files.entry(name) {
+                let bytes = ::files::read(&path, u64::MAX).map_err(failed)?;
+                place.insert((bytes.len() as u64, Digest::of(&bytes)));
+            }
+        }
+    }
+    let listed = files
+        .iter()
+        .map(|(name, (size, digest))| (name.as_str(), *size, *digest));
+    if store::content_of_files(listed) == *content {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` was changed while it was decoded: its files are not those that the stage was planned with",
+        ::files::Name(input.folder)
+    );
+    Err(WorkError::new(
+        message,
+        "keep other programs from writing into the cache, and run again",
+    ))
+}
+
+/// A file of an input, decoded.
+pub(super) enum Read {
+    Picture(Rgb8),
+    Masks(MaskStack),
+}
+
+/// Decodes a file; its size in bytes and its digest.
+fn read(folder: &Path, source: &Source) -> Result<(Read, u64, Digest), WorkError> {
+    let path = folder.join(&source.name);
+    let bytes = ::files::read(&path, u64::MAX).map_err(|e| WorkError::io("read", &path, &e))?;
+    let decoded = match source.content {
+        Content::Picture => Read::Picture(pixels::decode_rgb8(&bytes, &path)?.image),
+        Content::Masks => Read::Masks(MaskStack::from_bytes(&bytes, &path)?),
+    };
+    let size = match &decoded {
+        Read::Picture(image) => image.size(),
+        Read::Masks(stack) => (stack.width, stack.height),
+    };
+    if size != source.size {
+        let message = format!(
+            "`{}` is {}×{}, and its list says {}×{}",
+            ::files::Name(&path),
+            size.0,
+            size.1,
+            source.size.0,
+            source.size.1
+        );
+        return Err(WorkError::new(message, "run `pipeline cache verify`"));
+    }
+    Ok((decoded, bytes.len() as u64, Digest::of(&bytes)))
+}
+
+impl Read {
+    fn write(&self, writer: &BlocksWriter, source: &Source) -> io::Result<Item> {
+        match self {
+            Self::Picture(image) => pixels::write_tiles(writer, &source.name, image),
+            Self::Masks(stack) => Bands::of(stack).write(writer, &source.name, stack),
+        }
+    }
+
+    fn push(&self, item: &mut ItemWriter<'_>) -> io::Result<()> {
+        match self {
+            Self::Picture(image) => pixels::push_tiles(item, image),
+            Self::Masks(stack) => Bands::of(stack).push(item),
+        }
+    }
+}
+
+impl Kept {
+    /// Reads by `read`. Where that fails, the item is made again from its file and read once more; where that cannot be
+    /// done, `take` gets it from what was decoded. `tell` is told of either, once an item.
+    pub fn read(
+        &self,
+        item: usize,
+        tell: &dyn Fn(String),
+        mut read: impl FnMut(&Blocks) -> io::Result<()>,
+        take: impl FnOnce(&Read) -> Result<(), WorkError>,
+    ) -> Result<(), WorkError> {
+        if read(&self.blocks).is_ok() {
+            return Ok(());
+        }
+        // Several patches of one image may find the damage at once; the first one mends it.
+        let mut lost = self
+            .lost
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Err(why) = read(&self.blocks) else {
+            return Ok(());
+        };
+        let source = &self.sources[item];
+        let (decoded, ..) = self::read(&self.folder, source)?;
+        let is_lost = lost.contains(&item);
+        let again = || self.blocks.rewrite(item, |writer| decoded.push(writer));
+        let again = (!is_lost).then(|| again().and_then(|()| read(&self.blocks)));
+        let name = ::files::Name(Path::new(&source.name));
+        match again {
+            Some(Ok(())) => {
+                tell(format!(
+                    "`{name}` decoded in the cache was damaged ({why}) and was made again"
+                ));
+                return Ok(());
+            }
+            Some(Err(again)) => {
+                lost.insert(item);
+                tell(format!(
+                    "`{name}` decoded in the cache is damaged ({why}) and cannot be made again there ({again}); it is decoded \
+                     for each of its patches"
+                ));
+            }
+            None => {}
+        }
+        drop(lost);
+        take(&decoded)
+    }
+}
