@@ -2,21 +2,20 @@
 //! Unaware of how the files are made and read: the worker does it, the store has the room.
 //!
 //! ```text
-//!   PIPELINE_DECODED ──> above so many bytes ─┬─> job: folder, contents of the inputs ──> worker
+//!   PIPELINE_DECODED ──> above so many bytes ─┬─> `run`: the jobs of trainings
 //!   pairs.json, else the headers of some      └─> plan: so much for the images of a `prepare` stage
 //! ```
 //!
 //! Nothing of it is in a key: a training reads the same numbers either way.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use artifacts::PairList;
 use spec::kinds::{Degrade, Prepare};
-use spec::{Edge, KeepDecoded, Kind};
-use store::{DecodedRoom, Digest, Store};
+use spec::{Edge, Kind};
+use store::DecodedRoom;
 
 use crate::error::Error;
 use crate::session::Session;
@@ -42,22 +41,6 @@ pub fn above() -> Result<Option<u64>, Error> {
             ),
         )),
     }
-}
-
-/// What the job of a stage says of it. Only trainings read patches.
-pub(crate) fn keep(
-    store: &Store,
-    above: Option<u64>,
-    kind: &Kind,
-    consumed: &BTreeMap<String, Digest>,
-) -> Option<KeepDecoded> {
-    let above = above.filter(|_| kind.schedule().is_some())?;
-    let text = |(role, content): (&String, &Digest)| (role.clone(), content.to_string());
-    Some(KeepDecoded {
-        folder: store.decoded_path(),
-        above,
-        contents: consumed.iter().map(text).collect(),
-    })
 }
 
 /// What will be kept of the images of a stage.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use spec::{Device, Event, JOB_FORMAT, Job, Outside, Runs};
+use spec::{Device, Event, JOB_FORMAT, Job, KeepDecoded, Kind, Outside, Runs};
 use store::{Checkpoints, Claim, Digest, Facts, Key, Ticket};
 
 use super::claim::{Patience, claim, forget};
@@ -13,7 +13,6 @@ use super::failure::Failure;
 use super::sealed::Sealed;
 use super::slots::Allocation;
 use super::{Origin, Run, warm_start};
-use crate::decoded;
 use plan::Planned;
 
 /// The time as it is recorded: RFC 3339.
@@ -113,7 +112,7 @@ impl Claimed {
         let job = Job {
             trajectory: trajectory.map(|key| key.to_string()),
             start,
-            decoded: decoded::keep(run.store, run.keep_decoded, kind, &consumed),
+            decoded: keep_decoded(run, kind, &consumed),
             inputs: sealed.inputs.folders(),
             outside,
             ..job(run, sealed.at, allocation, &sealed.ticket)
@@ -205,6 +204,21 @@ impl Claimed {
             },
         }
     }
+}
+
+/// How a training keeps its inputs decoded. Only trainings read patches.
+fn keep_decoded(
+    run: &Run<'_>,
+    kind: &Kind,
+    consumed: &BTreeMap<String, Digest>,
+) -> Option<KeepDecoded> {
+    let above = run.keep_decoded.filter(|_| kind.schedule().is_some())?;
+    let text = |(role, content): (&String, &Digest)| (role.clone(), content.to_string());
+    Some(KeepDecoded {
+        folder: run.store.decoded_path(),
+        above,
+        contents: consumed.iter().map(text).collect(),
+    })
 }
 
 /// Checkpoints are gone on with only while the very files lie there that they were made from.
