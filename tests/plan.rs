@@ -68,7 +68,7 @@ fn outside(pipeline: &Pipeline) -> Outside {
     let mut outside = Outside::new();
     let all = pipeline.stages.iter().flat_map(|s| &s.external);
     for external in all {
-        let (listing, path) = (external.listing, &external.path);
+        let (listing, path) = (external.listing.clone(), &external.path);
         let folder = path.to_str().unwrap();
         let content = folder.replace("copy", "photos");
         let file = |name: &str| {
@@ -535,6 +535,7 @@ const CASES: &[Case] = &[
             "sandbox=off",
         ],
         same: &[
+            "ignore=['*.tmp']",
             "inputs=copy",
             "sandbox=auto",
             "secrets=[]",

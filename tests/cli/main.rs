@@ -80,6 +80,8 @@ mod order;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod patterns;
+#[cfg(test)]
 mod perfect;
 #[cfg(test)]
 mod placed;

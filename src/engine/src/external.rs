@@ -11,10 +11,11 @@
 //! A command that reads copies alone has read what was planned from then on: what happens to the files themselves later is
 //! said, and does not take its work away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use files::{Chosen, Pattern};
 use spec::{Content, External, Kind, Listing, Outside, Stage};
 use store::{Bytes, Digest, Store, Watch};
 
@@ -36,11 +37,12 @@ struct Outsiders {
 }
 
 /// What was found at one outside path.
-#[derive(PartialEq, Eq)]
 struct List {
     at: (Listing, PathBuf),
     /// The files that the stage reads; `None` where it does not come to read any.
     files: Option<Files>,
+    /// What is left out of its folders.
+    left_out: BTreeSet<PathBuf>,
 }
 
 /// Begins to watch what stage `at` reads outside; an error in words where that is not what was planned with.
@@ -147,7 +149,7 @@ impl Outsiders {
         let changed = |path: &Path| format!("`{}` changed while the stage ran", files::Name(path));
         let now = lists(&self.stage.kind, &self.stage.external);
         let mut pairs = self.lists.iter().zip(&now);
-        if let Some((list, _)) = pairs.find(|(then, now)| then != now) {
+        if let Some((list, _)) = pairs.find(|(then, now)| then.files != now.files) {
             return Err(changed(&list.at.1));
         }
         // Another one may be found before it by now.
@@ -156,7 +158,19 @@ impl Outsiders {
         {
             return Err(changed(path));
         }
-        match self.store.moved(&self.watch) {
+        // What is left out may come and go, which the folder around it shows.
+        let left_out = |lists: &[List]| -> BTreeSet<PathBuf> {
+            lists
+                .iter()
+                .flat_map(|list| list.left_out.clone())
+                .collect()
+        };
+        let (then, now) = (left_out(&self.lists), left_out(&now));
+        let folders = then
+            .symmetric_difference(&now)
+            .filter_map(|path| path.parent());
+        let folders: BTreeSet<PathBuf> = folders.filter_map(|at| at.canonicalize().ok()).collect();
+        match self.store.moved(&self.watch, &folders) {
             Some(path) => Err(changed(&near(path))),
             None => Ok(()),
         }
@@ -174,29 +188,56 @@ fn near(path: PathBuf) -> PathBuf {
 fn lists(kind: &Kind, external: &[External]) -> Vec<List> {
     let list = |external: &External| {
         let (role, path) = (external.role, &external.path);
-        let found = gather::files(external.listing, role, path).ok();
-        let files = found.map(|(mut files, _)| {
-            files.retain(|(name, _)| kind.wants(role, path, name));
-            files
-        });
-        let at = (external.listing, path.clone());
-        List { at, files }
+        let found = gather::files(&external.listing, role, path);
+        let at = (external.listing.clone(), path.clone());
+        match found {
+            Ok(mut listed) => {
+                listed
+                    .files
+                    .retain(|(name, _)| kind.wants(role, path, name));
+                List {
+                    at,
+                    files: Some(listed.files),
+                    left_out: listed.left_out,
+                }
+            }
+            Err(_) => List {
+                at,
+                files: None,
+                left_out: BTreeSet::new(),
+            },
+        }
     };
     external.iter().map(list).collect()
 }
 
-/// The folders whose names decided which files there are: the outside path, where it is one, and those below it.
+/// The folders whose names decided which files there are: the outside path, where it is one, and those below it. Of a pattern
+/// those alone that it fits: what else comes into a folder on the way, its own outputs perhaps, is not read.
 fn folders(list: &List) -> Vec<PathBuf> {
-    let root = &list.at.1;
-    if !root.is_dir() {
+    let (listing, path) = &list.at;
+    let chosen = match listing {
+        Listing::All(selection) => Some(selection.of(path)),
+        Listing::Images { .. } | Listing::Masks | Listing::File => None,
+    };
+    let pattern = chosen.as_ref().and_then(Chosen::pattern);
+    let root = pattern.map_or(path.as_path(), Pattern::fixed);
+    let is_read = |folder: &Path| match pattern {
+        None => true,
+        Some(pattern) => {
+            let inside = folder.strip_prefix(root).unwrap_or(folder);
+            inside.ancestors().any(|folder| pattern.fits(folder))
+        }
+    };
+    if !path.is_dir() && pattern.is_none() {
         return Vec::new();
     }
-    let mut folders = vec![root.clone()];
+    let mut folders = vec![root.to_path_buf()];
     for (_, path) in list.files.iter().flatten() {
         let above = path.ancestors().skip(1);
         let inside = above.take_while(|folder| *folder != root && folder.starts_with(root));
         folders.extend(inside.map(Path::to_path_buf));
     }
+    folders.retain(|folder| is_read(folder));
     folders.sort();
     folders.dedup();
     folders

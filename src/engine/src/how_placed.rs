@@ -2,11 +2,11 @@
 //! Unaware of placing them: `run::placing` does that by the same sizes.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use plan::Plan;
-use spec::Kind;
 use spec::kinds::{Command, Placing, Sandbox};
+use spec::{Kind, Listing};
 
 use crate::run::placing;
 use crate::session::Session;
@@ -24,7 +24,9 @@ pub fn how_placed(session: &Session, plan: &Plan, at: usize) -> Option<String> {
     if command.inputs == Placing::Link {
         return Some("inputs are linked".into());
     }
-    let large = placing::too_large(sizes);
+    let mut large = placing::too_large(sizes);
+    large.sort();
+    large.dedup();
     if large.is_empty() {
         return Some("inputs are copied".into());
     }
@@ -46,16 +48,18 @@ pub fn how_placed(session: &Session, plan: &Plan, at: usize) -> Option<String> {
     ))
 }
 
-/// The sizes of what `files:` names in the project.
+/// The sizes of what `files:` names in the project, each under the path that stands for it.
 fn files(session: &Session, command: &Command, at: usize) -> Vec<(String, u64)> {
-    let places = &session.pipeline.stages[at].places.files;
-    let inside = command
-        .files
-        .iter()
-        .zip(places)
-        .filter(|(_, place)| place.is_some());
-    let size = |(path, _): (&PathBuf, _)| Some((path.display().to_string(), placing::size(path)?));
-    inside.filter_map(size).collect()
+    let stage = &session.pipeline.stages[at];
+    let mut all = Vec::new();
+    for (n, path) in command.files.iter().enumerate() {
+        let is_inside = matches!(stage.places.files.get(n), Some(Some(_)));
+        if let (true, Listing::All(selection)) = (is_inside, &stage.external[n].listing) {
+            let sizes = placing::sizes(selection, path).into_iter();
+            all.extend(sizes.map(|size| (path.display().to_string(), size)));
+        }
+    }
+    all
 }
 
 /// The sizes of outputs of stages that are there.
@@ -64,13 +68,16 @@ fn outputs(session: &Session, plan: &Plan, at: usize) -> Vec<(String, u64)> {
     for edge in &session.pipeline.stages[at].inputs {
         let key = plan.get(edge.stage).and_then(|planned| planned.key);
         let record = key.and_then(|key| session.store.record(&key).ok().flatten());
-        let own = &session.pipeline.stages[edge.stage].places.outputs;
+        let own = &session.pipeline.stages[edge.stage].places;
         let role = edge.role.strip_prefix("stages.").unwrap_or(&edge.role);
         for file in record.into_iter().flat_map(|record| record.outputs) {
             let path = Path::new(&file.path);
-            let output = own.iter().find(|output| path.starts_with(output));
-            let first = || path.components().next().map(Component::as_os_str);
-            let name = output.map_or_else(first, |output| output.file_name());
+            let first = || {
+                path.components()
+                    .next()
+                    .map(|name| PathBuf::from(name.as_os_str()))
+            };
+            let name = own.read_as(path).map(|(_, name)| name).or_else(first);
             let name = format!("{role}/{}", name.unwrap_or_default().display());
             *sizes.entry(name).or_default() += placing::counted(file.size);
         }

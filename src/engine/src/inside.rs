@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use files::Pattern;
 use spec::{Pipeline, Stage};
 
 use crate::error::Error;
@@ -66,8 +67,7 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
     // Asked once for each folder, and compared only where a link leads somewhere else.
     let mut folders: BTreeMap<&Path, PathBuf> = BTreeMap::new();
     let (mut around, mut is_linked) = (BTreeSet::new(), false);
-    for (stage, output) in outputs(pipeline) {
-        let folder = output.parent().unwrap_or(Path::new(""));
+    for (stage, output, folder) in outputs(pipeline) {
         if !folders.contains_key(folder) {
             let real = place(root, &folder.join("x"));
             let mut real = real.map_err(|why| refused(&stage.base, output, &why))?;
@@ -82,13 +82,21 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
         if !around.contains(folder) {
             continue;
         }
-        let place = folders[folder].join(output.file_name().unwrap_or_default());
-        if let Some(source) = sources.iter().find(|source| source.starts_with(&place)) {
+        let place = folders[folder].join(output.strip_prefix(folder).unwrap_or(output));
+        let is_taken = |source: &&PathBuf| match stage.places.pattern_of(output) {
+            None => source.starts_with(&place),
+            Some(pattern) => {
+                let inside = source.strip_prefix(&folders[folder]);
+                inside.is_ok_and(|inside| inside.ancestors().any(|at| pattern.fits(at)))
+            }
+        };
+        if let Some(source) = sources.iter().find(is_taken) {
             let shown = source.strip_prefix(&own).unwrap_or(source);
             let why = format!("the pipeline file `{}` lies there", files::Name(shown));
             return Err(refused(&stage.base, output, &why));
         }
     }
+    no_folder_is_written(pipeline, root)?;
     let cache = root::cache(root);
     let is_elsewhere = cache != root.join("cache");
     if !is_linked && !is_elsewhere {
@@ -97,9 +105,8 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
     let mut ours: Vec<PathBuf> = OURS.iter().map(|name| real(&root.join(name))).collect();
     ours.push(real(&cache));
     let mut places: BTreeMap<PathBuf, (&str, &Path)> = BTreeMap::new();
-    for (stage, output) in outputs(pipeline) {
-        let folder = output.parent().unwrap_or(Path::new(""));
-        let place = folders[folder].join(output.file_name().unwrap_or_default());
+    for (stage, output, folder) in outputs(pipeline) {
+        let place = folders[folder].join(output.strip_prefix(folder).unwrap_or(output));
         if ours.iter().any(|ours| place.starts_with(ours)) {
             let why = "behind links it lies in a folder of pipeline's own";
             return Err(refused(&stage.base, output, why));
@@ -115,6 +122,39 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
     nested(&places)
 }
 
+/// An input that is a folder, and an output in it that a pattern may fit: for files, texts were compared before.
+fn no_folder_is_written(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
+    let all = pipeline.stages.iter();
+    let patterns: Vec<(&Stage, &Pattern)> = all
+        .flat_map(|stage| stage.places.patterns.values().map(move |p| (stage, p)))
+        .collect();
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    for stage in &pipeline.stages {
+        for input in stage.external.iter().filter(|input| input.path.is_dir()) {
+            let full = std::path::absolute(&input.path).unwrap_or_default();
+            let full = spec::normal(&full);
+            let Ok(inside) = full.strip_prefix(root) else {
+                continue;
+            };
+            let writes = |(_, pattern): &&(&Stage, &Pattern)| pattern.touches_path(inside);
+            if let Some((maker, _)) = patterns.iter().find(writes) {
+                return Err(Error::usage(
+                    format!(
+                        "stages.{}: an output of `{}` may lie in its input `{}`, which is a folder",
+                        stage.base,
+                        maker.name,
+                        files::Name(inside)
+                    ),
+                    "name the stage under `stages:` to read what it makes, or put the output elsewhere",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Where a folder lies, links followed; its own path where it is not there yet.
 fn real(folder: &Path) -> PathBuf {
     let named = || {
@@ -125,15 +165,14 @@ fn real(folder: &Path) -> PathBuf {
     there.or_else(named).unwrap_or_else(|| folder.to_owned())
 }
 
-fn outputs(pipeline: &Pipeline) -> impl Iterator<Item = (&Stage, &Path)> {
+/// Each output, and the folder that it or what it fits lies in.
+fn outputs(pipeline: &Pipeline) -> impl Iterator<Item = (&Stage, &Path, &Path)> {
     let of = |stage: &'_ Stage| stage.places.outputs.len();
     let some = pipeline.stages.iter().filter(move |stage| of(stage) > 0);
     some.flat_map(|stage| {
-        stage
-            .places
-            .outputs
-            .iter()
-            .map(move |o| (stage, o.as_path()))
+        let places = &stage.places;
+        let all = places.outputs.iter().enumerate();
+        all.map(move |(at, output)| (stage, output.as_path(), places.folder_of(at)))
     })
 }
 

@@ -186,7 +186,7 @@ impl Session {
     pub fn left(&self, at: usize) -> Vec<&str> {
         let external = self.pipeline.stages[at].external.iter();
         let left = external.filter_map(|external| {
-            let at = (external.listing, external.path.clone());
+            let at = (external.listing.clone(), external.path.clone());
             self.gathered.left.get(&at).map(String::as_str)
         });
         left.collect()

@@ -1,22 +1,25 @@
-//! Opens files that somebody else named: only regular ones, and only as many bytes as the caller can use.
-//! Unaware of what is in them.
+//! Opens files that somebody else named: only regular ones, and only as many bytes as the caller can use. Finds those that a
+//! path of a pipeline file stands for. Unaware of what is in them.
 //!
 //! A name may lead to a FIFO (which waits for ever), to a device (which never ends) or to a file that somebody goes on
 //! appending to. Every reader of a path that a user, a pipeline file or another program could have put there goes
 //! through [`open`] or one of its two short forms.
 
+mod chosen;
 mod data;
 mod name;
+mod pattern;
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+pub use chosen::{Below, Chosen, Found, IGNORED, Ignored, Lost, Root, Step, Walk, below, fitting};
 pub use data::Data;
 pub use name::{Name, write_line};
+pub use pattern::Pattern;
 
 /// Opens a regular file for reading; links are followed.
 ///
@@ -115,15 +118,6 @@ fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Names below a folder of a command's that are no inputs: what interpreters, version control and file managers leave there.
-pub const IGNORED: [&str; 3] = ["__pycache__", ".git", ".DS_Store"];
-
-/// Whether an entry of this name below a folder is none that a command reads. One that a stage names itself is.
-#[must_use]
-pub fn is_ignored(name: &OsStr) -> bool {
-    IGNORED.iter().any(|ignored| name == *ignored)
-}
-
 /// Whether a path that leads nowhere was meant as a pattern, which only a shell expands. A name such as
 /// `tuned[alpha=0.5].pth` was not.
 #[must_use]
@@ -146,7 +140,7 @@ pub const NOT_EXPANDED: &str = "is a pattern, and none is expanded here";
 pub fn was_pattern(error: &io::Error) -> bool {
     error
         .get_ref()
-        .and_then(|why| why.downcast_ref::<Pattern>())
+        .and_then(|why| why.downcast_ref::<WasPattern>())
         .is_some()
 }
 
@@ -181,7 +175,7 @@ pub fn reason(error: &impl fmt::Display) -> String {
 /// Why a path leads nowhere.
 fn absent(path: &Path, error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound && is_pattern(path) {
-        io::Error::new(io::ErrorKind::NotFound, Pattern)
+        io::Error::new(io::ErrorKind::NotFound, WasPattern)
     } else {
         error
     }
@@ -213,15 +207,15 @@ fn too_large(limit: u64) -> io::Error {
 
 /// The path leads nowhere, and looks like a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pattern;
+struct WasPattern;
 
-impl fmt::Display for Pattern {
+impl fmt::Display for WasPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "it {NOT_EXPANDED}")
     }
 }
 
-impl std::error::Error for Pattern {}
+impl std::error::Error for WasPattern {}
 
 /// The path leads to something that is not a regular file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

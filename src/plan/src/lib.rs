@@ -23,6 +23,7 @@ use store::{Digest, Key};
 
 pub use causes::{Causes, stale_inputs};
 pub use datasets::{DatasetState, states, tidy};
+pub use manifest::FITTED;
 pub use verdict::{Change, Reason, Verdict, changes};
 
 /// What is outside, by how it is read and where it is: the same folder may be images to one stage and files to another.

@@ -1,10 +1,17 @@
 //! What determines a result, as a text of sorted lines; its hash is the key.
 //! Unaware of what is stored, and of what kinds there are: each writes its lines in its own file.
 
-use spec::{Around, External, Kind, Lines, Listing, Pipeline, Tag};
+use std::path::{Path, PathBuf};
+
+use files::Pattern;
+use spec::{Around, External, Kind, Lines, Listing, Pipeline, Selection, Tag};
 use store::{Digest, Key};
 
 use super::Outside;
+
+/// What the names of files begin with that a pattern fits; no path does. What stands behind it is the path in the pattern's
+/// folder, with a `/` behind a file that is fitted itself.
+pub const FITTED: &str = "/";
 
 /// A text and the tag of each of its lines.
 pub(super) type Manifest = (String, Box<[Tag]>);
@@ -26,12 +33,12 @@ pub(super) fn manifest(
     }
     for (n, external) in stage.external.iter().enumerate() {
         // A command reads its files under their paths.
-        let name = match stage.places.files.get(n) {
-            Some(Some(place)) => format!("{}/{}", external.role, place.display()),
-            Some(None) => format!("{}/{}", external.role, external.path.display()),
-            None => external.role.to_owned(),
+        let place = match stage.places.files.get(n) {
+            Some(Some(place)) => Some(place.as_path()),
+            Some(None) => Some(external.path.as_path()),
+            None => None,
         };
-        files(kind, external, &name, outside, &mut lines);
+        files(kind, external, place, outside, &mut lines);
     }
     if let Some(tag) = kind.numerics() {
         lines.put(tag, "numerics", numerics);
@@ -39,8 +46,14 @@ pub(super) fn manifest(
     lines.into_text(&format!("stage {} {}", kind.name(), kind.version()))
 }
 
-/// The lines of the files at an external path, which `shown` names in them.
-fn files(kind: &Kind, external: &External, shown: &str, outside: &Outside, lines: &mut Lines) {
+/// The lines of the files at an external path, which `place` names in them where it is somewhere.
+fn files(
+    kind: &Kind,
+    external: &External,
+    place: Option<&Path>,
+    outside: &Outside,
+    lines: &mut Lines,
+) {
     let External {
         field: _,
         role,
@@ -49,7 +62,7 @@ fn files(kind: &Kind, external: &External, shown: &str, outside: &Outside, lines
         tag,
         place: _,
     } = external;
-    let Some(Ok(files)) = outside.get(&(*listing, path.clone())) else {
+    let Some(Ok(files)) = outside.get(&(listing.clone(), path.clone())) else {
         return;
     };
     kind.found(
@@ -63,17 +76,36 @@ fn files(kind: &Kind, external: &External, shown: &str, outside: &Outside, lines
     if listing.decodes() && wanted.clone().any(|(name, _)| is_jpeg(name)) {
         lines.put(*tag, "decoder.jpeg", "libjpeg-turbo");
     }
+    let twin = twin(listing);
+    let named = place.map(|place| format!("outside.{role}/{}/", place.display()));
+    let shown = named.unwrap_or_else(|| format!("outside.{role}/"));
+    let fitting = place.and_then(|place| folder_of_pattern(listing, place));
     for (name, digest) in wanted.by_ref() {
-        let path = format!("outside.{shown}/{name}");
-        lines.file(*tag, &path, digest, twin(*listing));
+        // What a pattern fits is named as if the file named it.
+        let path = match (&fitting, name.strip_prefix(FITTED)) {
+            (Some(folder), Some(name)) => {
+                format!("outside.{role}/{}", folder.join(name).display())
+            }
+            _ => format!("{shown}{name}"),
+        };
+        lines.file(*tag, &path, digest, twin);
     }
+}
+
+/// The folder that the pattern begins in which is written at the end of `place`.
+fn folder_of_pattern(listing: &Listing, place: &Path) -> Option<PathBuf> {
+    let Listing::All(Selection { written, .. }) = listing else {
+        return None;
+    };
+    let pattern = Pattern::parse(written).ok().flatten()?;
+    Some(pattern.folder_of(place, written))
 }
 
 /// What is behind the second of two equal names. Images' names end as images do; a command's may be any, and none has a
 /// lone backslash in a line.
-const fn twin(listing: Listing) -> &'static str {
+const fn twin(listing: &Listing) -> &'static str {
     match listing {
-        Listing::All => "\\+",
+        Listing::All(_) => "\\+",
         Listing::Images { .. } | Listing::Masks | Listing::File => "+",
     }
 }

@@ -91,7 +91,7 @@ pub(super) fn missing(
     let unknown = |path: &std::path::Path| format!("`{}` was not looked at", path.display());
     let files = stage.external.iter().filter_map(|external| {
         let (field, path, place) = (external.field, &external.path, &external.place);
-        let found = outside.get(&(external.listing, path.clone()));
+        let found = outside.get(&(external.listing.clone(), path.clone()));
         let owner = datasets::owner(&stage.kind, path);
         let (field, why) = match (found, owner) {
             (Some(found), Some(owner)) => ("dataset", datasets::trouble(owner, path, found)?),

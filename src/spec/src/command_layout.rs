@@ -9,11 +9,13 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use diagnostics::{Diagnostic, Diagnostics};
+use files::Pattern;
 
 use crate::error::Problem;
 use crate::kinds::{self, Kind};
 use crate::limits::Limits;
 use crate::node::Pos;
+use crate::overlaps;
 use crate::places::Places;
 use crate::stage::{Pipeline, Stage};
 
@@ -88,10 +90,17 @@ fn places(
         }
         files.push(inside);
     }
-    let mut outputs = Vec::new();
+    let (mut outputs, mut patterns) = (Vec::new(), BTreeMap::new());
     for path in &command.outputs {
         match output(&folder, path, root) {
-            Ok(inside) => outputs.push(inside),
+            Ok(inside) => {
+                // Checks have refused what cannot be followed.
+                if let Ok(Some(pattern)) = Pattern::parse(path) {
+                    let folder = pattern.folder_of(&inside, path);
+                    patterns.insert(outputs.len(), pattern.below(folder));
+                }
+                outputs.push(inside);
+            }
             Err(message) => problems.push(problem(
                 stage,
                 "outputs",
@@ -106,6 +115,7 @@ fn places(
             home,
             files,
             outputs,
+            patterns,
         })
     } else {
         Err(problems)
@@ -139,7 +149,10 @@ fn collisions(stages: &[Stage], root: &Path, here: &Path) -> Found {
     let mut problems = Vec::new();
     let mut outputs = Outputs::default();
     for stage in stages {
-        for path in &stage.places.outputs {
+        for (at, path) in stage.places.outputs.iter().enumerate() {
+            if stage.places.patterns.contains_key(&at) {
+                continue; // `overlaps` looks at these
+            }
             if let Some((_, other)) = outputs.at.insert(path.as_os_str(), (path, stage)) {
                 problems.push(both(stage, path, other, path));
             }
@@ -163,6 +176,7 @@ fn collisions(stages: &[Stage], root: &Path, here: &Path) -> Found {
             problems.extend(with_input(&outputs, stage, input));
         }
     }
+    problems.extend(overlaps::found(stages, root, here));
     problems
 }
 
@@ -198,6 +212,10 @@ fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> Diagnostic {
     )
 }
 
+/// What to do where an input is an output.
+pub(crate) const READ_A_STAGE: &str =
+    "name the stage under `stages:` to read what it makes, or put the output elsewhere";
+
 fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<Diagnostic> {
     let around = input
         .ancestors()
@@ -225,11 +243,10 @@ fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<Diag
             input.display()
         )
     };
-    let hint = "name the stage under `stages:` to read what it makes, or put the output elsewhere";
-    Some(problem(stage, "", message, hint))
+    Some(problem(stage, "", message, READ_A_STAGE))
 }
 
-fn problem(stage: &Stage, field: &str, message: String, hint: &str) -> Diagnostic {
+pub(crate) fn problem(stage: &Stage, field: &str, message: String, hint: &str) -> Diagnostic {
     let kind = stage.kind.name();
     let mut path = format!("stages.{}.{kind}", stage.base);
     if !field.is_empty() {

@@ -57,7 +57,7 @@ pub use network::Network;
 pub use prepare::Prepare;
 pub use pretrained::Pretrained;
 pub(crate) use reads::Reads;
-pub use reads::{Accepts, External, InputRef, Listing};
+pub use reads::{Accepts, External, InputRef, Listing, Selection};
 pub use resources::Resources;
 pub use robustness::Robustness;
 pub use save::Save;

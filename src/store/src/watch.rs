@@ -10,7 +10,7 @@
 //! change, which only the kernel sets. A folder on the way may get and lose names, which changes both of its times; where
 //! the time of change is another alone, the folder itself was moved. In a folder that is listed, names count too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -121,6 +121,11 @@ impl Watch {
 }
 
 impl Place {
+    fn is_still_there(&self, path: &Path) -> bool {
+        let meta = fs::symlink_metadata(path);
+        meta.is_ok_and(|meta| meta.is_dir() && Stat::of(&meta).id == self.stat.id)
+    }
+
     fn is_as_it_was(&self, path: &Path) -> bool {
         let Ok(meta) = fs::symlink_metadata(path) else {
             return false;
@@ -177,10 +182,14 @@ impl Store {
         (watch, digests)
     }
 
-    /// What of this is not as it was, if anything, whatever its bytes are now.
-    pub fn moved(&self, watch: &Watch) -> Option<PathBuf> {
+    /// What of this is not as it was, if anything, whatever its bytes are now. Of the folders in `known` it is known why
+    /// their times changed, and that the names that count are the same.
+    pub fn moved(&self, watch: &Watch, known: &BTreeSet<PathBuf>) -> Option<PathBuf> {
         let mut places = watch.places.iter();
-        let moved = places.find(|(path, place)| !place.is_as_it_was(path));
+        let moved = places.find(|(path, place)| {
+            let is_known = known.contains(*path) && place.is_still_there(path);
+            !is_known && !place.is_as_it_was(path)
+        });
         if let Some((path, _)) = moved {
             return Some(path.clone());
         }
@@ -273,11 +282,14 @@ mod tests {
             let (watch, digests) = room.store.watch(&[], std::slice::from_ref(&file));
             let held = digests[0].as_ref().unwrap();
             assert_eq!((held.digest, held.size), (Digest::of(b"good"), 4));
-            assert_eq!(room.store.moved(&watch), None, "{name}");
+            assert_eq!(room.store.moved(&watch, &BTreeSet::new()), None, "{name}");
             let before = watch.fingerprint();
             change(&room.at);
             assert_eq!(fs::read_to_string(&file).unwrap(), "good", "{name}");
-            assert!(room.store.moved(&watch).is_some(), "{name}");
+            assert!(
+                room.store.moved(&watch, &BTreeSet::new()).is_some(),
+                "{name}"
+            );
             let (again, _) = room.store.watch(&[], &[file]);
             // A folder that was moved and is back is the same folder; its files were not touched.
             let is_way = name.contains("folder");
@@ -293,8 +305,8 @@ mod tests {
         let (all, _) = room.store.watch(std::slice::from_ref(&folder), &[file]);
         fs::write(folder.join("c"), "").unwrap();
         fs::remove_file(folder.join("c")).unwrap();
-        assert_eq!(room.store.moved(&one), None);
-        assert_eq!(room.store.moved(&all), Some(folder));
+        assert_eq!(room.store.moved(&one, &BTreeSet::new()), None);
+        assert_eq!(room.store.moved(&all, &BTreeSet::new()), Some(folder));
     }
 
     #[test]
@@ -304,7 +316,7 @@ mod tests {
         symlink("x", room.at.join("y")).unwrap();
         let (watch, digests) = room.store.watch(&[], &[room.at.join("x/a")]);
         assert!(digests[0].is_err());
-        assert_eq!(room.store.moved(&watch), None);
+        assert_eq!(room.store.moved(&watch, &BTreeSet::new()), None);
     }
 
     #[test]
@@ -316,6 +328,6 @@ mod tests {
         handle.set_modified(old).unwrap();
         let (watch, _) = room.store.watch(&[], std::slice::from_ref(&file));
         rewrite(&file);
-        assert_eq!(room.store.moved(&watch), Some(file));
+        assert_eq!(room.store.moved(&watch, &BTreeSet::new()), Some(file));
     }
 }

@@ -58,11 +58,11 @@ impl<'a> Earlier<'a> {
         }
         let now: BTreeSet<&str> = now.iter().map(|output| output.path.as_str()).collect();
         let session = self.session;
-        let places = &session.pipeline.stages[stage].places.outputs;
+        let places = &session.pipeline.stages[stage].places;
         let last: Vec<Output> = self.last_of(stage).values().cloned().collect();
         for output in last {
             let path = Path::new(&output.path);
-            let is_below = places.iter().any(|place| path.starts_with(place));
+            let is_below = places.read_as(path).is_some();
             if !is_below || now.contains(output.path.as_str()) {
                 continue;
             }

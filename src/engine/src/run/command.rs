@@ -11,6 +11,7 @@
 //!   all else is removed; commit
 //! ```
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -19,13 +20,14 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
 use spec::kinds::{self, Placing, Sandbox};
-use spec::{Kind, Pipeline};
+use spec::{Kind, Listing, Pipeline};
 use store::{Facts, Store};
 
 use super::child::{self, Watched};
 use super::executor::{InPlace, OnEvent, Task};
 use super::failure::Failure;
 use super::mask::Outlet;
+use super::outputs;
 use super::placing::{self, Input};
 use super::process::{io_failure, open_log};
 use super::sealed::CHANGED;
@@ -82,21 +84,19 @@ impl CommandExecutor<'_> {
         let places = &self.pipeline.stages[task.stage].places;
         let home = out.join(&places.home);
         if task.attempt > 1 {
-            clear(task, out, &[])?;
+            clear(task, out, &BTreeSet::new())?;
         }
         create(&home)?;
         let shown = self.place_inputs(task, command, &home)?;
-        for output in &places.outputs {
-            create(out.join(output).parent().unwrap_or(out))?;
+        for output in 0..places.outputs.len() {
+            create(&out.join(places.folder_of(output)))?;
         }
         let status = self.run(task, command, &home, shown, on_event)?;
         let ended = conclude(status, self.stop.level() > 0, &task.log);
         ended.map_err(|failure| self.with_free_disk(failure))?;
-        let outputs: Vec<PathBuf> = places.outputs.iter().map(|o| out.join(o)).collect();
-        for (full, shown) in outputs.iter().zip(&command.outputs) {
-            check_output(out, full, shown)?;
-        }
-        clear(task, out, &outputs)
+        let inputs: Vec<PathBuf> = command.stages.keys().map(|name| home.join(name)).collect();
+        let made = outputs::made(out, places, &command.outputs, &inputs)?;
+        clear(task, out, &made)
     }
 
     /// Puts each of `files:` at its own path, and the outputs of each of `stages:` into a folder of its name. What is to be
@@ -109,66 +109,83 @@ impl CommandExecutor<'_> {
     ) -> Result<Vec<Shown>, Failure> {
         let out = task.ticket.out();
         let places = &self.pipeline.stages[task.stage].places;
-        let mut inputs = Vec::new();
-        for (file, place) in command.files.iter().zip(&places.files) {
-            if let Some(place) = place {
-                let from = absolute(file)?;
-                let at = out.join(place);
-                let is_stored = false;
-                inputs.push(Input {
-                    from,
-                    at,
-                    is_stored,
-                });
-            }
-        }
+        let mut inputs = self.chosen_files(task, command)?;
         for (role, folder) in self.input_folders(task, command) {
             let at = home.join(folder);
             create(&at)?;
             for (name, from) in self.outputs_of(task, role)? {
-                let at = at.join(name);
-                let is_stored = true;
                 inputs.push(Input {
                     from,
-                    at,
-                    is_stored,
+                    at: at.join(name),
+                    left_out: None,
                 });
             }
         }
         let inputs = placing::outermost(inputs);
-        let declared: Vec<Input> = inputs.iter().filter(|i| !i.is_stored).cloned().collect();
+        let declared: Vec<Input> = inputs.iter().filter(|i| !i.is_stored()).cloned().collect();
         let large = match command.inputs {
             Placing::Link => Ok(inputs),
             Placing::Copy => placing::copy_small(inputs),
         };
         let large = large.map_err(|e| io_failure("copy inputs into", out, &e))?;
-        let has_mounts = self.has_walls(command) && self.walls.level().has_mounts();
-        let is_bound = has_mounts && command.inputs == Placing::Copy;
-        // A program may know a file of the project by its full path: it finds the copy there, where there is one.
-        let seen = |input: Input| {
-            if is_bound && !large.contains(&input) {
-                Shown::instead(input.from, input.at)
-            } else {
-                Shown::in_place(input.from)
-            }
-        };
-        let mut shown: Vec<Shown> = declared.into_iter().map(seen).collect();
+        let has_walls = self.has_walls(command);
+        let is_bound =
+            has_walls && self.walls.level().has_mounts() && command.inputs == Placing::Copy;
         // Neither a file elsewhere, which has no place here, nor one that is too large. Without mounts the files themselves
         // can be read, whatever was copied.
         let has_copies_alone = is_bound
             && places.files.iter().all(Option::is_some)
-            && large.iter().all(|input| input.is_stored);
+            && large.iter().all(Input::is_stored);
         if has_copies_alone {
             let read = task.outside.all_is_read();
             read.map_err(|message| Failure::new(message, CHANGED))?;
         }
+        let listing = |e: std::io::Error| io_failure("link inputs in", out, &e);
+        // A program may know a file of the project by its full path: it finds the copy there, where there is one.
+        let is_large: BTreeSet<PathBuf> = large.iter().map(|input| input.at.clone()).collect();
+        let is_copy = |input: &Input| is_bound && !is_large.contains(&input.at);
+        let (copies, others): (Vec<Input>, Vec<Input>) = declared.into_iter().partition(is_copy);
+        let mut shown: Vec<Shown> = copies
+            .into_iter()
+            .map(|i| Shown::instead(i.from, i.at))
+            .collect();
+        if has_walls {
+            let seen = placing::whole_parts(others).map_err(listing)?;
+            shown.extend(placing::in_place(
+                seen.into_iter().map(|input| input.from).collect(),
+            ));
+        }
+        let large = placing::whole_parts(large).map_err(listing)?;
         let placed = if is_bound {
             placing::bind(&large)
         } else {
             placing::link(&large)
         };
-        shown.extend(placed.map_err(|e| io_failure("link inputs in", out, &e))?);
+        shown.extend(placed.map_err(listing)?);
         Ok(shown)
+    }
+
+    /// What `files:` names in the project, as things are.
+    pub(super) fn chosen_files(
+        &self,
+        task: &Task<'_>,
+        command: &kinds::Command,
+    ) -> Result<Vec<Input>, Failure> {
+        let stage = &self.pipeline.stages[task.stage];
+        let mut inputs = Vec::new();
+        for (n, file) in command.files.iter().enumerate() {
+            // In order of `files:`.
+            let (Some(Some(place)), Some(external)) =
+                (stage.places.files.get(n), stage.external.get(n))
+            else {
+                continue;
+            };
+            if let Listing::All(selection) = &external.listing {
+                let chosen = placing::chosen(selection, file, &task.ticket.out().join(place));
+                inputs.extend(chosen.map_err(|e| io_failure("list", file, &e))?);
+            }
+        }
+        Ok(inputs)
     }
 
     /// Which program it was: its place and, where that is a full one, its digest.
@@ -208,8 +225,8 @@ impl CommandExecutor<'_> {
         folders
     }
 
-    /// The outputs of an input stage: those of a command by their last names, others as they are.
-    fn outputs_of(&self, task: &Task<'_>, role: &str) -> Result<Vec<(OsString, PathBuf)>, Failure> {
+    /// The outputs of an input stage: those of a command as readers see them, others as they are.
+    fn outputs_of(&self, task: &Task<'_>, role: &str) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
         let Some(from) = task.job.inputs.get(role) else {
             return Err(Failure::new(
                 format!("the input `{role}` has no folder"),
@@ -217,16 +234,12 @@ impl CommandExecutor<'_> {
             ));
         };
         let input = self.pipeline.stages[task.stage].input(role);
-        let outputs = input.map_or(&[][..], |at| &self.pipeline.stages[at].places.outputs);
-        let named = |output: &PathBuf| {
-            let name = output.file_name().unwrap_or_default();
-            (name.to_owned(), from.join(output))
-        };
-        if !outputs.is_empty() {
-            return Ok(outputs.iter().map(named).collect());
+        let places = input.map(|at| &self.pipeline.stages[at].places);
+        if let Some(places) = places.filter(|places| !places.outputs.is_empty()) {
+            return outputs::for_readers(from, places);
         }
         let entries = fs::read_dir(from).map_err(|e| io_failure("list", from, &e))?;
-        let named = entries.flatten().map(|e| (e.file_name(), e.path()));
+        let named = entries.flatten().map(|e| (e.file_name().into(), e.path()));
         Ok(named.collect())
     }
 
@@ -429,53 +442,9 @@ fn conclude(status: ExitStatus, stopping: bool, log: &Path) -> Result<(), Failur
     Err(failure)
 }
 
-fn check_output(out: &Path, full: &Path, shown: &Path) -> Result<(), Failure> {
-    let hint = if files::is_pattern(shown) {
-        "patterns are not expanded here: name each file, or a folder that the command writes all of them into"
-    } else {
-        "an output is a file or a folder that the command writes at this path"
-    };
-    let wrong = |what: &str| {
-        Err(Failure::new(
-            format!("the output `{}` {what}", files::Name(shown)),
-            hint,
-        ))
-    };
-    // What lies behind a link is somebody else's.
-    let above = full.ancestors().skip(1);
-    let mut above = above.take_while(|folder| folder.starts_with(out));
-    if above.any(Path::is_symlink) {
-        return wrong("lies behind a link");
-    }
-    match fs::symlink_metadata(full) {
-        Err(_) => wrong("is missing although the command ended well"),
-        Ok(meta) if meta.is_symlink() => wrong("is a link"),
-        Ok(meta) if meta.is_dir() => check_links(full, shown),
-        Ok(meta) if meta.is_file() => Ok(()),
-        Ok(_) => wrong("is neither a file nor a folder"),
-    }
-}
-
-/// A link in a folder is kept as it is where it stays in there: wherever the folder is read, it leads to the same.
-fn check_links(full: &Path, shown: &Path) -> Result<(), Failure> {
-    let link = store::link_out_of(full).map_err(|e| io_failure("list", full, &e))?;
-    let Some(link) = link else {
-        return Ok(());
-    };
-    let place = link.strip_prefix(full).unwrap_or(&link);
-    Err(Failure::new(
-        format!(
-            "the output `{}` holds a link that leads out of it: `{}`",
-            files::Name(shown),
-            files::Name(place)
-        ),
-        "copy what it leads to (`cp -L`), or let it lead to something in the same folder, by a relative path",
-    ))
-}
-
 /// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed: the command
 /// may have put one in place of any folder of its own.
-fn clear(task: &Task<'_>, folder: &Path, kept: &[PathBuf]) -> Result<(), Failure> {
+fn clear(task: &Task<'_>, folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), Failure> {
     if folder.is_symlink() {
         let _ = task.ticket.discard(folder)?;
         return Ok(());
@@ -486,17 +455,15 @@ fn clear(task: &Task<'_>, folder: &Path, kept: &[PathBuf]) -> Result<(), Failure
         if kept.contains(&path) {
             continue;
         }
-        if kept.iter().any(|k| k.starts_with(&path)) {
+        // Paths are in order of their names, so what lies in a folder stands right behind it.
+        let next = kept.range(path.clone()..).next();
+        if next.is_some_and(|next| next.starts_with(&path)) {
             clear(task, &path, kept)?;
         } else {
             let _ = task.ticket.discard(&path)?;
         }
     }
     Ok(())
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|e| io_failure("find", path, &e))
 }
 
 fn create(folder: &Path) -> Result<(), Failure> {

@@ -20,18 +20,19 @@ impl CommandExecutor<'_> {
     ) -> Failure {
         let places = &self.pipeline.stages[task.stage].places;
         let files: Vec<PathBuf> = places.files.iter().flatten().cloned().collect();
-        let outputs = self
-            .pipeline
-            .stages
-            .iter()
-            .flat_map(|stage| &stage.places.outputs);
-        let made = outputs.map(PathBuf::as_path).collect();
+        let makes = |path: &Path| {
+            let mut stages = self.pipeline.stages.iter();
+            stages.any(|stage| stage.places.read_as(path).is_some())
+        };
+        let inputs = self.chosen_files(task, command).unwrap_or_default();
+        let declares = |path: &Path| inputs.iter().any(|input| input.holds(path));
         let place = Place {
             root: self.walls.root(),
             folder: &places.home,
             out: task.ticket.out(),
             files: &files,
-            made: &made,
+            declares: &|path| declares(&task.ticket.out().join(path)),
+            makes: &makes,
             has_walls: self.has_walls(command),
         };
         let text = files::read_end(&task.log, 64 << 10).unwrap_or_default();
@@ -40,7 +41,14 @@ impl CommandExecutor<'_> {
         let name = |path: &Path| files::Name(&named_from(&places.home, path)).to_string();
         let mut hints = Vec::new();
         for path in place.undeclared(&text) {
+            let at = task.ticket.out().join(&path);
+            let is_left_out = inputs.iter().any(|input| input.leaves_out_at(&at));
             hints.push(match self.maker(&path) {
+                None if is_left_out => format!(
+                    "`{0}` is left out of the folder around it: `ignore: ['!{1}']` takes it in",
+                    name(&path),
+                    files::Name(Path::new(path.file_name().unwrap_or_default()))
+                ),
                 Some(maker) => format!(
                     "`{}` is made by `{maker}`: name that under `stages:`",
                     name(&path)
@@ -75,9 +83,8 @@ impl CommandExecutor<'_> {
 
     /// The stage that makes this file of the project, or something in this folder.
     fn maker(&self, path: &Path) -> Option<&str> {
-        let makes = |output: &PathBuf| path.starts_with(output) || output.starts_with(path);
         let mut stages = self.pipeline.stages.iter();
-        let maker = stages.find(|stage| stage.places.outputs.iter().any(makes))?;
+        let maker = stages.find(|stage| stage.places.may_make(path))?;
         Some(&maker.name)
     }
 }

@@ -24,6 +24,7 @@ mod inputs;
 mod log;
 mod mask;
 mod missed;
+mod outputs;
 pub(crate) mod placing;
 mod process;
 mod said;

@@ -7,30 +7,43 @@
 //!   the others, and all with `inputs: link` ───────> links
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+
+use files::{Below, Ignored, Lost, Root};
+use spec::Selection;
 
 use super::walls::Shown;
 
 /// Bytes of a stage's inputs that are copied; more would cost a disk too much for each try.
 pub const MOST_COPIED: u64 = 64 << 20;
 
+/// Of more files and folders than these each whole folder is one mount.
+const MOST_MOUNTS: usize = 64;
+
 /// What a file counts at least, as it takes a block and a copy its time: 16,384 empty ones are as much as is copied.
 const BLOCK: u64 = 4096;
 
 /// One file or folder that a command reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Input {
     /// Where it lies.
     pub from: PathBuf,
     /// Where the command sees it; nothing is there yet.
     pub at: PathBuf,
-    /// Whether it is a stage's result, and so read whole: what interpreters and version control leave is left out of
-    /// folders of the project only.
-    pub is_stored: bool,
+    /// What is left out of a folder of the project, which the stage's files were chosen by; `None` for a stage's result,
+    /// which is read whole.
+    pub left_out: Option<LeftOut>,
+}
+
+/// What is left out of a folder, and how the patterns see that.
+#[derive(Clone, Debug)]
+pub(super) struct LeftOut {
+    pub ignored: Ignored,
+    pub anchor: PathBuf,
 }
 
 /// What lies below an input, by its path in it; empty where the input is a file itself.
@@ -54,13 +67,132 @@ struct Tree {
     bytes: u64,
 }
 
+/// What `files:` names at one path: the path itself, or what a pattern fits. `at` is the path, in the command's folder.
+pub(super) fn chosen(selection: &Selection, path: &Path, at: &Path) -> io::Result<Vec<Input>> {
+    let chosen = selection.of(path);
+    let folder = match chosen.pattern() {
+        Some(pattern) => pattern.folder_of(at, &selection.written),
+        None => at.to_path_buf(),
+    };
+    let input = |root: Root| {
+        Ok(Input {
+            from: std::path::absolute(&root.path)?,
+            at: if root.name.as_os_str().is_empty() {
+                folder.clone()
+            } else {
+                folder.join(&root.name)
+            },
+            left_out: Some(LeftOut {
+                ignored: chosen.ignored().clone(),
+                anchor: root.anchor,
+            }),
+        })
+    };
+    chosen.roots()?.into_iter().map(input).collect()
+}
+
+impl Input {
+    /// Whether it is a stage's result.
+    pub(super) const fn is_stored(&self) -> bool {
+        self.left_out.is_none()
+    }
+
+    /// Whether what lies at `inside` in it is left out.
+    fn leaves_out(&self, inside: &Path) -> bool {
+        let Some(LeftOut { ignored, anchor }) = &self.left_out else {
+            return false;
+        };
+        let mut ways = inside.ancestors().filter(|way| !way.as_os_str().is_empty());
+        ways.any(|way| ignored.covers(&anchor.join(way), self.from.join(way).is_dir()))
+    }
+
+    /// Whether what lies at this place in the command's folder is the input, or in it and not left out.
+    pub(super) fn holds(&self, at: &Path) -> bool {
+        let inside = at.strip_prefix(&self.at);
+        inside.is_ok_and(|inside| !self.leaves_out(inside))
+    }
+
+    /// Whether it would lie at this place, were it not left out.
+    pub(super) fn leaves_out_at(&self, at: &Path) -> bool {
+        let inside = at.strip_prefix(&self.at);
+        inside.is_ok_and(|inside| self.leaves_out(inside))
+    }
+
+    fn below(&self) -> Result<Below, Lost> {
+        let (ignored, anchor) = match &self.left_out {
+            Some(LeftOut { ignored, anchor }) => (ignored.clone(), anchor.clone()),
+            None => (Ignored::nothing(), PathBuf::new()),
+        };
+        let root = Root {
+            name: PathBuf::new(),
+            path: self.from.clone(),
+            anchor,
+        };
+        files::below(&root, &ignored)
+    }
+
+    /// Itself, or, of a folder of which something is left out, what is in there and is whole.
+    fn whole_parts(self) -> io::Result<Vec<Self>> {
+        if self.is_stored() || !self.from.is_dir() {
+            return Ok(vec![self]);
+        }
+        let left_out: BTreeSet<PathBuf> = self.below()?.left_out.into_iter().collect();
+        if left_out.is_empty() {
+            return Ok(vec![self]);
+        }
+        let around: BTreeSet<&Path> = left_out
+            .iter()
+            .flat_map(|path| path.ancestors().skip(1))
+            .collect();
+        let mut parts = Vec::new();
+        for folder in &around {
+            for entry in fs::read_dir(self.from.join(folder))? {
+                let name = folder.join(entry?.file_name());
+                if !around.contains(name.as_path()) && !left_out.contains(&name) {
+                    parts.push(self.part(&name));
+                }
+            }
+        }
+        parts.sort_by(|a, b| a.at.cmp(&b.at));
+        Ok(parts)
+    }
+
+    fn part(&self, name: &Path) -> Self {
+        let within = |left_out: &LeftOut| LeftOut {
+            anchor: left_out.anchor.join(name),
+            ..left_out.clone()
+        };
+        Self {
+            from: self.from.join(name),
+            at: self.at.join(name),
+            left_out: self.left_out.as_ref().map(within),
+        }
+    }
+}
+
+/// The inputs, and in place of folders of which something is left out all that is whole in them: only a whole folder can be
+/// linked or mounted.
+pub(super) fn whole_parts(inputs: Vec<Input>) -> io::Result<Vec<Input>> {
+    let mut parts = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        parts.extend(input.whole_parts()?);
+    }
+    Ok(parts)
+}
+
 /// The inputs without those that come with a folder around them, which is an input too.
 pub(super) fn outermost(mut inputs: Vec<Input>) -> Vec<Input> {
-    let places: BTreeSet<PathBuf> = inputs.iter().map(|input| input.at.clone()).collect();
+    // One file may be named twice, as itself and by a pattern.
+    inputs.sort_by(|a, b| a.at.cmp(&b.at));
+    inputs.dedup_by(|b, a| a.at == b.at);
+    let places: BTreeMap<PathBuf, Input> =
+        inputs.iter().map(|i| (i.at.clone(), i.clone())).collect();
     let comes_along = |input: &Input| {
-        let folder = input.at.ancestors().skip(1).find(|p| places.contains(*p));
-        let inside = folder.and_then(|folder| input.at.strip_prefix(folder).ok());
-        inside.is_some_and(|inside| !inside.iter().any(files::is_ignored))
+        let folder = input.at.ancestors().skip(1).find_map(|p| places.get(p));
+        folder.is_some_and(|folder| {
+            let inside = input.at.strip_prefix(&folder.at).unwrap_or(&input.at);
+            !folder.leaves_out(inside)
+        })
     };
     inputs.retain(|input| !comes_along(input));
     inputs
@@ -106,14 +238,11 @@ pub(crate) fn counted(bytes: u64) -> u64 {
     bytes.max(BLOCK)
 }
 
-/// What a file or folder of the project counts, where it can be read.
-pub(crate) fn size(path: &Path) -> Option<u64> {
-    let input = Input {
-        from: path.to_path_buf(),
-        at: PathBuf::new(),
-        is_stored: false,
-    };
-    tree(&input).ok().map(|tree| tree.bytes)
+/// What each file and folder counts that a path of `files:` stands for, where it can be read.
+pub(crate) fn sizes(selection: &Selection, path: &Path) -> Vec<u64> {
+    let inputs = chosen(selection, path, path).unwrap_or_default();
+    let trees = inputs.iter().filter_map(|input| tree(input).ok());
+    trees.map(|tree| tree.bytes).collect()
 }
 
 /// The files that are read of a path; links are followed, as they were when it was digested.
@@ -122,20 +251,25 @@ fn tree(input: &Input) -> io::Result<Tree> {
         parts: Vec::new(),
         bytes: 0,
     };
-    tree.add(&input.from, &PathBuf::new(), input.is_stored)?;
+    let is_folder = fs::metadata(&input.from)?.is_dir();
+    if input.is_stored() || !is_folder {
+        tree.add(&input.from, &PathBuf::new(), input.is_stored())?;
+        return Ok(tree);
+    }
+    for file in input.below()?.files {
+        tree.add(&file.path, &file.name, false)?;
+    }
     Ok(tree)
 }
 
 impl Tree {
-    /// All that lies in a folder; whether there is anything.
-    fn add_all(&mut self, from: &Path, name: &Path, is_stored: bool) -> io::Result<bool> {
+    /// All that lies in a folder of a result; whether there is anything.
+    fn add_all(&mut self, from: &Path, name: &Path) -> io::Result<bool> {
         let mut has_any = false;
         for entry in fs::read_dir(from)? {
             let entry = entry?.file_name();
             has_any = true;
-            if is_stored || !files::is_ignored(&entry) {
-                self.add(&from.join(&entry), &name.join(&entry), is_stored)?;
-            }
+            self.add(&from.join(&entry), &name.join(&entry), true)?;
         }
         Ok(has_any)
     }
@@ -150,7 +284,7 @@ impl Tree {
             PartKind::Link
         } else if !meta.is_dir() {
             PartKind::File
-        } else if self.add_all(from, name, is_stored)? || !is_stored {
+        } else if self.add_all(from, name)? {
             return Ok(());
         } else {
             PartKind::EmptyFolder
@@ -193,18 +327,26 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 
 /// A link to each, read by whoever follows it. What it leads to, and the links in there, is to be seen where it lies.
 pub(super) fn link(inputs: &[Input]) -> io::Result<Vec<Shown>> {
-    let mut shown = Vec::new();
+    let mut targets = BTreeSet::new();
     for Input { from, at, .. } in inputs {
         with_folder(at, || symlink(from, at))?;
-        shown.push(Shown::in_place(from.clone()));
-        let targets = few(links_out_of(from));
-        shown.extend(targets.into_iter().map(Shown::in_place));
+        targets.insert(from.clone());
+        targets.extend(links_out_of(from));
     }
-    Ok(shown)
+    Ok(in_place(targets))
 }
 
-/// A place for each, at which it is to be seen; a link where links lead out of it, which would lead nowhere from there.
+/// What is seen where it lies.
+pub(super) fn in_place(paths: BTreeSet<PathBuf>) -> Vec<Shown> {
+    few(paths).into_iter().map(Shown::in_place).collect()
+}
+
+/// A place for each, at which it is to be seen; a link where links lead out of it, which would lead nowhere from there, and
+/// to each of many, as every place is a mount.
 pub(super) fn bind(inputs: &[Input]) -> io::Result<Vec<Shown>> {
+    if inputs.len() > MOST_MOUNTS {
+        return link(inputs);
+    }
     let mut shown = Vec::new();
     for input in inputs {
         let Input { from, at, .. } = input;
@@ -263,8 +405,7 @@ fn in_real_folder(path: &Path) -> Option<PathBuf> {
 /// Where there are many, folders in place of all that is in them: each one is a mount. Nothing else comes to be seen by
 /// that.
 fn few(mut paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-    const MOST: usize = 64;
-    while paths.len() > MOST {
+    while paths.len() > MOST_MOUNTS {
         let folders = paths.iter().filter_map(|path| path.parent());
         let folders: BTreeSet<PathBuf> = folders.map(Path::to_path_buf).collect();
         let is_led_to = |entry: io::Result<fs::DirEntry>| {

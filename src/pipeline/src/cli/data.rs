@@ -73,7 +73,7 @@ fn others(session: &Session, plan: &Plan) -> BTreeMap<PathBuf, Result<usize, Str
             continue;
         }
         for external in &stage.external {
-            let at = (external.listing, external.path.clone());
+            let at = (external.listing.clone(), external.path.clone());
             if let Some(files) = session.outside().get(&at) {
                 found.insert(at.1, files.as_ref().map(Vec::len).map_err(Clone::clone));
             }

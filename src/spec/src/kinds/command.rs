@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use files::{Ignored, Pattern};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::reads::{Accepts, Listing, Reads};
+use super::reads::{Accepts, Listing, Reads, Selection};
 use super::stage_kind::StageKind;
 use crate::around::Around;
 use crate::checker::Checker;
@@ -35,14 +37,21 @@ pub struct Command {
     /// is read from the environment when the file is read; `$NAME` and `$${NAME}` are the shell's own.
     #[serde(default)]
     pub shell: Option<Shell>,
-    /// Files and folders that it reads, relative to this file, such as its own script. Their bytes are in the key.
+    /// Files and folders that it reads, relative to this file, such as its own script, or patterns: `data/*.csv`, `src/**`.
+    /// Their bytes are in the key. A path that is there as it is written is no pattern; of folders and patterns what is
+    /// called `__pycache__`, `.git` or `.DS_Store` is left out.
     #[serde(default)]
     pub files: Vec<PathBuf>,
+    /// What else is left out of folders and patterns under `files:`, as lines of a `.gitignore` beside this file: `*.log`,
+    /// `lib/build/`, `!.git`. It is neither in the key nor in the command's folder.
+    #[serde(default)]
+    pub ignore: Vec<String>,
     /// Stages whose outputs it reads, each as a folder of this name beside this file. A swept stage stands for all of its
     /// members: each is a folder in that one, called by its values (`masks/alpha=0.5`).
     #[serde(default)]
     pub stages: BTreeMap<String, String>,
-    /// Files and folders that it must leave, relative to this file. They are kept in the cache and put there.
+    /// Files and folders that it must leave, relative to this file, or patterns, each of which fits at least one. They are
+    /// kept in the cache and put there.
     pub outputs: Vec<PathBuf>,
     /// How `files` and outputs of `stages` come into its folder: `copy`, or `link` for what is too large to be copied. A
     /// program that asks where a linked file lies is told its place in the project or the cache.
@@ -210,8 +219,13 @@ impl StageKind for Command {
         for (name, text) in &self.stages {
             reads.entry("stages", name, text, Accepts::Any);
         }
+        let ignore: Arc<[String]> = self.ignore.as_slice().into();
         for path in &mut self.files {
-            reads.file("files", path, Listing::All);
+            let selection = Selection {
+                written: path.clone(),
+                ignore: Arc::clone(&ignore),
+            };
+            reads.file("files", path, Listing::All(selection));
         }
     }
 
@@ -233,9 +247,13 @@ impl StageKind for Command {
             || "name at least one file or folder that the command leaves".into(),
             problems,
         );
+        self.check_patterns(checker, problems);
         let mut names = BTreeSet::new();
-        let outputs = self.outputs.iter().filter_map(|path| path.file_name());
-        for (at, name) in outputs.enumerate() {
+        for (at, path) in self.outputs.iter().enumerate() {
+            // What a pattern fits is known when the command has ended.
+            let Some(name) = path.file_name().filter(|_| pattern(path).is_none()) else {
+                continue;
+            };
             checker.need(
                 names.insert(name),
                 &format!("outputs.{at}"),
@@ -287,6 +305,8 @@ impl StageKind for Command {
             run,
             shell,
             files: _,
+            // What is left out has no line, and what is left has one.
+            ignore: _,
             stages: _,
             outputs: _,
             inputs,
@@ -339,13 +359,38 @@ impl StageKind for Command {
     fn labels(&self, _: &Around<'_>, _: &mut Labels) {}
 }
 
+impl Command {
+    fn check_patterns(&self, checker: &Checker<'_>, problems: &mut Problems) {
+        for (field, paths) in [("files", &self.files), ("outputs", &self.outputs)] {
+            for (at, path) in paths.iter().enumerate() {
+                if let Err(why) = Pattern::parse(path) {
+                    let field = format!("{field}.{at}");
+                    problems.push(checker.problem(&field, format!("`{}`: {why}", path.display())));
+                }
+            }
+        }
+        if let Err((at, why)) = Ignored::new(&self.ignore) {
+            let message = format!("`{}` is no pattern: {why}", self.ignore[at]);
+            problems.push(checker.problem(&format!("ignore.{at}"), message));
+        }
+    }
+}
+
+/// The pattern in a path that is no text alone.
+fn pattern(path: &Path) -> Option<Pattern> {
+    Pattern::parse(path).ok().flatten()
+}
+
 /// The words, variables and outputs of a command are texts, whatever they look like: `run: [cd, ~]`.
 fn spelled_out(config: &Node) -> Node {
     let mut config = config.clone();
     if let Value::Map(entries) = &mut config.value {
-        let fields = entries
-            .iter_mut()
-            .filter(|(key, _)| matches!(key.text.as_str(), "run" | "env" | "outputs" | "files"));
+        let fields = entries.iter_mut().filter(|(key, _)| {
+            matches!(
+                key.text.as_str(),
+                "run" | "env" | "outputs" | "files" | "ignore"
+            )
+        });
         for (_, field) in fields {
             match &mut field.value {
                 Value::Seq(items) => items.iter_mut().for_each(spell_out),

@@ -125,13 +125,13 @@ impl StageKind for Prepare {
         };
         // Roles are words of manifests: they stay.
         for (field, role, path, listing) in [
-            ("images", "images", &mut self.images, own),
-            ("lq", "lr", &mut self.lq, own),
+            ("images", "images", &mut self.images, own.clone()),
+            ("lq", "lr", &mut self.lq, own.clone()),
             (
                 "lq_if_present",
                 "lr_if_present",
                 &mut self.lq_if_present,
-                optional,
+                optional.clone(),
             ),
         ] {
             if let Some(path) = path {
@@ -143,9 +143,9 @@ impl StageKind for Prepare {
         }
         for source in self.sources() {
             if source.dataset.is_some() {
-                reads.derived("dataset", "images", &source.hr, own);
+                reads.derived("dataset", "images", &source.hr, own.clone());
                 if let Some(lr) = &source.lr {
-                    reads.derived("dataset", "lr_if_present", lr, optional);
+                    reads.derived("dataset", "lr_if_present", lr, optional.clone());
                 }
             }
         }

@@ -9,6 +9,9 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use files::{Chosen, Ignored};
 
 use crate::lines::Tag;
 use diagnostics::Place;
@@ -77,7 +80,7 @@ impl InputRef {
 }
 
 /// Which files of an external path a stage reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Listing {
     /// The images of a folder.
     Images {
@@ -90,8 +93,25 @@ pub enum Listing {
     Masks,
     /// The file itself; its name is empty.
     File,
-    /// The file itself, or every file below the folder.
-    All,
+    /// The file itself, or every file below the folder, or what a pattern fits.
+    All(Selection),
+}
+
+/// What is read of a path that may be a folder or hold a pattern.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Selection {
+    /// The path as the file has it: what it begins with was put in front of it, and is a text.
+    pub written: PathBuf,
+    /// What is left out of folders, as lines of a `.gitignore`.
+    pub ignore: Arc<[String]>,
+}
+
+impl Selection {
+    /// What the path stands for as things are. Checks have looked at the lines.
+    pub fn of(&self, path: &Path) -> Chosen {
+        let ignored = Ignored::new(&self.ignore).unwrap_or_default();
+        Chosen::new(path, &self.written, ignored)
+    }
 }
 
 impl Listing {
@@ -102,10 +122,10 @@ impl Listing {
     };
 
     /// Whether the files are images whose samples the stage reads.
-    pub const fn decodes(self) -> bool {
+    pub const fn decodes(&self) -> bool {
         match self {
             Self::Images { .. } | Self::Masks => true,
-            Self::File | Self::All => false,
+            Self::File | Self::All(_) => false,
         }
     }
 }

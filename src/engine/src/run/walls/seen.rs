@@ -17,7 +17,7 @@ const READ_ONLY: &str = "Read-only file system";
 const DENIED: &str = "Permission denied";
 
 /// Where a command and its files lie.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Place<'a> {
     /// The project folder.
     pub root: &'a Path,
@@ -27,8 +27,10 @@ pub struct Place<'a> {
     pub out: &'a Path,
     /// What it declares, within the project.
     pub files: &'a [PathBuf],
-    /// What stages make, within the project; it may not be there yet.
-    pub made: &'a BTreeSet<&'a Path>,
+    /// Whether a path in the project is one of these, or of what they stand for and hold.
+    pub declares: &'a dyn Fn(&Path) -> bool,
+    /// Whether a stage makes a path in the project; it may not be there yet.
+    pub makes: &'a dyn Fn(&Path) -> bool,
     /// Whether it sees no more than that.
     pub has_walls: bool,
 }
@@ -120,13 +122,12 @@ impl Place<'_> {
         let is_ours = ["cache", "reports"]
             .iter()
             .any(|ours| path.starts_with(ours));
-        let is_declared = self.files.iter().any(|file| path.starts_with(file));
         is_plain
             && !path.as_os_str().is_empty()
             && !is_ours
-            && !is_declared
+            && !(self.declares)(path)
             && !self.folder.starts_with(path)
-            && (self.root.join(path).exists() || path.ancestors().any(|p| self.made.contains(p)))
+            && (self.root.join(path).exists() || (self.makes)(path))
             && std::fs::symlink_metadata(self.out.join(path)).is_err()
     }
 }
@@ -190,7 +191,8 @@ mod tests {
             folder: Path::new("sub"),
             out: &out,
             files: &files,
-            made: &BTreeSet::from([Path::new("results")]),
+            declares: &|path| path.starts_with("src/main.py"),
+            makes: &|path| path.starts_with("results"),
             has_walls: true,
         };
         let here = root.display();
