@@ -299,13 +299,29 @@ fn photographs_that_are_none_are_refused_before_anything_is_computed() {
         ),
         ("good.png --quality 0", 2, "--quality"),
     ] {
-        let ran = restore(
-            &test,
-            &format!("good.png {words} -o out").replace("good.png good.png", "good.png"),
-        );
+        let ran = restore(&test, &format!("{words} -o out"));
         ran.exits(code).says(text).never_says("picture 1 of");
         assert!(!test.path("out").exists(), "{words}");
     }
+    restore(&test, "text.png empty.jpg -o out")
+        .exits(1)
+        .says("`text.png` is not an image")
+        .says("`empty.jpg` is not an image")
+        .says("none of 2 photographs can be restored");
+    restore(&test, "good.png none.png -o out")
+        .exits(1)
+        .says("cannot read `none.png`");
+    assert!(!test.path("out").exists());
+    // Beside others they are left out, and told at the end.
+    restore(&test, "text.png good.png huge.png empty.jpg -o left")
+        .exits(1)
+        .says("left out: `text.png` is not an image")
+        .says("1 photograph: ")
+        .says("not restored: huge.png: `huge.png` says it is 100000x100000 pixels")
+        .says("3 of 4 photographs could not be restored");
+    let left = list(&test.path("left"));
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(image(&test.path("left/good.png")).size(), (40, 32));
     // The most that a restored one may take is asked before, too.
     let mut little = test.command("restore good.png --model tuned -f p.yaml --device cpu -o out");
     Ran::of(little.env("PIPELINE_MAX_MEMORY", "9K").output().unwrap())
@@ -325,6 +341,43 @@ fn photographs_that_are_none_are_refused_before_anything_is_computed() {
     if let Some(ran) = test.run_bound(name, words) {
         ran.exits(1).says("cannot create `closed/.restore-");
     }
+}
+
+/// A photograph that ends early, and one whose masks cannot be used: found before and while restoring.
+#[test]
+fn a_damaged_photograph_does_not_end_the_restoration_of_others() {
+    let name = "a_damaged_photograph_does_not_end_the_restoration_of_others";
+    let Some(test) = trained(name) else { return };
+    for name in ["a", "b", "c"] {
+        test.write(&format!("in/{name}.png"), photo(20, 16));
+    }
+    let whole = photo(60, 50);
+    test.write("in/b.png", &whole[..whole.len() - 40]);
+    restore(&test, "in -o out --compare")
+        .exits(1)
+        .says("not restored: in/b.png: ")
+        .says("1 of 3 photographs could not be restored");
+    for (name, is_there) in [("a", true), ("b", false), ("c", true)] {
+        assert_eq!(test.path(&format!("out/{name}.png")).is_file(), is_there);
+    }
+    assert!(test.path("out/index.html").is_file());
+    leaves_nothing_behind(&test, "out");
+    // One that goes away after it was looked at is the worker's to find.
+    let links =
+        "#!/bin/sh\nif [ \"$1\" = --restore ]; then rm in/c.png; fi\nexec \"$REAL\" \"$@\"\n";
+    test.write("worker.sh", links);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(test.path("worker.sh"), mode).unwrap();
+    let mut command =
+        test.command("restore in/a.png in/c.png --model tuned -f p.yaml --device cpu -o more");
+    command
+        .env("REAL", test.worker())
+        .env("PIPELINE_WORKER", test.path("worker.sh"));
+    Ran::of(command.output().unwrap())
+        .exits(1)
+        .says("not restored: c: ")
+        .says("1 of 2 photographs could not be restored");
+    assert!(test.path("more/a.png").is_file() && !test.path("more/c.png").exists());
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn json_of(diagnostic: &Diagnostic) -> Value {
 }
 
 /// Diagnostics on standard error, in colour on a terminal whose user has not said `NO_COLOR`.
-fn say_all(diagnostics: &Diagnostics) {
+pub(crate) fn say_all(diagnostics: &Diagnostics) {
     let style = if screen::stderr_has_colour() {
         Style::Colour
     } else {

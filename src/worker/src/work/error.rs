@@ -97,6 +97,11 @@ impl WorkError {
         Self::new(message, hint)
     }
 
+    /// Whether it stopped because it was asked to.
+    pub const fn is_interruption(&self) -> bool {
+        self.0.interrupted
+    }
+
     /// For the last event.
     pub fn report(self) -> FailureReport {
         self.0

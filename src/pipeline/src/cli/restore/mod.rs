@@ -7,12 +7,13 @@
 //!                                                                                         v
 //!        masks: a worker does the `mask` stages that the model's pipeline has, for these photographs
 //!                                                                                         v
-//!        a worker restores ─> a folder within DIR ─> each moved to DIR/NAME.png when all are there
+//!        a worker restores ─> a folder within DIR ─> each moved to DIR/NAME.png when all are done
 //!                                          └─ compare: pictures, masks ─> page ─> DIR/index.html, DIR/img/
 //! ```
 
 mod beside;
 mod compare;
+mod failed;
 mod masks;
 mod model;
 mod photos;
@@ -140,7 +141,11 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
         ));
     }
     let model = Model::find(args)?;
-    let photos = photos::read(args, model.scale())?;
+    let mut photos = photos::read(args, model.scale())?;
+    if photos.each.is_empty() {
+        return failed::none_is_left(photos.failed);
+    }
+    failed::left_out(&photos);
     if args.compare {
         compare::check(args)?;
     }
@@ -154,7 +159,8 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
     let arguments = ["--restore".as_ref(), file.as_os_str()];
     let facts = worker.ask(&arguments, &mut |event| shown.tell(event))?;
     shown.end();
-    for photo in &photos.each {
+    failed::add(&mut photos, &facts);
+    for photo in photos.restored() {
         let from = work.path().join("restored").join(photo.number.as_str());
         let to = args.out.join(&photo.to);
         std::fs::rename(&from, &to).map_err(|e| cannot("write", &to, &e))?;
@@ -168,7 +174,7 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
         compare::write(args, &model, &photos, &masks, &work)?;
     }
     said::end(&facts, &photos, masks.seconds);
-    Ok(Exit::Done)
+    failed::at_the_end(&photos)
 }
 
 /// What the worker is asked for.

@@ -1,5 +1,6 @@
 //! The photographs: which files, and what the restored ones will be called.
-//! Unaware of models but for their scale. Whatever would be wrong later is found here, before anything is computed.
+//! Unaware of models but for their scale. Whatever would be wrong later is found here, before anything is computed: a wrong
+//! command ends it, a damaged photograph is left out and told at the end.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,14 @@ use crate::cli::{Fatal, say};
 /// The photographs, in the order in which they were named.
 pub struct Photos {
     pub each: Vec<Photo>,
+    /// Those that cannot be restored.
+    pub failed: Vec<Failed>,
+}
+
+/// A photograph that could not be restored, and why.
+pub struct Failed {
+    pub shown: String,
+    pub why: Fatal,
 }
 
 /// One photograph.
@@ -25,6 +34,8 @@ pub struct Photo {
     pub number: String,
     /// The name of the restored one.
     pub to: String,
+    /// Whether nothing kept it from being restored.
+    pub is_restored: bool,
 }
 
 impl Photo {
@@ -45,13 +56,19 @@ pub fn read(args: &RestoreArgs, scale: usize) -> Result<Photos, Fatal> {
         Format::Webp => pixels::Form::Webp,
         Format::Tiff => pixels::Form::Tiff,
     };
-    let mut each = Vec::new();
-    for (number, (path, title)) in named(&args.photos)?.into_iter().enumerate() {
-        let size = image_size(&path).map_err(|e| unreadable(&e))?;
-        let large = (size.0 * scale, size.1 * scale);
+    let (mut each, mut failed) = (Vec::new(), Vec::new());
+    for (path, title) in named(&args.photos)? {
         let shown = Name(&path);
-        check_memory(&format!("restoring `{shown}` to an image"), large, BYTES)
-            .map_err(|e| unreadable(&e))?;
+        let (size, is_opaque) = match looked_at(&path, scale) {
+            Ok(found) => found,
+            Err(why) if is_there(&path) => {
+                let shown = line(&shown.to_string()).into_owned();
+                failed.push(Failed { shown, why });
+                continue;
+            }
+            Err(why) => return Err(why),
+        };
+        let large = (size.0 * scale, size.1 * scale);
         if let Err(longest) = form.fits(large) {
             let message = format!(
                 "`{shown}` becomes {}×{} pixels, and this format has room for {longest} a side",
@@ -59,12 +76,14 @@ pub fn read(args: &RestoreArgs, scale: usize) -> Result<Photos, Fatal> {
             );
             return Err(Fatal::usage(message, "use --format png or tiff"));
         }
-        if args.format == Format::Jpeg {
-            check_opaque(&path)?;
+        if args.format == Format::Jpeg && !is_opaque {
+            let message = format!("`{shown}` is transparent, and JPEG has no room for that");
+            return Err(Fatal::usage(message, "use --format png, webp or tiff"));
         }
         each.push(Photo {
             to: format!("{title}.{}", form.ending()),
-            number: number.to_string(),
+            number: each.len().to_string(),
+            is_restored: true,
             path,
             title,
         });
@@ -72,7 +91,22 @@ pub fn read(args: &RestoreArgs, scale: usize) -> Result<Photos, Fatal> {
     check_names(&each)?;
     each.iter()
         .try_for_each(|photo| check_target(photo, args))?;
-    Ok(Photos { each })
+    Ok(Photos { each, failed })
+}
+
+/// Reads a photograph to its end, since what is damaged may be damaged there: its size, and whether it has no transparency.
+fn looked_at(path: &Path, scale: usize) -> Result<((usize, usize), bool), Fatal> {
+    let size = image_size(path).map_err(|e| unreadable(&e))?;
+    let large = (size.0 * scale, size.1 * scale);
+    let what = format!("restoring `{}` to an image", Name(path));
+    check_memory(&what, large, BYTES).map_err(|e| unreadable(&e))?;
+    let (photo, _) = read_photo(path).map_err(|e| unreadable(&e))?;
+    Ok((size, photo.alpha.is_none()))
+}
+
+/// A name that nothing has is a wrong command, not a damaged photograph.
+fn is_there(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok()
 }
 
 /// The files, with what they are called; those of folders in the order of their names.
@@ -94,19 +128,6 @@ fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Fatal> {
         }
     }
     Ok(all)
-}
-
-/// JPEG has no room for transparency.
-fn check_opaque(path: &Path) -> Result<(), Fatal> {
-    let (photo, _) = read_photo(path).map_err(|e| unreadable(&e))?;
-    if photo.alpha.is_none() {
-        return Ok(());
-    }
-    let message = format!(
-        "`{}` is transparent, and JPEG has no room for that",
-        Name(path)
-    );
-    Err(Fatal::usage(message, "use --format png, webp or tiff"))
 }
 
 fn check_names(photos: &[Photo]) -> Result<(), Fatal> {

@@ -71,7 +71,7 @@ pub fn end(facts: &Facts, photos: &Photos, masks: f64) {
     say(&format!(
         "{}: {masks}network {network:.1} s ({share:.0} % of restoring), reading {read:.1} s, blending {around:.1} s, writing \
          {write:.1} s{memory}",
-        counted(photos.each.len(), "photograph"),
+        counted(photos.restored().count(), "photograph"),
     ));
     let tiles = facts.get("tiles").and_then(Value::as_array);
     let is_tiled = |n: &&Value| n.as_u64().is_some_and(|n| n > 1);

@@ -44,11 +44,20 @@ pub(super) fn run(work: &Restoration, reporter: &Reporter) -> Result<FactMap, Wo
         steps: Steps::default(),
         seconds: Seconds::default(),
         tiled: Vec::new(),
+        failed: Vec::new(),
     };
-    run.count_steps()?;
-    for photo in &work.photos {
-        let done = run.restore(photo);
-        done.map_err(|error| error.about(&photo.name))?;
+    run.count_steps();
+    for (at, photo) in work.photos.iter().enumerate() {
+        match run.restore(photo) {
+            Ok(()) => {}
+            Err(error) if error.is_interruption() => return Err(error),
+            Err(error) => run.failed.push((at, error)),
+        }
+    }
+    if run.failed.len() == work.photos.len()
+        && let Some((at, error)) = run.failed.pop()
+    {
+        return Err(error.about(&work.photos[at].name));
     }
     Ok(run.facts())
 }
@@ -64,6 +73,8 @@ struct Run<'a> {
     seconds: Seconds,
     /// Of each photograph, how many tiles it was cut into.
     tiled: Vec<usize>,
+    /// Photographs, by their places, that could not be restored: the others are.
+    failed: Vec<(usize, WorkError)>,
 }
 
 /// The network that a picture goes through.
@@ -97,17 +108,18 @@ struct Seconds {
 }
 
 impl Run<'_> {
-    /// Says how many tiles there will be; a photograph that is turned has as many as one that is not.
-    fn count_steps(&mut self) -> Result<(), WorkError> {
+    /// Counts how many tiles there will be; a photograph that is turned has as many as one that is not.
+    fn count_steps(&mut self) {
         for photo in &self.work.photos {
-            let (width, height) = pixels::image_size(&photo.from)?;
+            let Ok((width, height)) = pixels::image_size(&photo.from) else {
+                continue;
+            };
             let size = (height as i64, width as i64);
             let cut = cut(&self.model, size, self.work.tiles, self.work.device);
             let tiles = cut.pieces(size.0).len() * cut.pieces(size.1).len();
             let passes = 1 + usize::from(self.baseline(photo).is_some());
             self.steps.all += tiles * passes;
         }
-        Ok(())
     }
 
     /// Where the picture to compare with goes, and the way to it.
@@ -197,7 +209,12 @@ impl Run<'_> {
         let seconds = json!({
             "read": read, "network": network, "baseline": baseline, "around": around, "write": write,
         });
+        let failed = |(at, error): &(usize, WorkError)| {
+            let what = error.clone().report().what;
+            json!({"at": at, "message": what.message, "hint": what.hint})
+        };
         FactMap::from([
+            ("failed".into(), self.failed.iter().map(failed).collect()),
             ("seconds".into(), seconds),
             ("tiles".into(), json!(self.tiled)),
             ("is_local".into(), json!(self.model.reach().is_some())),
