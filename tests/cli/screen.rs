@@ -146,6 +146,33 @@ fn gpus_are_shown_while_a_run_uses_them() {
     assert!(!cpu.contains("GPU 1"));
 }
 
+#[test]
+fn sentences_and_facts_are_broken_between_words() {
+    let test = wide();
+    let set = "run p.yaml";
+    if sent(&test, 60, set, &[]).is_none() {
+        println!("skipped: sentences_and_facts_are_broken_between_words: no `script`");
+        return;
+    }
+    for words in [
+        "doctor",
+        "runs",
+        "show",
+        "diff last last",
+        "plan p.yaml --force pairs",
+        "explain p.yaml score",
+    ] {
+        let text = sent(&test, 60, words, &[]).unwrap();
+        let shown = lines(&text);
+        assert!(shown.len() > 3 || words == "runs", "{words}: {shown:?}");
+        for line in shown {
+            // A path or a name is not broken.
+            let is_broken = line.chars().count() <= 60 || line.split_whitespace().count() == 1;
+            assert!(is_broken, "{words}: {line}");
+        }
+    }
+}
+
 /// What is printed to be typed can be: the shell that made the terminal reads it.
 #[test]
 fn a_command_without_room_goes_on_in_the_next_line() {

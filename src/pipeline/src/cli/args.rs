@@ -9,6 +9,7 @@ pub use super::inspect::InspectArgs;
 pub use super::masks::MasksArgs;
 pub use super::restore::RestoreArgs;
 use engine::history::{Header, History};
+use engine::invocation::quoted;
 use engine::root;
 use engine::session::Options;
 use engine::worker::DeviceChoice;
@@ -331,9 +332,10 @@ impl FileArgs {
         };
         // Without a word about either it is the last run that is meant, as it was run.
         let overrides = if self.overrides.is_empty() && !last.is_empty() {
+            let set: Vec<String> = last.iter().map(|set| quoted(set)).collect();
             say(&format!(
                 "note: with the last run's --set {}",
-                last.join(" --set ")
+                set.join(" --set ")
             ));
             last
         } else {

@@ -8,7 +8,7 @@ use diagnostics::shown::counted;
 use spec::Kind;
 
 use super::args::{DataArgs, DataCommand};
-use super::{Exit, Fatal, open, print};
+use super::{Exit, Fatal, open, print_lines};
 use engine::session::{Access, Session};
 use plan::{DatasetState, Plan, states, tidy};
 
@@ -22,7 +22,7 @@ pub fn data(args: &DataArgs) -> Result<Exit, Fatal> {
     let text: String = states.iter().map(line).collect();
     let files: String = others.iter().map(file_line).collect();
     let notices = notices(&states).into_iter().map(|notice| notice + "\n");
-    print(&(text + &files + &notices.collect::<String>()));
+    print_lines(&(text + &files + &notices.collect::<String>()));
     let whole = states.iter().all(|s| s.images.is_some()) && others.values().all(Result::is_ok);
     Ok(if whole { Exit::Done } else { Exit::Failed })
 }

@@ -10,7 +10,7 @@ use store::Store;
 
 use super::args::DoctorArgs;
 use super::version::COMMIT;
-use super::{Exit, Fatal, print, print_json};
+use super::{Exit, Fatal, print_json, print_lines};
 use engine::run::Supervisor;
 use engine::run::walls::Level;
 use engine::{root, session, worker};
@@ -43,9 +43,9 @@ pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
     }
     for line in &lines {
         let mark = if line.good { "ok  " } else { "BAD " };
-        print(&format!("{mark} {:<8} {}\n", line.what, line.text));
+        print_lines(&format!("{mark} {:<8} {}\n", line.what, line.text));
         if !line.hint.is_empty() {
-            print(&format!("     hint: {}\n", line.hint));
+            print_lines(&format!("     hint: {}\n", line.hint));
         }
     }
     Ok(exit)

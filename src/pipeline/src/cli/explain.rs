@@ -10,7 +10,7 @@ use store::Record;
 
 use super::args::{ExplainArgs, some};
 use super::plan::duration;
-use super::{Exit, Fatal, open, print, print_json, why};
+use super::{Exit, Fatal, open, print_json, print_lines, why};
 use engine::history::{History, StageEnd};
 use engine::run::find_program;
 use engine::session::{Access, Session};
@@ -27,7 +27,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit, Fatal> {
         if args.json {
             print_json(&json_line(&session, planned, &causes));
         } else {
-            print(&text(&session, &plan, planned, args.verbose));
+            print_lines(&text(&session, &plan, planned, args.verbose));
         }
     }
     Ok(Exit::Done)

@@ -114,6 +114,55 @@ fn wrapped(text: &str, width: Option<usize>) -> String {
     out + "\n"
 }
 
+/// Lines that have no room are broken between words; what follows of one stands further in than it. What stands in backticks
+/// is to be typed and stays together, and so does a path.
+pub fn hanging(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return text.to_owned();
+    };
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        if measure_text_width(line.trim_end()) <= width {
+            out += line;
+            continue;
+        }
+        let indent = line.len() - line.trim_start_matches(' ').len() + 2;
+        let mut used = 0;
+        for (n, word) in phrases(line.trim_end()).into_iter().enumerate() {
+            let long = measure_text_width(word);
+            if n > 0 && used > indent && used + 1 + long > width {
+                out.truncate(out.trim_end_matches(' ').len());
+                out += &format!("\n{}", " ".repeat(indent));
+                used = indent;
+            } else if n > 0 && !(used == indent && word.is_empty()) {
+                out.push(' ');
+                used += 1;
+            }
+            out += word;
+            used += long;
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The words of a sentence, what stands in backticks as one.
+fn phrases(line: &str) -> Vec<&str> {
+    let (mut words, mut begin, mut is_quoted) = (Vec::new(), 0, false);
+    for (at, letter) in line.char_indices() {
+        match letter {
+            '`' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => {
+                words.push(&line[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&line[begin..]);
+    words
+}
+
 /// A line with a remark behind it, which is left out where there is no room.
 pub fn with_remark(line: &str, remark: &str, width: Option<usize>) -> String {
     let both = format!("{line}{remark}");
@@ -133,10 +182,12 @@ pub fn command(label: &str, line: &str, remark: &str, width: Option<usize>) -> S
     };
     let indent = measure_text_width(label);
     let (mut out, mut used) = (label.to_owned(), indent);
-    for (n, word) in words(line).into_iter().enumerate() {
+    let words = words(line);
+    for (n, &word) in words.iter().enumerate() {
         let long = measure_text_width(word);
         // Two columns are for what says that the line goes on.
-        if n > 0 && used + 1 + long + 2 > width {
+        let more = if n + 1 < words.len() { 2 } else { 0 };
+        if n > 0 && used + 1 + long + more > width {
             out += &format!(" \\\n{}", " ".repeat(indent));
             used = indent;
         } else if n > 0 {
@@ -354,10 +405,26 @@ Only here.
         let rows = [["scheme", "PSNR"], ["a label of many words", "29.2405"]];
         let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.to_vec()).collect();
         let text = in_parts(&rows, 1, 24);
-        for part in ["a label of", "many words", "29.2405"] {
+        for part in ["a label ", "of many ", "words ", "29.2405"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(text.lines().all(|l| measure_text_width(l) <= 24), "{text}");
+    }
+
+    #[test]
+    fn long_lines_hang_and_what_is_typed_stays_together() {
+        let text = "ok  short\n  - a line that is long and says `pipeline plan x` last\n";
+        assert_eq!(hanging(text, None), text);
+        assert_eq!(
+            hanging(text, Some(31)),
+            "ok  short\n  - a line that is long and\n    says `pipeline plan x` last\n"
+        );
+        // A path that has no room anywhere is not broken.
+        let path = "cache  /a/path/that/is/longer/than/the/terminal is there\n";
+        assert_eq!(
+            hanging(path, Some(20)),
+            "cache\n  /a/path/that/is/longer/than/the/terminal\n  is there\n"
+        );
     }
 
     #[test]

@@ -226,14 +226,20 @@ pub(crate) fn print(text: &str) {
     print_raw(&shown::text(text));
 }
 
+/// The same of sentences and facts, which are broken between words where a terminal has no room.
+pub(crate) fn print_lines(text: &str) {
+    print_raw(&fit::hanging(&shown::text(text), screen::width()));
+}
+
 /// The same of lines that may begin with a state, which has its colour on a terminal.
 pub(crate) fn print_states(text: &str) {
     let text = shown::text(text);
-    if screen::has_colour() {
-        print_raw(&screen::painted(&text));
+    let text = if screen::has_colour() {
+        screen::painted(&text)
     } else {
-        print_raw(&text);
-    }
+        text.into_owned()
+    };
+    print_raw(&fit::hanging(&text, screen::width()));
 }
 
 /// JSON on standard output: what [`print`] escapes is escaped as JSON has it.

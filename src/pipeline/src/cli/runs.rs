@@ -10,8 +10,9 @@ use store::Store;
 use super::args::{RunsArgs, ShowArgs};
 use super::diff::compare::means;
 use super::plan::duration;
-use super::{Exit, Fatal, print, print_as, say, waits};
+use super::{Exit, Fatal, print, print_json, print_lines, say, waits};
 use engine::history::{End, Git, History, HistoryError, Past, RunStatus, StageEnd};
+use engine::invocation::quoted;
 use engine::paths;
 use engine::root;
 
@@ -46,7 +47,11 @@ pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
         } else {
             line(past, &scores)
         };
-        print_as(args.json, &text);
+        if args.json {
+            print_json(&text);
+        } else {
+            print_lines(&text);
+        }
     }
     Ok(Exit::Done)
 }
@@ -85,7 +90,10 @@ fn line(past: &Past, scores: &Scores) -> String {
     };
     let overrides = match past.header.overrides.as_slice() {
         [] => String::new(),
-        given => format!("  --set {}", given.join(" --set ")),
+        given => {
+            let given: Vec<String> = given.iter().map(|set| quoted(set)).collect();
+            format!("  --set {}", given.join("  --set "))
+        }
     };
     let damaged = damaged(past).map_or(String::new(), |text| format!("  ({text})"));
     let psnr = best(scores).map_or(String::new(), |psnr| format!("  PSNR up to {psnr:.4} dB"));
@@ -142,13 +150,13 @@ pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
     let store = Store::open_read_only(&cache)?;
     let past = history.read(history.find(&args.run)?)?;
     let scores = scores(&store, &history, &past);
-    let text = if args.json {
-        json_of(&past, &scores)
+    if args.json {
+        print_json(&json_of(&past, &scores));
     } else {
         let waits = waits::listed(&store, &history.keys(&past));
-        full(&past, reports(&past, &root).as_deref()) + &waits + &listed(&scores)
-    };
-    print_as(args.json, &text);
+        let text = full(&past, reports(&past, &root).as_deref()) + &waits + &listed(&scores);
+        print_lines(&text);
+    }
     Ok(Exit::Done)
 }
 
@@ -180,7 +188,8 @@ fn full(past: &Past, reports: Option<&Path>) -> String {
     if let Some(reports) = reports {
         fact("reports", &reports.display().to_string());
     }
-    fact("command", &header.command.join(" "));
+    let words: Vec<String> = header.command.iter().map(|word| quoted(word)).collect();
+    fact("command", &words.join(" "));
     for text in &header.overrides {
         fact("--set", text);
     }

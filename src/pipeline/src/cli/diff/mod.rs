@@ -17,7 +17,7 @@ use store::Store;
 use self::compare::{Metric, Parameter, metrics, parameters};
 use self::schedule::{Schedules, schedules, trainings};
 use super::args::DiffArgs;
-use super::{Exit, Fatal, print, print_json};
+use super::{Exit, Fatal, print_json, print_lines};
 use engine::history::{History, Keys};
 use engine::root;
 
@@ -73,7 +73,7 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, Fatal> {
         let line = serde_json::to_string(&comparison);
         print_json(&format!("{}\n", line.unwrap_or_default())); // strings, numbers and lists always encode
     } else {
-        print(&comparison.text());
+        print_lines(&comparison.text());
     }
     Ok(Exit::Done)
 }
