@@ -65,7 +65,7 @@ pub use crate::mask_image::{MaskRead, Reading};
 pub use crate::mask_json::decode_mask_json;
 pub use crate::metric::{measured, metrics, psnr, ssim};
 pub use crate::noise::{RandomState, gaussian_noise_bgr, noisy_chw_f32};
-pub use crate::overlay::overlay;
+pub use crate::overlay::{label_colors, overlay};
 pub use crate::photo::{Converted, Form, Photo, larger_alpha, read_photo, write_photo};
 pub use crate::prompt::point_grid;
 pub use crate::resize::{matlab_bicubic_u8, matlab_bicubic_u8_to};

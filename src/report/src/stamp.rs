@@ -54,9 +54,14 @@ fn labelled(name: &str, content: Vec<u8>) -> Vec<u8> {
     let label: String = stem.chars().map(plain).collect();
     let label = format!("  \\label{{tab:{}}}\n", label.trim_matches('-'));
     let text = String::from_utf8_lossy(&content);
-    let begin = "\n  \\begin{tabular}";
-    match text.split_once(begin) {
-        Some((before, behind)) => {
+    let begins = [
+        "\n  \\resizebox",
+        "\n  \\footnotesize\\set",
+        "\n  \\begin{tabular}",
+    ];
+    let begin = begins.iter().find(|begin| text.contains(*begin));
+    match begin.and_then(|begin| text.split_once(begin).map(|parts| (begin, parts))) {
+        Some((begin, (before, behind))) => {
             let before = format!("{before}\n{label}");
             format!("{}{begin}{behind}", before.trim_end_matches('\n')).into_bytes()
         }
@@ -76,6 +81,10 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         let expected = "  \\caption{A}\n  \\label{tab:table-4-a-1}\n  \\begin{tabular}{l}\n";
         assert!(text.contains(expected), "{text}");
+        let table =
+            "\\begin{table}\n  \\resizebox{\\linewidth}{!}{%\n  \\begin{tabular}{l}\n".to_owned();
+        let text = String::from_utf8(stamp.on("t.tex", table.into_bytes())).unwrap();
+        assert!(text.contains("  \\label{tab:t}\n  \\resizebox"), "{text}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub use resources::Resources;
 pub use robustness::Robustness;
 pub use save::Save;
 pub use schedule::{Schedule, Until, Validate};
-pub use table::{Interval, Scores, Table, TableValue};
+pub use table::{Interval, LatexWidth, Scores, Table, TableValue};
 pub use tiling::Tiling;
 pub use train::Train;
 pub use tune::Tune;

@@ -10,12 +10,15 @@
 //!                             v                       v
 //!                              panels: six pictures a crop, PSNR of those that have one
 //!                                |
-//!                                +──> figure.png (draw)    figure.svg (svg)    figure.csv    figure.txt
+//!                                +──> figure.png (draw)    figure.csv    figure.txt
+//!                                └──> layout ──> figure.svg (svg)    figure.pdf (pdf)
 //! ```
 
 mod choose;
 mod draw;
+mod layout;
 mod panels;
+mod pdf;
 mod read;
 mod svg;
 #[cfg(test)]
@@ -37,14 +40,21 @@ pub fn write(
     let rows = panels::rows(figure, &set, &crops, gain)?;
     let caption = panels::caption(figure, &set, &rows, gain);
     pixels::write_png(&out.join("figure.png"), &draw::picture(&rows))?;
+    let layout = layout::layout(&rows);
+    let pdf = pdf::pdf(&layout);
+    let path = out.join("figure.pdf");
     let files = [
-        ("figure.svg", svg::svg(&rows, &caption)?),
-        ("figure.csv", panels::csv(&rows)?),
-        ("figure.txt", caption.clone()),
+        ("figure.svg", svg::svg(&layout, &caption)?.into_bytes()),
+        (
+            "figure.pdf",
+            pdf.map_err(|e| FigureError::file("write", &path, &e))?,
+        ),
+        ("figure.csv", panels::csv(&rows)?.into_bytes()),
+        ("figure.txt", caption.clone().into_bytes()),
     ];
-    for (name, text) in files {
+    for (name, bytes) in files {
         let path = out.join(name);
-        std::fs::write(&path, text).map_err(|e| FigureError::file("write", &path, &e))?;
+        std::fs::write(&path, bytes).map_err(|e| FigureError::file("write", &path, &e))?;
     }
     Ok(caption)
 }

@@ -155,6 +155,42 @@ fn the_picture_shows_the_panels_in_their_order() {
     assert!(top.contains(&0), "there is text above");
 }
 
+/// What a reader of PDF needs: the parts, their places, texts as text, a picture a panel with its size.
+#[test]
+fn the_page_for_papers_has_pictures_and_texts() {
+    let (folder, caption) = written(&figure());
+    caption.unwrap();
+    let bytes = std::fs::read(folder.path().join("figure.pdf")).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.starts_with("%PDF-1.7") && text.trim_end().ends_with("%%EOF"));
+    // Six panels and the whole image for each of two crops.
+    assert_eq!(text.matches("/Subtype /Image").count(), 14, "{text}");
+    assert_eq!(
+        text.matches("/Width 24").count(),
+        12,
+        "panels of 8 pixels, three times"
+    );
+    let streams: Vec<&[u8]> = bytes
+        .windows(7)
+        .enumerate()
+        .filter(|(_, w)| w == b"stream\n")
+        .map(|(at, _)| &bytes[at + 7..])
+        .collect();
+    let last = streams.iter().rev().find_map(|stream| {
+        let mut text = String::new();
+        let mut decoder = flate2::read::ZlibDecoder::new(*stream);
+        std::io::Read::read_to_string(&mut decoder, &mut text).ok()?;
+        text.contains("BT").then_some(text)
+    });
+    let drawn = last.unwrap();
+    assert!(
+        drawn.contains("(whole image) Tj") && drawn.contains("/P13 Do"),
+        "{drawn}"
+    );
+    assert!(drawn.contains("(36.09 dB) Tj"), "{drawn}");
+    assert!(drawn.contains("/Symbol 13 Tf\n(D) Tj"), "{drawn}");
+}
+
 #[test]
 fn crops_that_images_do_not_have_are_refused() {
     let refused = |image: &str, x: u32, width: u32| {

@@ -13,10 +13,19 @@ pub struct Plot {
     pub title: String,
     /// What the horizontal axis shows.
     pub x: String,
-    /// What the vertical axis shows.
-    pub y: String,
+    /// The frames, one below the other over the same horizontal axis.
+    pub frames: Vec<Frame>,
     /// Sentences below the legend.
     pub notes: Vec<String>,
+}
+
+/// A frame with curves.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What the vertical axis shows.
+    pub y: String,
+    /// Whether the vertical axis is logarithmic; its values are then above 0.
+    pub is_log: bool,
     /// The curves, in the order of the legend.
     pub curves: Vec<Curve>,
 }

@@ -1,17 +1,19 @@
-//! The plot as SVG: frame, grid, curves, legend.
+//! The plot as SVG: frames, grids, curves, legend.
 //! Unaware of browsers; it is light or dark as the reader's system is.
 
-use super::scale::{Scale, shown};
-use super::{Curve, Plot};
+use super::scale::{Scale, log_ticks, shown};
+use super::{Curve, Frame, Plot};
 use crate::xml::escaped;
 
 const WIDTH: f64 = 760.0;
-/// Height of the frame that the curves are in.
-const FRAME: f64 = 340.0;
+/// Height of a frame that curves are in.
+const FRAME: f64 = 260.0;
+/// Between two frames: ticks.
+const BETWEEN: f64 = 38.0;
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 52.0;
-/// Between the frame and the legend: ticks and the name of the axis.
+/// Between the last frame and the legend: ticks and the name of the axis.
 const AXIS: f64 = 64.0;
 /// A line of the legend.
 const LINE: f64 = 20.0;
@@ -37,31 +39,28 @@ impl Plot {
     /// The text of an `.svg` file.
     pub fn svg(&self) -> String {
         let names = self.names();
-        let (low, high, cut) = shown(&self.values(|(_, y)| y));
-        let notes = self.lines(cut);
-        let below = TOP + FRAME + AXIS + LINE * names.len() as f64;
-        let bottom = below + LINE * notes.len() as f64 + 8.0;
-        let end = self.values(|(x, _)| x).into_iter().fold(1.0, f64::max);
+        let xs = self.frames.iter().flat_map(|f| f.values(|(x, _)| x));
         let across = Scale {
             low: 0.0,
-            high: end,
+            high: xs.fold(1.0, f64::max),
             from: LEFT,
             to: WIDTH - RIGHT,
         };
-        let up = Scale {
-            low,
-            high,
-            from: TOP + FRAME,
-            to: TOP,
-        };
-        let mut out = self.head(bottom);
-        out += &axes(across, up, self);
-        for curve in &self.curves {
-            let at = names.iter().position(|n| *n == curve.name).unwrap_or(0);
-            out += &drawn(curve, at, across, up);
+        let (mut frames, mut cut, mut top) = (String::new(), false, TOP);
+        for (n, frame) in self.frames.iter().enumerate() {
+            frames += &frame.drawn(n, top, across, &names, &mut cut);
+            top += FRAME + BETWEEN;
         }
+        let axis = top - BETWEEN;
+        let notes = self.lines(cut);
+        let legend = axis + AXIS;
+        let below = legend + LINE * names.len() as f64;
+        let bottom = below + LINE * notes.len() as f64 + 8.0;
+        let mut out = self.head(bottom) + &frames;
+        let middle = f64::midpoint(LEFT, WIDTH - RIGHT);
+        out += &text("", middle, axis + 38.0, "middle", &self.x);
         for (n, name) in names.iter().enumerate() {
-            out += &self.legend(name, n, TOP + FRAME + AXIS + LINE * n as f64);
+            out += &self.legend(name, n, legend + LINE * n as f64);
         }
         for (n, note) in notes.iter().enumerate() {
             out += &text("note", LEFT, below + LINE * n as f64 + 4.0, "start", note);
@@ -90,7 +89,7 @@ impl Plot {
     /// The names of the legend, each once.
     fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for curve in &self.curves {
+        for curve in self.frames.iter().flat_map(|frame| &frame.curves) {
             if !names.contains(&curve.name.as_str()) {
                 names.push(&curve.name);
             }
@@ -98,104 +97,150 @@ impl Plot {
         names
     }
 
-    fn values(&self, pick: fn((f64, f64)) -> f64) -> Vec<f64> {
-        let points = self.curves.iter().flat_map(|c| &c.points);
-        points.map(|p| pick(*p)).collect()
-    }
-
     fn head(&self, height: f64) -> String {
         let title = escaped(&self.title);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
              viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
-             <defs><clipPath id=\"frame\"><rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{}\" height=\"{FRAME}\"/></clipPath></defs>\n\
              <rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>\n{}",
-            WIDTH - LEFT - RIGHT,
             text("title", LEFT, 28.0, "start", &self.title)
         )
     }
 
-    /// A line of the legend: the name, and the best of each of its curves.
+    /// A line of the legend: the name, and the best of each of its curves in the first frame.
     fn legend(&self, name: &str, at: usize, y: f64) -> String {
-        let own = self.curves.iter().filter(|c| c.name == name);
+        let first = self.frames.first().map_or(&[][..], |frame| &frame.curves);
+        let own = first.iter().filter(|c| c.name == name);
         let best = own.filter_map(|c| {
             let best = c.points.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
             Some(format!("best {:.4} at {}", best.1, best.0))
         });
         let best: Vec<String> = best.collect();
+        let name = if best.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{name}: {}", best.join("; "))
+        };
         format!(
             "<line class=\"curve\" {} x1=\"{LEFT}\" y1=\"{1}\" x2=\"{2}\" y2=\"{1}\"/>\n{3}",
             stroke(at),
             y - 4.0,
             LEFT + 28.0,
-            text(
-                "",
-                LEFT + 38.0,
-                y,
-                "start",
-                &format!("{name}: {}", best.join("; "))
-            )
+            text("", LEFT + 38.0, y, "start", &name)
         )
     }
 }
 
-fn axes(across: Scale, up: Scale, plot: &Plot) -> String {
-    let mut out = String::new();
-    let (ticks, decimals) = across.ticks(8);
-    for tick in ticks {
-        let x = across.place(tick);
-        out += &line(x, TOP, x, TOP + FRAME);
-        out += &text(
-            "",
-            x,
-            TOP + FRAME + 18.0,
-            "middle",
-            &format!("{tick:.decimals$}"),
-        );
+impl Frame {
+    fn values(&self, pick: fn((f64, f64)) -> f64) -> Vec<f64> {
+        let points = self.curves.iter().flat_map(|c| &c.points);
+        points.map(|p| pick(*p)).collect()
     }
-    let (ticks, decimals) = up.ticks(7);
-    for tick in ticks {
-        let y = up.place(tick);
-        out += &line(LEFT, y, WIDTH - RIGHT, y);
-        out += &text(
-            "",
-            LEFT - 8.0,
-            y + 4.0,
-            "end",
-            &format!("{tick:.decimals$}"),
-        );
-    }
-    let middle = f64::midpoint(LEFT, WIDTH - RIGHT);
-    out += &text("", middle, TOP + FRAME + 38.0, "middle", &plot.x);
-    out += &format!(
-        "<text x=\"18\" y=\"{0}\" text-anchor=\"middle\" transform=\"rotate(-90 18 {0})\">{1}</text>\n",
-        TOP + FRAME / 2.0,
-        escaped(&plot.y)
-    );
-    out + &format!(
-        "<rect class=\"frame\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{}\" height=\"{FRAME}\"/>\n",
-        WIDTH - LEFT - RIGHT
-    )
-}
 
-fn drawn(curve: &Curve, color: usize, across: Scale, up: Scale) -> String {
-    let place = |(x, y): &(f64, f64)| (across.place(*x), up.place(*y));
-    let points = curve.points.iter().map(place);
-    let points: Vec<String> = points.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let stroke = stroke(color);
-    let mut out = format!(
-        "<g clip-path=\"url(#frame)\"><polyline class=\"curve\" {stroke} points=\"{}\"/></g>\n",
-        points.join(" ")
-    );
-    let marked = curve.points.iter().find(|(x, _)| Some(*x) == curve.marked);
-    if let Some((x, y)) = marked
-        .map(place)
-        .filter(|(_, y)| (TOP..=TOP + FRAME).contains(y))
-    {
-        out +=
-            &format!("<circle class=\"mark\" {stroke} cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\"/>\n");
+    /// The values as the axis has them.
+    fn heights(&self) -> Vec<f64> {
+        let values = self.values(|(_, y)| y).into_iter();
+        values.map(|y| self.height(y)).collect()
     }
-    out
+
+    fn height(&self, y: f64) -> f64 {
+        if self.is_log { y.log10() } else { y }
+    }
+
+    /// The frame, its axes and curves; says whether low values are cut off.
+    fn drawn(&self, n: usize, top: f64, across: Scale, names: &[&str], cut: &mut bool) -> String {
+        let heights = self.heights();
+        let (low, high) = if self.is_log {
+            let ends = heights.iter().fold((0.0_f64, f64::MIN), |(low, high), v| {
+                (low.min(*v), high.max(*v))
+            });
+            if heights.is_empty() {
+                (-1.0, 0.0)
+            } else {
+                (ends.0.min(ends.1 - 0.1), ends.1 + 0.05)
+            }
+        } else {
+            let (low, high, is_cut) = shown(&heights);
+            *cut |= is_cut;
+            (low, high)
+        };
+        let up = Scale {
+            low,
+            high,
+            from: top + FRAME,
+            to: top,
+        };
+        let id = format!("frame{n}");
+        let mut out = format!(
+            "<defs><clipPath id=\"{id}\"><rect x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{FRAME}\"/></clipPath></defs>\n",
+            WIDTH - LEFT - RIGHT,
+        );
+        out += &self.axes(top, across, up);
+        for curve in &self.curves {
+            let at = names.iter().position(|n| *n == curve.name).unwrap_or(0);
+            out += &self.curve(curve, at, &id, top, across, up);
+        }
+        out
+    }
+
+    fn axes(&self, top: f64, across: Scale, up: Scale) -> String {
+        let mut out = String::new();
+        for tick in across.whole_ticks(8) {
+            let x = across.place(tick);
+            out += &line(x, top, x, top + FRAME);
+            out += &text("", x, top + FRAME + 18.0, "middle", &format!("{tick:.0}"));
+        }
+        let ticks = if self.is_log {
+            log_ticks(up)
+        } else {
+            let (ticks, decimals) = up.ticks(7);
+            let ticks = ticks.into_iter();
+            ticks.map(|t| (t, format!("{t:.decimals$}"))).collect()
+        };
+        for (tick, label) in ticks {
+            let y = up.place(tick);
+            out += &line(LEFT, y, WIDTH - RIGHT, y);
+            out += &text("", LEFT - 8.0, y + 4.0, "end", &label);
+        }
+        out += &format!(
+            "<text x=\"18\" y=\"{0}\" text-anchor=\"middle\" transform=\"rotate(-90 18 {0})\">{1}</text>\n",
+            top + FRAME / 2.0,
+            escaped(&self.y)
+        );
+        out + &format!(
+            "<rect class=\"frame\" x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{FRAME}\"/>\n",
+            WIDTH - LEFT - RIGHT
+        )
+    }
+
+    fn curve(
+        &self,
+        curve: &Curve,
+        color: usize,
+        id: &str,
+        top: f64,
+        across: Scale,
+        up: Scale,
+    ) -> String {
+        let place = |(x, y): &(f64, f64)| (across.place(*x), up.place(self.height(*y)));
+        let points = curve.points.iter().map(place);
+        let points: Vec<String> = points.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let stroke = stroke(color);
+        let mut out = format!(
+            "<g clip-path=\"url(#{id})\"><polyline class=\"curve\" {stroke} points=\"{}\"/></g>\n",
+            points.join(" ")
+        );
+        let marked = curve.points.iter().find(|(x, _)| Some(*x) == curve.marked);
+        if let Some((x, y)) = marked
+            .map(place)
+            .filter(|(_, y)| (top..=top + FRAME).contains(y))
+        {
+            out += &format!(
+                "<circle class=\"mark\" {stroke} cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\"/>\n"
+            );
+        }
+        out
+    }
 }
 
 fn stroke(at: usize) -> String {

@@ -1,7 +1,7 @@
 //! A plot's text: what must be in it, and that it is well formed.
 //! Unaware of how it looks.
 
-use super::{Curve, Plot};
+use super::{Curve, Frame, Plot};
 
 fn plot() -> Plot {
     let curve = |name: &str, points: &[(f64, f64)], marked| Curve {
@@ -12,20 +12,30 @@ fn plot() -> Plot {
     Plot {
         title: "Schemes <5>".into(),
         x: "iterations".into(),
-        y: "PSNR (dB)".into(),
         notes: vec!["Circle: kept.".into(), "long ".repeat(40)],
-        curves: vec![
-            curve(
-                "SPT",
-                &[(0.0, 8.0), (100.0, 29.1), (200.0, 29.3)],
-                Some(200.0),
-            ),
-            curve(
-                "SPT",
-                &[(0.0, 9.0), (100.0, 29.2), (200.0, 29.25)],
-                Some(100.0),
-            ),
-            curve("full", &[(0.0, 29.0), (100.0, 29.15)], None),
+        frames: vec![
+            Frame {
+                y: "PSNR (dB)".into(),
+                is_log: false,
+                curves: vec![
+                    curve(
+                        "SPT",
+                        &[(0.0, 8.0), (100.0, 29.1), (200.0, 29.3)],
+                        Some(200.0),
+                    ),
+                    curve(
+                        "SPT",
+                        &[(0.0, 9.0), (100.0, 29.2), (200.0, 29.25)],
+                        Some(100.0),
+                    ),
+                    curve("full", &[(0.0, 29.0), (100.0, 29.15)], None),
+                ],
+            },
+            Frame {
+                y: "loss".into(),
+                is_log: true,
+                curves: vec![curve("full", &[(1.0, 0.05), (100.0, 0.02)], None)],
+            },
         ],
     }
 }
@@ -33,9 +43,10 @@ fn plot() -> Plot {
 #[test]
 fn curves_share_axes_and_seeds_share_a_colour() {
     let svg = plot().svg();
-    assert_eq!(svg.matches("<polyline").count(), 3);
+    assert_eq!(svg.matches("<polyline").count(), 4);
     assert_eq!(svg.matches("<circle").count(), 2);
-    assert_eq!(svg.matches("points=").count(), 3);
+    assert_eq!(svg.matches("points=").count(), 4);
+    assert!(svg.contains(">0.02<") && svg.contains(">0.05<"), "{svg}");
     let colour = |n: usize| {
         let part = svg
             .split("<polyline class=\"curve\" stroke=\"")
@@ -45,6 +56,11 @@ fn curves_share_axes_and_seeds_share_a_colour() {
     };
     assert_eq!(colour(0), colour(1));
     assert_ne!(colour(0), colour(2));
+    assert_eq!(
+        colour(2),
+        colour(3),
+        "a training has one colour in all frames"
+    );
     assert!(
         svg.contains("SPT: best 29.3000 at 200; best 29.2500 at 200"),
         "{svg}"
@@ -60,7 +76,14 @@ fn curves_share_axes_and_seeds_share_a_colour() {
 #[test]
 fn nothing_to_show_is_still_a_picture() {
     let svg = Plot {
-        curves: Vec::new(),
+        frames: plot()
+            .frames
+            .into_iter()
+            .map(|frame| Frame {
+                curves: Vec::new(),
+                ..frame
+            })
+            .collect(),
         ..plot()
     }
     .svg();

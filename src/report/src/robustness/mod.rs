@@ -144,6 +144,7 @@ fn sheet(robustness: &Robustness, pairs: &[Pair], measured: &[Vec<Row>]) -> Shee
     }
     notes.extend(Some(robustness.note.clone()).filter(|n| !n.is_empty()));
     Sheet {
+        latex: spec::kinds::LatexWidth::Natural,
         caption: robustness.caption.clone(),
         labels: LABELS.len(),
         headings: LABELS

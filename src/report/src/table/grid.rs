@@ -40,6 +40,7 @@ pub fn build(
         has_baseline: !table.baseline.is_empty(),
         interval: table.interval.clone(),
         published: false,
+        latex: table.latex,
     })
 }
 
@@ -114,15 +115,14 @@ fn columns(table: &Table, headings: &[String]) -> Vec<Column> {
     columns
 }
 
-/// PSNR and SSIM: more is better, among rows that differ in the last label only and are on the same images. One row of
-/// a group is the best: of several that print alike the first, and none where all do. A row below its baseline is the best
-/// of nothing.
+/// PSNR and SSIM: more is better, among all rows on the same images. One of them is the best: of several that print alike the
+/// first, and none where all do. A row below its baseline is the best of nothing.
 fn mark_best(columns: &[Column], rows: &mut [Row]) {
     for c in (0..columns.len()).filter(|c| columns[*c].is_metric()) {
-        let mut groups: BTreeMap<(Vec<String>, Vec<String>), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
         for (r, row) in rows.iter().enumerate() {
             if row.cells[c].value.is_some() {
-                groups.entry(rivals(row, c)).or_default().push(r);
+                groups.entry(row.cells[c].on.clone()).or_default().push(r);
             }
         }
         for members in groups.into_values() {
@@ -148,9 +148,4 @@ fn best(rows: &[Row], column: usize, members: &[usize]) -> Option<usize> {
     let delta = rows[first].cells[column].delta;
     let is_below = delta.is_some_and(|delta| (delta * 1e4).round() < 0.0);
     (!is_below).then_some(first)
-}
-
-/// What a cell has in common with those it is compared with.
-fn rivals(row: &Row, column: usize) -> (Vec<String>, Vec<String>) {
-    (head(&row.labels).to_vec(), row.cells[column].on.clone())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use spec::kinds::{Interval, TableValue};
+use spec::kinds::{Interval, LatexWidth, TableValue};
 use spec::labels::NONE;
 
 use super::read::Evaluation;
@@ -31,6 +31,8 @@ pub struct Grid {
     pub interval: Interval,
     /// Whether published values stand beside the measured ones.
     pub published: bool,
+    /// How the LaTeX table fits its column.
+    pub latex: LatexWidth,
 }
 
 /// A column.
@@ -73,7 +75,7 @@ pub struct Cell {
     pub delta: Option<f64>,
     /// The 95 % interval of that difference.
     pub interval: Option<(f64, f64)>,
-    /// Whether it is the best among rows that differ in the last label only.
+    /// Whether it is the best of all rows on the same images.
     pub best: bool,
     /// Whether nothing was to be measured here: its row comes from a command.
     pub is_foreign: bool,

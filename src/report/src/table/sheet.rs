@@ -4,6 +4,7 @@
 //! With one column of the metric, Δ, its interval, published values and differences have columns of their own. With
 //! several they would be too many: then they are lines of their own below the measured one.
 
+use spec::kinds::LatexWidth;
 use spec::labels::NONE;
 
 use super::layout::{Cell, Column, Grid, ODD, Row, heading};
@@ -20,6 +21,7 @@ pub(crate) struct Sheet {
     pub caption: String,
     /// How many columns from the left are labels.
     pub labels: usize,
+    pub latex: LatexWidth,
     pub headings: Vec<String>,
     pub lines: Vec<Vec<Text>>,
     pub notes: Vec<String>,
@@ -233,6 +235,7 @@ fn finish(grid: &Grid, labels: usize, headings: Vec<String>, lines: Vec<Vec<Text
     Sheet {
         caption: grid.caption.clone(),
         labels,
+        latex: grid.latex,
         headings,
         lines,
         notes: grid.notes.clone(),

@@ -92,6 +92,7 @@ pub(super) fn table(rows: &[&str]) -> Table {
         published_baseline: None,
         scores: BTreeMap::new(),
         curves: false,
+        latex: spec::kinds::LatexWidth::default(),
         caption: String::new(),
         note: String::new(),
     }
@@ -351,14 +352,15 @@ fn curves_of_trainings_are_named_by_their_rows() {
     let svg = curves::svg(&table, &from).unwrap();
     assert!(svg.contains("Schemes: validation while training"), "{svg}");
     assert!(svg.contains("SPT, 1: best 32.1000 at 200"), "{svg}");
-    // The weights of iteration 200 were handed on; a training without a validation has no curve.
+    // The weights of iteration 200 were handed on; a training without a validation has its loss alone.
     assert_eq!(
         (
             svg.matches("<circle").count(),
             svg.matches("<polyline").count()
         ),
-        (1, 1)
+        (1, 3)
     );
+    assert!(svg.contains(">training loss<"), "{svg}");
 }
 
 /// Perfect images on both sides, on one, and images that a metric is undefined on.
@@ -401,7 +403,7 @@ fn infinite_and_undefined_values_leave_no_number_undefined() {
 }
 
 #[test]
-fn one_row_of_a_group_is_the_best_and_none_below_its_baseline() {
+fn one_row_of_all_is_the_best_and_none_below_its_baseline() {
     let bench = Bench::new();
     let base = bench.score("base", &BASE, &[30.0, 30.0]);
     let stars = |psnr: &[f64]| {
@@ -422,7 +424,12 @@ fn one_row_of_a_group_is_the_best_and_none_below_its_baseline() {
     assert_eq!(stars(&[30.5, 31.0, 30.7]), [1]);
     // Of those that print alike the first, and none where all do.
     assert_eq!(stars(&[30.5, 31.0, 31.000_001]), [1]);
-    assert_eq!(stars(&[31.0, 31.0, 31.0]), [] as [usize; 0]);
+    assert_eq!(
+        stars(&[31.0, 31.0, 31.0]),
+        [0],
+        "all of them are above the baseline"
+    );
+    assert_eq!(stars(&[30.0, 30.0]), [] as [usize; 0]);
     // The best of what loses is the best of nothing.
     assert_eq!(stars(&[29.0, 28.0]), [] as [usize; 0]);
 }

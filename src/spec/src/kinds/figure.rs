@@ -77,8 +77,8 @@ const fn zoom() -> u32 {
 impl StageKind for Figure {
     const NAME: &'static str = "figure";
 
-    /// 1: first; 2: SVG with the whole image, gain by the largest difference.
-    const VERSION: u32 = 2;
+    /// 1: first; 2: SVG with the whole image, gain by the largest difference; 3: PDF, masks in light colours with outlines.
+    const VERSION: u32 = 3;
 
     fn reads(&mut self, reads: &mut Reads<'_>) {
         reads.stage("baseline", &self.baseline, Accepts::Evaluation);
@@ -125,7 +125,13 @@ impl StageKind for Figure {
     }
 
     fn outputs(&self) -> &'static [&'static str] {
-        &["figure.png", "figure.svg", "figure.csv", "figure.txt"]
+        &[
+            "figure.png",
+            "figure.svg",
+            "figure.pdf",
+            "figure.csv",
+            "figure.txt",
+        ]
     }
 
     fn lines(&self, _: &Around<'_>, lines: &mut Lines) {

@@ -25,8 +25,8 @@ use crate::metrics::Metric;
 pub struct Table {
     /// The evaluations; a swept stage stands for all of its members.
     pub from: Vec<String>,
-    /// Labels that make the rows (see [`crate::labels`]), from the left; best values are marked among rows that
-    /// differ in the last one only.
+    /// Labels that make the rows (see [`crate::labels`]), from the left; the best value of all rows on the same images is
+    /// marked.
     pub rows: Vec<String>,
     /// The label whose values make columns (`set`); one column, over all images, when absent.
     #[serde(default)]
@@ -66,6 +66,9 @@ pub struct Table {
     /// Whether the validation PSNR of the trainings is drawn over iterations, in `curves.svg`.
     #[serde(default)]
     pub curves: bool,
+    /// How the LaTeX table fits its column.
+    #[serde(default)]
+    pub latex: LatexWidth,
     /// The line above the table.
     #[serde(default)]
     pub caption: String,
@@ -91,6 +94,30 @@ pub struct Scores {
     pub column: String,
     /// How they were measured, for the sentence below the table.
     pub protocol: String,
+}
+
+/// How wide a LaTeX table is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LatexWidth {
+    /// As wide as its text, in the size of the text around it.
+    #[default]
+    Natural,
+    /// In a smaller font (`\\footnotesize`) with less space between columns.
+    Small,
+    /// Made as wide as the column of text (`\\resizebox` of the package graphicx).
+    Resize,
+}
+
+impl LatexWidth {
+    /// The name in YAML and in keys.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Natural => "natural",
+            Self::Small => "small",
+            Self::Resize => "resize",
+        }
+    }
 }
 
 /// The percentile interval of Δ from a paired bootstrap over images, within each set.
@@ -158,8 +185,9 @@ impl StageKind for Table {
     const NAME: &'static str = "table";
 
     /// 1: first; 2: intervals, published values, seeds, warnings; 3: one best row a group, none below its baseline,
-    /// iterations as the file fixes them.
-    const VERSION: u32 = 3;
+    /// iterations as the file fixes them; 4: the best of all rows on the same images, losses beside curves, LaTeX with real
+    /// minus signs.
+    const VERSION: u32 = 4;
 
     fn reads(&mut self, reads: &mut Reads<'_>) {
         reads.list("from", &self.from, Accepts::Evaluation);
@@ -261,6 +289,7 @@ impl StageKind for Table {
             published_baseline: _,
             scores,
             curves,
+            latex,
             caption,
             note,
         } = self;
@@ -272,6 +301,9 @@ impl StageKind for Table {
         lines.put(Tag::Result, "config.average", average);
         lines.put(Tag::Result, "config.seeds", seeds);
         lines.put(Tag::Result, "config.curves", curves);
+        if *latex != LatexWidth::default() {
+            lines.put(Tag::Result, "config.latex", latex.name());
+        }
         lines.put(Tag::Result, "config.interval.resamples", resamples);
         if *resamples > 0 {
             lines.put(Tag::Result, "config.interval.seed", seed);

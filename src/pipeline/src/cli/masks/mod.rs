@@ -4,7 +4,8 @@
 //! ```text
 //!   pictures ─> read, converted to 8-bit RGB ─> a job in a folder of its own ─> worker ─> DIR/NAME.overlay.png
 //!                                                                                         DIR/NAME.json (COCO)
-//!                                                                                         DIR/NAME.labels.png
+//!                                                                                         DIR/NAME.labels.png (16 bits)
+//!                                                                                         DIR/NAME.labels.view.png
 //! ```
 
 pub(super) mod job;
@@ -28,7 +29,10 @@ use engine::worker::DeviceChoice;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: pipeline masks photo.jpg --out masks\n         pipeline masks *.png --out masks \
-                  --weights sam_vit_b_01ec64.pth --model vit-b --grid 32"
+                  --weights sam_vit_b_01ec64.pth --model vit-b --grid 32\n\n\
+                  Of each picture DIR gets NAME.overlay.png (masks with outlines over it), NAME.json (COCO), NAME.labels.png (the \
+                  number of the mask on top of each pixel, 16 bits, which viewers show black), NAME.labels.view.png (the same in \
+                  colours)"
 )]
 pub struct MasksArgs {
     /// The pictures: PNG, JPEG, BMP, TIFF or WebP.

@@ -1,17 +1,17 @@
-//! What a person gets of a picture's masks: an overlay, COCO JSON as SAM's `amg.py` writes it, a label map.
+//! What a person gets of a picture's masks: an overlay, COCO JSON as SAM's `amg.py` writes it, a label map and its colours.
 //! Unaware of how the masks came about.
 
 use std::path::Path;
 
 use artifacts::{MaskList, MaskRecord, MaskRecords};
-use pixels::{MaskStack, Rle, largest_first, overlay, write_label_map, write_png};
+use pixels::{MaskStack, Rle, label_colors, largest_first, overlay, write_label_map, write_png};
 use serde::Serialize;
 
 use super::Picture;
 use crate::cli::Fatal;
 use crate::cli::ask::cannot;
 
-/// Writes the three files of `picture` and says how many masks there are.
+/// Writes the files of `picture` and says how many masks there are.
 pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fatal> {
     let (stack, records) = read(picture, work)?;
     let name = &picture.name;
@@ -25,6 +25,8 @@ pub fn results(picture: &Picture, work: &Path, out: &Path) -> Result<String, Fat
     };
     let picture = overlay(&picture.image, &sorted);
     write_png(&out.join(format!("{name}.overlay.png")), &picture).map_err(failed)?;
+    let colors = out.join(format!("{name}.labels.view.png"));
+    write_png(&colors, &label_colors(&stack)).map_err(failed)?;
     write_label_map(&out.join(format!("{name}.labels.png")), &stack).map_err(failed)?;
     let list: Vec<Coco> = stack
         .masks
