@@ -55,20 +55,28 @@ fn trainings_and_evaluations_leave_lines_and_event_files() {
     assert_eq!(event_files(&test).len(), 2);
 }
 
-/// `TensorBoard`'s own reader, where Python has it.
-#[test]
-fn tensorboard_reads_the_event_files() {
-    let name = "tensorboard_reads_the_event_files";
+/// A Python that has `TensorBoard`.
+fn with_tensorboard(name: &str) -> Option<String> {
     let python = std::env::var("PIPELINE_PYTHON").unwrap_or_else(|_| "python3".into());
     let has = Command::new(&python)
         .args(["-c", "import tensorboard"])
         .output();
-    if !has.is_ok_and(|o| o.status.success()) {
-        println!(
-            "skipped: {name}: no tensorboard (pip install tensorboard; PIPELINE_PYTHON names the Python)"
-        );
-        return;
+    if has.is_ok_and(|o| o.status.success()) {
+        return Some(python);
     }
+    println!(
+        "skipped: {name}: no tensorboard (pip install tensorboard; PIPELINE_PYTHON names the Python)"
+    );
+    None
+}
+
+/// `TensorBoard`'s own reader, where Python has it.
+#[test]
+fn tensorboard_reads_the_event_files() {
+    let name = "tensorboard_reads_the_event_files";
+    let Some(python) = with_tensorboard(name) else {
+        return;
+    };
     let test = done();
     let script = "import sys\n\
         from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader\n\
@@ -87,6 +95,51 @@ fn tensorboard_reads_the_event_files() {
     let expected = "psnr/validation 0 29.0\nloss 1 0.5\nlr 1 0.10000000149011612\nloss 2 0.25\n\
         lr 2 0.05000000074505806\npsnr/validation 2 30.5\n";
     assert_eq!(read(&files[1]), expected);
+}
+
+/// Crops of what an evaluation kept, read by `TensorBoard`'s own reader: PNG files of the size that is said.
+#[test]
+fn tensorboard_reads_the_crops_of_restored_images() {
+    let name = "tensorboard_reads_the_crops_of_restored_images";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let test = test
+        .photo("photos/a.png", 300, 40)
+        .photo("photos/b.png", 40, 48);
+    let yaml = TINY.replace("images: pairs}", "images: pairs, save: true}");
+    test.write("p.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    let files = event_files(&test);
+    let bytes = std::fs::read(&files[0]).unwrap();
+    let png = b"\x89PNG\r\n\x1a\n";
+    let count = |file: &[u8]| file.windows(8).filter(|w| w == png).count();
+    assert_eq!(count(&bytes), 6, "LQ, restored and GT of two images");
+    assert_eq!(
+        count(&std::fs::read(&files[1]).unwrap()),
+        0,
+        "nothing was kept of the other"
+    );
+    let Some(python) = with_tensorboard(name) else {
+        return;
+    };
+    let script = "import struct, sys\n\
+        from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader\n\
+        for e in LegacyEventFileLoader(sys.argv[1]).Load():\n\
+        \x20   for v in e.summary.value:\n\
+        \x20       if v.HasField('image'):\n\
+        \x20           i = v.image\n\
+        \x20           assert struct.unpack('>II', i.encoded_image_string[16:24]) == (i.width, i.height)\n\
+        \x20           print(v.tag, e.step, i.width, i.height, i.colorspace)\n";
+    let output = Command::new(&python)
+        .arg("-c")
+        .arg(script)
+        .arg(&files[0])
+        .output()
+        .unwrap();
+    let expected = "score-base/a/LQ 3 128 20 3\nscore-base/a/restored 3 256 40 3\nscore-base/a/GT 3 256 40 3\n\
+        score-base/b/LQ 3 20 24 3\nscore-base/b/restored 3 40 48 3\nscore-base/b/GT 3 40 48 3\n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //!      gather (external files), past
 //! ```
 
+mod crops;
 pub mod decoded;
 pub mod error;
 pub mod execute;

@@ -3,17 +3,18 @@
 //!
 //! ```text
 //!   metrics.jsonl                                   {"key":"tuned/loss","step":1,"value":0.03}, a line a number
-//!   tensorboard/<training>/events.out.tfevents.…    loss, lr, psnr/validation
+//!   tensorboard/<training>/events.out.tfevents.…    loss, lr, psnr/validation; crops of images that its evaluations kept
 //! ```
 
 use std::path::Path;
 
 use artifacts::steps::{self, Step};
 use artifacts::{ArtifactError, Metrics, Summary};
-use report::events::{self, Scalar};
+use report::events::{self, Image, Scalar};
 use serde_json::json;
 use store::Record;
 
+use crate::crops::{self, Crop};
 use crate::page::Records;
 use crate::reports;
 use crate::session::Session;
@@ -39,9 +40,11 @@ pub fn write(session: &Session, records: &Records, below: &Path) -> Result<Vec<S
         let written = reports::put_below(&session.root, &below.join(name), bytes);
         written.map_err(|e| format!("`{name}`: {e}"))
     };
-    for (name, record, numbers) in trainings(session, records).map_err(|e| e.to_string())? {
+    for (at, record, numbers) in trainings(session, records).map_err(|e| e.to_string())? {
+        let name = session.pipeline.stages[at].name.as_str();
         add(&mut lines, name, &numbers);
-        let (begun, file) = event_file(record, &numbers);
+        let crops = crops::of(session, records, at)?;
+        let (begun, file) = event_file(record, &numbers, &crops);
         // A name of a stage is no path.
         let folder = name.replace(['/', '\\'], "_");
         let path = format!("tensorboard/{folder}/events.out.tfevents.{begun:010}.pipeline");
@@ -66,19 +69,18 @@ fn add(lines: &mut String, name: &str, numbers: &[Number]) {
     }
 }
 
-type Training<'a> = (&'a str, &'a Record, Vec<Number>);
+type Training<'a> = (usize, &'a Record, Vec<Number>);
 
 /// What trainings noted of their iterations.
 fn trainings<'a>(
-    session: &'a Session,
+    session: &Session,
     records: &'a Records,
 ) -> Result<Vec<Training<'a>>, ArtifactError> {
     let mut found = Vec::new();
     for (at, (key, record)) in records {
         if record.output(steps::FILE).is_some() {
             let steps = steps::read(&session.store.output_dir(key))?;
-            let name = session.pipeline.stages[*at].name.as_str();
-            found.push((name, record, of_steps(&steps)));
+            found.push((*at, record, of_steps(&steps)));
         }
     }
     Ok(found)
@@ -129,7 +131,7 @@ fn evaluations<'a>(
 
 /// When a training began, seconds since 1970, and its event file. Steps are taken to have been of one length: the time of
 /// each is not noted.
-fn event_file(record: &Record, numbers: &[Number]) -> (u64, Vec<u8>) {
+fn event_file(record: &Record, numbers: &[Number], crops: &[Crop]) -> (u64, Vec<u8>) {
     let finished = record.facts.get("finished").and_then(|v| v.as_str());
     let finished = finished.and_then(|text| humantime::parse_rfc3339(text).ok());
     let finished = finished.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
@@ -146,7 +148,15 @@ fn event_file(record: &Record, numbers: &[Number]) -> (u64, Vec<u8>) {
         value: number.value,
         time: begun + (finished - begun) * number.step as f64 / last as f64,
     });
-    (begun as u64, events::file(begun, scalars))
+    let end = numbers.iter().map(|n| n.step).max().unwrap_or(0);
+    let images = crops.iter().map(|crop| Image {
+        tag: &crop.tag,
+        step: end,
+        png: &crop.png,
+        size: crop.size,
+        time: finished,
+    });
+    (begun as u64, events::file(begun, scalars, images))
 }
 
 #[cfg(test)]

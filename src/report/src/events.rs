@@ -1,11 +1,12 @@
-//! `TensorBoard`'s event files, as other tools import them: scalars over steps.
+//! `TensorBoard`'s event files, as other tools import them: scalars over steps, and images.
 //! Unaware of trainings and of where the file lies.
 //!
 //! ```text
 //!   a file:    records, the first with `file_version: "brain.Event:2"`
 //!   a record:  length (8 bytes, little endian), its masked CRC-32C (4), the event, its masked CRC-32C (4)
 //!   an event:  protobuf: 1 wall_time (double), 2 step (varint), 3 file_version (text), 5 summary
-//!   a summary: 1 value: 1 tag (text), 2 simple_value (float)
+//!   a summary: 1 value: 1 tag (text), 2 simple_value (float), 4 image
+//!   an image:  1 height, 2 width, 3 colorspace (3: RGB), 4 encoded_image_string (the PNG)
 //! ```
 //!
 //! Sources: `tensorflow/core/util/event.proto`, `framework/summary.proto`, `lib/io/record_writer.cc`.
@@ -23,26 +24,62 @@ pub struct Scalar<'a> {
     pub time: f64,
 }
 
+/// A picture of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Image<'a> {
+    /// The series: `score/house/restored`.
+    pub tag: &'a str,
+    /// Where on its axis.
+    pub step: u64,
+    /// The file.
+    pub png: &'a [u8],
+    /// Width and height in pixels.
+    pub size: (usize, usize),
+    /// Seconds since 1970, UTC.
+    pub time: f64,
+}
+
 /// The bytes of an event file.
-pub fn file<'a>(begun: f64, scalars: impl IntoIterator<Item = Scalar<'a>>) -> Vec<u8> {
+pub fn file<'a>(
+    begun: f64,
+    scalars: impl IntoIterator<Item = Scalar<'a>>,
+    images: impl IntoIterator<Item = Image<'a>>,
+) -> Vec<u8> {
     let mut version = double(1, begun);
     version.extend(bytes(3, b"brain.Event:2"));
     let mut out = record(&version);
     for scalar in scalars {
-        out.extend(record(&event(&scalar)));
+        let mut value = vec![2 << 3 | 5];
+        value.extend((scalar.value as f32).to_le_bytes());
+        let event = event(scalar.tag, scalar.step, scalar.time, &value);
+        out.extend(record(&event));
+    }
+    for image in images {
+        let (width, height) = image.size;
+        let mut picture = number(1, height as u64);
+        picture.extend(number(2, width as u64));
+        picture.extend(number(3, 3));
+        picture.extend(bytes(4, image.png));
+        let event = event(image.tag, image.step, image.time, &bytes(4, &picture));
+        out.extend(record(&event));
     }
     out
 }
 
-fn event(scalar: &Scalar<'_>) -> Vec<u8> {
-    let mut value = bytes(1, scalar.tag.as_bytes());
-    value.push(2 << 3 | 5);
-    value.extend((scalar.value as f32).to_le_bytes());
-    let mut event = double(1, scalar.time);
-    event.push(2 << 3);
-    event.extend(varint(scalar.step));
+/// An event with one value.
+fn event(tag: &str, step: u64, time: f64, content: &[u8]) -> Vec<u8> {
+    let value = [bytes(1, tag.as_bytes()), content.to_vec()].concat();
+    let mut event = double(1, time);
+    event.extend(number(2, step));
     event.extend(bytes(5, &bytes(1, &value)));
     event
+}
+
+/// A field with a whole number.
+fn number(field: u8, value: u64) -> Vec<u8> {
+    let mut out = vec![field << 3];
+    out.extend(varint(value));
+    out
 }
 
 /// A field of eight bytes.
@@ -138,7 +175,7 @@ mod tests {
             value: 0.5,
             time: 2.0,
         };
-        let found = file(1.0, [scalar]);
+        let found = file(1.0, [scalar], []);
         let digits = |text: String, byte: &u8| text + &format!("{byte:02x}");
         let hex = found.iter().fold(String::new(), digits);
         let version = "09000000000000f03f1a0d627261696e2e4576656e743a32";
