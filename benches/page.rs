@@ -127,6 +127,7 @@ fn results(root: &Path) -> Page {
             folder,
             baseline: m == 0,
             masks: None,
+            other: false,
         }
     };
     let cells = "scheme,column,value,deviation,delta,delta_low,delta_high,published,published_delta,difference,images,seeds,\

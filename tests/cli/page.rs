@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{TINY, Test, photo};
+use crate::support::{TINY, Test, list, photo};
 
 /// Collects what the page complains of, before anything else runs.
 const HOOKS: &str = "<script>const errors = [];\
@@ -197,6 +197,65 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
 }
 
 #[test]
+fn pictures_of_other_runs_of_the_same_images_are_compared() {
+    let name = "pictures_of_other_runs_of_the_same_images_are_compared";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let test = test.photos();
+    let yaml = TINY.replace("images: pairs}", "images: pairs, save: true}");
+    let yaml = yaml.replace(
+        "masks: masks}\n    resources",
+        "masks: masks, save: true}\n    resources",
+    );
+    let yaml = yaml.replace(
+        "iterations: 3, patch: 8, batch: 1, save: true",
+        "iterations: 3, patch: 8, batch: 1",
+    );
+    test.write("p.yaml", &yaml);
+    test.write(
+        "q.yaml",
+        yaml.replace("score:", "other-score:")
+            .replace("score]", "other-score]")
+            .replace("iterations: 3", "iterations: 2"),
+    );
+    test.run("run p.yaml").exits(0);
+    test.run("run q.yaml").exits(0);
+    test.run("run p.yaml --set stages.tuned.tune.iterations=4")
+        .exits(0);
+    let pages = list(&test.path("reports"));
+    let with_set = pages
+        .iter()
+        .find(|p| p.to_str().unwrap().contains("p@"))
+        .unwrap();
+    let html = std::fs::read_to_string(with_set.join("index.html")).unwrap();
+    let others = html.matches("\"other\":true").count();
+    // Of p.yaml as it is the tuned one, of q.yaml both.
+    assert_eq!(others, 3, "{html:.3000}");
+    assert!(html.contains("\"name\":\"other-score (q.yaml)\""));
+    let (_, rest) = html.split_once("\"name\":\"score (2").unwrap();
+    let (_, rest) = rest.split_once("\"files\":{\"0\":\"").unwrap();
+    let file = rest.split('"').next().unwrap();
+    assert!(with_set.join(format!("img/{file}.js")).is_file());
+    // What others restored is shown; the numbers are of the file's own.
+    if let Some(browser) = browser(name) {
+        let page = with_set
+            .strip_prefix(test.path(""))
+            .unwrap()
+            .join("index.html");
+        let opens = include_str!("page_opens.js");
+        let facts = driven(&browser, &test, page.to_str().unwrap(), opens);
+        assert_eq!(facts["errors"], serde_json::json!([]), "{facts}");
+        assert_eq!(facts["first"], "base | tuned");
+        let keys = facts["keys"].to_string();
+        assert!(
+            keys.contains(",\"score (2") && keys.contains("\"other-score (q.yaml)\""),
+            "{keys}"
+        );
+    }
+}
+
+#[test]
 fn figures_are_within_a_page_of_one_file() {
     let name = "figures_are_within_a_page_of_one_file";
     let Some(test) = Test::with_worker(name) else {
@@ -320,4 +379,79 @@ fn a_page_that_cannot_be_written_costs_no_result() {
             .contains("\\label{tab:alpha}")
     );
     assert_eq!(test.read("reports/p/img"), "in the way");
+}
+
+/// Ten thousand images in each evaluation, three of them with pictures: numbers are there of all, and the first view does not
+/// wait for them. How long it took is printed; benches/README.md has a figure.
+#[test]
+fn ten_thousand_images_are_on_a_page_that_opens() {
+    let name = "ten_thousand_images_are_on_a_page_that_opens";
+    let Some(browser) = browser(name) else { return };
+    let test = Test::new().photos();
+    for (at, side) in [("hr", 48), ("lq", 24)] {
+        for n in 0..3 {
+            test.write(&format!("made/{at}{n}.png"), photo(side, side));
+        }
+    }
+    let pair = |n: usize| {
+        format!(
+            "{{\"name\":\"i{n:05}\",\"hr\":\"hr{0}.png\",\"lq\":\"lq{0}.png\",\"width\":24,\"height\":24,\"digest\":\"{n}\",\"notes\":[]}}",
+            n % 3
+        )
+    };
+    let pairs: Vec<String> = (0..10_000).map(pair).collect();
+    test.write(
+        "made/pairs.json",
+        format!(
+            "{{\"degrade\":{{\"sr\":2}},\"seed\":0,\"pairs\":[{}]}}",
+            pairs.join(",")
+        ),
+    );
+    for shift in [0, 1] {
+        let row = |n: usize| {
+            format!(
+                "i{n:05},{},0.9\n",
+                30.0 + ((n * 7919 + shift * 31) % 1000) as f64 / 500.0
+            )
+        };
+        let rows: String = (0..10_000).map(row).collect();
+        test.write(
+            &format!("made/metrics{shift}.csv"),
+            format!("image,psnr,ssim\n{rows}"),
+        );
+    }
+    // The stand-in leaves these in place of its own.
+    let hook = "end() { echo \"{\\\"key\\\":\\\"$key\\\"}\" >\"$state/done.json\"; echo '{\"event\":\"done\",\"facts\":{}}'; exit; }\n\
+        model='{\"architecture\":{\"imdn\":{\"scale\":2}},\"scheme\":\"train\",\"parameters\":1}'\n\
+        case $kind in\n\
+        prepare) cp made/*.png made/pairs.json \"$out\"; end ;;\n\
+        evaluate)\n\
+        n=$(grep -c evaluate ran.txt); cp made/metrics$((n - 1)).csv \"$out/metrics.csv\"; mkdir -p \"$out/restored\"\n\
+        for i in 0 1 2; do cp made/hr$i.png \"$out/restored/i0000$i.png\"; done\n\
+        echo '{\"images\":10000,\"luma\":\"unrounded\",\"shave\":2,\"tiling\":\"official\",\"model\":'\"$model}\" >\"$out/summary.json\"; end ;;\n\
+        esac\n";
+    test.write("hook", hook);
+    test.write(
+        "p.yaml",
+        used().replace("validate: {images: other, every: 2}, ", ""),
+    );
+    test.write("others/o.png", photo(64, 48));
+    test.run("run p.yaml --jobs 1").exits(0);
+    let facts = driven(
+        &browser,
+        &test,
+        "reports/p/index.html",
+        include_str!("page_opens.js"),
+    );
+    assert_eq!(facts["errors"], serde_json::json!([]), "{facts}");
+    assert_eq!(facts["images"], 10_000);
+    assert_eq!(facts["thumbnails"], 3);
+    assert_eq!(facts["first"], "base | tuned");
+    let bytes = std::fs::metadata(test.path("reports/p/index.html"))
+        .unwrap()
+        .len();
+    println!(
+        "10,000 images: first view after {} ms, page of {bytes} bytes",
+        facts["ms"]
+    );
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{TINY, Test, list};
+use crate::support::{Ran, TINY, Test, list};
 
 /// Two files of one name, in and below `pipelines/`.
 fn two() -> Test {
@@ -116,4 +116,39 @@ fn files_of_a_renamed_table_go_and_no_others() {
     test.write("pipelines/q.yaml", yaml);
     test.run("run pipelines/q.yaml").exits(0);
     assert_eq!(test.read("precious.txt"), "precious");
+}
+
+/// Two runs of a file that begin at once: each waits for what the other makes, both write the report, every file is whole.
+#[test]
+fn two_runs_may_write_one_report() {
+    for _ in 0..3 {
+        let test = Test::new().tiny();
+        test.write("slow", "");
+        let start = || test.command("run p.yaml").spawn().unwrap();
+        for run in [start(), start()] {
+            Ran::of(run.wait_with_output().unwrap())
+                .exits(0)
+                .says("page:    reports/p/index.html");
+        }
+        let html = test.read("reports/p/index.html");
+        assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
+        assert!(html.contains("\"name\":\"alpha\"") && !html.contains("(running)"));
+        let index: Value = serde_json::from_str(&test.read("reports/p/run.json")).unwrap();
+        let files = index["reports"]["alpha"]["files"].as_array().unwrap();
+        for file in files.iter().map(|file| file.as_str().unwrap()) {
+            assert!(
+                !test.read(&format!("reports/p/{file}")).is_empty(),
+                "{file}"
+            );
+        }
+        let is_left = |path: &std::path::PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            name.starts_with('.')
+        };
+        let left: Vec<_> = list(&test.path("reports/p"))
+            .into_iter()
+            .filter(is_left)
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //! Unaware of how the page looks.
 
 mod facts;
+mod others;
 mod sets;
 
 use std::collections::BTreeMap;

@@ -115,6 +115,8 @@ pub struct Method {
     pub baseline: bool,
     /// The stage of the masks that it read.
     pub masks: Option<String>,
+    /// Whether another run made it, and no stage of the file as it is now.
+    pub other: bool,
 }
 
 /// Masks of a set.

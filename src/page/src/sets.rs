@@ -49,10 +49,17 @@ pub struct ShownMethod<'a> {
     stage: &'a str,
     key: &'a str,
     baseline: bool,
+    #[serde(skip_serializing_if = "is_own")]
+    other: bool,
     masks: Option<&'a str>,
     /// By metric, and then by image.
     values: BTreeMap<&'static str, Vec<Option<f64>>>,
     files: BTreeMap<usize, String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_own(other: &bool) -> bool {
+    !*other
 }
 
 /// Masks.
@@ -127,6 +134,7 @@ fn numbers<'a>(method: &'a Method, measured: &Metrics, images: &[String]) -> Sho
         stage: &method.stage,
         key: &method.key,
         baseline: method.baseline,
+        other: method.other,
         masks: method.masks.as_deref(),
         values: metrics.map(|metric| (metric, of(metric))).collect(),
         files: BTreeMap::new(),

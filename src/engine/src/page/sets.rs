@@ -8,6 +8,7 @@ use spec::labels::NONE;
 use spec::{Around, Kind, Stage};
 
 use super::Records;
+use super::others::Others;
 use crate::session::Session;
 
 /// A set of images for each `images` stage whose evaluations have results.
@@ -18,14 +19,22 @@ pub(super) fn of(session: &Session, records: &Records) -> Vec<Set> {
         baselines: baselines(&session.pipeline.stages),
     };
     let evaluations = gather.evaluations();
+    let others = (!evaluations.is_empty()).then(|| Others::read(session, records));
     let names = names(session, evaluations.keys().copied());
-    let set = |(images, evaluations): (usize, Vec<usize>)| Set {
-        name: names[&images].clone(),
-        key: gather.key(images),
-        folder: gather.folder(images),
-        methods: gather.methods(&evaluations),
-        masks: gather.masks(&evaluations),
-        ..Set::default()
+    let set = |(images, evaluations): (usize, Vec<usize>)| {
+        let key = gather.key(images);
+        let mut methods = gather.methods(&evaluations);
+        if let Some(others) = &others {
+            methods.extend(others.on(&key, &methods));
+        }
+        Set {
+            name: names[&images].clone(),
+            key,
+            folder: gather.folder(images),
+            methods,
+            masks: gather.masks(&evaluations),
+            ..Set::default()
+        }
     };
     evaluations.into_iter().map(set).collect()
 }
@@ -98,6 +107,7 @@ impl Gather<'_> {
                     .stage(at)
                     .input("masks")
                     .map(|m| self.stage(m).name.clone()),
+                other: false,
             }
         };
         evaluations.iter().map(method).collect()

@@ -16,7 +16,8 @@ page.compare = (() => {
   const pick = (id, fallback) => (choices.some((c) => c.id === id) ? id : fallback);
   const size = () => { const p = set.pics[at]; return [p.width, p.height]; };
   const names = () => {
-    const own = choices.filter((c) => !["LQ", "bicubic", "GT"].includes(c.id)).map((c) => c.id);
+    const isOwn = (id) => !set.methods.find((m) => m.name === id)?.other;
+    const own = choices.filter((c) => !["LQ", "bicubic", "GT"].includes(c.id) && isOwn(c.id)).map((c) => c.id);
     const baseline = set.methods.find((m) => m.baseline && own.includes(m.name))?.name;
     const a = pick(page.view.a, baseline ?? (choices.some((c) => c.id === "bicubic") ? "bicubic" : "LQ"));
     const masked = (id) => (set.methods.find((m) => m.name === id)?.masks ? 0 : 1);

@@ -112,7 +112,7 @@
       `  \\label{fig:${fileName(box)}}\n\\end{figure}\n`;
   };
   const yaml = (set, box) => {
-    const kept = set.methods.filter((m) => Object.keys(m.files).length);
+    const kept = set.methods.filter((m) => !m.other && Object.keys(m.files).length);
     const baseline = kept.find((m) => m.baseline) ?? kept[0];
     const tuned = kept.find((m) => m.name === page.view.b) ?? kept.find((m) => m !== baseline) ?? baseline;
     const text = JSON.stringify;

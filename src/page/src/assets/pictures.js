@@ -97,12 +97,13 @@
   page.choices = (set, at) => {
     const pics = set.pics[at];
     if (!pics) return [];
-    const own = set.methods.filter((m) => at in m.files).map((m) => ({ id: m.name, name: m.name, file: m.files[at], psnr: m.values.psnr?.[at] }));
+    const of = (other) => set.methods.filter((m) => at in m.files && Boolean(m.other) === other).map((m) => ({ id: m.name, name: m.name, file: m.files[at], psnr: m.values.psnr?.[at] }));
     return [
       { id: "LQ", name: "LQ", file: pics.lq },
       ...(set.noise || !pics.lq ? [] : [{ id: "bicubic", name: "bicubic" }]),
-      ...own,
+      ...of(false),
       { id: "GT", name: "GT", file: pics.gt },
+      ...of(true),
     ].filter((choice) => choice.file || choice.id === "bicubic");
   };
 

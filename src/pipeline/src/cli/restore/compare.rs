@@ -74,6 +74,7 @@ pub fn write(
             .as_ref()
             .filter(|_| !baseline)
             .map(|_| MASKS.to_owned()),
+        other: false,
     };
     let mut methods = Vec::new();
     if model.baseline.is_some() {
