@@ -158,6 +158,12 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
     assert_eq!(facts["sorted"], "ascending");
     let origin = facts["origin"].as_str().unwrap();
     assert!(origin.contains("pipeline run p.yaml score"), "{origin}");
+    let gains = &facts["gains"];
+    assert_eq!(gains["shown"], true, "{gains}");
+    let said = gains["said"].as_str().unwrap();
+    assert!(said.starts_with("tuned against base: better on "), "{said}");
+    assert!(gains["marks"].as_str().unwrap().contains("z "), "{gains}");
+    assert_eq!(facts["plots"], 3, "PSNR, loss and learning rate differ");
     let hash = facts["hash"].as_str().unwrap();
     assert!(hash.contains("box=") && hash.contains("image="), "{hash}");
     let text = facts["text"].as_str().unwrap();

@@ -106,6 +106,14 @@
       facts.noted = [...document.querySelectorAll("#compare .note")].some((n) => !n.hidden);
     }
 
+    // Where it helps: bars, a sentence, and the images by name.
+    facts.gains = { said: $("#gains .status").textContent, marks: $("#gains .marks").textContent };
+    facts.gains.shown = [".bars", ".dots"].every((part) => $(`#gains ${part}`).getBoundingClientRect().height > 100);
+    // Curves: what is chosen is drawn.
+    const plot = () => $("#curves canvas").toDataURL();
+    facts.plots = new Set(["psnr", "loss", "lr"].map((curve) => (page.set({ curve }), plot()))).size;
+    page.set({ curve: null });
+
     $(".bars").dispatchEvent(new PointerEvent("click", { bubbles: true, clientX: $(".bars").getBoundingClientRect().left + 1 }));
     await new Promise((done) => setTimeout(done, 300));
     facts.hash = decodeURIComponent(location.hash.replaceAll("+", " "));

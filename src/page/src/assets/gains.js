@@ -47,6 +47,9 @@
     return (i, value) => (i === current ? mark : value < 0 ? loss : gain);
   };
 
+  // Of a few images bars stay bars.
+  const barWidth = (width, count) => Math.min(60, width / Math.max(1, count));
+
   const drawBars = () => {
     const { gain, order, baseline, tuned } = page.gains(set);
     const shown = order.filter((i) => gain[i] != null);
@@ -56,7 +59,7 @@
     const [above, under] = [Math.max(0, gain[shown[0]]), Math.max(0, -gain[shown.at(-1)])];
     const scale = (height - 12) / Math.max(above + under, 1e-9);
     const zero = 6 + above * scale;
-    const each = width / shown.length;
+    const each = barWidth(width, shown.length);
     const color = colors();
     shown.forEach((i, n) => {
       const tall = gain[i] * scale;
@@ -118,7 +121,7 @@
     const { gain, order } = page.gains(set);
     const shown = order.filter((i) => gain[i] != null);
     const rect = bars.getBoundingClientRect();
-    return shown[Math.max(0, Math.min(shown.length - 1, Math.floor(((event.clientX - rect.left) / rect.width) * shown.length)))];
+    return shown[Math.max(0, Math.min(shown.length - 1, Math.floor((event.clientX - rect.left) / barWidth(rect.width, shown.length))))];
   };
   const dotAt = (event) => {
     const rect = dots.getBoundingClientRect();
@@ -136,7 +139,7 @@
   const show = () => {
     set = page.currentSet();
     const { gain, order, baseline, tuned } = set ? page.gains(set) : {};
-    root.hidden = !set || !tuned || !set.methods.some((m) => m.psnr);
+    root.hidden = !set || !tuned || !set.methods.some((m) => m.values.psnr);
     if (root.hidden) return;
     const scored = set.methods.filter((m) => m.values.psnr).map((m) => [m.name, m.name]);
     head.replaceChildren(
