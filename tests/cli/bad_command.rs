@@ -10,6 +10,17 @@ fn a_file_that_is_not_there_or_no_file() {
         .exits(2)
         .says("error: cannot read `nothing.yaml`: No such file")
         .says("hint: name a pipeline file, such as pipelines/quickstart.yaml");
+    test.write("pipelines/table-4.yaml", "stages: {}");
+    for (typed, meant) in [
+        ("pipelines/tabel-4.yaml", "pipelines/table-4.yaml"),
+        ("table-4.yaml", "pipelines/table-4.yaml"),
+        ("pipelines/table4.yml", "pipelines/table-4.yaml"),
+    ] {
+        test.run(&format!("plan {typed}"))
+            .exits(2)
+            .says(&format!("cannot read `{typed}`"))
+            .says(&format!("hint: did you mean `{meant}`?"));
+    }
     test.run("plan .").exits(2).says("cannot read `.`");
     test.run("run").exits(2).says("<FILE>");
     test.run("rnu p.yaml")

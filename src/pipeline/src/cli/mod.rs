@@ -32,6 +32,7 @@ mod inspect;
 mod log;
 mod masks;
 mod names;
+mod near;
 mod plan;
 mod restore;
 mod run;
@@ -48,6 +49,7 @@ mod why;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -120,7 +122,17 @@ impl From<store::StoreError> for Fatal {
 /// Opens a session that says what it has to say on standard error.
 pub(crate) fn open(args: &PipelineArgs, access: Access) -> Result<Session, Fatal> {
     let tell = |notice: &Diagnostic| say_all(&notice.clone().into());
-    Ok(Session::open(&args.options(), access, Box::new(tell))?)
+    let opened = Session::open(&args.options(), access, Box::new(tell));
+    Ok(opened.map_err(|error| with_near_file(error, &args.file))?)
+}
+
+/// An error of a pipeline file that is not there names the one that may have been meant.
+fn with_near_file(mut error: Error, file: &Path) -> Error {
+    let near = (!file.exists()).then(|| near::meant(file)).flatten();
+    if let (Some(near), Some(first)) = (near, error.diagnostics.first.first_mut()) {
+        first.hint = format!("did you mean `{}`?", files::Name(&near));
+    }
+    error
 }
 
 /// Runs the program; the whole of `main`.
