@@ -122,7 +122,11 @@ impl Batches {
             threads: makers,
             depth: makers + 2,
         };
-        let begin = || tch::set_num_threads(1);
+        let begin = || {
+            tch::set_num_threads(1);
+            // A thread takes up what was told last when it first asks, which is to be now.
+            let _ = tch::get_num_threads();
+        };
         let ahead = Ahead::new(first..end, pace, begin, move |n| shared.ready(n))?;
         // A thread keeps what it was told; those that libtorch starts later get what was told last.
         tch::set_num_threads(i32::try_from(threads).unwrap_or(1));
