@@ -2,7 +2,7 @@
 //! Unaware of networks; `loader.py` makes the images and masks and runs this program.
 //!
 //! `cargo bench -p pipeline-worker --bench loader -- PAIRS MASKS [batches] [threads] [keep] [step=SECONDS]`: output folders
-//! of a `prepare` and a `mask` stage in a cache. Batches of 4, patches of 64×64 LR pixels, made ahead as in a training.
+//! of a `prepare` and a `mask` stage in a cache. `decode` decodes all images once instead and prints the seconds. Batches of 4, patches of 64×64 LR pixels, made ahead as in a training.
 //! `keep` keeps images decoded in the cache, as trainings of large sets do; without it they are held in memory, and the
 //! first 100 batches, which visit every image once, are not counted. `step=` busies all threads for so long after each
 //! batch, as a training step does, and prints which share of the time was waited for data.
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pipeline_worker::work::{Batches, Data, Reporter, WorkError};
+use rayon::prelude::*;
 use spec::KeepDecoded;
 use spec::kinds::Schedule;
 use store::{Key, Store};
@@ -41,6 +42,10 @@ fn main() -> Result<(), WorkError> {
         .iter()
         .find_map(|a| a.strip_prefix("step=")?.parse().ok());
     tch::set_num_threads(i32::try_from(threads).unwrap_or(2));
+    if rest.iter().any(|a| a == "decode") {
+        println!("decoded {:.2} s", decode(Path::new(pairs)));
+        return Ok(());
+    }
     let schedule = Schedule {
         batch: BATCH as u32,
         patch: Some(64),
@@ -81,6 +86,27 @@ fn main() -> Result<(), WorkError> {
         mib("VmHWM:")
     );
     Ok(())
+}
+
+/// Seconds for decoding every image on all threads, for nothing.
+#[expect(
+    clippy::expect_used,
+    reason = "a benchmark over folders that `loader.py` names"
+)]
+fn decode(pairs: &Path) -> f64 {
+    let list = ["hr", "lq"].map(|name| std::fs::read_dir(pairs.join(name)).expect("a folder"));
+    let files: Vec<_> = list
+        .into_iter()
+        .flatten()
+        .map(|e| e.expect("a file").path())
+        .collect();
+    let start = Instant::now();
+    let pixels = files
+        .par_iter()
+        .map(|file| pixels::read_rgb8(file).expect("an image").image.data.len());
+    let pixels: usize = pixels.sum();
+    assert!(pixels > 0);
+    start.elapsed().as_secs_f64()
 }
 
 /// What `pipeline` tells a training of these outputs.
