@@ -156,6 +156,13 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
     up.reverse();
     assert_eq!(down, up);
     assert_eq!(facts["sorted"], "ascending");
+    // The best of all rows on the same images, and no other.
+    let values = column("up").into_iter();
+    let values = values.map(|v| v.as_str().unwrap().parse::<f64>().unwrap());
+    let top = values.fold(f64::MIN, f64::max);
+    let bold = facts["bold"].as_array().unwrap();
+    assert_eq!(bold.len(), 1, "{facts}");
+    assert_eq!(bold[0].as_f64(), Some(top), "{facts}");
     let origin = facts["origin"].as_str().unwrap();
     assert!(origin.contains("pipeline run p.yaml score"), "{origin}");
     let gains = &facts["gains"];

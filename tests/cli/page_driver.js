@@ -90,6 +90,7 @@
     facts.down = column();
     heading.click();
     facts.up = column();
+    facts.bold = [...table.querySelectorAll("strong")].map((b) => Number(b.textContent.replace("−", "-")));
     facts.sorted = heading.parentElement.getAttribute("aria-sort");
     table.querySelector("tbody td button").click();
     facts.origin = $("#tables .origin").textContent;

@@ -50,6 +50,10 @@
   // Texts by their numbers where they have some: ×2 before ×10.
   const compareTexts = new Intl.Collator("en", { numeric: true }).compare;
 
+  const printed = (cell) => Number(cell.value.toFixed(4));
+  const setOf = new Map(page.data.sets.flatMap((set) => set.methods.map((method) => [method.key, set.name])));
+  const imagesOf = (cell) => [...new Set(cell.keys.map((key) => setOf.get(key) ?? key))].sort().join("\n");
+
   const drawn = (table) => {
     const head = page.el("tr");
     const body = page.el("tbody");
@@ -64,12 +68,16 @@
         const order = typeof a === "number" ? a - b : compareTexts(a, b);
         return sorted.down ? -order : order;
       });
+      // The best of the rows on the same images, as in the text of the table.
       const best = table.columns.map((_, c) => {
-        const values = table.rows.map((r) => r.cells[c]).filter((cell) => cell?.metric && cell.value != null).map((cell) => Number(cell.value.toFixed(4)));
-        return values.length > 1 ? Math.max(...values) : Infinity;
+        const groups = new Map();
+        for (const cell of table.rows.map((r) => r.cells[c]).filter((cell) => cell?.metric && cell.value != null)) {
+          groups.set(imagesOf(cell), [...(groups.get(imagesOf(cell)) ?? []), printed(cell)]);
+        }
+        return new Map([...groups].map(([on, values]) => [on, Math.max(...values) > Math.min(...values) ? Math.max(...values) : Infinity]));
       });
       body.replaceChildren(...rows.map((row) => page.el("tr", {}, ...row.labels.map((l) => page.el("th", { scope: "row" }, l)), ...row.cells.map((cell, c) => {
-        const isBest = cell.value != null && cell.metric && Number(cell.value.toFixed(4)) >= best[c];
+        const isBest = cell.value != null && cell.metric && printed(cell) >= best[c].get(imagesOf(cell)) && !(cell.delta < -5e-5);
         const button = page.el("button", { type: "button", class: "link", title: "where this number comes from", "aria-expanded": "false", click: () => {
           const open = button.getAttribute("aria-expanded") === "true";
           body.querySelectorAll("[aria-expanded=true]").forEach((b) => b.setAttribute("aria-expanded", "false"));
