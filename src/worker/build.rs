@@ -17,6 +17,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if let Some(folder) = lib_folder() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+        println!("cargo:rustc-env=PIPELINE_LIBRARIES={}", folder.display());
     }
 }
 

@@ -49,7 +49,10 @@ fn namespace(name: &str) -> Option<&'static str> {
 
 fn test(name: &str) -> Option<Test> {
     let how = namespace(name)?;
-    let test = Test::with_worker(name)?.photos().file("net.yaml", NET);
+    let test = Test::with_worker(name)?
+        .without_walls()
+        .photos()
+        .file("net.yaml", NET);
     let real = test.worker().display();
     let script = format!(
         "#!/bin/sh\ncase $1 in --*) exec '{real}' \"$@\";; esac\n[ -e over ] || exec '{real}' \"$@\"\n\
@@ -164,7 +167,7 @@ fn a_file_that_is_replaced_before_the_worker_reads_it_is_refused() {
     let Some(test) = Test::with_worker(name) else {
         return;
     };
-    let test = test.photos().file(
+    let test = test.without_walls().photos().file(
         "p.yaml",
         "stages:\n  pairs: {prepare: {images: photos, degrade: {sr: 2}}}\n",
     );

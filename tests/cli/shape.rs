@@ -184,6 +184,7 @@ fn init_keeps_the_name_of_a_folder_in_its_line() {
     ]);
     bash.current_dir(test.path(""))
         .env("PIPELINE_WORKER", test.worker());
+    bash.env("STUB_FOLDER", test.outside(""));
     bash.env("STUB_VERSION", env!("CARGO_PKG_VERSION"))
         .env("LC_ALL", "C.UTF-8");
     let planned = Ran::of(bash.output().unwrap()).exits(0);

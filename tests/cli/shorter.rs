@@ -6,13 +6,13 @@ use crate::support::Test;
 /// Each training leaves a state, as those of the worker do, and notes where it starts; `bytes` goes into the pairs.
 const TRAINS: &str = r#"
 case $kind in
-prepare) cp bytes "$out/a.bin" ;;
+prepare) cp "$STUB_FOLDER/bytes" "$out/a.bin" ;;
 train)
     mkdir -p "$state/last"
     echo "state of $key" >"$state/last/state.safetensors"
     facts="{\"iterations_run\":$(sed -n 's/^ *"iterations": \([0-9]*\),/\1/p' "$job")}"
     start=$(value start)
-    if [ -n "$start" ]; then cat "$start/state.safetensors" >started; fi
+    if [ -n "$start" ]; then cat "$start/state.safetensors" >"$STUB_FOLDER/started"; fi
     ;;
 esac
 "#;

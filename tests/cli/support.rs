@@ -136,8 +136,15 @@ impl Test {
         &self.worker
     }
 
+    /// A path in the project. What steers the stand-in, and its notes, lie outside: it is within walls.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        let steers = ["hook", "slow", "lie", "ran.txt", "bytes", "started"].contains(&name)
+            || name.starts_with("fail-");
+        if steers {
+            self.outside(name)
+        } else {
+            self.folder.path().join(name)
+        }
     }
 
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
@@ -169,6 +176,7 @@ impl Test {
             .env("PIPELINE_WORKER", &self.worker)
             .envs((!self.has_walls).then_some(("PIPELINE_SANDBOX", "off")))
             .env("STUB_VERSION", env!("CARGO_PKG_VERSION"))
+            .env("STUB_FOLDER", self.outside.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -189,10 +197,10 @@ impl Test {
     pub fn run_as_bound(&self, name: &str, mut command: Command) -> Option<Ran> {
         if rustix::process::geteuid().is_root() {
             let nobody = 65_534;
-            for path in
-                std::iter::once(self.folder.path().to_owned()).chain(all_below(self.folder.path()))
-            {
-                std::os::unix::fs::lchown(path, Some(nobody), Some(nobody)).unwrap();
+            for folder in [self.folder.path(), self.outside.path()] {
+                for path in std::iter::once(folder.to_owned()).chain(all_below(folder)) {
+                    std::os::unix::fs::lchown(path, Some(nobody), Some(nobody)).unwrap();
+                }
             }
             command.uid(nobody).gid(nobody);
         }

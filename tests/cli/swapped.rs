@@ -10,7 +10,7 @@ stages:
   pairs:
     prepare: {images: photos, degrade: {sr: 2}}
   text:
-    command: {shell: 'test ! -e $P/hook || (cd $P && . ./hook); cat in/data.txt > out.txt', files: [in/data.txt], outputs: [out.txt], pass: [P]}
+    command: {shell: 'test ! -e $STUB_FOLDER/hook || (cd $P && . $STUB_FOLDER/hook); cat in/data.txt > out.txt', files: [in/data.txt], outputs: [out.txt], pass: [P, STUB_FOLDER]}
 ";
 
 /// What is swapped, as text of a shell.

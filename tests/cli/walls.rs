@@ -622,7 +622,7 @@ fn where_there_are_no_namespaces_landlock_is_taken_and_else_it_is_said_once_that
     ran.exits(1)
         .says("Permission denied")
         .says("declare it under `files:`");
-    let said = "note: no walls around the project while commands run: namespaces: ";
+    let said = "note: no walls around the project while stages run: namespaces: ";
     for words in ["plan p.yaml", "run p.yaml"] {
         let ran = without_namespaces(&test, "namespace", words)
             .unwrap()
@@ -707,4 +707,88 @@ stages:
     test.run("run p.yaml")
         .exits(1)
         .says("declare it under `files:`");
+}
+
+/// Workers: the stand-in reads and writes by full paths what its job does not name, as no worker of ours does.
+#[test]
+fn a_worker_sees_what_its_job_names_and_writes_its_ticket() {
+    let hook = "\
+for file in secret.txt p.yaml cache/format photos/a.png; do
+    if cat \"$HERE/$file\" > \"$STUB_FOLDER/read\" 2> \"$STUB_FOLDER/said\"; then echo \"read $file\"; else echo \"not $file\"; fi
+done >> \"$STUB_FOLDER/told\"
+for file in new photos/new cache/new photos/a.png; do
+    if (echo x >> \"$HERE/$file\") 2> \"$STUB_FOLDER/said\"; then echo \"wrote $file\"; else echo \"kept $file\"; fi
+done >> \"$STUB_FOLDER/told\"
+echo more > \"$out/more\"; echo more > \"$state/more\"; test -r /proc/self/status; test -d /sys; test -c /dev/null
+";
+    let yaml = "stages:\n  pairs: {prepare: {images: photos, degrade: {sr: 2}}}\n";
+    for (who, level) in LEVELS {
+        let test = Test::new()
+            .photos()
+            .file("p.yaml", yaml)
+            .file("secret.txt", "secret")
+            .file("hook", hook);
+        let mut command = test.command("run p.yaml");
+        command.env("HERE", test.path("").canonicalize().unwrap());
+        let Some(ran) = run_command(&test, who, level, command) else {
+            continue;
+        };
+        ran.exits(0).says("1 ran");
+        let told = std::fs::read_to_string(test.outside("told")).unwrap();
+        let expected = "not secret.txt\nnot p.yaml\nnot cache/format\nread photos/a.png\n\
+                        kept new\nkept photos/new\nkept cache/new\nkept photos/a.png\n";
+        assert_eq!(told, expected, "{who:?} {level}");
+        assert!(!test.path("new").exists());
+    }
+}
+
+/// The real one, with libtorch, at each level, from a folder inside the project and behind a link.
+#[test]
+fn workers_do_within_walls_what_they_do_without() {
+    let name = "workers_do_within_walls_what_they_do_without";
+    let mut without = Vec::new();
+    for (who, level) in [(Who::Root, "off")].into_iter().chain(LEVELS) {
+        let Some(test) = Test::with_worker(name).map(Test::tiny) else {
+            return;
+        };
+        std::fs::rename(test.path("photos"), test.path("real")).unwrap();
+        std::fs::create_dir(test.path("photos")).unwrap();
+        for photo in ["a.png", "b.png"] {
+            let to = format!("../real/{photo}");
+            std::os::unix::fs::symlink(to, test.path("photos").join(photo)).unwrap();
+        }
+        std::fs::create_dir(test.path("sub")).unwrap();
+        let mut command = test.command("run ../p.yaml --device cpu");
+        command.current_dir(test.path("sub"));
+        let Some(ran) = run_command(&test, who, level, command) else {
+            continue;
+        };
+        ran.exits(0).says("7 ran");
+        let table = test.read("reports/p/alpha.csv");
+        assert!(!table.is_empty());
+        without.push(table);
+        assert_eq!(without.first(), without.last(), "{who:?} {level}");
+    }
+}
+
+#[test]
+fn a_worker_without_walls_is_said_once() {
+    let test = Test::new().photos().file(
+        "p.yaml",
+        "stages:\n  a: {prepare: {images: photos, degrade: {sr: 2}}}\n  b: {prepare: {images: photos, degrade: {sr: 3}}}\n",
+    );
+    let mut command = test.command("run p.yaml");
+    command.env("PIPELINE_SANDBOX", "off");
+    Ran::of(command.output().unwrap())
+        .exits(0)
+        .never_says("no walls");
+    // Nobody gets walls around the home folder.
+    let mut command = test.command("run p.yaml --force a");
+    command.env("HOME", test.path(""));
+    let ran = Ran::of(command.output().unwrap()).exits(0);
+    assert_eq!(
+        ran.stderr.matches("no walls around the project").count(),
+        1,
+        "{ran}"
+    );
 }

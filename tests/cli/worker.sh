@@ -1,6 +1,6 @@
 #!/bin/sh
 # Stands in for pipeline-worker where a test needs no libtorch: answers --facts, leaves the files that each kind promises
-# and notes each stage in ran.txt. Files in the working folder steer it: `fail-<kind>` makes that kind fail, `slow` makes
+# and notes each stage in ran.txt. It is within walls, so that lies in $STUB_FOLDER, and so do files that steer it: `fail-<kind>` makes that kind fail, `slow` makes
 # every stage take a while, `hook` is run first and may set `facts`, `lie` leaves no completion record. A write that fails ends it without a word.
 if [ "$1" = --facts ]; then
     echo "{\"version\":\"$STUB_VERSION\",\"libtorch\":\"2.11.0\",\"cuda_devices\":[$STUB_DEVICES]}"
@@ -16,11 +16,11 @@ kind=$(sed -n '/^  "stage": {/{
 n
 s/^ *"\([a-z]*\)".*/\1/p
 }' "$job")
-echo "$kind $key" >>ran.txt
+echo "$kind $key" >>"$STUB_FOLDER/ran.txt"
 facts={}
-if [ -e slow ]; then sleep 0.3; fi
-if [ -e hook ]; then . ./hook; fi
-if [ -e "fail-$kind" ]; then
+if [ -e "$STUB_FOLDER/slow" ]; then sleep 0.3; fi
+if [ -e "$STUB_FOLDER/hook" ]; then . "$STUB_FOLDER/hook"; fi
+if [ -e "$STUB_FOLDER/fail-$kind" ]; then
     echo '{"event":"failed","message":"asked to fail","hint":"remove the file","interrupted":false}'
     exit 1
 fi
@@ -38,5 +38,5 @@ evaluate)
     echo '{"images":1,"luma":"unrounded","shave":2,"tiling":"official","model":'"$model}" >"$out/summary.json"
     ;;
 esac
-[ -e lie ] || echo "{\"key\":\"$key\"}" >"$state/done.json"
+[ -e "$STUB_FOLDER/lie" ] || echo "{\"key\":\"$key\"}" >"$state/done.json"
 echo '{"event":"done","facts":'"$facts"'}'

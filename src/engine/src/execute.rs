@@ -4,8 +4,8 @@
 use diagnostics::Severity;
 use diagnostics::shown::counted;
 use plan::{Plan, Planned, Verdict};
-use spec::Kind;
 use spec::kinds::Sandbox;
+use spec::{Kind, Runs};
 use store::{Facts, Key, Status};
 
 use crate::error::Error;
@@ -54,20 +54,22 @@ pub fn warn_of_threads(session: &Session, plan: &Plan) {
     }
 }
 
-/// What to say once where commands are going to run without the walls that they would have.
+/// What to say once where commands and workers are going to run without the walls that they would have.
 pub fn walls_notice(session: &Session, plan: &Plan) -> Option<String> {
-    let wants_walls = |planned: &Planned| match &session.pipeline.stages[planned.stage].kind {
-        Kind::Command(command) => {
-            matches!(planned.verdict, Verdict::Stale(_)) && command.sandbox == Sandbox::Auto
-        }
-        _ => false,
+    let wants_walls = |planned: &Planned| {
+        let kind = &session.pipeline.stages[planned.stage].kind;
+        let is_wanted = match kind {
+            Kind::Command(command) => command.sandbox == Sandbox::Auto,
+            _ => matches!(kind.runs(), Runs::Worker(_)),
+        };
+        matches!(planned.verdict, Verdict::Stale(_)) && is_wanted
     };
     if !plan.stages.iter().any(wants_walls) {
         return None;
     }
     let why = session.walls.missing()?;
     Some(format!(
-        "no walls around the project while commands run: {why}; what a command does not declare, it can read and write by \
+        "no walls around the project while stages run: {why}; what a stage does not declare, it can read and write by \
          its path (docs/sandbox.md)"
     ))
 }
@@ -125,6 +127,9 @@ pub fn execute(
     };
     let process = session.worker.clone().map(|worker| ProcessExecutor {
         worker,
+        libraries: session.facts.as_ref().map_or(&[], |facts| &facts.libraries),
+        pipeline: &session.pipeline,
+        walls: &session.walls,
         stop,
         supervisor,
     });

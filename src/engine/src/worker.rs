@@ -69,6 +69,9 @@ pub struct WorkerFacts {
     /// Why none could be chosen.
     #[serde(default)]
     pub kernels_error: Option<String>,
+    /// Folders of the libraries that it has loaded, as they are and as the program names them.
+    #[serde(default)]
+    pub libraries: Vec<PathBuf>,
 }
 
 /// The facts with what they are valid for.
@@ -272,6 +275,7 @@ mod tests {
 
     fn facts(devices: usize) -> WorkerFacts {
         WorkerFacts {
+            libraries: Vec::new(),
             version: "1".into(),
             libtorch: "2".into(),
             cuda_devices: vec!["card".into(); devices],

@@ -35,7 +35,7 @@ use super::short::ShortNames;
 use super::stop::Stop;
 use super::supervisor::Supervisor;
 use super::target::Target;
-use super::walls::{self, Fence, Level, Program, Shown, Talk, View, Walls};
+use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];
@@ -338,7 +338,7 @@ impl CommandExecutor<'_> {
     ) -> Result<(Command, Option<Talk>), Failure> {
         let program = program(command);
         if let (Some(view), Level::Helper) = (view, self.walls.level()) {
-            let helper = walls::helper_command(&program, view);
+            let helper = walls::helper_command(&program, view, Made::OfMounts);
             let (helper, talk) = helper.map_err(|e| cannot_start(command, &e))?;
             return Ok((helper, Some(talk)));
         }

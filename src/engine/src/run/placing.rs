@@ -366,7 +366,7 @@ pub(super) fn bind(inputs: &[Input]) -> io::Result<Vec<Shown>> {
 
 /// What links in a folder lead to that lies outside of it, step by step, and so on from there: as each names it and as it
 /// is really called.
-fn links_out_of(folder: &Path) -> BTreeSet<PathBuf> {
+pub(super) fn links_out_of(folder: &Path) -> BTreeSet<PathBuf> {
     let Ok(real) = folder.canonicalize() else {
         return BTreeSet::new();
     };

@@ -2,29 +2,37 @@
 //! nothing else.
 //! Unaware of what the stage computes; it passes a job file and reads events.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
-use spec::{Device, Event, Job, Kind};
+use spec::{Device, Event, Job, Kind, Outside, Pipeline};
 use store::Facts;
 
 use super::child::{self, Passed, Watched};
 use super::executor::{InPlace, OnEvent, OnEventOf, Task};
 use super::failure::Failure;
 use super::log;
+use super::placing;
 use super::said::read_events;
 use super::stop::Stop;
 use super::supervisor::{Supervisor, Tag};
 use super::target::Target;
-use super::walls::Fence;
+use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
     /// The worker program.
     pub worker: PathBuf,
+    /// Folders of libraries that it has loaded.
+    pub libraries: &'a [PathBuf],
+    /// The stages.
+    pub pipeline: &'a Pipeline,
+    /// What stands around the project meanwhile.
+    pub walls: &'a Walls,
     /// Whom to tell of children.
     pub stop: &'a Stop,
     /// Who starts them, and ends what they leave.
@@ -110,7 +118,8 @@ impl ProcessExecutor<'_> {
         let first = &tasks[0];
         let log = open_log(first)?;
         let job_files = tasks.iter().map(write_job).collect::<Result<Vec<_>, _>>()?;
-        let mut command = Command::new(&self.worker);
+        let view = self.view(tasks);
+        let (mut command, talk) = self.program(job_files, view.as_ref())?;
         if std::env::var_os("GOMP_SPINCOUNT").is_none()
             && std::env::var_os("OMP_WAIT_POLICY").is_none()
         {
@@ -119,30 +128,143 @@ impl ProcessExecutor<'_> {
             command.env("GOMP_SPINCOUNT", "10000");
         }
         command
-            .args(job_files)
             // Convolutions on CUDA would use TF32 by PyTorch's default; the numerics class says float32.
             .env("NVIDIA_TF32_OVERRIDE", "0")
             .envs(first.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
-        let spawned = self.supervisor.spawn(&mut command, Fence::None);
-        if let Ok((child, _)) = &spawned
-            && matches!(first.job.device, Device::Cuda(_))
-        {
+        let fence = match (&view, self.walls.level()) {
+            (Some(view), Level::Mounts) => Fence::Mounts(view),
+            _ => Fence::None,
+        };
+        let spawned = self.supervisor.spawn(&mut command, fence);
+        drop(command); // and with it this process's end of the talk with a helper
+        let (mut child, tag) = spawned.map_err(|e| self.cannot_start(&e))?;
+        if matches!(first.job.device, Device::Cuda(_)) {
             // Without it the worker does not find itself in what the driver lists, and asks the card as a whole.
             let _ = std::fs::write(
                 first.ticket.state().join(Job::PROCESS),
                 child.id().to_string(),
             );
         }
-        spawned.map_err(|e| {
-            let message = format!("cannot start `{}`: {e}", self.worker.display());
-            Failure::new(
-                message,
-                "`pipeline doctor` says what is wrong with the worker",
-            )
-        })
+        if let Some(Err(error)) = talk.map(Talk::finish) {
+            let _ = child.wait();
+            child::end_leftovers(self.supervisor, tag, &|_| ())?;
+            return Err(self.cannot_start(&error));
+        }
+        Ok((child, tag))
+    }
+
+    /// What is started, with nothing to read: the worker itself, or who builds walls around it first. It finds itself in this
+    /// working folder, on which the paths of its job are based.
+    fn program(
+        &self,
+        job_files: Vec<PathBuf>,
+        view: Option<&View>,
+    ) -> Result<(Command, Option<Talk>), Failure> {
+        let program = Program {
+            path: self.worker.clone().into_os_string(),
+            name: self.worker.clone().into_os_string(),
+            arguments: job_files.into_iter().map(PathBuf::into_os_string).collect(),
+        };
+        let made = match self.walls.level() {
+            Level::Helper => Some(Made::OfMounts),
+            Level::Rules => Some(Made::OfRules),
+            Level::Mounts | Level::Unavailable(_) | Level::Off(_) => None,
+        };
+        let (mut command, talk) = if let Some((view, made)) = view.zip(made) {
+            let helper = walls::helper_command(&program, view, made);
+            let (helper, talk) = helper.map_err(|e| self.cannot_start(&e))?;
+            (helper, Some(talk))
+        } else {
+            let mut program = program.command();
+            program.stdin(Stdio::null());
+            (program, None)
+        };
+        if view.is_some()
+            && let Ok(here) = std::env::current_dir()
+        {
+            command.current_dir(here);
+        }
+        Ok((command, talk))
+    }
+
+    /// What the worker sees of the project, where there are walls around it: what its jobs name, to read, their tickets, to
+    /// write, and the program with its libraries.
+    fn view(&self, tasks: &[Task<'_>]) -> Option<View> {
+        if !self.walls.level().is_enforced() {
+            return None;
+        }
+        let mut read: BTreeSet<PathBuf> =
+            self.libraries.iter().map(|at| library_home(at)).collect();
+        read.extend([absolute(&self.worker), walls::real(&self.worker)]);
+        let mut shown = Vec::new();
+        for task in tasks {
+            let job = task.job;
+            read.extend(job.inputs.values().map(|path| absolute(path)));
+            read.extend(job.start.as_deref().map(absolute));
+            read.extend(self.outside(task));
+            // The folder around both: a worker moves files from one into the other, which two mounts do not allow.
+            let own = [task.ticket.out(), task.ticket.state()].map(|at| at.parent().unwrap_or(at));
+            let decoded = job.decoded.as_ref().map(|decoded| decoded.folder.as_path());
+            if let Some(decoded) = decoded {
+                let _ = std::fs::create_dir_all(decoded); // without it nothing is kept, which the worker says
+            }
+            let written = own.into_iter().chain(decoded).map(absolute);
+            shown.extend(written.map(Shown::writable));
+        }
+        shown.extend(placing::in_place(read));
+        let variable = |name: &str| std::env::var_os(name);
+        let mut view = self.walls.view(Path::new(""), &variable, shown);
+        view.folders.extend(std::env::current_dir());
+        Some(view)
+    }
+
+    /// What a stage reads outside: the files and folders that it names, and where links in these lead.
+    fn outside(&self, task: &Task<'_>) -> BTreeSet<PathBuf> {
+        let external = &self.pipeline.stages[task.stage].external;
+        let mut paths: BTreeSet<PathBuf> = external.iter().map(|e| absolute(&e.path)).collect();
+        let folders: Vec<PathBuf> = paths.iter().filter(|path| path.is_dir()).cloned().collect();
+        for folder in &folders {
+            paths.extend(placing::links_out_of(folder));
+        }
+        if let Outside::Planned(files) = &task.job.outside {
+            let files = files.keys().map(|path| absolute(path));
+            paths.extend(
+                files.filter(|file| !folders.iter().any(|folder| file.starts_with(folder))),
+            );
+        }
+        paths
+    }
+
+    fn cannot_start(&self, error: &std::io::Error) -> Failure {
+        Failure::new(
+            format!("cannot start `{}`: {error}", self.worker.display()),
+            "`pipeline doctor` says what is wrong with the worker",
+        )
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    spec::normal(&whole)
+}
+
+/// What comes with a folder of libraries: with PyTorch's the packages beside it, in which CUDA's lie.
+fn library_home(folder: &Path) -> PathBuf {
+    let above = |levels: usize| {
+        folder
+            .ancestors()
+            .nth(levels)
+            .unwrap_or(folder)
+            .to_path_buf()
+    };
+    if folder.ends_with("torch/lib") {
+        above(2)
+    } else if folder.ends_with("lib") {
+        above(1)
+    } else {
+        folder.to_path_buf()
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the command line to a stage, or a batch of them: reads jobs, sets the process up, catches what goes wrong.
 //! Unaware of what the stages compute.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,8 +69,22 @@ fn facts() -> ExitCode {
     let value = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"), "libtorch": facts.libtorch, "cuda_devices": devices,
         "kernels": kernels, "kernels_error": kernels_error, "processor": kernels::Processor::here().to_string(),
+        "libraries": libraries(),
     });
     print(&value.to_string())
+}
+
+/// Folders of libraries that walls leave open: where this program was told to look, and what the kernel has mapped.
+fn libraries() -> BTreeSet<String> {
+    let maps = ::files::read_to_string(Path::new("/proc/self/maps"), 1 << 24).unwrap_or_default();
+    let mapped = maps
+        .lines()
+        .filter_map(|line| Some(&line[line.find('/')?..]));
+    let mapped = mapped.filter(|path| path.contains(".so"));
+    let folders = mapped.filter_map(|path| Path::new(path).parent()?.to_str().map(str::to_owned));
+    folders
+        .chain(option_env!("PIPELINE_LIBRARIES").map(str::to_owned))
+        .collect()
 }
 
 /// What a file of weights holds, as JSON; an error is JSON too.

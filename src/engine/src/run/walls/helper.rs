@@ -1,9 +1,9 @@
-//! `pipeline __wall`: builds walls with the rights of a user namespace, which only a process of one thread may enter, and
-//! becomes the program that is to stand within. Unaware of stages.
+//! `pipeline __wall`: builds walls around itself, of mounts with the rights of a user namespace, which only a process of one
+//! thread may enter, or of rules, and becomes the program that is to stand within. Unaware of stages.
 //!
 //! ```text
 //!   pipeline run ── socket, as its standard input ──> pipeline __wall
-//!        │             ── program, words, view ──>         │ user namespace, mounts
+//!        │             ── program, words, view ──>         │ user namespace and mounts, or rules
 //!        └─ nothing: it runs; a text: why not <──────────  └─ exec
 //! ```
 
@@ -20,6 +20,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{getgid, getuid};
 
 use super::mounts::build;
+use super::rules::restrict;
 use super::view::{Fields, View};
 use crate::run::supervisor::namespace::own_users_and_mounts;
 
@@ -55,10 +56,28 @@ pub struct Talk {
     message: Vec<u8>,
 }
 
+/// What a helper's walls are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// Mounts in a user namespace.
+    OfMounts,
+    /// Rules. A thread could set them too, but its end would be the death of a parent to what it has started.
+    OfRules,
+}
+
+impl Made {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::OfMounts => "mounts",
+            Self::OfRules => "rules",
+        }
+    }
+}
+
 /// The helper's process. Its standard input is taken.
-pub fn command(program: &Program, view: &View) -> io::Result<(Command, Talk)> {
+pub fn command(program: &Program, view: &View, made: Made) -> io::Result<(Command, Talk)> {
     let (ours, theirs) = UnixStream::pair()?;
-    let mut message = Vec::new();
+    let mut message = format!("{}\0", made.word()).into_bytes();
     let arguments = program.arguments.iter();
     let count = OsString::from(program.arguments.len().to_string());
     let fields = [&program.path, &program.name, &count]
@@ -128,8 +147,14 @@ fn become_program(talk: &mut UnixStream) -> Result<(), Failed> {
     talk.read_to_end(&mut message).map_err(Failed::Walls)?;
     let mut fields = Fields(&message);
     let unreadable = || Failed::Walls(io::Error::other("the message cannot be read"));
+    let word = fields.text().ok_or_else(unreadable)?;
     let (program, view) = decode(&mut fields).ok_or_else(unreadable)?;
-    enclose(&view).map_err(Failed::Walls)?;
+    let walls = if word == Made::OfRules.word() {
+        restrict(&view)
+    } else {
+        enclose(&view)
+    };
+    walls.map_err(Failed::Walls)?;
     if program.path.is_empty() {
         return Ok(());
     }
@@ -168,7 +193,7 @@ pub fn probe(view: &View) -> io::Result<()> {
         name: OsStr::new("").to_owned(),
         arguments: Vec::new(),
     };
-    let (mut command, talk) = command(&nothing, view)?;
+    let (mut command, talk) = command(&nothing, view, Made::OfMounts)?;
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,5 +1,5 @@
-//! Walls around the project and the cache: a command sees of them its own folder, what it declares, and homes of programs.
-//! Unaware of keys and of what a command computes.
+//! Walls around the project and the cache: a command sees of them its own folder, what it declares, and homes of programs; a
+//! worker its tickets, its inputs and libtorch. Unaware of keys and of what either computes.
 //!
 //! ```text
 //!   project/            an empty folder, nobody's to write
@@ -28,14 +28,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use helper::{Program, Talk, WORD, command as helper_command, wall};
+pub use helper::{Made, Program, Talk, WORD, command as helper_command, wall};
 pub use mounts::build;
 pub use rules::restrict;
 pub use seen::{Place, named_from};
 pub use view::{Shown, View};
 
 use super::supervisor::namespace::{own_folder, own_mounts};
-use view::real;
+pub(super) use view::real;
 
 /// The variable that says which walls there are to be.
 pub const VARIABLE: &str = "PIPELINE_SANDBOX";
@@ -188,6 +188,7 @@ impl Walls {
         View {
             hidden,
             links,
+            folders: Vec::new(),
             shown: Vec::new(),
         }
     }

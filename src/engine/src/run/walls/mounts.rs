@@ -60,6 +60,9 @@ fn show_only(view: &View) -> io::Result<()> {
         at.parent().map_or(Ok(()), fs::create_dir_all)?;
         symlink(to, at)?;
     }
+    for folder in &view.folders {
+        fs::create_dir_all(folder)?;
+    }
     for (shown, tree) in view.shown.iter().zip(&trees) {
         show(shown, tree).map_err(|e| of(&shown.at, &e))?;
     }

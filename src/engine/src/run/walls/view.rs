@@ -12,6 +12,8 @@ pub struct View {
     pub hidden: Vec<PathBuf>,
     /// Links that lead from one to the other: where, and to what.
     pub links: Vec<(PathBuf, PathBuf)>,
+    /// Folders that are there, whether anything in them is shown or not: working folders.
+    pub folders: Vec<PathBuf>,
     /// What is shown, folders before what lies in them.
     pub shown: Vec<Shown>,
 }
@@ -88,7 +90,12 @@ impl View {
             into.extend_from_slice(text.as_bytes());
             into.push(0);
         };
-        let counts = [self.hidden.len(), self.links.len(), self.shown.len()];
+        let counts = [
+            self.hidden.len(),
+            self.links.len(),
+            self.folders.len(),
+            self.shown.len(),
+        ];
         for count in counts {
             put(OsStr::new(&count.to_string()));
         }
@@ -97,6 +104,7 @@ impl View {
             put(at.as_os_str());
             put(to.as_os_str());
         }
+        self.folders.iter().for_each(|path| put(path.as_os_str()));
         for shown in &self.shown {
             put(shown.at.as_os_str());
             put(shown.from.as_os_str());
@@ -106,13 +114,17 @@ impl View {
 
     /// What was encoded; `None` where it is something else.
     pub fn decode(fields: &mut Fields<'_>) -> Option<Self> {
-        let (hidden, links, shown) = (fields.count()?, fields.count()?, fields.count()?);
+        let (hidden, links) = (fields.count()?, fields.count()?);
+        let (folders, shown) = (fields.count()?, fields.count()?);
         let mut view = Self::default();
         for _ in 0..hidden {
             view.hidden.push(fields.path()?);
         }
         for _ in 0..links {
             view.links.push((fields.path()?, fields.path()?));
+        }
+        for _ in 0..folders {
+            view.folders.push(fields.path()?);
         }
         for _ in 0..shown {
             view.shown.push(Shown {
@@ -166,6 +178,7 @@ mod tests {
                 .collect(),
             hidden: vec!["/p".into()],
             links: vec![("/p/cache".into(), "/elsewhere".into())],
+            folders: vec!["/p/here".into()],
         };
         let view = view.arrange();
         let at = |shown: &Shown| shown.at.display().to_string();
