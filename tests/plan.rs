@@ -427,6 +427,7 @@ const CASES: &[Case] = &[
             "shave=3",
             "tiling=none",
             "tiling=64",
+            "precision=bf16",
             "save=true",
         ],
         same: &[
@@ -434,6 +435,7 @@ const CASES: &[Case] = &[
             "channel=y",
             "shave=4",
             "tiling=official",
+            "precision=fp32",
             "save=false",
         ],
     },

@@ -203,3 +203,54 @@ fn a_tuning_that_only_loses_can_hand_on_what_it_began_with() {
         .exits(2)
         .says("`best-or-initial` is judged on a validation");
 }
+
+#[test]
+fn evaluations_and_photographs_in_bf16_are_close_and_never_emulated() {
+    let name = "evaluations_and_photographs_in_bf16_are_close_and_never_emulated";
+    let Some(test) = Test::with_worker(name).map(Test::photos) else {
+        return;
+    };
+    let two = "  score:
+    evaluate: {model: tuned, images: pairs, masks: masks}
+    resources: {threads: 1}
+  low:
+    evaluate: {model: tuned, images: pairs, masks: masks, precision: bf16}
+    resources: {threads: 1}
+  tiles:
+    table: {from: [score, low], rows: [evaluation_precision]}
+";
+    let yaml = format!("{}{two}", YAML.split("  score:\n").next().unwrap());
+    test.write("p.yaml", yaml.replace("evaluation_precision]", "scheme]"));
+    test.run("plan p.yaml").exits(2).says(
+        "these evaluations use different evaluation_precision protocols: add `evaluation_precision` to `rows`",
+    );
+    test.write("p.yaml", &yaml);
+    let plan = test.run("plan p.yaml").exits(0);
+    if plan.stdout.contains("blocked  low") {
+        plan.says("`precision: bf16` needs CUDA or a processor with AVX512-BF16");
+        return;
+    }
+    test.run("run p.yaml").exits(0).says("7 ran");
+    let psnr = |path: &std::path::PathBuf| -> f64 {
+        let text = std::fs::read_to_string(path).unwrap();
+        let line = text.lines().nth(1).unwrap();
+        line.split(',').nth(1).unwrap().parse().unwrap()
+    };
+    let found: Vec<f64> = test
+        .outputs("evaluate", "metrics.csv")
+        .iter()
+        .map(psnr)
+        .collect();
+    let apart = (found[0] - found[1]).abs();
+    assert!(apart > 0.0 && apart < 0.2, "{found:?}");
+    let restore = |capability: Option<&str>| {
+        let words = "restore photos/a.png --model tuned -f p.yaml --device cpu -o out --overwrite --precision bf16";
+        let mut command = test.command(words);
+        command.envs(capability.map(|word| ("ATEN_CPU_CAPABILITY", word)));
+        Ran::of(command.output().unwrap())
+    };
+    restore(Some("avx2"))
+        .exits(1)
+        .says("`precision: bf16` needs CUDA or a processor with AVX512-BF16");
+    restore(None).exits(0);
+}

@@ -143,7 +143,7 @@ impl<'a> Around<'a> {
 
     /// Its labels. Those of an evaluation: `set`, `degrade`, `scale`, `sigma`, `backbone`, `scheme`, `alpha`, `variant`,
     /// `locations`, `init`, `share`, `seed`, `precision`, `granularity`, `grid`, `masks`, `segmenter`, `luma`, `tiling`,
-    /// and the axes of the sweeps it comes from. Those of a mask stage: `set`, `degrade`, `segmenter`, `granularity`,
+    /// `evaluation_precision` (absent in float32), and the axes of the sweeps it comes from. Those of a mask stage: `set`, `degrade`, `segmenter`, `granularity`,
     /// `grid`, `masks`.
     pub fn labels(&self) -> Labels {
         self.stages.labels(self.at)

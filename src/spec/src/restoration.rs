@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::job::Device;
+use crate::names::Precision;
 
 /// Version of the file; a worker refuses any other.
 pub const RESTORATION_FORMAT: u32 = 1;
@@ -27,10 +28,17 @@ pub struct Restoration {
     pub tiles: Tiles,
     /// The format of the restored photographs.
     pub form: Form,
+    /// The numbers that the network computes with.
+    #[serde(default = "fp32")]
+    pub precision: Precision,
     /// Where to compute.
     pub device: Device,
     /// Threads.
     pub threads: usize,
+}
+
+const fn fp32() -> Precision {
+    Precision::Fp32
 }
 
 /// Where a network lies.

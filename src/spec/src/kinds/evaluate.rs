@@ -16,7 +16,7 @@ use crate::error::Problems;
 use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 use crate::metrics::Metric;
-use crate::names::{Luma, MetricChannel, Scheme};
+use crate::names::{Luma, MetricChannel, Precision, Scheme};
 
 /// `evaluate`: a model on a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +41,9 @@ pub struct Evaluate {
     /// How images are cut before they are restored: `official`, `none`, or a side in LQ pixels.
     #[serde(default)]
     pub tiling: Tiling,
+    /// The numbers that the network computes with: `fp32`, or `bf16` on CUDA and on processors with AVX512-BF16.
+    #[serde(default = "fp32")]
+    pub precision: Precision,
     /// Which restored images are kept, as `restored/<name>.png`, for figures and the page: `true`, or the first so many.
     #[serde(default)]
     pub save: Save,
@@ -63,6 +66,10 @@ impl Evaluate {
             Degrade::Denoise(_) => 0,
         })
     }
+}
+
+const fn fp32() -> Precision {
+    Precision::Fp32
 }
 
 fn usual() -> Vec<Metric> {
@@ -128,6 +135,7 @@ impl StageKind for Evaluate {
             channel: _,
             shave: _,
             tiling,
+            precision,
             save,
         } = self;
         let degrade = around.degrade();
@@ -139,10 +147,17 @@ impl StageKind for Evaluate {
         lines.put(Tag::Result, "config.shave", self.shave(degrade));
         lines.put(Tag::Result, "config.tiling", tiling);
         lines.put(Tag::Result, "config.save", save);
+        let low = (*precision != Precision::Fp32).then_some(precision);
+        lines.option(Tag::Result, "config.precision", low);
     }
 
     fn numerics(&self) -> Option<Tag> {
         Some(Tag::Result)
+    }
+
+    fn low_precision(&self) -> Option<(&'static str, &'static str)> {
+        let low = self.precision != Precision::Fp32;
+        low.then_some(("precision", self.precision.as_str()))
     }
 
     /// Those of its set, model and masks, the axes of the sweeps that it comes from, and how it measures.
@@ -161,6 +176,11 @@ impl StageKind for Evaluate {
         let degrade = around.degrade();
         labels.insert("luma".into(), self.luma(degrade).to_string());
         labels.insert("tiling".into(), self.tiling.to_string());
+        // Absent in float32, as before there was a choice: tables have labels in their keys.
+        if self.precision != Precision::Fp32 {
+            let precision = self.precision.to_string();
+            labels.insert("evaluation_precision".into(), precision);
+        }
         match degrade {
             Degrade::Sr(scale) => labels.insert("scale".into(), format!("×{scale}")),
             Degrade::Denoise(sigma) => labels.insert("sigma".into(), sigma.to_string()),

@@ -414,10 +414,16 @@ impl Table {
 
     /// Numbers of different protocols never share a table unless it says which is which.
     fn one_protocol(&self, evaluations: &[usize], checker: &Checker<'_>, problems: &mut Problems) {
-        for label in ["luma", "tiling"] {
+        let protocols = [
+            ("luma", None),
+            ("tiling", None),
+            ("evaluation_precision", Some("fp32")),
+        ];
+        for (label, absent) in protocols {
+            let own = |e: &usize| checker.around.of(*e).labels().remove(label);
             let protocols: BTreeSet<String> = evaluations
                 .iter()
-                .filter_map(|&e| checker.around.of(e).labels().remove(label))
+                .filter_map(|e| own(e).or(absent.map(str::to_owned)))
                 .collect();
             let said = self.rows.iter().chain(&self.columns).any(|l| l == label);
             let message = || {

@@ -9,7 +9,7 @@ use pixels::{Channel, MaskStack, score, write_png};
 use spec::Job;
 use spec::kinds::{Evaluate, Save, Tiling};
 use spec::metrics::Metric;
-use spec::names::Luma;
+use spec::names::{Luma, Precision};
 
 use super::facts::FactMap;
 use super::masks::Masks;
@@ -17,7 +17,7 @@ use super::metrics::Compared;
 use super::model::{self, Model};
 use super::outside::Reader;
 use super::pairs::Pairs;
-use super::{Reporter, WorkError, files};
+use super::{Reporter, WorkError, files, numbers};
 
 /// Writes `metrics.csv` (`image`, then the metrics in alphabetical order) and `summary.json`.
 pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
@@ -27,7 +27,10 @@ pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<F
         Reader::new(&job.outside),
         model::device(job.device),
     )?;
-    let model = model.laid_out_for_images();
+    if config.precision == Precision::Bf16 {
+        numbers::check_bf16(job.device)?;
+    }
+    let model = model.laid_out_for_images().computing_with(config.precision);
     let masks = match job.inputs.get("masks") {
         Some(folder) => Some(Masks::open(folder, &pairs)?),
         None => None,

@@ -9,6 +9,7 @@ use artifacts::{ModelCard, SptCard};
 use pixels::{MaskStack, Rgb8};
 use spec::backbones::Architecture;
 use spec::kinds::Tiling;
+use spec::names::Precision;
 use spec::{Device, Job};
 use store::{Digest, WeightsDigest};
 use tch::nn::VarStore;
@@ -19,7 +20,7 @@ use super::outside::Reader;
 use super::pairs::LqImage;
 use crate::nn::tiling;
 use crate::nn::transformer::{to_map, to_tokens};
-use crate::nn::{Backbone, Spt, Tuned, checkpoint, host, params, spt};
+use crate::nn::{Backbone, Spt, Tuned, checkpoint, host, params, precision, spt};
 
 /// HR pixels from which on an image is large: those of DIV2K have 2.8 million, those of the benchmark sets about 1
 /// million at most.
@@ -37,6 +38,8 @@ pub struct Model {
     device: tch::Device,
     /// Whether large images go through the network with their channels innermost.
     channels_last: bool,
+    /// The numbers that images are restored with.
+    kind: Kind,
 }
 
 enum Net {
@@ -72,6 +75,7 @@ impl Model {
             net,
             device,
             channels_last: false,
+            kind: Kind::Float,
         }
     }
 
@@ -83,6 +87,16 @@ impl Model {
     pub const fn laid_out_for_images(mut self) -> Self {
         let convolutions = matches!(self.architecture, Architecture::Imdn(_));
         self.channels_last = convolutions && matches!(self.device, tch::Device::Cpu);
+        self
+    }
+
+    /// Restores images with these numbers. Who asks for bfloat16 has looked whether there are instructions for it.
+    #[must_use]
+    pub(super) const fn computing_with(mut self, precision: Precision) -> Self {
+        self.kind = match precision {
+            Precision::Fp32 => Kind::Float,
+            Precision::Bf16 => Kind::BFloat16,
+        };
         self
     }
 
@@ -191,12 +205,25 @@ impl Model {
     pub(super) fn piece(&self, x: &Tensor, masks: Option<&Tensor>) -> Result<Tensor, WorkError> {
         let inner = self.is_inner(x);
         let masks = masks.map(|masks| laid(masks, inner));
-        self.forward(&laid(x, inner), masks.as_ref())
+        self.computed(|| self.forward(&laid(x, inner), masks.as_ref()))
+    }
+
+    /// What `body` computes with the numbers that images are restored with, in float32.
+    fn computed(
+        &self,
+        body: impl FnOnce() -> Result<Tensor, WorkError>,
+    ) -> Result<Tensor, WorkError> {
+        Ok(precision::to(
+            &precision::with(self.kind, body)?,
+            Kind::Float,
+        ))
     }
 
     /// The same without SPT units.
     pub(super) fn plain(&self, x: &Tensor) -> Tensor {
-        self.parts().0.baseline(&laid(x, self.is_inner(x)))
+        let inner = self.is_inner(x);
+        let plain = precision::with(self.kind, || self.parts().0.baseline(&laid(x, inner)));
+        precision::to(&plain, Kind::Float)
     }
 
     /// Whether an image (B, C, H, W) is to have its channels innermost.
@@ -308,7 +335,8 @@ impl Model {
         tiling::tiled(&joined, &rule, backbone.scale(), &mut |piece| {
             go_on()?;
             let masks = masks.map(|m| laid(&piece.narrow(1, 3, m.size()[1]), inner));
-            self.forward(&laid(&piece.narrow(1, 0, 3), inner), masks.as_ref())
+            let image = laid(&piece.narrow(1, 0, 3), inner);
+            self.computed(|| self.forward(&image, masks.as_ref()))
         })
     }
 

@@ -62,6 +62,9 @@ pub struct RestoreArgs {
     /// How photographs are cut that do not fit into memory: auto, none, or the side of tiles in pixels.
     #[arg(long, value_name = "auto|none|N", default_value = "auto", value_parser = tiles)]
     pub tile: Tiles,
+    /// The numbers that the network computes with: fp32, or bf16 on CUDA and on processors with AVX512-BF16.
+    #[arg(long, value_name = "fp32|bf16", default_value = "fp32")]
+    pub precision: Numbers,
     /// Replace files of these names in DIR.
     #[arg(long)]
     pub overwrite: bool,
@@ -78,6 +81,24 @@ pub struct RestoreArgs {
     /// Where the stage is.
     #[command(flatten)]
     pub common: FileArgs,
+}
+
+/// The numbers that networks compute with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Numbers {
+    /// 32 bits.
+    Fp32,
+    /// bfloat16.
+    Bf16,
+}
+
+impl Numbers {
+    const fn word(self) -> spec::names::Precision {
+        match self {
+            Self::Fp32 => spec::names::Precision::Fp32,
+            Self::Bf16 => spec::names::Precision::Bf16,
+        }
+    }
 }
 
 /// The formats that are written.
@@ -209,6 +230,7 @@ fn order(
         photos: photos.each.iter().map(one).collect::<Result<_, _>>()?,
         tiles: args.tile,
         form: args.form(),
+        precision: args.precision.word(),
         device: worker.device,
         threads: worker.threads,
     })

@@ -20,20 +20,25 @@ use std::time::Instant;
 
 use pixels::{MaskStack, Photo, Rgb8, larger_alpha, read_photo, write_photo, write_png};
 use serde_json::json;
+use spec::names::Precision;
 use spec::{Baseline, Event, Form, Restoration, Restored};
 
 use super::facts::FactMap;
 use super::model::{self, Model};
-use super::{Reporter, WorkError};
+use super::{Reporter, WorkError, numbers};
 use cut::cut;
 use picture::Picture;
 
 /// Restores all photographs.
 pub(super) fn run(work: &Restoration, reporter: &Reporter) -> Result<FactMap, WorkError> {
     let device = model::device(work.device);
-    let model = network::open(&work.model, device)?;
+    if work.precision == Precision::Bf16 {
+        numbers::check_bf16(work.device)?;
+    }
+    let open = |weights| network::open(weights, device, work.precision);
+    let model = open(&work.model)?;
     let other = match &work.baseline {
-        Some(Baseline::Other(weights)) => Some(network::open(weights, device)?),
+        Some(Baseline::Other(weights)) => Some(open(weights)?),
         Some(Baseline::WithoutUnits) | None => None,
     };
     let mut run = Run {

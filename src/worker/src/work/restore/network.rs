@@ -5,6 +5,7 @@ use std::path::Path;
 
 use artifacts::{Contents, Exported};
 use spec::backbones::Architecture;
+use spec::names::Precision;
 use spec::{Outside, Weights};
 use tch::Device;
 
@@ -14,13 +15,17 @@ use crate::work::WorkError;
 use crate::work::model::Model;
 use crate::work::outside::Reader;
 
-/// The network of these weights, laid out for images.
-pub(super) fn open(weights: &Weights, device: Device) -> Result<Model, WorkError> {
+/// The network of these weights, laid out for images, which are restored with these numbers.
+pub(super) fn open(
+    weights: &Weights,
+    device: Device,
+    precision: Precision,
+) -> Result<Model, WorkError> {
     let model = match weights {
         Weights::Stage(folder) => Model::load(folder, Reader::new(&Outside::Any), device)?.0,
         Weights::Exported { file, backbone } => exported(file, backbone.as_deref(), device)?,
     };
-    Ok(model.laid_out_for_images())
+    Ok(model.laid_out_for_images().computing_with(precision))
 }
 
 fn exported(file: &Path, backbone: Option<&Path>, device: Device) -> Result<Model, WorkError> {
