@@ -43,6 +43,8 @@ mod digests;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod file_first;

@@ -410,6 +410,9 @@ fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
     let name = command.program();
     let hint = match error.kind() {
         std::io::ErrorKind::NotFound if name != "bash" && command.shell.is_some() => {
+/// How the sentence about a program that did not start begins.
+pub(super) const CANNOT_START: &str = "cannot start";
+
             "`program:` of `shell:` is a program in PATH: install it, or name another"
         }
         std::io::ErrorKind::NotFound if command.shell.is_some() => {
@@ -422,7 +425,7 @@ fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
         std::io::ErrorKind::PermissionDenied => "is it executable? `chmod +x` makes it so",
         _ => "see `run:` of this stage",
     };
-    Failure::new(format!("cannot start `{name}`: {error}"), hint)
+    Failure::new(format!("{CANNOT_START} `{name}`: {error}"), hint)
 }
 
 /// Exit 0 is success so far; anything else is shown with the last lines of the log.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use spec::kinds;
 
-use super::command::CommandExecutor;
+use super::command::{CANNOT_START, CommandExecutor};
 use super::executor::Task;
 use super::failure::Failure;
 use super::walls::{Level, Place, named_from};
@@ -36,14 +36,22 @@ impl CommandExecutor<'_> {
             has_walls: self.has_walls(command),
         };
         let text = files::read_end(&task.log, 64 << 10).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text) + "\n" + &*failure.report.what.message;
+        let mut text = String::from_utf8_lossy(&text).into_owned();
+        // The sentences of this program name outputs, which are in no need of a hint, and the log; a program that did not
+        // start is named by this one alone.
+        let message = &failure.report.what.message;
+        if message.starts_with(CANNOT_START) {
+            text.push_str(message);
+        }
         let has_walls = place.has_walls;
         let name = |path: &Path| files::Name(&named_from(&places.home, path)).to_string();
         let mut hints = Vec::new();
-        for path in place.undeclared(&text) {
+        // What the stage makes itself it has not missed, whoever else makes a file of the same name.
+        let undeclared = place.undeclared(&text).into_iter();
+        for path in undeclared.filter(|path| places.read_as(path).is_none()) {
             let at = task.ticket.out().join(&path);
             let is_left_out = inputs.iter().any(|input| input.leaves_out_at(&at));
-            hints.push(match self.maker(&path) {
+            hints.push(match self.maker(&path, task.stage) {
                 None if is_left_out => format!(
                     "`{0}` is left out of the folder around it: `ignore: ['!{1}']` takes it in",
                     name(&path),
@@ -81,10 +89,12 @@ impl CommandExecutor<'_> {
         failure
     }
 
-    /// The stage that makes this file of the project, or something in this folder.
-    fn maker(&self, path: &Path) -> Option<&str> {
-        let mut stages = self.pipeline.stages.iter();
-        let maker = stages.find(|stage| stage.places.may_make(path))?;
+    /// The stage that makes this file of the project, or something in this folder, other than the one that missed it.
+    fn maker(&self, path: &Path, misses: usize) -> Option<&str> {
+        let mut stages = self.pipeline.stages.iter().enumerate();
+        let makes =
+            |(at, stage): &(usize, &spec::Stage)| *at != misses && stage.places.may_make(path);
+        let (_, maker) = stages.find(makes)?;
         Some(&maker.name)
     }
 }

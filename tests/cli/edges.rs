@@ -1,0 +1,35 @@
+//! Command lines, environments and folders that are unlike what anybody meant: each is done or refused, and says so.
+//! Unaware of what stages compute.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Stdio;
+
+use crate::support::{Ran, Test};
+
+/// A pipeline file of one command, whose fields these are.
+fn stage(body: &str) -> String {
+    format!("stages:\n  a: {{command: {{{body}}}}}\n")
+}
+
+fn program(test: &Test, path: &str, text: &str) {
+    test.write(path, format!("#!/bin/sh\n{text}\n"));
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(test.path(path), mode).unwrap();
+}
+
+#[test]
+fn a_stage_that_misses_its_own_output_is_not_told_to_read_itself() {
+    let member =
+        "each: {x: [1, 2]}, command: {shell: 'echo look at r{x}.txt', outputs: ['r{x}.txt']}";
+    let yaml = stage("shell: 'echo no o.txt >&2; exit 1', outputs: [o.txt]");
+    let yaml = format!("{yaml}  m: {{{member}}}\n");
+    let test = Test::new().file("p.yaml", yaml);
+    test.run("run p.yaml --keep-going")
+        .exits(1)
+        .says("the output `r1.txt` is missing")
+        .says("hint: an output is a file or a folder that the command writes")
+        .never_says("name that under");
+}
