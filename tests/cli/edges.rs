@@ -33,3 +33,33 @@ fn a_stage_that_misses_its_own_output_is_not_told_to_read_itself() {
         .says("hint: an output is a file or a folder that the command writes")
         .never_says("name that under");
 }
+
+#[test]
+fn a_program_is_looked_up_where_the_command_would_find_it() {
+    let test = Test::new();
+    for folder in ["one", "two"] {
+        program(
+            &test,
+            &format!("{folder}/tool"),
+            &format!("echo {folder} > $1"),
+        );
+    }
+    let (one, two) = (test.path("one"), test.path("two"));
+    let with = |words: &str| {
+        let path = format!("{}:/usr/bin:/bin", one.display());
+        Ran::of(test.command(words).env("PATH", path).output().unwrap())
+    };
+    let own = format!("env: {{PATH: '{}:/usr/bin:/bin'}}", two.display());
+    let first = stage(&format!("run: [tool, s], {own}, outputs: [s]"));
+    let keyed = format!("run: [tool, k], key: program, {own}, outputs: [k]");
+    test.write("p.yaml", format!("{first}  k: {{command: {{{keyed}}}}}\n"));
+    with("run p.yaml").exits(0).says("2 ran");
+    assert_eq!((test.read("s") + &test.read("k")).as_str(), "two\ntwo\n");
+    with("explain a -f p.yaml")
+        .says("program: ")
+        .says("two/tool");
+    program(&test, "one/tool", "false");
+    with("plan p.yaml").says("2 fresh");
+    program(&test, "two/tool", "true");
+    with("plan p.yaml").says("config.program: ").says("1 fresh");
+}

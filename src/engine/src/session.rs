@@ -351,7 +351,8 @@ pub(crate) fn keyed_program(stage: &Stage) -> Option<PathBuf> {
     }
     let name = command.program();
     // One that is named by a path lies where the file says: `./script`, `/opt/bin/tool`.
-    find_program(name).or_else(|| name.contains('/').then(|| stage.folder.join(name)))
+    find_program(command, &stage.folder)
+        .or_else(|| name.contains('/').then(|| stage.folder.join(name)))
 }
 
 fn targets(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<usize>, Error> {

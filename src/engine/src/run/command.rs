@@ -65,7 +65,7 @@ impl InPlace for CommandExecutor<'_> {
             return Err(Failure::new("not a command", ""));
         };
         let mut failure = match self.compute(task, command, on_event) {
-            Ok(()) => return Ok(self.program_facts(command)),
+            Ok(()) => return Ok(self.program_facts(task, command)),
             Err(failure) => self.with_what_it_missed(task, command, failure),
         };
         failure.log = Some(task.log.clone());
@@ -189,9 +189,9 @@ impl CommandExecutor<'_> {
     }
 
     /// Which program it was: its place and, where that is a full one, its digest.
-    fn program_facts(&self, command: &kinds::Command) -> Facts {
-        let name = command.program();
-        let found = find_program(name).unwrap_or_else(|| name.into());
+    fn program_facts(&self, task: &Task<'_>, command: &kinds::Command) -> Facts {
+        let folder = &self.pipeline.stages[task.stage].folder;
+        let found = find_program(command, folder).unwrap_or_else(|| command.program().into());
         let facts = Facts::new().with("program", found.to_string_lossy());
         match self.store.digest(&found) {
             Ok(digest) if found.is_absolute() => facts.with("program_blake3", digest.to_string()),
@@ -270,7 +270,7 @@ impl CommandExecutor<'_> {
             shown.push(Shown::writable(task.log.clone())); // which `/dev/stderr` opens once more
         }
         let view = self.view(task, command, shown);
-        let (mut program, talk) = self.program(command, view.as_ref())?;
+        let (mut program, talk) = self.program(command, home, view.as_ref())?;
         program
             .current_dir(home)
             .env_clear()
@@ -334,9 +334,10 @@ impl CommandExecutor<'_> {
     fn program(
         &self,
         command: &kinds::Command,
+        home: &Path,
         view: Option<&View>,
     ) -> Result<(Command, Option<Talk>), Failure> {
-        let program = program(command);
+        let program = program(command, home);
         if let (Some(view), Level::Helper) = (view, self.walls.level()) {
             let helper = walls::helper_command(&program, view, Made::OfMounts);
             let (helper, talk) = helper.map_err(|e| cannot_start(command, &e))?;
@@ -361,7 +362,7 @@ impl CommandExecutor<'_> {
 }
 
 /// Programs go by their full paths: the standard library then starts them without a copy of this process's memory.
-fn program(command: &kinds::Command) -> Program {
+fn program(command: &kinds::Command, home: &Path) -> Program {
     let (name, arguments) = match (&command.shell, command.run.split_first()) {
         (Some(shell), _) => {
             let options = shell.options().iter().map(|option| (*option).into());
@@ -375,24 +376,27 @@ fn program(command: &kinds::Command) -> Program {
         (None, None) => ("true", Vec::new()),
     };
     Program {
-        path: find_program(name).map_or_else(|| name.into(), PathBuf::into_os_string),
+        path: find_program(command, home).map_or_else(|| name.into(), PathBuf::into_os_string),
         name: name.into(),
         arguments,
     }
 }
 
-/// The full path of a program that is named without one.
-pub fn find_program(name: &str) -> Option<PathBuf> {
+/// The full path of a command's program that is named without one: in the `PATH` that the command gets, which is that of
+/// its `env:`, else the caller's. A relative folder in it is one of `folder`, where the command works.
+pub fn find_program(command: &kinds::Command, folder: &Path) -> Option<PathBuf> {
+    let name = command.program();
     if name.contains('/') {
         return None;
     }
-    let folders = std::env::var_os("PATH")?;
+    let own = command.env.get("PATH").map(OsString::from);
+    let folders = own.or_else(|| std::env::var_os("PATH"))?;
     let is_program = |path: &PathBuf| {
         let access = rustix::fs::Access::EXEC_OK;
         path.is_file() && rustix::fs::access(path, access).is_ok()
     };
     std::env::split_paths(&folders)
-        .map(|folder| folder.join(name))
+        .map(|at| folder.join(at).join(name))
         .find(is_program)
 }
 
@@ -406,13 +410,13 @@ fn missing_secret(name: &str) -> Failure {
     )
 }
 
+/// How the sentence about a program that did not start begins.
+pub(super) const CANNOT_START: &str = "cannot start";
+
 fn cannot_start(command: &kinds::Command, error: &std::io::Error) -> Failure {
     let name = command.program();
     let hint = match error.kind() {
         std::io::ErrorKind::NotFound if name != "bash" && command.shell.is_some() => {
-/// How the sentence about a program that did not start begins.
-pub(super) const CANNOT_START: &str = "cannot start";
-
             "`program:` of `shell:` is a program in PATH: install it, or name another"
         }
         std::io::ErrorKind::NotFound if command.shell.is_some() => {

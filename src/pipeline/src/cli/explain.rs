@@ -135,7 +135,8 @@ fn program_note(session: &Session, stage: &Stage, record: &Record) -> String {
         return String::new();
     };
     let name = command.program();
-    let now = find_program(name).or_else(|| name.starts_with('/').then(|| name.into()));
+    let now =
+        find_program(command, &stage.folder).or_else(|| name.starts_with('/').then(|| name.into()));
     let Some(now) = now else {
         return format!("  program: `{path}` made it, and there is no `{name}` in PATH now\n");
     };
