@@ -63,3 +63,16 @@ fn a_program_is_looked_up_where_the_command_would_find_it() {
     program(&test, "two/tool", "true");
     with("plan p.yaml").says("config.program: ").says("1 fresh");
 }
+
+#[test]
+fn a_program_of_an_input_stage_is_in_the_key_already() {
+    let test = Test::new().file(
+        "p.yaml",
+        "stages:\n  build:\n    command:\n      shell: |\n        mkdir t\n        printf '#!/bin/sh\\necho made > o\\n' > t/prog\n        \
+         chmod +x t/prog\n      outputs: [t]\n  \
+         use: {command: {run: [build/t/prog], key: program, stages: {build: build}, outputs: [o]}}\n",
+    );
+    test.run("run p.yaml").exits(0).says("2 ran");
+    assert_eq!(test.read("o"), "made\n");
+    test.run("plan p.yaml").exits(0).says("2 fresh");
+}

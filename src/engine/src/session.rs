@@ -346,7 +346,7 @@ pub(crate) fn keyed_program(stage: &Stage) -> Option<PathBuf> {
     let Kind::Command(command) = &stage.kind else {
         return None;
     };
-    if command.key != Some(KeyPart::Program) {
+    if command.key != Some(KeyPart::Program) || command.program_is_an_input() {
         return None;
     }
     let name = command.program();

@@ -135,7 +135,8 @@ fn unknown_program(stage: &Stage) -> Option<String> {
     let Kind::Command(command) = &stage.kind else {
         return None;
     };
-    let unknown = command.key.is_some() && stage.program.is_none();
+    let unknown =
+        command.key.is_some() && stage.program.is_none() && !command.program_is_an_input();
     unknown.then(|| format!("key: there is no program `{}` in PATH", command.program()))
 }
 

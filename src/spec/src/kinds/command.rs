@@ -85,6 +85,13 @@ impl Command {
             None => self.run.first().map_or("", String::as_str),
         }
     }
+
+    /// Whether the program is one that an input stage makes, whose key stands for it.
+    pub fn program_is_an_input(&self) -> bool {
+        let program = crate::normal(Path::new(self.program()));
+        let mut folders = self.stages.keys();
+        folders.any(|folder| program != Path::new(folder) && program.starts_with(folder))
+    }
 }
 
 /// How inputs come into a command's folder.
