@@ -76,3 +76,17 @@ fn a_program_of_an_input_stage_is_in_the_key_already() {
     assert_eq!(test.read("o"), "made\n");
     test.run("plan p.yaml").exits(0).says("2 fresh");
 }
+
+#[test]
+fn words_that_are_not_utf_8_are_no_reason_to_panic() {
+    let test = Test::new();
+    let name = OsStr::from_bytes(b"p\xff.yaml");
+    fs::write(
+        test.path("").join(name),
+        stage("shell: 'echo x > o', outputs: [o]"),
+    )
+    .unwrap();
+    let ran = Ran::of(test.command("run").arg(name).output().unwrap());
+    ran.exits(0).never_says("panicked").says("1 ran");
+    test.run("show last").exits(0);
+}

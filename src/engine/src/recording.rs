@@ -30,7 +30,9 @@ pub fn begin(session: &Session, plan: &Plan, machine: &Facts) -> Option<(Header,
         format: crate::history::FORMAT,
         id: new_id(now),
         started: humantime::format_rfc3339_seconds(now).to_string(),
-        command: std::env::args().collect(),
+        command: std::env::args_os()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
         file: session.pipeline_path().display().to_string(),
         overrides: session.pipeline.overrides.clone(),
         env: session.pipeline.env_used.clone(),

@@ -20,7 +20,8 @@ use crate::nn::{checkpoint, cuda, kernels};
 
 /// The whole of the worker's `main`.
 pub fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words = std::env::args_os().skip(1);
+    let arguments: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
     match arguments
         .iter()
         .map(String::as_str)
