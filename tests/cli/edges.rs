@@ -90,3 +90,38 @@ fn words_that_are_not_utf_8_are_no_reason_to_panic() {
     ran.exits(0).never_says("panicked").says("1 ran");
     test.run("show last").exits(0);
 }
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_none() {
+    let test = Test::new().file("p.yaml", stage("shell: 'echo x > o', outputs: [o]"));
+    test.run("run p.yaml").exits(0);
+    for words in [
+        "plan p.yaml",
+        "plan p.yaml --json",
+        "path p.yaml a",
+        "explain p.yaml a",
+        "log p.yaml a --help",
+        "graph p.yaml",
+        "schema",
+        "completions bash",
+        "man",
+        "runs",
+        "show last",
+        "cache verify",
+        "doctor",
+        "--help",
+        "--version",
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ran = Ran::of(test.command(words).stdout(full).output().unwrap());
+        let ran = ran.says("cannot write to standard output: No space left");
+        ran.exits(1);
+    }
+    let mut child = test
+        .command("schema")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}

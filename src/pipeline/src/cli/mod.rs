@@ -34,6 +34,7 @@ mod masks;
 mod names;
 mod near;
 mod plan;
+mod out;
 mod restore;
 mod run;
 mod runs;
@@ -138,22 +139,49 @@ fn with_near_file(mut error: Error, file: &Path) -> Error {
 /// Runs the program; the whole of `main`.
 pub fn main() -> ExitCode {
     let first = std::env::args_os().nth(1).unwrap_or_default();
+    let exit = chosen();
+    match out::end() {
+        Ok(()) => exit,
+        Err(error) => {
+            say_all(
+                &Fatal::failed(
+                    format!("cannot write to standard output: {error}"),
+                    "what was printed is not whole: look where it goes, and at the room there",
+                )
+                .diagnostics,
+            );
+            if exit == ExitCode::SUCCESS {
+                ExitCode::FAILURE
+            } else {
+                exit
+            }
+        }
+    }
+}
+
+/// Does what the command line says.
+fn chosen() -> ExitCode {
     if first == SUPERVISE_WORD {
-        let arguments: Vec<String> = std::env::args().skip(2).collect();
+        let arguments: Vec<String> = words_behind_the_first();
         return supervise(&arguments);
     }
     if first == walls::WORD {
         return walls::wall();
     }
     if first == names::WORD {
-        let words = std::env::args_os().skip(2);
-        let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
-        return names::names(&words);
+        return names::names(&words_behind_the_first());
     }
     if first == "--version" || first == "-V" {
         return version::version();
     }
-    let cli = Cli::parse_from(without_help_of_help(std::env::args_os().collect()));
+    let words = without_help_of_help(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(said) => {
+            out::note(said.print());
+            return ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(Exit::Usage as u8));
+        }
+    };
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Plan(args) => plan::plan(args),
@@ -185,6 +213,12 @@ pub fn main() -> ExitCode {
 }
 
 /// `pipeline cache help --help` asks for the help of `cache`.
+/// What a shell, or this program, hands on behind a word that is no command.
+fn words_behind_the_first() -> Vec<String> {
+    let words = std::env::args_os().skip(2);
+    words.map(|w| w.to_string_lossy().into_owned()).collect()
+}
+
 fn without_help_of_help(mut words: Vec<OsString>) -> Vec<OsString> {
     if let [.., help, last] = words.as_slice()
         && help == "help"
@@ -270,5 +304,5 @@ pub(crate) fn print_as(is_json: bool, text: &str) {
 
 /// For programs, byte by byte.
 pub(crate) fn print_raw(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    out::write(text);
 }
