@@ -92,6 +92,32 @@ fn words_that_are_not_utf_8_are_no_reason_to_panic() {
 }
 
 #[test]
+fn a_value_that_is_not_utf_8_is_not_one_that_is_missing() {
+    let test = Test::new();
+    let value = OsStr::from_bytes(b"\xff");
+    for body in [
+        "shell: 'true > o', pass_env: [FOO], outputs: [o]",
+        "shell: 'true > o', secrets: [FOO], outputs: [o]",
+        "run: [echo, '${FOO:-x}'], outputs: [o]",
+    ] {
+        test.write("p.yaml", stage(body));
+        let with = |name: &str| {
+            Ran::of(
+                test.command("plan p.yaml")
+                    .env(name, value)
+                    .output()
+                    .unwrap(),
+            )
+        };
+        with("FOO")
+            .exits(2)
+            .says("error: p.yaml:2:")
+            .says("the value of the environment variable `FOO` is not UTF-8");
+        with("BAR").never_says("UTF-8");
+    }
+}
+
+#[test]
 fn output_that_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_none() {
     let test = Test::new().file("p.yaml", stage("shell: 'echo x > o', outputs: [o]"));
     test.run("run p.yaml").exits(0);

@@ -2,6 +2,7 @@
 //! Unaware of what it is for, and of how the file was named.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use spec::kinds::KeyPart;
@@ -302,8 +303,14 @@ fn is_own(file: &Path, root: &Path, main: &Path) -> bool {
 }
 
 fn load(options: &Options, root: &Path) -> Result<Pipeline, Error> {
+    // A value that is not UTF-8 is not one that is missing: who asks for it is told.
+    let text = |value: OsString| {
+        value
+            .into_string()
+            .unwrap_or_else(|_| spec::NOT_UTF8.into())
+    };
     let env = std::env::vars_os()
-        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, text(value))))
         .collect();
     let limits = limits()?;
     let read = |path: &Path| files::read_to_string(path, limits.bytes);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::kinds::Command;
-use crate::substitute::Environment;
+use crate::substitute::{Environment, NOT_UTF8};
 
 /// Names and values; of a secret that is not set, the name.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,19 @@ impl Handed {
                 })
                 .collect(),
         }
+    }
+
+    /// The field and the name of a variable whose value cannot be handed on, since it is not UTF-8.
+    pub(crate) fn unreadable(command: &Command, env: &Environment) -> Option<(String, String)> {
+        let pass = command.pass_env.iter().enumerate();
+        let pass = pass.filter(|(_, name)| !command.env.contains_key(*name));
+        let pass = pass.map(|(n, name)| (format!("pass_env.{n}"), name));
+        let secrets = command.secrets.iter().enumerate();
+        let secrets = secrets.map(|(n, name)| (format!("secrets.{n}"), name));
+        let mut asked = pass.chain(secrets);
+        let is_unreadable = |name: &String| env.get(name).is_some_and(|value| value == NOT_UTF8);
+        let (field, name) = asked.find(|(_, name)| is_unreadable(name))?;
+        Some((field, name.clone()))
     }
 
     /// The secrets that are not set.

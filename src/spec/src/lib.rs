@@ -83,4 +83,5 @@ pub use restoration::{
 };
 pub use schema::schema;
 pub use stage::{Pipeline, Stage};
+pub use substitute::NOT_UTF8;
 pub use warn::is_sensitive;

@@ -22,7 +22,7 @@ use crate::places::Places;
 use crate::reference::Index;
 use crate::renamed;
 use crate::stage::{Pipeline, Stage, index_of};
-use crate::substitute::{Environment, Names, Outer, substitute};
+use crate::substitute::{EXPORT_UTF8, Environment, Names, Outer, not_utf8, substitute};
 use crate::typed::Typed;
 use crate::warn;
 use crate::yaml;
@@ -235,10 +235,17 @@ impl Loader<'_> {
     }
 
     /// What a command asks for of the environment. What its `env` says itself stays.
-    fn handed(&self, kind: &Kind) -> Handed {
-        match kind {
-            Kind::Command(command) => Handed::of(command, self.request.env),
-            _ => Handed::default(),
+    fn handed(&self, kind: &Kind, config: &Node) -> Result<Handed, Problem> {
+        let Kind::Command(command) = kind else {
+            return Ok(Handed::default());
+        };
+        let env = self.request.env;
+        match Handed::unreadable(command, env) {
+            None => Ok(Handed::of(command, env)),
+            Some((field, name)) => {
+                let at = config.nearest(&field).pos;
+                Err(Problem::new(at, field, not_utf8(&name)).hint(EXPORT_UTF8))
+            }
         }
     }
 
@@ -246,6 +253,7 @@ impl Loader<'_> {
         let within = |p: Problem| p.under(&format!("stages.{}", draft.base()));
         let (mut kind, resources) = read_stage(body, draft.pos()).map_err(within)?;
         let config = body.get(kind.name()).unwrap_or(body);
+        let handed = self.handed(&kind, config).map_err(within)?;
         let folder = |field: &str| self.folder(config.nearest(field).pos);
         let mut reads = Reads::new(&folder);
         kind.reads(&mut reads);
@@ -261,7 +269,7 @@ impl Loader<'_> {
             name: draft.name(),
             base: draft.base().to_owned(),
             axes: draft.axes(),
-            handed: self.handed(&kind),
+            handed,
             program: None,
             kind,
             inputs: Vec::new(),

@@ -25,6 +25,18 @@ use crate::yaml::too_deep;
 /// The environment as an argument: parsing the same text with the same map gives the same result.
 pub(crate) type Environment = BTreeMap<String, String>;
 
+/// Stands in an [`Environment`] for a value that is not UTF-8; no variable can hold this text itself.
+pub const NOT_UTF8: &str = "\0";
+
+/// What is wrong with such a variable where it is asked for.
+pub(crate) fn not_utf8(name: &str) -> String {
+    format!("the value of the environment variable `{name}` is not UTF-8")
+}
+
+/// What to do about it.
+pub(crate) const EXPORT_UTF8: &str =
+    "export it as UTF-8 text; bytes of another kind can stand in a file that the stage names";
+
 /// Deeper defaults of defaults are refused.
 const DEPTH: usize = 16;
 
@@ -331,6 +343,10 @@ impl Scope<'_> {
         // A name in a default is used, whether or not the default is needed this time.
         names_in(default.unwrap_or_default(), self.used);
         let value = match (self.outer.get(name), default) {
+            (Some(NOT_UTF8), _) => {
+                let problem = Problem::new(Pos::default(), "", not_utf8(name));
+                return Err(problem.hint(EXPORT_UTF8));
+            }
             (Some(value), _) => Cow::Borrowed(value),
             (None, Some(default)) => Cow::Owned(self.text(default)?),
             (None, None) => return Err(missing_variable(name)),
