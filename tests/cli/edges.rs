@@ -151,3 +151,22 @@ fn output_that_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_none(
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_file_among_outputs_is_found_when_they_are_verified() {
+    let test = Test::new().file(
+        "p.yaml",
+        stage("shell: 'mkdir d; echo x > d/x', outputs: [d]"),
+    );
+    test.run("run p.yaml").exits(0);
+    test.run("cache verify")
+        .exits(0)
+        .says("all as they were written");
+    let x = test.output("command", "d/x");
+    fs::write(x.with_file_name("extra"), "").unwrap();
+    test.run("cache verify")
+        .exits(1)
+        .says("damaged: d/extra; moved to");
+    test.run("run p.yaml").exits(0).says("1 ran");
+    test.run("cache verify").exits(0);
+}

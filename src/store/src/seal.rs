@@ -395,6 +395,13 @@ impl Tree {
     }
 }
 
+/// What lies in a folder of outputs and is none of them.
+pub(crate) fn added_to(folder: &Path, outputs: &[Output]) -> Vec<String> {
+    let mut tree = Tree::default();
+    tree.walk(folder, "");
+    tree.not_in(outputs)
+}
+
 /// The stats of the folders of a stock, but for the outermost.
 pub(crate) fn folders_of(out: &Path, stock: &Stock) -> Result<Vec<(String, Stat)>> {
     let inner = stock.folders.iter().filter(|folder| !folder.is_empty());

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use rayon::prelude::*;
 
+use crate::seal::added_to;
 use crate::status::{DAMAGED_RECORD, is_good};
 use crate::{Key, Output, Record, Result, Store};
 
@@ -44,13 +45,21 @@ pub struct Broken {
     pub key: Key,
     /// The kind of stage; empty where the record is damaged.
     pub kind: String,
-    /// Outputs that are not what was committed, or [`DAMAGED_RECORD`].
+    /// Outputs that are not what was committed, what lies among them and is none, or [`DAMAGED_RECORD`].
     pub damaged: Vec<String>,
     /// Outputs that are gone.
     pub missing: Vec<String>,
     /// Where the entry was moved; why not, for one that is being computed. One that only misses outputs stays in its
     /// place until its stage runs.
     pub moved: Option<Result<PathBuf>>,
+}
+
+/// What lies in the folder of a record's outputs.
+struct Found {
+    /// For each output whether it is good; `None` for one that is gone.
+    outputs: Vec<Option<bool>>,
+    /// What lies there and is no output.
+    added: Vec<String>,
 }
 
 impl Store {
@@ -73,12 +82,12 @@ impl Store {
         Ok(report)
     }
 
-    /// For each record which of its outputs are good; `None` for one that is gone.
+    /// What is found of each record.
     fn read_all(
         &self,
         records: &[(Key, Result<Option<Record>>)],
         on_progress: &dyn Fn(Progress),
-    ) -> (Vec<Vec<Option<bool>>>, Progress) {
+    ) -> (Vec<Found>, Progress) {
         let outputs = |(_, record): &(Key, _)| outputs(record).to_vec();
         let all: Vec<Vec<Output>> = records.iter().map(outputs).collect();
         let mut progress = Progress {
@@ -110,29 +119,30 @@ impl Store {
         })
     }
 
-    fn read_outputs(&self, key: &Key, outputs: &[Output], done: &Sender<u64>) -> Vec<Option<bool>> {
+    fn read_outputs(&self, key: &Key, outputs: &[Output], done: &Sender<u64>) -> Found {
         let folder = self.output_dir(key);
         let read = |done: &mut Sender<u64>, output: &Output| {
             let good = is_good(self, &folder, output);
             let _ = done.send(output.size); // nobody listens after a panic
             good
         };
-        outputs.par_iter().map_with(done.clone(), read).collect()
+        Found {
+            outputs: outputs.par_iter().map_with(done.clone(), read).collect(),
+            added: added_to(&folder, outputs),
+        }
     }
 
     /// The report of a key that is not whole, moved aside where it is damaged.
-    fn sum_up(
-        &self,
-        key: Key,
-        record: Result<Option<Record>>,
-        found: &[Option<bool>],
-    ) -> Option<Broken> {
+    fn sum_up(&self, key: Key, record: Result<Option<Record>>, found: &Found) -> Option<Broken> {
         let named = |what: Option<bool>| {
-            let those = outputs(&record).iter().zip(found);
+            let those = outputs(&record).iter().zip(&found.outputs);
             let those = those.filter(|&(_, &found)| found == what);
             those.map(|(output, _)| output.path.clone()).collect()
         };
         let (mut damaged, missing): (Vec<String>, Vec<String>) = (named(Some(false)), named(None));
+        if matches!(record, Ok(Some(_))) {
+            damaged.extend_from_slice(&found.added); // without a record nobody knows what belongs there
+        }
         if record.is_err() {
             damaged.push(DAMAGED_RECORD.to_owned());
         }
