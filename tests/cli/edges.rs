@@ -170,3 +170,47 @@ fn a_file_among_outputs_is_found_when_they_are_verified() {
     test.run("run p.yaml").exits(0).says("1 ran");
     test.run("cache verify").exits(0);
 }
+
+#[test]
+fn what_somebody_else_has_written_is_not_replaced_unasked() {
+    let yaml = stage("shell: 'echo x > o', outputs: [o]");
+    let test = Test::new().file("p.yaml", &yaml).file("x.svg", "mine");
+    test.run("run p.yaml").exits(0);
+    for words in [
+        "graph p.yaml -o p.yaml",
+        "graph p.yaml -o p.yaml --overwrite",
+        "schema -o p.yaml --overwrite",
+        "cache archive -f p.yaml a -o p.yaml --overwrite",
+    ] {
+        test.run(words).exits(2).says("`p.yaml` is a pipeline file");
+    }
+    assert_eq!(test.read("p.yaml"), yaml);
+    let format = test.read("cache/format");
+    for words in [
+        "schema -o cache/format --overwrite",
+        "graph p.yaml -o cache/outputs/g.svg",
+    ] {
+        test.run(words).exits(2).says("lies in the cache");
+    }
+    assert_eq!(test.read("cache/format"), format);
+    test.run("graph p.yaml -o x.svg")
+        .exits(2)
+        .says("replace it with --overwrite");
+    assert_eq!(test.read("x.svg"), "mine");
+    test.run("graph p.yaml -o x.svg --overwrite").exits(0);
+    test.write("notes.md", "# Notes\n```mermaid\nflowchart LR\n```\n");
+    test.run("graph p.yaml -o notes.md").exits(2);
+    test.write("other.json", "{\n  \"a\": 1\n}\n");
+    test.run("schema -o other.json").exits(2);
+    // What the command wrote before is its own.
+    for words in [
+        "graph p.yaml -o x.svg",
+        "graph p.yaml -o g.md",
+        "graph p.yaml -o g.dot",
+        "schema -o s.json",
+        "schema --reference -o r.md",
+    ] {
+        test.run(words).exits(0).says("wrote ");
+        test.run(words).exits(0).says("wrote ");
+    }
+}

@@ -126,7 +126,7 @@ fn unreachable(name: &str, error: &std::io::Error) -> Error {
 }
 
 /// Whether this is the cache folder itself.
-fn is_cache(folder: &Path) -> bool {
+pub fn is_cache(folder: &Path) -> bool {
     let format = files::read_to_string(&folder.join("format"), 80);
     format.is_ok_and(|text| text.starts_with("pipeline cache "))
 }

@@ -758,9 +758,12 @@ pub struct GraphArgs {
     /// Only these stages and what they depend on: `tuned`, `tuned[alpha=0.5]`.
     #[arg(value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Write to this file instead of standard output.
+    /// Write to this file instead of standard output; a graph that is there is replaced.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace a file that holds something else.
+    #[arg(long)]
+    pub overwrite: bool,
     /// The form [default: svg for a FILE in .svg, mermaid for .md and .mmd, else dot].
     #[arg(
         long,
@@ -818,9 +821,12 @@ pub struct SchemaArgs {
     /// The same for people: every field with its default, in Markdown.
     #[arg(long)]
     pub reference: bool,
-    /// Write to this file instead of standard output.
+    /// Write to this file instead of standard output; a schema or reference that is there is replaced.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace a file that holds something else.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// `pipeline completions`.

@@ -14,6 +14,7 @@ use diagnostics::shown::counted;
 use engine::root;
 
 use super::bytes::bytes;
+use super::deliver::check_place;
 use super::{Exit, Fatal, gc, open as open_session, print, print_as, say, scrub, stored};
 use engine::session::{Access, Session};
 
@@ -230,6 +231,7 @@ fn export_archive(root: &RootArgs, args: &ArchiveArgs) -> Result<Exit, Fatal> {
             "free space or permissions are missing",
         )
     };
+    check_place(to, &session.pipeline.sources)?;
     if !*overwrite && std::fs::symlink_metadata(to).is_ok() {
         return Err(Fatal::usage(
             format!("`{}` is there already", files::Name(to)),

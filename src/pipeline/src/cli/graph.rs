@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::args::{GraphArgs, GraphFormat, PipelineArgs};
-use super::schema::deliver;
+use super::deliver::Delivery;
 use super::{Exit, Fatal, open};
 use engine::session::Access;
 use plan::{Plan, Verdict};
@@ -30,7 +30,13 @@ pub fn graph(args: &GraphArgs) -> Result<Exit, Fatal> {
         }
         GraphFormat::Mermaid => graph::mermaid(&graph),
     };
-    deliver(output, &text)?;
+    let delivery = Delivery {
+        file: output,
+        overwrite: args.overwrite,
+        sources: &session.pipeline.sources,
+        is_former: &is_graph,
+    };
+    delivery.deliver(&text)?;
     Ok(Exit::Done)
 }
 
@@ -55,6 +61,20 @@ fn states(plan: &Plan) -> BTreeMap<usize, State> {
         .iter()
         .map(|p| (p.stage, state(&p.verdict)))
         .collect()
+}
+
+/// Whether a text is a graph in one of the forms, and nothing beside it.
+fn is_graph(text: &str) -> bool {
+    let fence = "```";
+    let bare = match text.strip_prefix(fence) {
+        Some(fenced) if text.matches(fence).count() == 2 && text.trim_end().ends_with(fence) => {
+            fenced.strip_prefix("mermaid\n").unwrap_or_default()
+        }
+        Some(_) => return false,
+        None => text,
+    };
+    let begins = ["digraph ", "flowchart ", "<svg "];
+    begins.iter().any(|begin| bare.starts_with(begin))
 }
 
 /// The form that a file's ending asks for.

@@ -16,6 +16,7 @@ mod called;
 mod card;
 mod check;
 mod data;
+mod deliver;
 mod diff;
 mod display;
 mod doctor;
@@ -33,8 +34,8 @@ mod log;
 mod masks;
 mod names;
 mod near;
-mod plan;
 mod out;
+mod plan;
 mod restore;
 mod run;
 mod runs;
@@ -138,7 +139,6 @@ fn with_near_file(mut error: Error, file: &Path) -> Error {
 
 /// Runs the program; the whole of `main`.
 pub fn main() -> ExitCode {
-    let first = std::env::args_os().nth(1).unwrap_or_default();
     let exit = chosen();
     match out::end() {
         Ok(()) => exit,
@@ -161,6 +161,7 @@ pub fn main() -> ExitCode {
 
 /// Does what the command line says.
 fn chosen() -> ExitCode {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
     if first == SUPERVISE_WORD {
         let arguments: Vec<String> = words_behind_the_first();
         return supervise(&arguments);
@@ -212,13 +213,13 @@ fn chosen() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// `pipeline cache help --help` asks for the help of `cache`.
 /// What a shell, or this program, hands on behind a word that is no command.
 fn words_behind_the_first() -> Vec<String> {
     let words = std::env::args_os().skip(2);
     words.map(|w| w.to_string_lossy().into_owned()).collect()
 }
 
+/// `pipeline cache help --help` asks for the help of `cache`.
 fn without_help_of_help(mut words: Vec<OsString>) -> Vec<OsString> {
     if let [.., help, last] = words.as_slice()
         && help == "help"

@@ -1,10 +1,9 @@
 //! `pipeline schema`: the JSON Schema of pipeline files, for editors.
 //! Unaware of what is in it.
 
-use std::path::Path;
-
 use super::args::SchemaArgs;
-use super::{Exit, Fatal, print, say};
+use super::deliver::Delivery;
+use super::{Exit, Fatal};
 
 /// Prints the schema, or writes it to a file.
 pub fn schema(args: &SchemaArgs) -> Result<Exit, Fatal> {
@@ -13,17 +12,16 @@ pub fn schema(args: &SchemaArgs) -> Result<Exit, Fatal> {
     } else {
         format!("{:#}\n", spec::schema())
     };
-    deliver(args.output.as_deref(), &text)?;
-    Ok(Exit::Done)
-}
-
-/// Writes `text` to a file and says so, or prints it where none is named.
-pub fn deliver(file: Option<&Path>, text: &str) -> Result<(), Fatal> {
-    let Some(file) = file else {
-        print(text);
-        return Ok(());
+    let first = text.lines().next().unwrap_or_default();
+    let is_former = |former: &str| {
+        former.lines().next() == Some(first) && (args.reference || former.contains("\"$defs\""))
     };
-    store::write_atomic(file, text.as_bytes())?;
-    say(&format!("wrote {}", file.display()));
-    Ok(())
+    let delivery = Delivery {
+        file: args.output.as_deref(),
+        overwrite: args.overwrite,
+        sources: &[],
+        is_former: &is_former,
+    };
+    delivery.deliver(&text)?;
+    Ok(Exit::Done)
 }

@@ -9,6 +9,7 @@ use diagnostics::shown::counted;
 use store::Key;
 
 use super::args::{ExportArgs, FileArgs, PathArgs, folder_of, last_run, some};
+use super::deliver::check_place;
 use super::why;
 use super::{Exit, Fatal, open, print, print_raw, say};
 use engine::invocation::quoted;
@@ -99,6 +100,7 @@ fn single(folder: &Path, file: &Path) -> Result<Exit, Fatal> {
         let message = format!("`{}` is there already", files::Name(file));
         return Err(Fatal::usage(message, "give another name"));
     }
+    check_place(file, &[])?;
     let text = page::single(folder).map_err(|e| {
         Fatal::failed(
             e.to_string(),
