@@ -214,3 +214,19 @@ fn what_somebody_else_has_written_is_not_replaced_unasked() {
         test.run(words).exits(0).says("wrote ");
     }
 }
+
+#[test]
+fn a_cache_on_a_disk_that_is_not_there_is_not_looked_for_above() {
+    let yaml = stage("shell: 'echo x > o', outputs: [o]");
+    let test = Test::new().file("p.yaml", &yaml).file("sub/p.yaml", yaml);
+    test.run("run p.yaml").exits(0);
+    symlink("/nonexistent/disk", test.path("sub/cache")).unwrap();
+    test.run("run sub/p.yaml")
+        .exits(2)
+        .says("is a link that cannot be followed");
+    test.remove("sub/cache");
+    test.run("run sub/p.yaml").exits(0);
+    // A folder of somebody else's that has the name is no sign.
+    test.write("sub/cache/x.py", "");
+    test.run("plan sub/p.yaml").exits(0).says("1 fresh");
+}

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   a file's folder, or the working folder ── upwards, the nearest: `pipelines/`? ──> the folder above that
-//!                                          │                       holds a cache? ──> that one
+//!                                          │         a `cache` that is ours, empty or a link? ──> that one
 //!                                          └─ no sign up to a repository (`.git`) ──> itself
 //!   --root DIR ── there? a folder? no cache itself? ──> DIR/cache ── a folder? ours or empty? ──> the store
 //! ```
@@ -38,7 +38,7 @@ pub fn of_folder(folder: &Path) -> PathBuf {
         if let Some(above) = above {
             return above.to_owned();
         }
-        if is_cache(&at.join("cache")) {
+        if is_sign(&at.join("cache")) {
             return at.to_owned();
         }
         if at.join(".git").exists() {
@@ -123,6 +123,12 @@ fn unreachable(name: &str, error: &std::io::Error) -> Error {
         _ => EXPECTED,
     };
     Error::usage(format!("cannot look into {name}: {error}"), hint)
+}
+
+/// Whether a `cache` beside a file says that the project begins here: one that holds a cache, or is kept free for one. A link
+/// is such a sign wherever it leads: the disk behind it may not be mounted now, and to compute elsewhere is no answer to that.
+fn is_sign(cache: &Path) -> bool {
+    cache.is_symlink() || is_cache(cache) || (cache.is_dir() && store::foreign(cache).is_none())
 }
 
 /// Whether this is the cache folder itself.
