@@ -230,3 +230,17 @@ fn a_cache_on_a_disk_that_is_not_there_is_not_looked_for_above() {
     test.write("sub/cache/x.py", "");
     test.run("plan sub/p.yaml").exits(0).says("1 fresh");
 }
+
+#[test]
+fn the_cache_is_no_input_and_the_project_folder_has_a_name() {
+    let test = Test::new();
+    for (file, message) in [
+        ("../cache", "is the cache, or lies in it"),
+        ("../cache/outputs", "is the cache, or lies in it"),
+        ("..", "lies in the input `.`"),
+    ] {
+        let body = format!("shell: 'true > o', files: [{file}], outputs: [o]");
+        test.write("pipelines/p.yaml", stage(&body));
+        test.run("plan pipelines/p.yaml").exits(2).says(message);
+    }
+}

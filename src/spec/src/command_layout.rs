@@ -20,7 +20,10 @@ use crate::places::Places;
 use crate::stage::{Pipeline, Stage};
 
 /// Folders of the project that belong to the program.
-const OURS: [&str; 2] = ["cache", "reports"];
+const OURS: [&str; 2] = [CACHE, "reports"];
+
+/// The one that no command sees.
+const CACHE: &str = "cache";
 
 impl Pipeline {
     /// Finds the places of all commands. `root` is the project folder and `here` the folder that relative paths of
@@ -87,6 +90,13 @@ fn places(
                 message,
                 "name it by its absolute path",
             ));
+        }
+        if inside.as_ref().is_some_and(|path| path.starts_with(CACHE)) {
+            let message = format!(
+                "`{}` is the cache, or lies in it: no command sees it",
+                full.display()
+            );
+            problems.push(problem(stage, "files", message, READ_A_STAGE));
         }
         files.push(inside);
     }
@@ -240,10 +250,16 @@ fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<Diag
             "the output `{}` of `{}` lies in the input `{}`",
             path.display(),
             maker.name,
-            input.display()
+            shown(input)
         )
     };
     Some(problem(stage, "", message, READ_A_STAGE))
+}
+
+/// A path below the project folder, which itself is `.`.
+fn shown(path: &Path) -> std::path::Display<'_> {
+    let is_root = path.as_os_str().is_empty();
+    if is_root { Path::new(".") } else { path }.display()
 }
 
 pub(crate) fn problem(stage: &Stage, field: &str, message: String, hint: &str) -> Diagnostic {
