@@ -2,12 +2,14 @@
 //! Unaware of tables that a file asks for: this one needs none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
 
 use artifacts::{Metrics, Summary};
 use diagnostics::shown;
 use engine::session::{Access, Session};
 use serde_json::{Map, Value, json};
 
+use report::table::guarded;
 use spec::metrics::Metric;
 use spec::{Around, Kind};
 use store::{Key, Record};
@@ -44,7 +46,12 @@ pub fn exp(args: &ExpArgs) -> Result<Exit, Fatal> {
             print_json(&format!("{}\n", json_of(row, &parameters)));
         }
     } else if args.csv {
-        print_raw(&csv_of(&rows, &parameters, &metrics)?);
+        let text = csv_of(&rows, &parameters, &metrics)?;
+        if std::io::stdout().is_terminal() {
+            print(&text);
+        } else {
+            print_raw(&text);
+        }
     } else {
         print(&text(&rows, &parameters, &metrics));
     }
@@ -223,17 +230,21 @@ fn json_of(row: &Row, parameters: &[String]) -> Value {
 fn csv_of(rows: &[Row], parameters: &[String], metrics: &[&str]) -> Result<String, Fatal> {
     let failed = |e: &dyn std::fmt::Display| Fatal::failed(format!("cannot write CSV: {e}"), "");
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let head = std::iter::once("stage").chain(parameters.iter().map(String::as_str));
-    let head = head.chain(metrics.iter().copied());
+    let head = std::iter::once("stage".to_owned()).chain(parameters.iter().map(|p| guarded(p)));
+    let head = head.chain(metrics.iter().map(|&m| m.to_owned()));
     writer.write_record(head).map_err(|e| failed(&e))?;
     for row in rows {
-        let own = parameters
-            .iter()
-            .map(|p| row.parameters.get(p).cloned().unwrap_or_default());
+        let own = parameters.iter().map(|p| {
+            row.parameters
+                .get(p)
+                .map_or(String::new(), |value| guarded(value))
+        });
         let values = metrics
             .iter()
             .map(|m| row.metrics.get(m).map_or(String::new(), f64::to_string));
-        let record = std::iter::once(row.stage.clone()).chain(own).chain(values);
+        let record = std::iter::once(guarded(&row.stage))
+            .chain(own)
+            .chain(values);
         writer.write_record(record).map_err(|e| failed(&e))?;
     }
     let bytes = writer.into_inner().map_err(|e| failed(&e))?;

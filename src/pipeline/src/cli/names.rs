@@ -2,6 +2,7 @@
 //! the commands.
 //! Unaware of what the commands do with the names.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use engine::history::History;
 use engine::root;
 
 use super::args::folder_of;
-use super::print_raw;
+use super::{print, print_raw};
 
 /// The word before what is asked for.
 pub const WORD: &str = "__names";
@@ -25,7 +26,12 @@ pub fn names(words: &[String]) -> ExitCode {
         _ => Vec::new(),
     };
     for name in found {
-        print_raw(&format!("{name}\n"));
+        let line = format!("{name}\n");
+        if std::io::stdout().is_terminal() {
+            print(&line);
+        } else {
+            print_raw(&line); // a shell compares it with what was typed
+        }
     }
     ExitCode::SUCCESS
 }

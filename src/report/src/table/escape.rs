@@ -93,7 +93,7 @@ fn flat(text: &str) -> String {
 
 /// In a CSV file that a spreadsheet may open: a text that it would take for a formula begins with `'`, which
 /// [`unguarded`] takes away again. Numbers stay numbers.
-pub(super) fn guarded(text: &str) -> String {
+pub fn guarded(text: &str) -> String {
     if is_formula(text) && text.parse::<f64>().is_err() {
         format!("'{text}")
     } else {

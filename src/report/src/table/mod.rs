@@ -41,6 +41,7 @@ mod write;
 use std::path::Path;
 
 pub use check::{Checked, check};
+pub use escape::guarded;
 pub use grid::build;
 pub use layout::{Cell, Column, Grid, Row};
 pub use published::Published;
