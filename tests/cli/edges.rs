@@ -244,3 +244,20 @@ fn the_cache_is_no_input_and_the_project_folder_has_a_name() {
         test.run("plan pipelines/p.yaml").exits(2).says(message);
     }
 }
+
+#[test]
+fn what_to_type_next_names_the_file_and_the_run() {
+    let yaml = stage("shell: 'echo said; echo x > o', outputs: [o]");
+    let more = format!("{yaml}  f: {{command: {{shell: 'echo y > y', outputs: [y]}}}}\n");
+    let test = Test::new().file("-x.yaml", &yaml).file("p.yaml", more);
+    let dashed = |word: &str| Ran::of(test.command(word).args(["--", "-x.yaml"]).output().unwrap());
+    dashed("run").exits(0).says("run ./-x.yaml");
+    test.run("run p.yaml a").exits(0);
+    test.run("run p.yaml f").exits(0);
+    test.run("log p.yaml a").exits(2).says(" has it: `");
+    let many = "resources: {retries: 1000000}, command: {shell: x, outputs: [o]}";
+    test.write("p.yaml", format!("stages: {{a: {{{many}}}}}\n"));
+    test.run("plan p.yaml")
+        .exits(2)
+        .says("leave it out where a stage that fails is not to be tried again");
+}

@@ -28,7 +28,7 @@ impl Session {
     /// `run FILE STAGES…` (or another command that takes the file first) with everything that this session was asked for
     /// beside stages, and the variables that it was read with.
     pub fn command(&self, word: &str, stages: &[String]) -> String {
-        let mut words = vec![word.to_owned(), shown(&self.options.file)];
+        let mut words = vec![word.to_owned(), no_option(&self.options.file)];
         words.extend_from_slice(stages);
         self.command_of(&words)
     }
@@ -83,6 +83,16 @@ fn assignment(name: &str, is_secret: bool) -> Option<String> {
     } else {
         format!("{name}={}", quoted(&value))
     })
+}
+
+/// A file as a word that is no option, whatever its name begins with.
+fn no_option(file: &Path) -> String {
+    let name = shown(file);
+    if name.starts_with('-') {
+        format!("./{name}")
+    } else {
+        name
+    }
 }
 
 fn shown(path: &Path) -> String {

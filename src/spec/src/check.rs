@@ -149,7 +149,11 @@ fn resources(typed: &Typed, problems: &mut Problems) {
         let node = body.get("resources").map(|n| n.nearest(field));
         let pos = node.map_or(typed.draft.pos(), |n| n.pos);
         let path = format!("stages.{}.resources.{field}", typed.stage.base);
-        let hint = "leave it out where there is to be no limit of its own";
+        let hint = match field {
+            "timeout" | "memory" => "leave it out where there is to be no limit of its own",
+            "retries" => "leave it out where a stage that fails is not to be tried again",
+            _ => "leave it out where the default will do",
+        };
         problems.push(Problem::new(pos, path, wrong).hint(hint));
     }
     one_gpu(typed, problems);

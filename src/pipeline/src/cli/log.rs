@@ -11,6 +11,7 @@ use store::{Key, Store};
 use super::args::{LogArgs, file_first};
 use super::{Exit, Fatal, print, say};
 use engine::history::{History, Past, RunStatus};
+use engine::invocation::quoted;
 use engine::root;
 
 /// Prints a stage's log; with `--follow` until the run has ended or the stage has.
@@ -32,7 +33,11 @@ pub fn log(args: &LogArgs) -> Result<Exit, Fatal> {
         (None, run) => history.find(run.as_deref().unwrap_or("last"))?.to_owned(),
     };
     let past = history.read(&id)?;
-    let (stage, key) = stage_of(&history, &past, stage)?;
+    let found = stage_of(&history, &past, stage);
+    let (stage, key) = found.map_err(|fatal| match args.run {
+        None => with_the_run_that_has_it(&history, file.as_deref(), stage, fatal),
+        Some(_) => fatal,
+    })?;
     let path = store.log_path(&key);
     let mut file = wait_for(&path, args.follow, || goes_on(&history, &id, &stage))?;
     loop {
@@ -63,6 +68,33 @@ fn last_of(history: &History, file: &Path) -> Result<String, Fatal> {
         Fatal::failed(message, "`pipeline runs` lists those that are")
     })
 }
+
+/// An error about the last run, which names an earlier one that has the stage.
+fn with_the_run_that_has_it(
+    history: &History,
+    file: Option<&Path>,
+    stage: &str,
+    mut fatal: Fatal,
+) -> Fatal {
+    let full = file.map(|file| std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned()));
+    let has_it = |id: &&String| {
+        let Ok(past) = history.read(id) else {
+            return false;
+        };
+        let file = Path::new(&past.header.file);
+        full.as_ref().is_none_or(|full| full == file) && stage_of(history, &past, stage).is_ok()
+    };
+    if let Some(id) = history.ids().iter().rev().take(LOOKED_AT).find(has_it)
+        && let Some(first) = fatal.diagnostics.first.first_mut()
+    {
+        let stage = quoted(stage);
+        first.hint = format!("the run {id} has it: `pipeline log {stage} --run {id}`");
+    }
+    fatal
+}
+
+/// So many runs are looked at for a stage.
+const LOOKED_AT: usize = 100;
 
 /// Bytes that are read at once.
 const PIECE: u64 = 1 << 20;
