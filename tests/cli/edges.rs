@@ -7,7 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
 
-use crate::support::{Ran, Test};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Ran, Test, wait_for};
 
 /// A pipeline file of one command, whose fields these are.
 fn stage(body: &str) -> String {
@@ -260,4 +262,54 @@ fn what_to_type_next_names_the_file_and_the_run() {
     test.run("plan p.yaml")
         .exits(2)
         .says("leave it out where a stage that fails is not to be tried again");
+}
+
+#[test]
+fn a_result_that_is_wanted_anew_stays_until_the_new_one_is_there() {
+    let test = Test::new().without_walls();
+    let note = test.path("broken");
+    let note = note.display();
+    let yaml = format!(
+        "stages:\n  a: {{command: {{shell: 'test ! -e {note} || {{ touch {note}-began; test -s {note} || sleep 600; exit 1; }}; echo x > o', \
+         outputs: [o]}}, resources: {{retries: 1}}}}\n  b: {{command: {{shell: 'cat a/o > p', stages: {{a: a}}, outputs: [p]}}}}\n"
+    );
+    test.write("p.yaml", yaml);
+    test.run("run p.yaml").exits(0).says("2 ran");
+    let output = fs::read(test.output("command", "o")).unwrap();
+    // It fails, twice.
+    test.write("broken", "now");
+    test.run("run p.yaml --force a").exits(1).says("1 failed");
+    test.run("plan p.yaml").exits(0).says("2 fresh");
+    // It is interrupted, or killed.
+    for signal in [Signal::INT, Signal::KILL] {
+        test.write("broken", "");
+        fs::remove_file(test.path("broken-began")).unwrap();
+        let mut child = test.command("run p.yaml --force a").spawn().unwrap();
+        wait_for("the stage", || {
+            test.path("broken-began").exists().then_some(())
+        });
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        child.wait().unwrap();
+        test.write("broken", "now");
+        let plan = test.run("plan p.yaml").exits(0).never_says("damaged");
+        assert!(
+            signal == Signal::KILL || plan.stdout.contains("2 fresh"),
+            "{plan}"
+        );
+        // What a killed run has started ends in a moment, and then a run has the result back.
+        wait_for("the result", || {
+            test.run("run p.yaml b")
+                .stderr
+                .contains("2 fresh")
+                .then_some(())
+        });
+    }
+    assert_eq!(fs::read(test.output("command", "o")).unwrap(), output);
+    test.remove("broken");
+    test.run("run p.yaml --force a").exits(0).says("2 ran");
+    let aside = fs::read_dir(test.path("cache/damaged")).unwrap();
+    for folder in aside {
+        assert!(folder.unwrap().path().join("replaced").exists());
+    }
+    test.run("plan p.yaml").exits(0).says("2 fresh");
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::entries::Entry;
 use crate::layout::NEW_RECORD;
+use crate::quarantine::is_to_come_back;
 use crate::tree::{inside, inside_shards, measure, name};
 use crate::{Amount, Key, Result, Store};
 
@@ -102,6 +103,9 @@ fn thing(store: &Store, room: Room, path: &Path) -> Option<Thing> {
         _ => Some(key_of(room, path)?),
     };
     if key.is_some_and(|key| belongs_elsewhere(store, room, &key)) {
+        return None;
+    }
+    if room == Room::Damaged && is_to_come_back(path) {
         return None;
     }
     let tree = measure(path);

@@ -111,6 +111,7 @@ impl Store {
         store.format_lost = found == Found::Unnamed;
         store.spares().find(&store.layout().spares());
         ticket::sweep_finished(&store);
+        quarantine::put_all_back(&store);
         scratch::sweep(&store);
         Ok(store)
     }
@@ -393,7 +394,7 @@ impl Store {
 
     /// Whether a result of this key lies among those that were found damaged and moved aside.
     pub fn was_damaged(&self, key: &Key) -> bool {
-        self.layout().damaged(key, 1).exists()
+        quarantine::holds_damaged(self.layout(), key)
     }
 
     /// The state that an interrupted training left, if it has one: it goes on from there.
@@ -402,6 +403,13 @@ impl Store {
             .partial(key)
             .join("state")
             .join("state.safetensors")
+    }
+
+    /// The right to compute a key anew, whether or not it is done, unless another process has it; never [`Claim::Done`]. A
+    /// whole result comes back where the ticket ends without a commit.
+    pub fn ticket_anew(&self, key: &Key) -> Result<Claim> {
+        self.check_writable()?;
+        ticket::claim_anew(self, key)
     }
 
     /// The right to compute a key, unless another process has it or it is done.

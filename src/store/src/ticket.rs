@@ -12,6 +12,7 @@ use crate::atomic::{Flush, parent, remove_all, replace, sweep};
 use crate::claims::{self, Held};
 use crate::commit::Staged;
 use crate::error::at;
+use crate::quarantine::UNFINISHED;
 use crate::store::locked;
 use crate::tree::inside;
 use crate::{
@@ -67,6 +68,8 @@ pub struct Ticket {
     pub(crate) out: PathBuf,
     state: PathBuf,
     held: Mutex<Option<Held>>,
+    /// Where the result lies that this one is to replace.
+    replaces: Option<PathBuf>,
 }
 
 /// What another process needs to go on with a ticket; a file of JSON carries it.
@@ -102,6 +105,7 @@ pub(crate) fn take_over(store: &Store, handover: &Handover) -> Result<Claim> {
         out,
         partial,
         held: Mutex::new(Some(held)),
+        replaces: None,
     }))
 }
 
@@ -124,8 +128,20 @@ pub(crate) fn claim(store: &Store, key: &Key) -> Result<Claim> {
     };
     match done(store, key)? {
         Some(record) => Ok(Claim::Done(record)),
-        None => Ticket::new(store, key, held).map(Claim::Ready),
+        None => Ticket::new(store, key, held, None).map(Claim::Ready),
     }
+}
+
+/// As [`claim`], of a key that may be done. What is whole is kept until the new result is there.
+pub(crate) fn claim_anew(store: &Store, key: &Key) -> Result<Claim> {
+    let Some(held) = claims::take_soon(store, key)? else {
+        return Ok(Claim::Busy);
+    };
+    let is_done = done(store, key)?.is_some();
+    let replaces = is_done.then(|| quarantine::replace(store.layout(), key));
+    let replaces = replaces.transpose()?;
+    store.forget_seal(key);
+    Ticket::new(store, key, held, replaces).map(Claim::Ready)
 }
 
 /// The record of a fresh key. One that cannot be read for another reason than damage is an error.
@@ -159,15 +175,29 @@ fn remove_finished(store: &Store, key: &Key) -> Result<()> {
     if store.record(key)?.is_none() {
         return Ok(());
     }
+    if store.layout().partial(key).join(UNFINISHED).exists() {
+        return Ok(());
+    }
     match lock::try_take(&store.layout().lock(key))? {
         Some(_held) if store.record(key)?.is_some() => remove_all(&store.layout().partial(key)),
         _ => Ok(()),
     }
 }
 
+impl Drop for Ticket {
+    /// Without a commit the result comes back that this one was to replace; after one it is no longer needed.
+    fn drop(&mut self) {
+        let is_held = locked(&self.held).is_some();
+        if let Some(folder) = self.replaces.take().filter(|_| is_held) {
+            // Where that fails it lies there whole, and the next run tries again.
+            let _ = quarantine::put_back(self.store.layout(), &self.key, &folder);
+        }
+    }
+}
+
 impl Ticket {
     /// Clears what was left by others.
-    fn new(store: &Store, key: &Key, held: Held) -> Result<Self> {
+    fn new(store: &Store, key: &Key, held: Held, replaces: Option<PathBuf>) -> Result<Self> {
         let layout = store.layout();
         clear_results(store, key)?;
         let partial = layout.partial(key);
@@ -178,6 +208,7 @@ impl Ticket {
             state: partial.join("state"),
             partial,
             held: Mutex::new(Some(held)),
+            replaces,
         };
         ticket.make_folders()?;
         let logs = layout.log(key);

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use spec::{Event, Read, reads};
-use store::{Claim, Holder, Key, Made, Record, StoreError};
+use store::{Claim, Holder, Key, Made, Record};
 
 use super::Run;
 use super::executor::OnEvent;
@@ -18,65 +18,65 @@ pub(super) enum Patience<'a> {
     None,
 }
 
-/// Moves a result out of the way that `--force` wants anew. Another run may be at it: then its result will do. What a dead
-/// run has left may not: it ends in a moment.
-pub(super) fn forget(run: &Run<'_>, key: &Key) -> Result<(), Failure> {
-    loop {
-        match run.store.quarantine(key) {
-            Err(StoreError::Busy { .. }) if run.store.holder(key).is_some_and(|h| h.is_gone) => {
-                if run.stop.level() > 0 {
-                    return Err(Failure::interrupted());
-                }
-                std::thread::sleep(ASK_EVERY);
-            }
-            Ok(_) | Err(StoreError::Absent { .. } | StoreError::Busy { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 /// How often a busy key is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// The right to compute, or why there is none; with patience, never [`Claim::Busy`]. A result that was made from other
-/// bytes of its inputs is moved aside.
+/// bytes of its inputs is made anew, and so is any where `anew` asks for it (`--force`). Another run may be at it: then its
+/// result will do. What a dead run has left may not: it ends in a moment.
 pub(super) fn claim(
     run: &Run<'_>,
     at: usize,
     key: &Key,
+    mut anew: bool,
     patience: &Patience<'_>,
 ) -> Result<Claim, Failure> {
-    let (mut wait, mut has_forgotten) = (Wait::default(), false);
+    let (mut wait, mut has_differed) = (Wait::default(), false);
     loop {
-        let claim = run.store.ticket(key)?;
+        let claim = if anew {
+            run.store.ticket_anew(key)?
+        } else {
+            run.store.ticket(key)?
+        };
+        if anew && matches!(claim, Claim::Busy) {
+            let is_of_the_dead = run.store.holder(key).is_some_and(|h| h.is_gone);
+            if is_of_the_dead {
+                rest(run)?;
+                continue;
+            }
+            anew = false;
+        }
         if let Claim::Done(record) = &claim
             && !is_of_these_inputs(run, at, record)
         {
-            if has_forgotten {
-                // Somebody else holds it, or has made it again.
-                if run.stop.level() > 0 {
-                    return Err(Failure::interrupted());
-                }
-                std::thread::sleep(ASK_EVERY);
+            if has_differed {
+                rest(run)?; // somebody else holds it, or has made it again
             }
-            forget(run, key)?;
-            has_forgotten = true;
+            (anew, has_differed) = (true, true);
             continue;
         }
         let Patience::Wait(on_event) = patience else {
             return Ok(claim);
         };
         match claim {
-            Claim::Busy if run.stop.level() > 0 => return Err(Failure::interrupted()),
             Claim::Busy => {
                 if let Some(message) = wait.news(run.store.holder(key)) {
                     on_event(Event::Note { message });
                 }
-                std::thread::sleep(ASK_EVERY);
+                rest(run)?;
             }
             ready => return Ok(ready),
         }
     }
+}
+
+/// A moment until a busy key is asked for again.
+fn rest(run: &Run<'_>) -> Result<(), Failure> {
+    if run.stop.level() > 0 {
+        return Err(Failure::interrupted());
+    }
+    std::thread::sleep(ASK_EVERY);
+    Ok(())
 }
 
 fn is_of_these_inputs(run: &Run<'_>, at: usize, record: &Record) -> bool {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use spec::{Device, Event, JOB_FORMAT, Job, KeepDecoded, Kind, Outside, Runs};
 use store::{Checkpoints, Claim, Digest, Facts, Key, Ticket};
 
-use super::claim::{Patience, claim, forget};
+use super::claim::{Patience, claim};
 use super::executor::{Computed, Limits, OnEvent, Task};
 use super::failure::Failure;
 use super::sealed::Sealed;
@@ -61,10 +61,8 @@ pub(super) fn claimed(
 ) -> Result<Claiming, Failure> {
     let begin = Instant::now();
     let (key, planned) = planned(run, member.at)?;
-    if run.is_forced(member.at) && member.attempt == 1 {
-        forget(run, &key)?;
-    }
-    let ticket = match claim(run, member.at, &key, patience)? {
+    let anew = run.is_forced(member.at);
+    let ticket = match claim(run, member.at, &key, anew, patience)? {
         Claim::Ready(ticket) => ticket,
         Claim::Busy => return Ok(Claiming::Busy),
         Claim::Done(_) => {
