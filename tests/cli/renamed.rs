@@ -87,6 +87,13 @@ fn an_old_name_has_the_same_key_and_is_told_once_with_its_place() {
             .says(&format!(".{kind}: {note}"));
         ran.says("the old name works as before");
     }
+    let events = test(&FILE.replace("pass_env", "pass"))
+        .run("plan p.yaml --json")
+        .events();
+    let warning = &events[0];
+    assert_eq!(warning["event"], "warning", "{warning}");
+    assert_eq!(warning["message"], "`pass` is called `pass_env` now");
+    assert_eq!(warning["place"]["file"], "p.yaml");
     let ran: Ran = test(FILE).run("plan p.yaml").exits(0);
     ran.never_says(" is called ");
 }
@@ -125,4 +132,101 @@ fn overrides_axes_and_files_that_include_each_other_know_both_names() {
     let test = test("include: [base.yaml]\nstages: {tuned: {tune: {locations: 3}}}\n")
         .file("base.yaml", FILE);
     assert_eq!(keys(&test, "")["tuned"], other);
+}
+
+/// Whether the plan of a text succeeds with the keys of these stages, by pairs of names.
+fn same(text: &str, words: &str, pairs: &[(&str, &str)]) {
+    let keys = keys(&test(text), words);
+    for (a, b) in pairs {
+        assert!(keys[*a].is_string(), "{a}: {keys:?}");
+        assert_eq!(keys[*a], keys[*b], "{text}\n{words}");
+    }
+}
+
+#[test]
+fn old_names_in_variables_merged_mappings_and_whole_values_are_read() {
+    let with = |more: &str| format!("{FILE}{more}");
+    let held = "  held:\n    evaluate: \"{ev}\"\n  whole: \"{st}\"\n\
+        vars:\n  ev: {model: base, images: pairs, luma: rounded}\n  \
+        st: {evaluate: {model: base, images: pairs, luma: rounded}}\n";
+    same(&with(held), "", &[("held", "score"), ("whole", "score")]);
+
+    let merged = "  a:\n    tune: &t {backbone: base, images: pairs, masks: masks, iterations: 3, locations: 1}\n  \
+        b:\n    tune: {<<: *t, num_units: 2}\n  c1:\n    tune:\n      <<: *t\n      locations: 2\n  \
+        d:\n    tune: &u {backbone: base, images: pairs, masks: masks, iterations: 3, num_units: 1}\n  \
+        e:\n    tune: {<<: *u, locations: 2}\n";
+    same(
+        &with(merged),
+        "",
+        &[("b", "tuned"), ("c1", "tuned"), ("e", "tuned"), ("a", "d")],
+    );
+    let whole = "stages.tuned.tune={backbone: base, images: pairs, masks: masks, iterations: 3, locations: 2}";
+    let now = keys(&test(FILE), "")["tuned"].clone();
+    let test = test(FILE);
+    for set in [
+        whole.to_owned(),
+        whole.replace(".tune={", "={tune: {") + "}",
+    ] {
+        let mut command = test.command("plan p.yaml --json");
+        let ran = Ran::of(command.args(["--set", &set]).output().unwrap()).exits(0);
+        let mut tuned = ran
+            .events()
+            .into_iter()
+            .filter(|line| line["stage"] == "tuned");
+        assert_eq!(tuned.next().unwrap()["key"], now, "{set}");
+    }
+}
+
+const SWEPT: &str = "  swept:\n    each: {locations: [1, 2]}\n    \
+    tune: {backbone: base, images: pairs, masks: masks, iterations: 3}\n";
+
+#[test]
+fn an_axis_goes_by_either_name() {
+    let swept = format!("{FILE}{SWEPT}");
+    let plan = |over: &str| {
+        let over = format!("include: [base.yaml]\nstages: {{swept: {over}}}\n");
+        test(&over).file("base.yaml", &swept)
+    };
+    let members = |test: &Test| -> Vec<String> {
+        let keys = keys(test, "").into_keys();
+        keys.filter(|name| name.starts_with("swept")).collect()
+    };
+    // Laid over by its other name, an axis is replaced, and keeps the name by which others may know its members.
+    let replaced = ["swept[locations=3]"];
+    assert_eq!(members(&plan("{each: {num_units: [3]}}")), replaced);
+    assert_eq!(members(&plan("{each: {num_units: null}}")), ["swept"]);
+    let excluded = "{each: {exclude: [{num_units: 2}]}}";
+    assert_eq!(members(&plan(excluded)), ["swept[locations=1]"]);
+    let set = keys(&test(&swept), "--set stages.swept.each.num_units=[3]");
+    assert!(set.contains_key("swept[locations=3]"), "{set:?}");
+
+    let read = "  other:\n    evaluate: {model: 'swept[num_units=2]', images: pairs, masks: masks}\n  \
+        same:\n    evaluate: {model: 'swept[locations=2]', images: pairs, masks: masks}\n";
+    same(&format!("{swept}{read}"), "", &[("other", "same")]);
+    test(&swept)
+        .run("explain p.yaml swept[num_units=1]")
+        .exits(0)
+        .says("swept[locations=1]");
+}
+
+#[test]
+fn labels_of_tables_go_by_the_names_of_fields_too() {
+    let table = |rows: &str| {
+        format!("  table:\n    table: {{from: [score], rows: [{rows}], columns: set}}\n")
+    };
+    for (field, label) in [("num_units", "locations"), ("channel", "luma")] {
+        let [by_field, by_label] =
+            [field, label].map(|name| keys(&test(&format!("{FILE}{}", table(name))), ""));
+        assert_eq!(by_field["table"], by_label["table"]);
+    }
+}
+
+#[test]
+fn an_axis_that_the_stage_gives_a_value_is_said_so() {
+    let text = FILE.replace("  score:\n", "  score:\n    each: {channel: [y]}\n");
+    test(&text)
+        .run("plan p.yaml")
+        .exits(2)
+        .says("the axis `channel` is a field that the stage gives a value of its own")
+        .says("write `channel: {channel}` there, or leave it out");
 }

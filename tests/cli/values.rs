@@ -499,3 +499,20 @@ fn a_machine_without_bash_is_told_so() {
         .says("cannot start `bash`")
         .says("`shell: {program: sh, script: …}`");
 }
+
+#[test]
+fn what_is_included_is_a_list_of_files() {
+    for (written, found, hint) in [
+        ("base.yaml", "`base.yaml`", "hint: write `[base.yaml]`"),
+        ("5", "the number `5`", "hint: write `[5]`"),
+        ("{a: b}", "a mapping", ""),
+    ] {
+        let file = FILE.replace("[base.yaml]", written);
+        let test = Test::new()
+            .photos()
+            .file("p.yaml", file)
+            .file("base.yaml", BASE);
+        let said = format!("p.yaml:1:10: include: expected a list of files, found {found}");
+        test.run("plan p.yaml").exits(2).says(&said).says(hint);
+    }
+}

@@ -171,6 +171,7 @@ fn plain(expected: &dyn de::Expected) -> String {
         "a string" => "a text".into(),
         "path string" => "a path".into(),
         "a sequence" => "a list".into(),
+        "a map" => "a mapping".into(),
         _ if text.starts_with("struct ") => "a mapping".into(),
         _ => match text.strip_prefix("an array of length ") {
             Some(length) => format!("a list of {length} values"),

@@ -72,13 +72,25 @@ impl Draft {
             axes: &axes,
         };
         substitute(&mut body, names, outer, &mut used).map_err(of_script)?;
+        renamed::fields_of(&mut body)?;
         for Choice { axis, node, .. } in self.row.iter().map(Rc::as_ref) {
-            if !set_field(&mut body, &self.written.fields, axis, node) && !used.contains(axis) {
-                let message = format!(
-                    "the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`"
-                );
-                return Err(Problem::new(node.pos, "each", message));
+            let field = set_field(&mut body, &self.written.fields, axis, node);
+            if field == Field::Set || used.contains(axis) {
+                continue;
             }
+            let message = match field {
+                Field::Given => {
+                    format!("the axis `{axis}` is a field that the stage gives a value of its own")
+                }
+                Field::Set | Field::None => format!(
+                    "the axis `{axis}` is neither a field of this stage nor used as `{{{axis}}}`"
+                ),
+            };
+            let hint = match field {
+                Field::Given => format!("write `{axis}: {{{axis}}}` there, or leave it out"),
+                Field::Set | Field::None => String::new(),
+            };
+            return Err(Problem::new(node.pos, "each", message).hint(hint));
         }
         Ok(body)
     }
@@ -108,20 +120,37 @@ fn of_script(mut problem: Problem) -> Problem {
     problem
 }
 
+/// What became of the value of an axis.
+#[derive(Clone, Copy, PartialEq)]
+enum Field {
+    /// It is the field's now.
+    Set,
+    /// The text gives the field a value of its own.
+    Given,
+    /// There is no such field.
+    None,
+}
+
 /// Sets the field called `axis` of the stage's kind, where the kind has such a field and the text does not give it.
-fn set_field(body: &mut Node, fields: &[&str], axis: &str, value: &Node) -> bool {
+fn set_field(body: &mut Node, fields: &[&str], axis: &str, value: &Node) -> Field {
     let Value::Map(entries) = &mut body.value else {
-        return false;
+        return Field::None;
     };
     let Some((kind, config)) = entries
         .iter_mut()
         .find(|(k, _)| Kind::NAMES.contains(&k.text.as_str()))
     else {
-        return false;
+        return Field::None;
     };
     let field = renamed::current(&kind.text, axis);
-    if !fields.contains(&field) || config.get(field).is_some() {
-        return false;
+    if !fields.contains(&field) {
+        return Field::None;
     }
-    config.set(&[field], value.clone()).is_ok()
+    if config.get(field).is_some() {
+        return Field::Given;
+    }
+    match config.set(&[field], value.clone()) {
+        Ok(()) => Field::Set,
+        Err(_) => Field::None,
+    }
 }

@@ -21,6 +21,7 @@ use crate::kinds::Kind;
 use crate::limits::{Exceeded, Meter, What};
 use crate::node::{Key, Node, Pos, Value};
 use crate::reference::same_value;
+use crate::renamed;
 use crate::scalar::number_text;
 use crate::substitute::{Environment, Names, Outer, substitute, take};
 use crate::typed::Typed;
@@ -110,7 +111,9 @@ impl Each {
         for exclusion in &mut self.exclude {
             for (axis, values) in &mut exclusion.axes {
                 for value in values {
-                    value.exact = written.contains(&(axis.clone(), value.text.clone()));
+                    let is_there =
+                        |axis: &str| written.contains(&(axis.to_owned(), value.text.clone()));
+                    value.exact = is_there(axis) || renamed::others(axis).any(is_there);
                 }
             }
         }
@@ -140,7 +143,7 @@ impl Exclusion {
     /// Whether this says nothing of the axes of a row of one dimension, or the row has the values it says.
     fn fits(&self, row: &Row) -> bool {
         self.axes.iter().all(|(axis, values)| {
-            let mut own = row.iter().filter(|c| c.axis == *axis);
+            let mut own = row.iter().filter(|c| renamed::same_axis(&c.axis, axis));
             own.all(|c| values.iter().any(|v| v.matches(c)))
         })
     }
@@ -458,7 +461,7 @@ fn check_axes(each: &Each, node: &Node) -> Result<(), Problem> {
     }
     for exclusion in &each.exclude {
         for (axis, _) in &exclusion.axes {
-            if !known.contains(axis.as_str()) {
+            if !known.iter().any(|name| renamed::same_axis(name, axis)) {
                 let names: Vec<&str> = known.iter().copied().collect();
                 return Err(Problem::new(
                     exclusion.node.pos,

@@ -12,6 +12,15 @@ pub type Labels = BTreeMap<String, String>;
 /// Shown where a label does not apply, such as α of a baseline.
 pub const NONE: &str = "–";
 
+/// The word for what a label says, where a file calls it as the field that it comes from.
+pub(crate) fn word(written: &str) -> &str {
+    match written {
+        "channel" => "luma",
+        "num_units" => "locations",
+        other => other,
+    }
+}
+
 /// What every network has: `backbone`, and the `seed` and `precision` of its training.
 pub(crate) fn model(
     backbone: Option<&Architecture>,

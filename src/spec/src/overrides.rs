@@ -43,7 +43,11 @@ pub(crate) fn apply(
     if steps.len() > Limits::DEPTH {
         return Err(wrong(format!("a path has at most {} steps", Limits::DEPTH)));
     }
+    let axis = axis_name(root, &steps).map(str::to_owned);
     let mut steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    if let Some(axis) = &axis {
+        steps[3] = axis;
+    }
     if let ["stages", _, kind, field, ..] = steps[..] {
         let current = renamed::current(kind, field);
         if current != field {
@@ -56,6 +60,17 @@ pub(crate) fn apply(
         let path = steps.join(".");
         wrong(format!("`{path}` cannot be set: `{step}` is not there"))
     })
+}
+
+/// The name that the file gives an axis, where the path leads to one.
+fn axis_name<'a>(root: &'a Node, steps: &'a [String]) -> Option<&'a str> {
+    match steps {
+        [stages, name, each, axis, ..] if stages == "stages" && each == "each" => {
+            let body = root.get("stages")?.get(name)?;
+            Some(renamed::axis_in(body.get("each")?, axis))
+        }
+        _ => None,
+    }
 }
 
 /// The steps of the path and the text of the value; nothing where there is no path or no `=`.

@@ -166,7 +166,7 @@ impl Loader<'_> {
 
     fn include(
         &mut self,
-        root: Node,
+        mut root: Node,
         file: &Path,
         open: &mut Vec<PathBuf>,
     ) -> Result<Node, Problem> {
@@ -180,7 +180,15 @@ impl Loader<'_> {
         };
         let items = match &list.value {
             Value::Seq(items) => items.as_slice(),
-            _ => &[],
+            Value::Null(_) => &[],
+            _ => {
+                let message = format!("expected a list of files, found {}", list.describe());
+                let problem = Problem::new(list.pos, "include", message);
+                return Err(match list.scalar() {
+                    Some(name) => problem.hint(format!("write `[{name}]`")),
+                    None => problem,
+                });
+            }
         };
         for item in items {
             let (Value::Str(name) | Value::Plain(name)) = &item.value else {
@@ -190,8 +198,11 @@ impl Loader<'_> {
                     format!("expected a file, found {}", item.describe()),
                 ));
             };
-            base.merge(self.included(&folder.join(name), open, item.pos)?);
+            let mut included = self.included(&folder.join(name), open, item.pos)?;
+            renamed::axes(&mut included, &base);
+            base.merge(included);
         }
+        renamed::axes(&mut root, &base);
         base.merge(root);
         Ok(base)
     }

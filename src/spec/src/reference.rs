@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{listed, suggest};
+use crate::renamed::same_axis;
 use crate::scalar::same_number;
 use diagnostics::shown::line;
 
@@ -208,7 +209,8 @@ impl<'a> Index<'a> {
         for selector in selectors {
             let fits = |at: usize, same: fn(&str, &str) -> bool| {
                 let axes = self.axes[at].iter();
-                let named = |axis: &String| selector.axis.is_none_or(|wanted| wanted == axis);
+                let named =
+                    |axis: &String| selector.axis.is_none_or(|wanted| same_axis(wanted, axis));
                 axes.into_iter()
                     .any(|(axis, value)| named(axis) && same(value, selector.value))
             };

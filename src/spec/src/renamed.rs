@@ -5,7 +5,8 @@
 //!   a file's text ─ Node ─ fields ──> the same with today's names ── include, --set, each ──> kinds
 //!                            └─ notes: one an old name, where it stands first
 //!   --set path ─ step ──┘        an axis keeps the name that the file gives it (members are called by it);
-//!   each: {old: […]} ─ field ──> it sets the field of today's name
+//!   each: {old: […]} ─ field ──> it sets the field of today's name; either name selects members
+//!   a member's body, after {var} ─ fields_of ──> the same for what variables hold
 //! ```
 //!
 //! Manifests, records and reports keep the words that they have: no key changes with a name.
@@ -42,6 +43,20 @@ pub(crate) fn current<'f>(kind: &str, field: &'f str) -> &'f str {
     found.map_or(field, |r| r.new)
 }
 
+/// Whether two names of an axis are of one field.
+pub(crate) fn same_axis(a: &str, b: &str) -> bool {
+    a == b || others(a).any(|other| other == b)
+}
+
+/// The other names of what may be a field.
+pub(crate) fn others(name: &str) -> impl Iterator<Item = &'static str> {
+    RENAMED.iter().filter_map(move |r| match name {
+        _ if name == r.old => Some(r.new),
+        _ if name == r.new => Some(r.old),
+        _ => None,
+    })
+}
+
 /// Names that fields of a kind had, and have.
 pub(crate) fn former(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let own = RENAMED.iter().filter(move |r| r.kind == kind);
@@ -59,27 +74,89 @@ pub(crate) fn fields(root: &mut Node, notes: &mut Vec<Problem>) -> Result<(), Pr
         return Ok(());
     };
     for (name, body) in stages {
-        for (at, Renamed { kind, old, new }) in RENAMED.iter().enumerate() {
-            let Some(config) = entry(body, kind) else {
-                continue;
-            };
-            let path = format!("stages.{}.{kind}", name.text);
-            let has_new = config.get(new).is_some();
-            let mut keys = entries(config).into_iter().flatten().map(|(key, _)| key);
-            let Some(key) = keys.find(|key| key.text == *old) else {
-                continue;
-            };
-            if has_new {
-                let message = format!("`{old}` and `{new}` are one field");
-                return Err(Problem::new(key.pos, path, message).hint(format!("give `{new}`")));
-            }
-            (*new).clone_into(&mut key.text);
+        let path = format!("stages.{}", name.text);
+        for Found { at, pos } in fields_of(body).map_err(|p| p.under(&path))? {
+            let Renamed { kind, old, new } = &RENAMED[at];
             if noted.insert(at) {
-                notes.push(note(old, new).at(key.pos).under(&path));
+                notes.push(note(old, new).at(pos).under(&format!("{path}.{kind}")));
             }
         }
     }
     Ok(())
+}
+
+/// An old name that was found: which, and where.
+pub(crate) struct Found {
+    at: usize,
+    pos: Pos,
+}
+
+/// The same for one stage, such as one whose fields a variable holds.
+pub(crate) fn fields_of(body: &mut Node) -> Result<Vec<Found>, Problem> {
+    let mut found = Vec::new();
+    for (at, Renamed { kind, old, new }) in RENAMED.iter().enumerate() {
+        let Some(config) = entry(body, kind) else {
+            continue;
+        };
+        let begin = config.pos;
+        let Some(entries) = entries(config) else {
+            continue;
+        };
+        let position = |name: &str| entries.iter().position(|(key, _)| key.text == name);
+        let Some(by_old) = position(old) else {
+            continue;
+        };
+        let pos = entries[by_old].0.pos;
+        if let Some(by_new) = position(new) {
+            // What `<<` brings in stands before the mapping, and gives way to what stands in it.
+            let is_own = |pos: Pos| pos.source != begin.source || pos >= begin;
+            match (is_own(pos), is_own(entries[by_new].0.pos)) {
+                (false, true) => {
+                    entries.remove(by_old);
+                    continue;
+                }
+                (true, false) => {
+                    (*new).clone_into(&mut entries[by_old].0.text);
+                    entries.remove(by_new);
+                }
+                _ => {
+                    let message = format!("`{old}` and `{new}` are one field");
+                    return Err(Problem::new(pos, *kind, message).hint(format!("give `{new}`")));
+                }
+            }
+        } else {
+            (*new).clone_into(&mut entries[by_old].0.text);
+        }
+        found.push(Found { at, pos });
+    }
+    Ok(found)
+}
+
+/// Gives the axes of stages that are laid over others the names that these have.
+pub(crate) fn axes(over: &mut Node, base: &Node) {
+    let Some(stages) = entry(over, "stages").and_then(entries) else {
+        return;
+    };
+    for (name, body) in stages {
+        let below = base.get("stages").and_then(|stages| stages.get(&name.text));
+        let below = below.and_then(|body| body.get("each"));
+        let (Some(below), Some(each)) = (below, entry(body, "each").and_then(entries)) else {
+            continue;
+        };
+        for (axis, _) in each {
+            axis.text = axis_in(below, &axis.text).to_owned();
+        }
+    }
+}
+
+/// The name by which an `each` has an axis, where it has it.
+pub(crate) fn axis_in<'a>(each: &'a Node, axis: &'a str) -> &'a str {
+    let known = each.entries().unwrap_or_default();
+    let names = || known.iter().map(|(key, _)| key.text.as_str());
+    if names().any(|name| name == axis) {
+        return axis;
+    }
+    names().find(|name| same_axis(name, axis)).unwrap_or(axis)
 }
 
 /// What is said of an old name.

@@ -121,9 +121,15 @@ impl From<store::StoreError> for Fatal {
     }
 }
 
-/// Opens a session that says what it has to say on standard error.
+/// Opens a session that says what it has to say on standard error; for programs as lines of JSON, too.
 pub(crate) fn open(args: &PipelineArgs, access: Access) -> Result<Session, Fatal> {
-    let tell = |notice: &Diagnostic| say_all(&notice.clone().into());
+    let is_json = args.json;
+    let tell = move |notice: &Diagnostic| {
+        if is_json {
+            print_json(&format!("{}\n", json_of(notice)));
+        }
+        say_all(&notice.clone().into());
+    };
     let opened = Session::open(&args.options(), access, Box::new(tell));
     Ok(opened.map_err(|error| with_near_file(error, &args.file))?)
 }
@@ -240,10 +246,10 @@ fn report(fatal: &Fatal, is_json: bool) {
     say_all(&fatal.diagnostics);
 }
 
-/// A diagnostic as an event, with the column behind what is meant.
+/// A diagnostic as an event by its severity, with the column behind what is meant.
 fn json_of(diagnostic: &Diagnostic) -> Value {
     let mut event = json!(diagnostic);
-    event["event"] = "error".into();
+    event["event"] = diagnostic.severity.word().into();
     event["severity"] = diagnostic.severity.word().into();
     if let Some(place) = diagnostic.place.as_ref().filter(|p| p.line > 0) {
         event["place"]["end_column"] = (place.column + place.width()).into();

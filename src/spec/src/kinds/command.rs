@@ -227,6 +227,9 @@ impl StageKind for Command {
             reads.entry("stages", name, text, Accepts::Any);
         }
         let ignore: Arc<[String]> = self.ignore.as_slice().into();
+        let mut seen = BTreeSet::new();
+        // What stands there twice is one thing.
+        self.files.retain(|path| seen.insert(path.clone()));
         for path in &mut self.files {
             let selection = Selection {
                 written: path.clone(),

@@ -14,10 +14,12 @@ use super::stage_kind::StageKind;
 use crate::around::Around;
 use crate::behind::{self, Behind};
 use crate::checker::Checker;
-use crate::error::{self, Problems};
-use crate::labels::Labels;
+use crate::de;
+use crate::error::{self, Problem, Problems};
+use crate::labels::{self, Labels};
 use crate::lines::{Lines, Tag};
 use crate::metrics::Metric;
+use crate::node::Node;
 
 /// `table`: evaluations side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -188,6 +190,18 @@ impl StageKind for Table {
     /// iterations as the file fixes them; 4: the best of all rows on the same images, losses beside curves, LaTeX with real
     /// minus signs.
     const VERSION: u32 = 4;
+
+    fn read(config: &Node) -> Result<Self, Problem> {
+        let mut table: Self = de::from_node(config)?;
+        for label in table.rows.iter_mut().chain(&mut table.columns) {
+            *label = labels::word(label).to_owned();
+        }
+        let published = std::mem::take(&mut table.published_for).into_iter();
+        table.published_for = published
+            .map(|(label, value)| (labels::word(&label).to_owned(), value))
+            .collect();
+        Ok(table)
+    }
 
     fn reads(&mut self, reads: &mut Reads<'_>) {
         reads.list("from", &self.from, Accepts::Evaluation);
