@@ -20,7 +20,7 @@ use std::time::SystemTime;
 
 use crate::error::at;
 use crate::lock;
-use crate::{Digest, Result};
+use crate::{Digest, Result, StoreError};
 
 /// The folder of these files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,21 +56,22 @@ impl DecodedRoom {
     }
 
     /// The file of a content as `read` sees it, which says `None` of one that is not whole. Else the right to make it;
-    /// `waits` is called before waiting for another process that does.
-    /// Errors: where files cannot be made or locked.
-    pub fn open<T>(
+    /// `waits` is called before waiting for another process that does, `go_on` again and again while it lasts.
+    /// Errors: where files cannot be made or locked, and that of `go_on`, which ends the wait.
+    pub fn open<T, E: From<StoreError>>(
         &self,
         content: &Digest,
         read: impl Fn(File) -> Option<T>,
         waits: impl FnOnce(),
-    ) -> Result<Decoded<T>> {
+        go_on: impl FnMut() -> Result<(), E>,
+    ) -> Result<Decoded<T>, E> {
         let to = self.path(content);
         let there = || opened(&to).and_then(&read);
         if let Some(found) = there() {
             return Ok(Decoded::There(found));
         }
         let path = to.with_extension(MAKING);
-        let file = lock::wait_named(&path, waits)?;
+        let file = lock::wait_named(&path, waits, go_on)?;
         // Somebody may have made it between the look and the lock.
         if let Some(found) = there() {
             let _ = fs::remove_file(&path); // made by us just now, or left by one who was killed

@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::atomic::parent;
 use crate::error::at;
@@ -38,20 +39,28 @@ fn no_locks(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     |source| StoreError::NoLocks { path, source }
 }
 
-/// Waits for the lock of a file that whoever holds it may rename or remove. `waits` is called where it has to.
-pub(crate) fn wait_named(path: &Path, waits: impl FnOnce()) -> Result<File> {
+/// Waits for the lock of a file that whoever holds it may rename, keep locked and go on with: so the name is looked at again and
+/// again, and not the file. `waits` is called where it has to, `go_on` before each look, and its error ends the wait.
+pub(crate) fn wait_named<E: From<StoreError>>(
+    path: &Path,
+    waits: impl FnOnce(),
+    mut go_on: impl FnMut() -> Result<(), E>,
+) -> Result<File, E> {
     if let Some(file) = try_take(path)? {
         return Ok(file);
     }
     waits();
     loop {
-        let file = open(path)?;
-        file.lock().map_err(no_locks(path))?;
-        if is_named(&file, path)? {
+        go_on()?;
+        if let Some(file) = try_take(path)? {
             return Ok(file);
         }
+        std::thread::sleep(LOOKS);
     }
 }
+
+/// Between two looks at a name.
+const LOOKS: Duration = Duration::from_millis(100);
 
 /// Waits for the lock. `None` where the disk has no locks: only for what may be lost.
 pub(crate) fn wait(path: &Path) -> Result<Option<File>> {

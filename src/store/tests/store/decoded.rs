@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
-use store::{Decoded, DecodedRoom, Digest, GcRequest, Making, Room as Part};
+use store::{Decoded, DecodedRoom, Digest, GcRequest, Making, Room as Part, StoreError};
 
 use crate::room::Room;
 
@@ -15,9 +15,14 @@ fn whole(mut file: File) -> Option<File> {
     (text == "whole").then_some(file)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is called")]
+fn go_on() -> Result<(), StoreError> {
+    Ok(())
+}
+
 fn to_make(decoded: &DecodedRoom, content: &Digest) -> Making {
     match decoded
-        .open(content, whole, || panic!("nobody makes it"))
+        .open(content, whole, || panic!("nobody makes it"), go_on)
         .unwrap()
     {
         Decoded::ToMake(making) => making,
@@ -45,13 +50,17 @@ fn one_makes_it_and_the_others_wait_and_read_the_same_file() {
     let (waits, waiting) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let other = scope.spawn(|| {
-            let found = decoded.open(&content, whole, move || waits.send(()).unwrap());
+            let found = decoded.open(&content, whole, move || waits.send(()).unwrap(), go_on);
             matches!(found.unwrap(), Decoded::There(_))
         });
         waiting.recv().unwrap();
-        making.file().unwrap().write_all(b"whole").unwrap();
+        // Time to begin to wait: one that waited for this very file would wait for its reader too.
+        std::thread::sleep(Duration::from_millis(300));
+        let mut reads = making.file().unwrap(); // as long as its training lasts
+        reads.write_all(b"whole").unwrap();
         making.done().unwrap();
         assert!(other.join().unwrap());
+        drop(reads);
     });
     assert_eq!(
         fs::read_dir(decoded.path(&content).parent().unwrap())
@@ -59,6 +68,26 @@ fn one_makes_it_and_the_others_wait_and_read_the_same_file() {
             .count(),
         1
     );
+}
+
+#[test]
+fn who_waits_stops_when_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (decoded, content) = (DecodedRoom::new(folder.path()), Digest::of(b"a"));
+    let making = to_make(&decoded, &content);
+    let mut looks = 0;
+    let stop = || {
+        looks += 1;
+        let what = "stopped".to_owned();
+        if looks < 3 {
+            Ok(())
+        } else {
+            Err(StoreError::Archive { what })
+        }
+    };
+    let found = decoded.open(&content, whole, || (), stop);
+    assert!(matches!(found, Err(StoreError::Archive { .. })));
+    drop(making);
 }
 
 #[test]

@@ -72,6 +72,7 @@ pub(super) struct Kept {
 }
 
 /// Opens what is kept of an input, or makes it. Nothing, and the reason, where that cannot be done: no disk, no locks.
+/// An error as of [`make`], also where the training is to stop while it waits for another one that makes it.
 pub(super) fn keep(
     keep: &KeepDecoded,
     input: &Input<'_>,
@@ -101,12 +102,13 @@ pub(super) fn keep(
             input.role
         ));
     };
-    match room.open(&content, read, waits) {
+    match room.open(&content, read, waits, || reporter.check_stop()) {
         Ok(Decoded::There(blocks)) => Ok(Ok(kept(blocks))),
         Ok(Decoded::ToMake(making)) => {
             let made = make(making, &content, input, &keep.folder, reporter)?;
             Ok(made.map(kept))
         }
+        Err(error) if error.is_interruption() => Err(error),
         Err(error) => Ok(Err(error.to_string())),
     }
 }
