@@ -742,6 +742,33 @@ echo more > \"$out/more\"; echo more > \"$state/more\"; test -r /proc/self/statu
     }
 }
 
+/// Nothing could be hidden in a folder that is read itself.
+#[test]
+fn a_worker_that_reads_the_project_folder_has_no_walls_which_is_said_once() {
+    let hook = "ls \"$IMAGES\" > \"$STUB_FOLDER/told\"\n";
+    for (file, images) in [("p.yaml", "."), ("pipelines/p.yaml", "..")] {
+        let yaml =
+            format!("stages:\n  pairs: {{prepare: {{images: {images}, degrade: {{sr: 2}}}}}}\n");
+        for (who, level) in LEVELS {
+            let test = Test::new().photos().file(file, &yaml).file("hook", hook);
+            for photo in ["a.png", "b.png"] {
+                let from = test.path("photos").join(photo);
+                std::fs::rename(from, test.path(photo)).unwrap();
+            }
+            let mut command = test.command(&format!("run {file}"));
+            command.env("IMAGES", test.path("").canonicalize().unwrap());
+            let Some(ran) = run_command(&test, who, level, command) else {
+                continue;
+            };
+            let ran = ran.exits(0).says("1 ran");
+            let said = "no walls around the project while `pairs` runs: it reads images in `";
+            assert_eq!(ran.stderr.matches(said).count(), 1, "{ran}");
+            let told = std::fs::read_to_string(test.outside("told")).unwrap();
+            assert!(told.contains("a.png\nb.png\n"), "{who:?} {level}: {told}");
+        }
+    }
+}
+
 /// The real one, with libtorch, at each level, from a folder inside the project and behind a link.
 #[test]
 fn workers_do_within_walls_what_they_do_without() {

@@ -64,14 +64,31 @@ pub fn walls_notice(session: &Session, plan: &Plan) -> Option<String> {
         };
         matches!(planned.verdict, Verdict::Stale(_)) && is_wanted
     };
-    if !plan.stages.iter().any(wants_walls) {
+    let mut wanting = plan.stages.iter().filter(|planned| wants_walls(planned));
+    wanting.clone().next()?;
+    let note = |while_what: &str, why: &str| {
+        format!(
+            "no walls around the project while {while_what}: {why}; what a stage does not declare, it can read and write \
+             by its path (docs/sandbox.md)"
+        )
+    };
+    if let Some(why) = session.walls.missing() {
+        return Some(note("stages run", why));
+    }
+    if !session.walls.level().is_enforced() {
         return None;
     }
-    let why = session.walls.missing()?;
-    Some(format!(
-        "no walls around the project while stages run: {why}; what a stage does not declare, it can read and write by \
-         its path (docs/sandbox.md)"
-    ))
+    let (name, path) = wanting.find_map(|planned| {
+        let stage = &session.pipeline.stages[planned.stage];
+        let is_worker = matches!(stage.kind.runs(), Runs::Worker(_));
+        let path = session.walls.opened_by(stage).filter(|_| is_worker)?;
+        Some((&stage.name, path))
+    })?;
+    let why = format!(
+        "it reads images in `{}`, which is or holds the project folder or its cache",
+        files::Name(&plan::tidy(path))
+    );
+    Some(note(&format!("`{name}` runs"), &why))
 }
 
 /// Who starts processes, where any are going to be started.

@@ -190,9 +190,14 @@ impl ProcessExecutor<'_> {
     }
 
     /// What the worker sees of the project, where there are walls around it: what its jobs name, to read, their tickets, to
-    /// write, and the program with its libraries.
+    /// write, and the program with its libraries. A stage that reads the project folder itself has none: in there nothing
+    /// could be hidden.
     fn view(&self, tasks: &[Task<'_>]) -> Option<View> {
-        if !self.walls.level().is_enforced() {
+        let opens = |task: &Task<'_>| {
+            let stage = &self.pipeline.stages[task.stage];
+            self.walls.opened_by(stage).is_some()
+        };
+        if !self.walls.level().is_enforced() || tasks.iter().any(opens) {
             return None;
         }
         let mut read: BTreeSet<PathBuf> =

@@ -28,6 +28,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use spec::Stage;
+
 pub use helper::{Made, Program, Talk, WORD, command as helper_command, wall};
 pub use mounts::build;
 pub use rules::restrict;
@@ -139,6 +141,22 @@ impl Walls {
             Level::Off(why) if self.setting != Setting::Off => Some(why),
             _ => None,
         }
+    }
+
+    /// Whether this is a folder of which nothing is seen within walls, or holds one: then it cannot be shown.
+    pub fn are_within(&self, folder: &Path) -> bool {
+        let folder = real(folder);
+        let hidden = self.around().hidden;
+        hidden.iter().any(|hidden| hidden.starts_with(&folder))
+    }
+
+    /// A path that a worker's stage reads and for which it does without walls: the project folder itself, or one above.
+    pub fn opened_by<'s>(&self, stage: &'s Stage) -> Option<&'s Path> {
+        let mut paths = stage
+            .external
+            .iter()
+            .map(|external| external.path.as_path());
+        paths.find(|path| self.are_within(path))
     }
 
     fn find_level(&self) -> Level {
