@@ -340,6 +340,38 @@ fn a_pattern_of_an_output_fits_at_least_one_and_no_link() {
 }
 
 #[test]
+fn a_pattern_of_an_output_fits_nothing_in_the_cache_or_the_reports() {
+    let makes = |outputs: &str, made: &str| {
+        format!(
+            "stages: {{a: {{command: {{shell: 'mkdir -p $(dirname {made}); echo x > {made}', outputs: ['{outputs}']}}}}}}\n"
+        )
+    };
+    for (outputs, made) in [
+        ("c*", "cache/format"),
+        ("**/*.csv", "reports/p/alpha.csv"),
+        ("[a-z]*/format", "cache/format"),
+    ] {
+        let test = Test::new().file("p.yaml", makes(outputs, made));
+        let folder = made.split('/').next().unwrap();
+        test.run("run p.yaml")
+            .exits(1)
+            .says(&format!("the output `{folder}"))
+            .says("would lie in a folder of pipeline's own")
+            .says("hint: write it elsewhere");
+        assert!(test.read("cache/format").starts_with("pipeline cache "));
+        assert!(!test.path("reports/p").exists());
+    }
+    // A cache that has another name.
+    let test = Test::new().file("p.yaml", makes("*/format", "mine/format"));
+    let mut command = test.command("run p.yaml");
+    command.env("PIPELINE_CACHE", test.path("mine"));
+    let said =
+        "the output `mine/format` is not put in place: a folder of pipeline's own lies there";
+    Ran::of(command.output().unwrap()).exits(1).says(said);
+    assert!(test.read("mine/format").starts_with("pipeline cache "));
+}
+
+#[test]
 fn inputs_in_its_folder_are_no_outputs() {
     let yaml = "\
 stages:

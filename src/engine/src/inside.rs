@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::{paths, root};
 
 /// Folders of the project that belong to the program.
-const OURS: [&str; 2] = ["cache", "reports"];
+pub const OURS: [&str; 2] = ["cache", "reports"];
 
 /// Where `path` below `folder` will really lie, or why it must not be written: outside, or nobody knows where.
 pub fn place(folder: &Path, path: &Path) -> Result<PathBuf, String> {
@@ -102,8 +102,7 @@ pub fn check(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
     if !is_linked && !is_elsewhere {
         return Ok(());
     }
-    let mut ours: Vec<PathBuf> = OURS.iter().map(|name| real(&root.join(name))).collect();
-    ours.push(real(&cache));
+    let ours = ours(root);
     let mut places: BTreeMap<PathBuf, (&str, &Path)> = BTreeMap::new();
     for (stage, output, folder) in outputs(pipeline) {
         let place = folders[folder].join(output.strip_prefix(folder).unwrap_or(output));
@@ -153,6 +152,13 @@ fn no_folder_is_written(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Where the folders that belong to the program really lie.
+pub fn ours(root: &Path) -> Vec<PathBuf> {
+    let named = OURS.iter().map(|name| root.join(name));
+    let all = named.chain([root::cache(root)]);
+    all.map(|folder| real(&folder)).collect()
 }
 
 /// Where a folder lies, links followed; its own path where it is not there yet.

@@ -55,18 +55,26 @@ pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
     // Another process may have put them there meanwhile, and a link that is gone by now have led to some.
     missing = self::missing(session, plan);
     // A link may have been put there since the plan; nothing is moved before all places are known.
+    let ours = inside::ours(&session.root);
     for m in &missing {
         let path = Path::new(&m.output.path);
-        inside::place(&session.root, path).map_err(|why| {
+        let not_put = |why: &str, hint| {
             let message = format!(
                 "the output `{}` is not put in place: {why}",
                 files::Name(path)
             );
-            Error::failed(
-                message,
-                "remove the link, and run again: the result is in the cache",
-            )
+            Error::failed(message, hint)
+        };
+        let place = inside::place(&session.root, path).map_err(|why| {
+            let hint = "remove the link, and run again: the result is in the cache";
+            not_put(&why, hint)
         })?;
+        // A pattern may fit more than its text says, and what is moved beside must not hold the cache either.
+        let is_taken = |ours: &PathBuf| place.starts_with(ours) || ours.starts_with(&place);
+        if ours.iter().any(is_taken) {
+            let hint = "let `outputs:` name it more narrowly, or remove the link on the way to it";
+            return Err(not_put("a folder of pipeline's own lies there", hint));
+        }
     }
     for m in &missing {
         room::make(session, &mut earlier, m.stage, Path::new(&m.output.path))?;

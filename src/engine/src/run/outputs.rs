@@ -15,6 +15,7 @@ use spec::Places;
 
 use super::failure::Failure;
 use super::process::io_failure;
+use crate::inside;
 
 /// Where the outputs lie in `out`, each checked; `written` is what the file calls them. What was placed as an input, in
 /// `inputs`, is fitted by no pattern.
@@ -33,6 +34,9 @@ pub(super) fn made(
         }
         for (name, path) in found {
             let shown = written_as(shown, places, at, &path);
+            if inside::OURS.iter().any(|ours| path.starts_with(ours)) {
+                return Err(in_ours(&path));
+            }
             let full = out.join(path);
             check(out, &full, &shown)?;
             if let Some(other) = names.insert(name.clone(), shown.clone()) {
@@ -102,6 +106,17 @@ fn none_fits(shown: &Path) -> Failure {
             files::Name(shown)
         ),
         "`*` stands for a part of one name and `**` for folders; at least one file or folder fits each pattern",
+    )
+}
+
+/// What a file names was looked at before; what a pattern fits is known now.
+fn in_ours(path: &Path) -> Failure {
+    Failure::new(
+        format!(
+            "the output `{}` would lie in a folder of pipeline's own",
+            files::Name(path)
+        ),
+        "write it elsewhere, or let the patterns of `outputs:` fit neither `cache` nor `reports` of the project folder",
     )
 }
 
