@@ -17,7 +17,7 @@ use crate::error::at;
 use crate::inventory::{Room, Thing, inventory};
 use crate::lease::leased;
 use crate::tree::{inside, name};
-use crate::{Amount, Key, Result, Store, claims, decoded, lock};
+use crate::{Amount, Key, Result, Store, claims, decoded, lock, quarantine};
 
 /// What a clean-up shall keep, beside pins, leases, and keys that are being computed.
 #[derive(Debug, Clone)]
@@ -191,6 +191,9 @@ fn free(store: &Store, rule: &Rule<'_>, thing: &Thing, trash: Option<&Path>) -> 
         };
         return discard(&thing.path, trash, name(&thing.path)).map(|()| true);
     }
+    if thing.room == Room::Damaged && quarantine::is_to_come_back(&thing.path) {
+        return Ok(false); // a good one was moved there since it was listed
+    }
     let Some(key) = thing.key.filter(|_| thing.room != Room::State) else {
         return discard(&thing.path, trash, name(&thing.path)).map(|()| true);
     };
@@ -213,7 +216,11 @@ fn free(store: &Store, rule: &Rule<'_>, thing: &Thing, trash: Option<&Path>) -> 
             discard_entry(store, &key, trash)?;
         }
         Room::Lock => {}
-        _ if store.layout().record(&key).exists() => return Ok(false), // committed since it was listed
+        _ if store.layout().record(&key).exists()
+            && !thing.path.join(quarantine::UNFINISHED).exists() =>
+        {
+            return Ok(false); // committed since it was listed
+        }
         _ => discard(&thing.path, trash, &key.to_string())?,
     }
     if trash.is_some() && matches!(thing.room, Room::Entry | Room::Lock) {

@@ -53,7 +53,9 @@ pub(crate) fn put_back(layout: &Layout, key: &Key, folder: &Path) -> Result<()> 
     if !is_there(&note) {
         return Ok(());
     }
-    if is_there(&layout.record(key)) && is_there(&record) {
+    // A try that was killed between the two moves has left its record in place, which tells nothing alone.
+    let other = is_there(&record) || is_there(&layout.output_dir(key));
+    if is_there(&layout.record(key)) && other {
         return rename_if_there(&note, &folder.join(REPLACED));
     }
     let partial = layout.partial(key);

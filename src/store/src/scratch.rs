@@ -15,6 +15,7 @@ use std::sync::Mutex;
 
 use crate::atomic::remove_all;
 use crate::error::at;
+use crate::stat::Stat;
 use crate::store::locked;
 use crate::tree::{inside, name};
 use crate::{Key, Result, Store, lock};
@@ -22,14 +23,34 @@ use crate::{Key, Result, Store, lock};
 /// Digits of a key in the name of such a folder.
 const DIGITS: usize = 16;
 
-/// Empty folders that this program has for the next stages.
+/// Empty folders that this program has for the next stages. Each is still called after the key that it was made for, and
+/// who holds that key by now may have made another one there: one is taken only while it is what was put here.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<PathBuf>>);
+pub(crate) struct Pool(Mutex<Vec<Pooled>>);
+
+#[derive(Debug)]
+struct Pooled {
+    path: PathBuf,
+    seen: Stat,
+}
+
+impl Pooled {
+    fn of(path: PathBuf) -> Option<Self> {
+        let seen = Stat::of(&fs::symlink_metadata(&path).ok()?);
+        Some(Self { path, seen })
+    }
+
+    fn is_still_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|meta| Stat::of(&meta) == self.seen)
+    }
+}
 
 impl Drop for Pool {
     fn drop(&mut self) {
         for folder in locked(&self.0).drain(..) {
-            let _ = fs::remove_dir(folder); // it is swept when the cache is opened next
+            if folder.is_still_there() {
+                let _ = fs::remove_dir(&folder.path); // it is swept when the cache is opened next
+            }
         }
     }
 }
@@ -48,8 +69,14 @@ impl Scratch {
     pub(crate) fn new(store: &Store, key: &Key) -> Result<Self> {
         let path = store.layout().scratch(&format!("{key:.DIGITS$}"));
         remove_all(&path)?; // a killed program has left it
-        let pooled = locked(&store.scratches().0).pop();
-        let is_pooled = pooled.is_some_and(|pooled| fs::rename(pooled, &path).is_ok());
+        let pooled = {
+            let mut pool = locked(&store.scratches().0);
+            pool.retain(|pooled| pooled.path != path);
+            pool.pop()
+        };
+        let moves =
+            |pooled: &Pooled| pooled.is_still_there() && fs::rename(&pooled.path, &path).is_ok();
+        let is_pooled = pooled.is_some_and(|pooled| moves(&pooled));
         if !is_pooled {
             fs::create_dir(&path).map_err(at("create", &path))?;
         }
@@ -84,7 +111,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if self.is_as_it_was() {
             let path = std::mem::take(&mut self.path);
-            locked(&self.store.scratches().0).push(path);
+            locked(&self.store.scratches().0).extend(Pooled::of(path));
         } else {
             let _ = self.store.discard(&self.path); // it is swept when the cache is opened next
         }
@@ -158,6 +185,24 @@ mod tests {
         let ino = inode(third.path());
         drop(third);
         assert_ne!(inode(one.scratch().unwrap().path()), ino);
+    }
+
+    #[test]
+    fn a_folder_that_another_has_made_since_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let (one, two) = (ticket(&store, "1"), ticket(&store, "2"));
+        let first = one.scratch().unwrap();
+        let path = first.path().to_owned();
+        drop(first);
+        // Another program wants that key anew, and has the name.
+        fs::remove_dir(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("t"), "of another").unwrap();
+        let second = two.scratch().unwrap();
+        assert!(path.join("t").exists() && second.path() != path);
+        drop((second, one, two, store));
+        assert!(path.exists());
     }
 
     #[test]

@@ -211,6 +211,8 @@ impl Ticket {
             replaces,
         };
         ticket.make_folders()?;
+        // This try ends by itself: what an earlier one said of its end is no longer so.
+        let _ = fs::remove_file(ticket.partial.join(UNFINISHED)); // mostly there is none
         let logs = layout.log(key);
         fs::create_dir_all(parent(&logs)).map_err(at("create", parent(&logs)))?;
         Ok(ticket)
