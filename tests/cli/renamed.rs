@@ -209,6 +209,26 @@ fn an_axis_goes_by_either_name() {
         .says("swept[locations=1]");
 }
 
+/// `lr` was the LQ folder of `prepare`; of a training it is the learning rate, and `lq` any variable.
+#[test]
+fn names_are_those_of_the_kind() {
+    let text = format!(
+        "{FILE}  free:\n    each: {{lr: [0.1, 0.2], lq: [l1, charbonnier], exclude: [{{lr: 0.1, lq: l1}}]}}\n    \
+        train: {{backbone: {{imdn: {{scale: 2}}}}, images: pairs, iterations: 3, loss: \"{{lq}}\"}}\n"
+    );
+    let keys = keys(&test(&text), "");
+    let free: Vec<&String> = keys
+        .keys()
+        .filter(|name| name.starts_with("free"))
+        .collect();
+    let expected = [
+        "free[lr=0.1,lq=charbonnier]",
+        "free[lr=0.2,lq=charbonnier]",
+        "free[lr=0.2,lq=l1]",
+    ];
+    assert_eq!(free, expected);
+}
+
 #[test]
 fn labels_of_tables_go_by_the_names_of_fields_too() {
     let table = |rows: &str| {

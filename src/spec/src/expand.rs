@@ -103,6 +103,20 @@ struct Each {
 }
 
 impl Each {
+    /// Gives axes of exclusions the names that the stage's axes have, where they go by another name of the field.
+    fn call_axes_as_written(&mut self, kind: Option<&str>) {
+        let rows = self.dimensions.iter().filter_map(|rows| rows.first());
+        let known: Vec<String> = rows.flatten().map(|choice| choice.axis.clone()).collect();
+        let kinds: Vec<&str> = kind.into_iter().collect();
+        let axes = self.exclude.iter_mut().flat_map(|e| &mut e.axes);
+        for (axis, _) in axes.filter(|(axis, _)| !kinds.is_empty() && !known.contains(axis)) {
+            let same = |name: &&String| renamed::same_axis(&kinds, name, axis);
+            if let Some(name) = known.iter().find(same) {
+                axis.clone_from(name);
+            }
+        }
+    }
+
     /// An excluded value that an axis has letter by letter stands for that one alone, not for `1.1` beside `1.10`.
     fn exact(&mut self) {
         let choices = self.dimensions.iter().flatten().flatten();
@@ -111,9 +125,7 @@ impl Each {
         for exclusion in &mut self.exclude {
             for (axis, values) in &mut exclusion.axes {
                 for value in values {
-                    let is_there =
-                        |axis: &str| written.contains(&(axis.to_owned(), value.text.clone()));
-                    value.exact = is_there(axis) || renamed::others(axis).any(is_there);
+                    value.exact = written.contains(&(axis.clone(), value.text.clone()));
                 }
             }
         }
@@ -143,7 +155,7 @@ impl Exclusion {
     /// Whether this says nothing of the axes of a row of one dimension, or the row has the values it says.
     fn fits(&self, row: &Row) -> bool {
         self.axes.iter().all(|(axis, values)| {
-            let mut own = row.iter().filter(|c| renamed::same_axis(&c.axis, axis));
+            let mut own = row.iter().filter(|c| c.axis == *axis);
             own.all(|c| values.iter().any(|v| v.matches(c)))
         })
     }
@@ -284,6 +296,7 @@ impl Expander<'_, '_> {
                 }
             }
         }
+        read.call_axes_as_written(kind_of(body));
         check_axes(&read, each)?;
         read.exact();
         Ok(read)
@@ -461,7 +474,7 @@ fn check_axes(each: &Each, node: &Node) -> Result<(), Problem> {
     }
     for exclusion in &each.exclude {
         for (axis, _) in &exclusion.axes {
-            if !known.iter().any(|name| renamed::same_axis(name, axis)) {
+            if !known.contains(axis.as_str()) {
                 let names: Vec<&str> = known.iter().copied().collect();
                 return Err(Problem::new(
                     exclusion.node.pos,

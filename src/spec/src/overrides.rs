@@ -67,7 +67,10 @@ fn axis_name<'a>(root: &'a Node, steps: &'a [String]) -> Option<&'a str> {
     match steps {
         [stages, name, each, axis, ..] if stages == "stages" && each == "each" => {
             let body = root.get("stages")?.get(name)?;
-            Some(renamed::axis_in(body.get("each")?, axis))
+            let kinds = renamed::kinds_of(body);
+            let is_known = !kinds.is_empty();
+            let each = body.get("each").filter(|_| is_known)?;
+            Some(renamed::axis_in(each, axis, &kinds))
         }
         _ => None,
     }

@@ -209,8 +209,13 @@ impl<'a> Index<'a> {
         for selector in selectors {
             let fits = |at: usize, same: fn(&str, &str) -> bool| {
                 let axes = self.axes[at].iter();
-                let named =
-                    |axis: &String| selector.axis.is_none_or(|wanted| same_axis(wanted, axis));
+                let is_there = |wanted: &str| self.axes[at].iter().any(|(axis, _)| axis == wanted);
+                let named = |axis: &String| {
+                    let same = |wanted: &str| same_axis(&[], wanted, axis);
+                    selector
+                        .axis
+                        .is_none_or(|wanted| wanted == axis || (!is_there(wanted) && same(wanted)))
+                };
                 axes.into_iter()
                     .any(|(axis, value)| named(axis) && same(value, selector.value))
             };

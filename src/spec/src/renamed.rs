@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Problem;
+use crate::kinds::Kind;
 use crate::node::{Key, Node, Pos, Value};
 
 /// A field, by its kind, as it was called and as it is.
@@ -43,18 +44,11 @@ pub(crate) fn current<'f>(kind: &str, field: &'f str) -> &'f str {
     found.map_or(field, |r| r.new)
 }
 
-/// Whether two names of an axis are of one field.
-pub(crate) fn same_axis(a: &str, b: &str) -> bool {
-    a == b || others(a).any(|other| other == b)
-}
-
-/// The other names of what may be a field.
-pub(crate) fn others(name: &str) -> impl Iterator<Item = &'static str> {
-    RENAMED.iter().filter_map(move |r| match name {
-        _ if name == r.old => Some(r.new),
-        _ if name == r.new => Some(r.old),
-        _ => None,
-    })
+/// Whether two names of an axis are of one field of one of these kinds; of any kind, where there are none.
+pub(crate) fn same_axis(kinds: &[&str], a: &str, b: &str) -> bool {
+    let is_pair = |r: &Renamed| (r.old == a && r.new == b) || (r.old == b && r.new == a);
+    let is_of_kind = |r: &Renamed| kinds.is_empty() || kinds.contains(&r.kind);
+    a == b || RENAMED.iter().any(|r| is_of_kind(r) && is_pair(r))
 }
 
 /// Names that fields of a kind had, and have.
@@ -138,25 +132,37 @@ pub(crate) fn axes(over: &mut Node, base: &Node) {
         return;
     };
     for (name, body) in stages {
-        let below = base.get("stages").and_then(|stages| stages.get(&name.text));
-        let below = below.and_then(|body| body.get("each"));
+        let under = base.get("stages").and_then(|stages| stages.get(&name.text));
+        let kinds: Vec<&str> = under.map_or(Vec::new(), kinds_of);
+        let below = under.and_then(|body| body.get("each"));
         let (Some(below), Some(each)) = (below, entry(body, "each").and_then(entries)) else {
             continue;
         };
+        if kinds.is_empty() {
+            continue;
+        }
         for (axis, _) in each {
-            axis.text = axis_in(below, &axis.text).to_owned();
+            axis.text = axis_in(below, &axis.text, &kinds).to_owned();
         }
     }
 }
 
-/// The name by which an `each` has an axis, where it has it.
-pub(crate) fn axis_in<'a>(each: &'a Node, axis: &'a str) -> &'a str {
+/// The kinds that a stage's body names.
+pub(crate) fn kinds_of(body: &Node) -> Vec<&str> {
+    let entries = body.entries().unwrap_or_default().iter();
+    let names = entries.map(|(key, _)| key.text.as_str());
+    names.filter(|name| Kind::NAMES.contains(name)).collect()
+}
+
+/// The name by which an `each` of a stage of these kinds has an axis, where it has it.
+pub(crate) fn axis_in<'a>(each: &'a Node, axis: &'a str, kinds: &[&str]) -> &'a str {
     let known = each.entries().unwrap_or_default();
     let names = || known.iter().map(|(key, _)| key.text.as_str());
     if names().any(|name| name == axis) {
         return axis;
     }
-    names().find(|name| same_axis(name, axis)).unwrap_or(axis)
+    let same = |name: &&str| same_axis(kinds, name, axis);
+    names().find(same).unwrap_or(axis)
 }
 
 /// What is said of an old name.
