@@ -38,7 +38,9 @@ pub fn of_folder(folder: &Path) -> PathBuf {
         if let Some(above) = above {
             return above.to_owned();
         }
-        if is_sign(&at.join("cache")) {
+        // A command in its own folder lies within a cache, of which walls show an empty folder: it is no part of that project.
+        let cache = at.join("cache");
+        if !own.starts_with(&cache) && is_sign(&cache) {
             return at.to_owned();
         }
         if at.join(".git").exists() {
