@@ -181,7 +181,7 @@ const EXCLUSIVE: &str = "\
 exec 9>>../../../../exclusive
 flock -n 9 || { echo 'two at once'; exit 9; }
 setsid sh -c 'sleep 7141; :' &
-echo started > ../../../../started
+echo started > ../../../../begun
 if [ -e ../../../../wait ]; then sleep 7142; fi
 echo good > o
 ";
@@ -192,19 +192,19 @@ fn after_a_kill_nobody_starts_a_key_while_something_of_it_lives() {
         let test = script(EXCLUSIVE).file("wait", "");
         for _ in 0..4 {
             let mut first = start(&test, mode, "run p.yaml");
-            wait_for("the start", || test.path("started").exists().then_some(()));
+            wait_for("the start", || test.path("begun").exists().then_some(()));
             first.kill().unwrap();
             // No wait: the next one comes while the first is dying.
             let second = start(&test, mode, "run p.yaml");
             first.wait().unwrap();
-            test.remove("started");
+            test.remove("begun");
             wait_for("the second start", || {
-                test.path("started").exists().then_some(())
+                test.path("begun").exists().then_some(())
             });
             kill_process(Pid::from_child(&second), Signal::KILL).unwrap();
             let said = Ran::of(second.wait_with_output().unwrap());
             said.never_says("two at once");
-            test.remove("started");
+            test.remove("begun");
         }
         test.remove("wait");
         run(&test, mode, "run p.yaml")

@@ -14,9 +14,10 @@ const YAML: &str = "stages:\n  pairs: {prepare: {images: photos, degrade: {sr: 2
 
 /// A worker that prints what the file `said` holds before it does its work.
 fn talking(said: &[u8]) -> Test {
-    let test = Test::new().photos().file("p.yaml", YAML).file("said", said);
+    let test = Test::new().photos().file("p.yaml", YAML);
+    std::fs::write(test.outside("said"), said).unwrap();
     let script = std::fs::read_to_string(test.worker()).unwrap();
-    let script = script.replace("set -e\n", "set -e\ncat said\n");
+    let script = script.replace("set -e\n", "set -e\ncat \"$STUB_FOLDER/said\"\n");
     test.write("talking.sh", script);
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(test.path("talking.sh"), mode).unwrap();

@@ -428,7 +428,7 @@ fn masks_of_own_pictures() {
             assert_eq!(record.get("predicted_iou").is_some(), folder == "sam");
             assert_eq!(record.get("point_coords").is_some(), folder == "sam");
         }
-        for picture in ["overlay", "labels"] {
+        for picture in ["overlay", "labels", "labels.view"] {
             let file = test.path(&format!("{folder}/{name}.{picture}.png"));
             assert_eq!(
                 pixels::read_rgb8(&file).unwrap().image.size(),
@@ -438,7 +438,7 @@ fn masks_of_own_pictures() {
     }
     assert!(json(&test.path("sam/a.json")).as_array().unwrap().len() <= 5);
     let left: Vec<_> = crate::support::list(&test.path("sam"));
-    assert_eq!(left.len(), 3, "nothing of the work stays: {left:?}");
+    assert_eq!(left.len(), 4, "nothing of the work stays: {left:?}");
 }
 
 /// What `pipeline masks` takes for the tiny SAM.

@@ -95,7 +95,7 @@ fn a_field_like_no_other_lists_what_there_is() {
 p.yaml:11:7: stages.m.mask: unknown field `colour`
  11 |       colour: red
     |       ^
-hint: known fields: images, of, granularity, grid, count, segmenter",
+hint: known fields: images, source, granularity, grid, count, segmenter",
     );
 }
 
