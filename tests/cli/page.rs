@@ -268,6 +268,46 @@ fn pictures_of_other_runs_of_the_same_images_are_compared() {
     }
 }
 
+/// Whatever became of other runs' results, this run has its page.
+#[test]
+fn a_damaged_result_of_another_run_takes_no_page_away() {
+    let name = "a_damaged_result_of_another_run_takes_no_page_away";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let test = test.photos();
+    let yaml = TINY.replace("images: pairs}", "images: pairs, save: true}");
+    test.write("p.yaml", &yaml);
+    let mut before = Vec::new();
+    let mut run = |iterations: u32| {
+        let set = format!("stages.base.train.iterations={iterations}");
+        test.run(&format!("run p.yaml score-base --set {set}"))
+            .exits(0)
+            .never_says("the page of the reports was not written");
+        let path = format!("path score-base -f p.yaml --set {set}");
+        let folder = PathBuf::from(test.run(&path).exits(0).stdout.trim());
+        let pages = list(&test.path("reports"));
+        let new = pages.iter().find(|page| !before.contains(*page)).unwrap();
+        let html = std::fs::read_to_string(new.join("index.html")).unwrap();
+        before = pages;
+        (folder, html)
+    };
+    let (one, _) = run(1);
+    let (two, html) = run(2);
+    assert_eq!(html.matches("\"other\":true").count(), 1, "{html:.3000}");
+    let damage = |path: PathBuf| {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(path, "damaged").unwrap();
+    };
+    damage(one.join("metrics.csv"));
+    damage(two.join("restored/a.png"));
+    let (_, html) = run(4);
+    let (_, other) = html.split_once("\"other\":true").unwrap();
+    let (_, files) = other.split_once("\"files\":{").unwrap();
+    assert!(files.starts_with("\"1\":"), "{files:.100}");
+    assert!(!other.contains("\"other\":true"), "{other:.3000}");
+}
+
 #[test]
 fn figures_are_within_a_page_of_one_file() {
     let name = "figures_are_within_a_page_of_one_file";

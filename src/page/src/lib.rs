@@ -188,10 +188,17 @@ pub enum PageError {
     },
 }
 
+impl PageError {
+    /// Whether it is of a file of the page, and of none that is shown.
+    const fn is_of_page(&self) -> bool {
+        matches!(self, Self::Write { .. })
+    }
+}
+
 /// Writes the page; returns the names of its files.
 ///
 /// # Errors
-/// A result cannot be read, or a file of the page cannot be written.
+/// A result cannot be read, but of a picture of another run, which is left out; or a file of the page cannot be written.
 pub fn write(page: &Page, shelf: &dyn Shelf) -> Result<Vec<String>, PageError> {
     let mut files = pictures::Files::new(shelf);
     let sets = page.sets.iter().map(|set| sets::read(set, &mut files));

@@ -46,6 +46,11 @@ impl<'a> Files<'a> {
         self.shelf
     }
 
+    /// Whether the file is one of the page's.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
     /// The file is one of the page's.
     pub fn keep(&mut self, name: String) {
         self.names.insert(name);

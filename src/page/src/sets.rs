@@ -94,13 +94,12 @@ pub fn read<'a>(set: &'a Set, files: &mut Files<'_>) -> Result<Shown<'a>, PageEr
         .collect();
     let kept = kept(set, &images, &pairs);
     let chosen = chosen(&kept, &methods);
-    for (method, shown) in set.methods.iter().zip(&mut methods) {
-        let named = chosen
-            .iter()
-            .filter(|at| restored(method, &images[**at]).is_file());
-        shown.files = named.map(|at| (*at, file(&method.key, *at))).collect();
-    }
     let pics = write(set, &list, &images, &chosen, &pairs, files)?;
+    for (method, shown) in set.methods.iter().zip(&mut methods) {
+        let named = chosen.iter().map(|at| (*at, file(&method.key, *at)));
+        let written = named.filter(|(_, name)| files.has(&pictures::script(name)));
+        shown.files = written.collect();
+    }
     Ok(Shown {
         name: &set.name,
         scale: list.degrade.scale(),
@@ -204,8 +203,11 @@ fn write(
             let from = restored(method, name);
             if from.is_file() {
                 let to = file(&method.key, *at);
-                pictures::picture(shelf, &to, &from)?;
-                names.push(pictures::script(&to));
+                match pictures::picture(shelf, &to, &from) {
+                    Ok(()) => names.push(pictures::script(&to)),
+                    Err(error) if error.is_of_page() || !method.other => return Err(error),
+                    Err(_) => {} // damaged, and of another run: this one's page does without
+                }
             }
         }
         Ok((*at, pics, names))

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::page::Method;
+use artifacts::Metrics;
 use store::Key;
 
 use super::Records;
@@ -51,11 +52,14 @@ impl Others {
         Self(found)
     }
 
-    /// Those on the images of this key; no two have one name, and none that of another method.
+    /// Those on the images of this key whose numbers can be read; no two have one name, and none that of another method.
     pub fn on(&self, images: &str, methods: &[Method]) -> Vec<Method> {
         let mut names: BTreeSet<String> = methods.iter().map(|m| m.name.clone()).collect();
         let mut shown = Vec::new();
-        for other in self.0.get(images).into_iter().flatten().take(MOST) {
+        let all = self.0.get(images).into_iter().flatten();
+        // A damaged result of another run is no reason to have no page of this one.
+        let whole = all.filter(|other| Metrics::read(&other.folder).is_ok());
+        for other in whole.take(MOST) {
             let mut own = other.clone();
             if !names.insert(own.name.clone()) {
                 own.name = format!("{} {:.8}", own.name, own.key);
