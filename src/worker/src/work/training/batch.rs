@@ -116,12 +116,7 @@ impl Batches {
     /// step computes with.
     pub fn feed(&self, first: u64, end: u64, threads: usize) -> Result<Feed<'_>, WorkError> {
         let shared = Arc::clone(&self.shared);
-        // One waits for the disk while another one cuts.
-        let makers = threads.clamp(2, 8);
-        let pace = Pace {
-            threads: makers,
-            depth: makers + 2,
-        };
+        let pace = pace(threads, shared.bytes());
         let begin = || {
             tch::set_num_threads(1);
             // A thread takes up what was told last when it first asks, which is to be now.
@@ -171,7 +166,41 @@ struct Host {
     noise: Option<Tensor>,
 }
 
+/// Bytes of batches that are made ahead, but for two of them at least.
+const AHEAD: usize = 256 << 20;
+
+/// How far batches of so many bytes are made ahead, and by how many threads, of so many that the step computes with.
+fn pace(threads: usize, bytes: usize) -> Pace {
+    // One waits for the disk while another one cuts.
+    let makers = threads.clamp(2, 8);
+    let depth = (AHEAD / bytes.max(1)).clamp(2, makers + 2);
+    Pace {
+        threads: makers.min(depth),
+        depth,
+    }
+}
+
 impl Shared {
+    /// Bytes of a batch that is ready: on its way to a device as it was cut, else in float32.
+    fn bytes(&self) -> usize {
+        let Cutter {
+            sampler,
+            scale,
+            slots,
+            windows,
+            ..
+        } = &self.cutter;
+        let is_sr = matches!(windows.pairs.list.degrade, Degrade::Sr(_));
+        let is_cut = matches!(self.device, Device::Cuda(_));
+        let (sample, low) = match (is_cut, is_sr) {
+            (true, true) => (1, 1),
+            (true, false) => (1, 4), // noise is float32 from the beginning
+            (false, _) => (4, 4),
+        };
+        let pixel = 3 * scale * scale * sample + 3 * low + slots * sample;
+        sampler.batch * sampler.side * sampler.side * pixel
+    }
+
     fn ready(&self, iteration: u64) -> Result<Ready, WorkError> {
         let host = self.host(&self.cutter.raw(iteration)?);
         Ok(match self.device {
@@ -256,4 +285,22 @@ fn check_sizes(pairs: &Pairs, side: usize) -> Result<(), WorkError> {
 fn is_channels_last(schedule: &Schedule, device: Device) -> bool {
     let fastest = || device == Device::Cpu && kernels::current().layout == Layout::ChannelsLast;
     schedule.channels_last.unwrap_or_else(fastest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_batches_are_made_ahead_by_fewer_threads_and_never_less_than_two() {
+        let of = |threads, mib: usize| {
+            let Pace { threads, depth } = pace(threads, mib << 20);
+            (threads, depth)
+        };
+        assert_eq!(of(8, 0), (8, 10));
+        assert_eq!(of(8, 25), (8, 10));
+        assert_eq!(of(8, 50), (5, 5));
+        assert_eq!(of(8, 1000), (2, 2));
+        assert_eq!(of(1, 25), (2, 4));
+    }
 }
