@@ -206,6 +206,35 @@ stages:
     }
 }
 
+/// What each run writes would make each key a new one.
+#[test]
+fn patterns_and_folders_do_without_the_cache_and_the_reports() {
+    let yaml = lists("'[clr]*/**/*.json', 'reports/*.txt'", "");
+    let test = Test::new()
+        .file("p.yaml", yaml)
+        .file("lib/a.json", "")
+        .file("lib/cache/b.json", "")
+        .file("lib/reports/c.json", "")
+        .file("reports/p/x.json", "")
+        .file("reports/named.txt", "");
+    test.run("run p.yaml").exits(0);
+    test.write("reports/p/y.json", "");
+    test.run("run p.yaml").exits(0);
+    let expected = [
+        "lib/a.json",
+        "lib/cache/b.json",
+        "lib/reports/c.json",
+        "reports/named.txt",
+    ];
+    assert_eq!(seen(&test), expected);
+    test.run("run p.yaml").exits(0).says("0 ran, 1 fresh");
+    // A folder that is a project too.
+    test.write("lib/cache/format", "pipeline cache 1\n");
+    test.write("p.yaml", lists("lib", ""));
+    test.run("run p.yaml").exits(0);
+    assert_eq!(seen(&test), ["lib/a.json"]);
+}
+
 #[test]
 fn what_was_left_out_unasked_is_said_and_wrong_lines_are_errors() {
     let test = project().file("p.yaml", lists("data", ""));

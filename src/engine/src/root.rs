@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 
+pub use files::is_cache;
+
 use crate::error::Error;
 
 /// The environment variable that names the cache folder, in place of `cache/` in the project folder.
@@ -131,12 +133,6 @@ fn unreachable(name: &str, error: &std::io::Error) -> Error {
 /// is such a sign wherever it leads: the disk behind it may not be mounted now, and to compute elsewhere is no answer to that.
 fn is_sign(cache: &Path) -> bool {
     cache.is_symlink() || is_cache(cache) || (cache.is_dir() && store::foreign(cache).is_none())
-}
-
-/// Whether this is the cache folder itself.
-pub fn is_cache(folder: &Path) -> bool {
-    let format = files::read_to_string(&folder.join("format"), 80);
-    format.is_ok_and(|text| text.starts_with("pipeline cache "))
 }
 
 fn check_cache(cache: &Path) -> Result<(), Error> {

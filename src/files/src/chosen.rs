@@ -172,8 +172,10 @@ impl Chosen {
                 anchor: self.anchor.clone(),
             }]);
         };
-        let is_out =
-            |name: &Path, is_folder| self.ignored.covers(&self.anchor.join(name), is_folder);
+        let is_out = |name: &Path, is_folder| {
+            self.ignored.covers(&self.anchor.join(name), is_folder)
+                || is_folder && is_written_by_runs(&pattern.fixed().join(name))
+        };
         let names = fitting(pattern, true, &is_out)?;
         let root = |name: PathBuf| Root {
             path: pattern.fixed().join(&name),
@@ -235,14 +237,31 @@ pub fn fitting(
     Ok(found)
 }
 
-/// Every file below a folder but what is left out, in order of names; links are followed.
+/// Whether this is the folder of a cache.
+pub fn is_cache(folder: &Path) -> bool {
+    let format = crate::read_to_string(&folder.join("format"), 80);
+    format.is_ok_and(|text| text.starts_with("pipeline cache "))
+}
+
+/// Whether this is the folder of a cache, or the one beside it that holds reports: each run makes them other ones.
+fn is_written_by_runs(folder: &Path) -> bool {
+    let is_beside = || {
+        let project = folder.parent();
+        project.is_some_and(|project| is_cache(&project.join("cache")))
+    };
+    is_cache(folder) || folder.ends_with("reports") && is_beside()
+}
+
+/// Every file below a folder but what is left out, a cache and reports, in order of names; links are followed.
 ///
 /// # Errors
 /// [`Lost`] on the way.
 pub fn below(root: &Root, ignored: &Ignored) -> Result<Below, Lost> {
     let mut all = Below::default();
     Walk::new(&root.path, true).run(&mut |name, is_folder| {
-        if ignored.covers(&root.anchor.join(name), is_folder) {
+        let is_out = ignored.covers(&root.anchor.join(name), is_folder)
+            || is_folder && is_written_by_runs(&root.path.join(name));
+        if is_out {
             all.left_out.push(name.to_path_buf());
             return Step::Over;
         }

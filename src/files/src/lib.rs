@@ -16,7 +16,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-pub use chosen::{Below, Chosen, Found, IGNORED, Ignored, Lost, Root, Step, Walk, below, fitting};
+pub use chosen::{
+    Below, Chosen, Found, IGNORED, Ignored, Lost, Root, Step, Walk, below, fitting, is_cache,
+};
 pub use data::Data;
 pub use name::{Name, write_line};
 pub use pattern::Pattern;
