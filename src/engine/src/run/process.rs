@@ -200,8 +200,11 @@ impl ProcessExecutor<'_> {
         if !self.walls.level().is_enforced() || tasks.iter().any(opens) {
             return None;
         }
-        let mut read: BTreeSet<PathBuf> =
-            self.libraries.iter().map(|at| library_home(at)).collect();
+        let mut read: BTreeSet<PathBuf> = self
+            .libraries
+            .iter()
+            .map(|at| self.library_home(at))
+            .collect();
         read.extend([absolute(&self.worker), walls::real(&self.worker)]);
         let mut shown = Vec::new();
         for task in tasks {
@@ -242,6 +245,20 @@ impl ProcessExecutor<'_> {
         paths
     }
 
+    /// What comes with a folder of libraries: with PyTorch's the packages beside it, in which CUDA's lie. A folder that cannot
+    /// be shown does not: libtorch may lie in the project's own `lib`.
+    fn library_home(&self, folder: &Path) -> PathBuf {
+        let levels = if folder.ends_with("torch/lib") {
+            2
+        } else {
+            usize::from(folder.ends_with("lib"))
+        };
+        let mut homes: Vec<&Path> = folder.ancestors().take(levels + 1).collect();
+        homes.reverse();
+        let home = homes.into_iter().find(|home| !self.walls.are_within(home));
+        home.unwrap_or(folder).to_path_buf()
+    }
+
     fn cannot_start(&self, error: &std::io::Error) -> Failure {
         Failure::new(
             format!("cannot start `{}`: {error}", self.worker.display()),
@@ -253,24 +270,6 @@ impl ProcessExecutor<'_> {
 fn absolute(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     spec::normal(&whole)
-}
-
-/// What comes with a folder of libraries: with PyTorch's the packages beside it, in which CUDA's lie.
-fn library_home(folder: &Path) -> PathBuf {
-    let above = |levels: usize| {
-        folder
-            .ancestors()
-            .nth(levels)
-            .unwrap_or(folder)
-            .to_path_buf()
-    };
-    if folder.ends_with("torch/lib") {
-        above(2)
-    } else if folder.ends_with("lib") {
-        above(1)
-    } else {
-        folder.to_path_buf()
-    }
 }
 
 /// What a stage's timeout or memory limit means. A training that had time to save says that it was interrupted; that
