@@ -18,7 +18,9 @@ mod picture;
 use std::path::Path;
 use std::time::Instant;
 
-use pixels::{MaskStack, Photo, Rgb8, larger_alpha, read_photo, write_photo, write_png};
+use pixels::{
+    MaskStack, Photo, PixelError, Rgb8, larger_alpha, read_photo, write_photo, write_png,
+};
 use serde_json::json;
 use spec::names::Precision;
 use spec::{Baseline, Event, Form, Restoration, Restored};
@@ -55,12 +57,16 @@ pub(super) fn run(work: &Restoration, reporter: &Reporter) -> Result<FactMap, Wo
     for (at, photo) in work.photos.iter().enumerate() {
         match run.restore(photo) {
             Ok(()) => {}
-            Err(error) if error.is_interruption() => return Err(error),
-            Err(error) => run.failed.push((at, error)),
+            Err(Failure::Photo(error)) if error.is_interruption() => return Err(error),
+            Err(Failure::Photo(error)) => run.failed.push((at, error)),
+            Err(Failure::Disk(error)) => {
+                run.none_from(at, &error);
+                break;
+            }
         }
     }
     if run.failed.len() == work.photos.len()
-        && let Some((at, error)) = run.failed.pop()
+        && let Some((at, error)) = run.failed.first().cloned()
     {
         return Err(error.about(&work.photos[at].name));
     }
@@ -80,6 +86,30 @@ struct Run<'a> {
     tiled: Vec<usize>,
     /// Photographs, by their places, that could not be restored: the others are.
     failed: Vec<(usize, WorkError)>,
+}
+
+/// Why a photograph is not restored.
+enum Failure {
+    /// Of its own, or an interruption.
+    Photo(WorkError),
+    /// The system does not take what is written, and would take no other.
+    Disk(WorkError),
+}
+
+impl<E: Into<WorkError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Photo(error.into())
+    }
+}
+
+impl Failure {
+    /// That of writing one. What a format has no room for was found when the headers were looked at.
+    fn of_writing(error: PixelError) -> Self {
+        match error {
+            error @ PixelError::Write { .. } => Self::Disk(error.into()),
+            error => error.into(),
+        }
+    }
 }
 
 /// The network that a picture goes through.
@@ -127,6 +157,14 @@ impl Run<'_> {
         }
     }
 
+    /// From this place on nothing can be written: what was restored before it stays.
+    fn none_from(&mut self, at: usize, error: &WorkError) {
+        self.failed.push((at, error.clone()));
+        let rest = at + 1..self.work.photos.len();
+        let not_tried = error.clone().about("not tried");
+        self.failed.extend(rest.map(|at| (at, not_tried.clone())));
+    }
+
     /// Where the picture to compare with goes, and the way to it.
     fn baseline<'o>(&self, one: &'o Restored) -> Option<(&'o Path, Way)> {
         let path = one.compare.as_ref()?.baseline.as_deref()?;
@@ -137,7 +175,7 @@ impl Run<'_> {
         Some((path, way))
     }
 
-    fn restore(&mut self, one: &Restored) -> Result<(), WorkError> {
+    fn restore(&mut self, one: &Restored) -> Result<(), Failure> {
         let begin = Instant::now();
         let (photo, notes) = read_photo(&one.from)?;
         for note in notes {
@@ -148,7 +186,7 @@ impl Run<'_> {
         let size = photo.image.size();
         if let Some((path, way)) = self.baseline(one) {
             let picture = self.through(&photo.image, None, way)?;
-            write_png(path, &picture.image)?;
+            write_png(path, &picture.image).map_err(Failure::of_writing)?;
             self.seconds.baseline += picture.network;
         }
         let picture = self.through(&photo.image, masks.as_ref(), Way::Model)?;
@@ -160,7 +198,7 @@ impl Run<'_> {
         let scale = self.model.scale() as usize;
         let alpha = photo.alpha.map(|alpha| larger_alpha(alpha, size, scale));
         if let Some(compare) = &one.compare {
-            write_png(&compare.restored, &picture.image)?;
+            write_png(&compare.restored, &picture.image).map_err(Failure::of_writing)?;
         }
         let restored = Photo {
             image: picture.image,
@@ -168,7 +206,7 @@ impl Run<'_> {
             profile: photo.profile,
             exif: photo.exif,
         };
-        write_photo(&one.to, &restored, form(self.work.form))?;
+        write_photo(&one.to, &restored, form(self.work.form)).map_err(Failure::of_writing)?;
         self.seconds.write += begin.elapsed().as_secs_f64();
         Ok(())
     }
