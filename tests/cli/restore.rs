@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pixels::{Form, Photo, Rgb8, read_photo, read_rgb8, write_photo};
 
+use crate::bad_disk::Disk;
 use crate::page::{browser, driven};
 use crate::support::{Ran, TINY, Test, files_below, list, photo, png};
 
@@ -378,6 +379,34 @@ fn a_damaged_photograph_does_not_end_the_restoration_of_others() {
         .says("not restored: c: ")
         .says("1 of 2 photographs could not be restored");
     assert!(test.path("more/a.png").is_file() && !test.path("more/c.png").exists());
+    // Nor does a page that cannot be written keep back what was not restored.
+    test.write("closed/img", "in the way");
+    restore(&test, "in/a.png in/b.png -o closed --compare")
+        .exits(1)
+        .says("not restored: in/b.png: ");
+    assert!(test.path("closed/a.png").is_file());
+}
+
+/// What was restored before the disk was full is there, and nothing is computed that could not be written.
+#[test]
+fn a_full_disk_ends_a_restoration_and_keeps_what_is_done() {
+    let name = "a_full_disk_ends_a_restoration_and_keeps_what_is_done";
+    let Some(test) = trained(name) else { return };
+    test.write("in/a.png", photo(20, 16));
+    test.write("in/b.png", noise(200, 150, 1));
+    test.write("in/c.png", photo(20, 16));
+    let Some(_disk) = Disk::mount(name, &test, "out", "size=128k") else {
+        return;
+    };
+    test.run("restore in --model base -f p.yaml --device cpu -o out")
+        .exits(1)
+        .says("a: out/a.png")
+        .says("not restored: b: cannot write ")
+        .says("not restored: c: not tried: cannot write ")
+        .says("No space left on device")
+        .says("2 of 3 photographs could not be restored");
+    assert!(test.path("out/a.png").is_file() && !test.path("out/c.png").exists());
+    leaves_nothing_behind(&test, "out");
 }
 
 #[test]

@@ -47,10 +47,10 @@ pub fn add(photos: &mut Photos, facts: &Facts) {
     }
 }
 
-/// The list of what was not restored, and the exit code.
-pub fn at_the_end(photos: &Photos) -> Result<Exit, Fatal> {
+/// The list of what was not restored, and the exit code; the error of the page comes after the list.
+pub fn at_the_end(photos: &Photos, page: Result<(), Fatal>) -> Result<Exit, Fatal> {
     if photos.failed.is_empty() {
-        return Ok(Exit::Done);
+        return page.map(|()| Exit::Done);
     }
     for failed in &photos.failed {
         say(&format!(
@@ -59,6 +59,7 @@ pub fn at_the_end(photos: &Photos) -> Result<Exit, Fatal> {
             reason(failed)
         ));
     }
+    page?;
     let of = photos.failed.len() + photos.restored().count();
     let message = format!(
         "{} of {of} photographs could not be restored",

@@ -191,11 +191,13 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
             line(&Name(&to).to_string())
         ));
     }
-    if args.compare {
-        compare::write(args, &model, &photos, &masks, &work)?;
-    }
+    let page = if args.compare {
+        compare::write(args, &model, &photos, &masks, &work)
+    } else {
+        Ok(())
+    };
     said::end(&facts, &photos, masks.seconds);
-    failed::at_the_end(&photos)
+    failed::at_the_end(&photos, page)
 }
 
 /// What the worker is asked for.
