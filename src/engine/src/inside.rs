@@ -15,9 +15,6 @@ use spec::{Pipeline, Stage};
 use crate::error::Error;
 use crate::{paths, root};
 
-/// Folders of the project that belong to the program.
-pub const OURS: [&str; 2] = ["cache", "reports"];
-
 /// Where `path` below `folder` will really lie, or why it must not be written: outside, or nobody knows where.
 pub fn place(folder: &Path, path: &Path) -> Result<PathBuf, String> {
     let text = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
@@ -156,7 +153,7 @@ fn no_folder_is_written(pipeline: &Pipeline, root: &Path) -> Result<(), Error> {
 
 /// Where the folders that belong to the program really lie.
 pub fn ours(root: &Path) -> Vec<PathBuf> {
-    let named = OURS.iter().map(|name| root.join(name));
+    let named = spec::OURS.iter().map(|name| root.join(name));
     let all = named.chain([root::cache(root)]);
     all.map(|folder| real(&folder)).collect()
 }

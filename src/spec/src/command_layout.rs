@@ -20,7 +20,7 @@ use crate::places::Places;
 use crate::stage::{Pipeline, Stage};
 
 /// Folders of the project that belong to the program.
-const OURS: [&str; 2] = [CACHE, "reports"];
+pub const OURS: [&str; 2] = [CACHE, "reports"];
 
 /// The one that no command sees.
 const CACHE: &str = "cache";

@@ -64,7 +64,7 @@ mod yaml;
 
 pub use around::Around;
 pub use behind::{Behind, History, Part};
-pub use command_layout::normal;
+pub use command_layout::{OURS, normal};
 pub use edge::Edge;
 pub use error::Problem;
 pub use handed::Handed;

@@ -15,7 +15,6 @@ use spec::Places;
 
 use super::failure::Failure;
 use super::process::io_failure;
-use crate::inside;
 
 /// Where the outputs lie in `out`, each checked; `written` is what the file calls them. What was placed as an input, in
 /// `inputs`, is fitted by no pattern.
@@ -34,7 +33,7 @@ pub(super) fn made(
         }
         for (name, path) in found {
             let shown = written_as(shown, places, at, &path);
-            if inside::OURS.iter().any(|ours| path.starts_with(ours)) {
+            if spec::OURS.iter().any(|ours| path.starts_with(ours)) {
                 return Err(in_ours(&path));
             }
             let full = out.join(path);
