@@ -76,6 +76,9 @@ mod masks;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
+#[path = "../nvml.rs"]
+mod nvml;
+#[cfg(test)]
 mod odd_cache;
 #[cfg(test)]
 mod order;

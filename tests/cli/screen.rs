@@ -1,7 +1,6 @@
 //! What a terminal shows: nothing wider than it, colours where they are wanted, the whole run in one line.
 //! Unaware of results. `script` of util-linux makes the terminal; where there is none the tests say `skipped`.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::{TINY, Test};
@@ -115,15 +114,7 @@ fn gpus_are_shown_while_a_run_uses_them() {
     let library = test.path("lib/libnvidia-ml.so.1");
     let said = "GPU-a 0 0 81920\nGPU-b 87 12595 81920\nGPU-7 5 -1 -1\n";
     test.write("lib/gpus", said);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/nvml.c");
-    let mut compiler = Command::new("cc");
-    compiler
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source);
-    let built = compiler.status();
-    if !built.is_ok_and(|status| status.success()) {
-        println!("skipped: gpus_are_shown_while_a_run_uses_them: no C compiler");
+    if !crate::nvml::build(&library, "gpus_are_shown_while_a_run_uses_them") {
         return;
     }
     let [folder, said] = ["lib", "lib/gpus"].map(|name| test.path(name).display().to_string());

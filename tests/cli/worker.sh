@@ -1,7 +1,8 @@
 #!/bin/sh
-# Stands in for pipeline-worker where a test needs no libtorch: answers --facts, leaves the files that each kind promises
-# and notes each stage in ran.txt. It is within walls, so that lies in $STUB_FOLDER, and so do files that steer it: `fail-<kind>` makes that kind fail, `slow` makes
-# every stage take a while, `hook` is run first and may set `facts`, `lie` leaves no completion record. A write that fails ends it without a word.
+# Stands in for pipeline-worker where a test needs no libtorch: answers --facts, leaves the files that each kind promises and
+# notes each stage in ran.txt. Walls hide the project from it, so that file and those that steer it lie in $STUB_FOLDER:
+# `fail-<kind>` makes that kind fail, `slow` makes every stage take a while, `hook` is run first and may set `facts`, `lie`
+# leaves no completion record. A write that fails ends it without a word.
 if [ "$1" = --facts ]; then
     echo "{\"version\":\"$STUB_VERSION\",\"libtorch\":\"2.11.0\",\"cuda_devices\":[$STUB_DEVICES]}"
     exit

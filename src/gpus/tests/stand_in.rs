@@ -1,6 +1,9 @@
 //! Answers of the driver's library, by a stand-in that is built from tests/nvml.c.
 
-use std::path::Path;
+#[cfg(test)]
+#[path = "../../../tests/nvml.rs"]
+mod nvml;
+
 use std::process::Command;
 
 use gpus::{Driver, Gpu, Memory};
@@ -19,15 +22,7 @@ fn gpus_and_what_processes_take_on_them() {
     assert!(Driver::from_library("/nowhere/libnvidia-ml.so.1".as_ref()).is_none());
     let folder = tempfile::tempdir().unwrap();
     let [library, said] = ["nvml.so", "gpus"].map(|name| folder.path().join(name));
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/nvml.c");
-    let mut compiler = Command::new("cc");
-    compiler
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source);
-    let built = compiler.status();
-    if !built.is_ok_and(|status| status.success()) {
-        println!("skipped: gpus_and_what_processes_take_on_them: no C compiler");
+    if !nvml::build(&library, "gpus_and_what_processes_take_on_them") {
         return;
     }
     // The child reads what the stand-in is to say.
