@@ -227,6 +227,16 @@ fn names_are_those_of_the_kind() {
         "free[lr=0.2,lq=l1]",
     ];
     assert_eq!(free, expected);
+
+    let text = format!(
+        "{FILE}  one:\n    each: {{lr: [0.1, 0.2]}}\n    \
+        train: {{backbone: {{imdn: {{scale: 2}}}}, images: pairs, iterations: 3, loss: \"{{lq}}\"}}\n\
+        vars: {{lq: l1}}\n"
+    );
+    let keys = self::keys(&test(&text), "--set stages.one.each.lq=[charbonnier]");
+    let one = keys.keys().filter(|name| name.starts_with("one")).count();
+    assert_eq!(one, 2, "{keys:?}");
+    assert!(keys.contains_key("one[lr=0.1,lq=charbonnier]"));
 }
 
 #[test]
