@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use pipeline_worker::nn::cuda;
-use pipeline_worker::nn::sam::{Config, Embedding, Generator, Params, Precision, Sam};
+use pipeline_worker::nn::sam::{Config, Embedding, Generator, Params, Precision, Sam, Scaled};
 use pixels::{Rgb8, read_rgb8};
 use tch::{Cuda, Device};
 
@@ -116,7 +116,8 @@ impl Work {
         let (task, settings) = words.split_first().ok_or("an empty line")?;
         let masks = if *task == "batch" {
             let (count, settings) = settings.split_first().ok_or("no number of images")?;
-            let images = vec![self.image.clone(); count.parse()?];
+            let scaled = Scaled::of(&self.image, self.sam.config.img_size)?;
+            let images = vec![&scaled; count.parse()?];
             let embeddings = self.sam.embed_all(&images).map_err(|(_, error)| error)?;
             let masks = embeddings.iter().map(|e| self.masks(settings, e));
             masks.sum::<Result<usize, _>>()?

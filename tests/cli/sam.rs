@@ -407,6 +407,79 @@ fn images_of_odd_shapes_and_kinds() {
         .says("\nhint: leave this image out");
 }
 
+/// Folders of unfinished masks, by the stage's name.
+fn unfinished(test: &Test, stage: &str) -> PathBuf {
+    let planned = test.run("plan p.yaml --json").events();
+    let of_stage = planned.iter().find(|e| e["stage"] == stage).unwrap();
+    let key = of_stage["key"].as_str().unwrap();
+    let state = |folder: &PathBuf| folder.ends_with(format!("{key}/state"));
+    let files = files_below(&test.path("cache/partial")).into_iter();
+    let mut folders =
+        files.flat_map(|file| file.ancestors().map(Path::to_owned).collect::<Vec<_>>());
+    folders.find(state).unwrap()
+}
+
+/// Images are decoded ahead of SAM and masks are kept behind it: what fails is told by its image all the same, the first
+/// one first, and what came before it is kept.
+#[test]
+fn what_fails_ahead_and_behind_is_told_in_the_order_of_images() {
+    let name = "what_fails_ahead_and_behind_is_told_in_the_order_of_images";
+    let Some(test) = tiny(name) else {
+        return;
+    };
+    let test = test.photo("photos/thread.png", 4000, 2);
+    let ahead = "thread: an image of 2000x1 cannot be segmented: ";
+    test.run("run p.yaml")
+        .exits(1)
+        .says(&format!("failed: masks[grid=3]: {ahead}"))
+        .says(&format!("failed: masks[grid=5]: {ahead}"));
+    for stage in ["masks[grid=3]", "masks[grid=5]"] {
+        let entries = crate::support::list(&unfinished(&test, stage).join("entries"));
+        let names: Vec<_> = entries.iter().map(|e| e.file_name().unwrap()).collect();
+        assert_eq!(names, ["a.json", "b.json"], "{stage}");
+    }
+    let state = unfinished(&test, "masks[grid=3]");
+    std::fs::remove_file(state.join("entries/b.json")).unwrap();
+    std::fs::remove_file(state.join("masks/b.masks")).unwrap();
+    std::fs::create_dir(state.join("masks/b.masks")).unwrap(); // nothing can be written there
+    test.run("run p.yaml")
+        .exits(1)
+        .says("failed: masks[grid=3]: b: cannot write ")
+        .says(&format!("failed: masks[grid=5]: {ahead}"));
+    std::fs::remove_dir(state.join("masks/b.masks")).unwrap();
+    std::fs::remove_file(test.path("photos/thread.png")).unwrap();
+    test.run("run p.yaml").exits(0).says("0 failed");
+}
+
+/// Where two images would not fit into memory side by side, none is decoded ahead.
+#[test]
+fn masks_are_the_same_where_one_image_at_a_time_fits_into_memory() {
+    let name = "masks_are_the_same_where_one_image_at_a_time_fits_into_memory";
+    let Some(test) = tiny(name) else {
+        return;
+    };
+    let test = test
+        .photo("photos/c.png", 60, 40)
+        .photo("photos/d.png", 60, 60);
+    test.run("run p.yaml").exits(0).says("3 ran");
+    let roomy = masks(&test);
+    assert_eq!(roomy.len(), 16);
+    std::fs::remove_dir_all(test.path("cache")).unwrap();
+    test.run("run p.yaml pairs").exits(0);
+    // An image of 30×30 takes 14,400 bytes, two of them do not fit.
+    let run = |most: &str| {
+        let mut command = test.command("run p.yaml masks[grid=3] masks[grid=5]");
+        command.env("PIPELINE_MAX_MEMORY", most);
+        crate::support::Ran::of(command.output().unwrap())
+    };
+    run("14000")
+        .exits(1)
+        .says("segmenting `d`")
+        .says("PIPELINE_MAX_MEMORY");
+    run("20000").exits(0);
+    assert!(masks(&test) == roomy);
+}
+
 #[test]
 fn masks_of_own_pictures() {
     let Some(test) = tiny("masks_of_own_pictures") else {

@@ -16,6 +16,7 @@
 //! To add a kind: a file here, and a line in [`stage`].
 
 mod ahead;
+mod behind;
 mod entry;
 mod error;
 mod evaluate;

@@ -28,4 +28,5 @@ pub use generator::{Generator, MaskRecord};
 pub use model::{Embedding, Sam};
 pub use names::{is_constant, official_name};
 pub use params::Params;
+pub use preprocess::Scaled;
 pub use spec::names::SamPrecision as Precision;

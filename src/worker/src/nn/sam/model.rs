@@ -12,9 +12,10 @@ use super::config::{Config, NARROWING};
 use super::decoder::MaskDecoder;
 use super::encoder::ImageEncoder;
 use super::error::SamError;
+use super::names;
+use super::preprocess::{self, Scaled};
 use super::prompt::PromptEncoder;
 use super::transformer::ImageSide;
-use super::{names, preprocess};
 use crate::nn::checkpoint::{self, Weights};
 use crate::nn::host;
 
@@ -123,43 +124,32 @@ impl Sam {
 
     /// The embedding of an image of any size. Errors: [`SamError::Image`], [`SamError::NotFinite`].
     pub fn embed(&self, image: &Rgb8) -> Result<Embedding, SamError> {
-        let mut one = self
-            .embed_all(std::slice::from_ref(image))
-            .map_err(|(_, error)| error)?;
+        let scaled = Scaled::of(image, self.config.img_size)?;
+        let mut one = self.embed_all(&[&scaled]).map_err(|(_, error)| error)?;
         Ok(one.remove(0))
     }
 
-    /// The embeddings of images of any sizes, which go through the encoder together. An error comes with the place of
-    /// its image among them. Errors: [`SamError::Image`], [`SamError::NotFinite`].
-    pub fn embed_all(&self, images: &[Rgb8]) -> Result<Vec<Embedding>, (usize, SamError)> {
+    /// The embeddings of images that were scaled to [`Config::img_size`], which go through the encoder together. An error
+    /// comes with the place of its image among them. Errors: [`SamError::NotFinite`].
+    pub fn embed_all(&self, images: &[&Scaled]) -> Result<Vec<Embedding>, (usize, SamError)> {
         let side = self.config.img_size;
-        let scaled = |(n, image)| preprocess::scaled(image, side).map_err(|error| (n, error));
-        let scaled: Vec<Rgb8> = images
-            .iter()
-            .enumerate()
-            .map(scaled)
-            .collect::<Result<_, _>>()?;
-        let input = |image| preprocess::encoder_input(image, side, self.device());
-        let inputs: Vec<Tensor> = scaled.iter().map(input).collect();
+        let input =
+            |image: &&Scaled| preprocess::encoder_input(&image.picture, side, self.device());
+        let inputs: Vec<Tensor> = images.iter().map(input).collect();
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
         let features = no_grad(|| self.encode(&Tensor::cat(&inputs, 0)))?;
-        let embedding = |(n, (image, scaled)): (usize, (&Rgb8, &Rgb8))| {
+        let embedding = |(n, image): (usize, &&Scaled)| {
             let features = features.narrow(0, n as i64, 1);
             Embedding {
                 image_side: no_grad(|| self.image_side(&features, None)),
                 features,
-                original: image.size(),
-                scaled: scaled.size(),
+                original: image.original,
+                scaled: image.picture.size(),
             }
         };
-        Ok(images
-            .iter()
-            .zip(&scaled)
-            .enumerate()
-            .map(embedding)
-            .collect())
+        Ok(images.iter().enumerate().map(embedding).collect())
     }
 
     /// The encoder's output (1, C, grid, grid) for a prepared `x` (1, 3, S, S). Errors: [`SamError::NotFinite`].

@@ -11,16 +11,30 @@ const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
 /// Standard deviation of R, G, B on the 0-255 scale (official `build_sam.py`, `pixel_std`).
 const STD: [f32; 3] = [58.395, 57.12, 57.375];
 
-/// `image` with its longer side scaled to `side`. Errors: [`SamError::Image`].
-pub fn scaled(image: &Rgb8, side: i64) -> Result<Rgb8, SamError> {
-    let (width, height) = longest_side_size(image.width, image.height, side as usize);
-    if width == 0 || height == 0 {
-        return Err(SamError::Image {
-            size: image.size(),
-            target: side,
-        });
+/// An image scaled for the encoder: what can be made of it without the network, on any thread.
+#[derive(Clone, Debug)]
+pub struct Scaled {
+    /// The image with its longer side scaled to that of the encoder's input.
+    pub picture: Rgb8,
+    /// Width and height that it had.
+    pub original: (usize, usize),
+}
+
+impl Scaled {
+    /// `image` with its longer side scaled to `side`. Errors: [`SamError::Image`].
+    pub fn of(image: &Rgb8, side: i64) -> Result<Self, SamError> {
+        let (width, height) = longest_side_size(image.width, image.height, side as usize);
+        if width == 0 || height == 0 {
+            return Err(SamError::Image {
+                size: image.size(),
+                target: side,
+            });
+        }
+        Ok(Self {
+            picture: pil_bilinear_u8(image, width, height),
+            original: image.size(),
+        })
     }
-    Ok(pil_bilinear_u8(image, width, height))
 }
 
 /// A scaled image as the encoder wants it: (1, 3, side, side), normalised, then zeros at the right and the bottom.
