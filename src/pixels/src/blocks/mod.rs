@@ -97,12 +97,23 @@ mod tests {
         assert!(blocks.read(0, 0..2, &mut bytes).is_err());
         assert!(blocks.read(0, 0..1, &mut bytes).is_ok());
         assert!(blocks.read(1, 0..1, &mut bytes).is_ok());
-        blocks
-            .rewrite(0, |item| item.push(&[1; 5], [5]))
-            .unwrap_err();
+        assert!(blocks.check(0).is_err() && blocks.check(1).is_ok());
+        let before = std::fs::read(&path).unwrap();
+        let wrong: [(&[u8], &[usize]); 4] = [
+            (&[2; 14], &[5, 9]),            // other bytes
+            (&[1; 14], &[4, 10]),           // other lengths
+            (&[1; 5], &[5]),                // too few
+            (&[1, 1, 1, 1, 1, 0], &[5, 1]), // right, then wrong
+        ];
+        for (bytes, lengths) in wrong {
+            let pushed = |item: &mut ItemWriter<'_>| item.push(bytes, lengths.iter().copied());
+            blocks.rewrite(0, pushed).unwrap_err();
+            assert!(std::fs::read(&path).unwrap() == before, "{lengths:?}");
+        }
         let whole = [[1; 5].as_slice(), &[2; 9]].concat();
         blocks.rewrite(0, |item| item.push(&whole, [5, 9])).unwrap();
         assert!(blocks.read(0, 0..2, &mut bytes).is_ok());
+        assert!(blocks.check(0).is_ok());
     }
 
     #[test]

@@ -97,7 +97,8 @@ impl Blocks {
         );
     }
 
-    /// Writes an item anew, where the file was opened for writing too.
+    /// Writes an item anew, where the file was opened for writing too. Each block is compared with the index before it
+    /// is written, so what lies there is never replaced by anything else than what belongs there.
     /// Errors: those of writing, and [`io::ErrorKind::InvalidData`] where the index has other blocks of it.
     pub fn rewrite<F>(&self, item: usize, write: F) -> io::Result<()>
     where
@@ -108,13 +109,26 @@ impl Blocks {
             .get(item)
             .ok_or_else(|| damaged("it has no such item"))?;
         let begin = item.blocks.first().map_or(HEADER, |block| block.offset);
-        let mut again = ItemWriter::at(&self.file, begin);
+        let mut again = ItemWriter::at(&self.file, begin, Some(&item.blocks));
         write(&mut again)?;
         if again.blocks() == item.blocks {
             Ok(())
         } else {
-            Err(damaged("its index has other blocks"))
+            Err(damaged("its index has more blocks"))
         }
+    }
+
+    /// Reads all of an item, for nothing but its digests.
+    /// Errors: those of reading, and [`io::ErrorKind::InvalidData`] where a block does not have its digest.
+    pub fn check(&self, item: usize) -> io::Result<()> {
+        /// Blocks that are read at once: 3 MB of tiles.
+        const SOME: usize = 64;
+        let count = self.items.get(item).map_or(0, |item| item.blocks.len());
+        let mut bytes = Vec::new();
+        for first in (0..count).step_by(SOME) {
+            self.read(item, first..(first + SOME).min(count), &mut bytes)?;
+        }
+        Ok(())
     }
 }
 

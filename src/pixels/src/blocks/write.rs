@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Block, HEADER, Item, MAGIC};
+use super::{Block, HEADER, Item, MAGIC, damaged};
 
 /// A file of blocks in the making.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct ItemWriter<'w> {
     file: &'w File,
     at: u64,
     blocks: Vec<Block>,
+    /// What the item has to come out as.
+    wanted: Option<&'w [Block]>,
 }
 
 impl BlocksWriter {
@@ -39,7 +41,8 @@ impl BlocksWriter {
 
     /// A place for an item of so many bytes.
     pub fn item(&self, bytes: u64) -> ItemWriter<'_> {
-        ItemWriter::at(&self.file, self.end.fetch_add(bytes, Ordering::Relaxed))
+        let at = self.end.fetch_add(bytes, Ordering::Relaxed);
+        ItemWriter::at(&self.file, at, None)
     }
 
     /// Writes the index of all items; without it there is no file of blocks.
@@ -73,18 +76,24 @@ fn put(bytes: &mut Vec<u8>, value: u64) {
 }
 
 impl<'w> ItemWriter<'w> {
-    pub(super) const fn at(file: &'w File, at: u64) -> Self {
-        let blocks = Vec::new();
-        Self { file, at, blocks }
+    /// A place for an item that has to have the blocks `wanted`, if there are any.
+    pub(super) const fn at(file: &'w File, at: u64, wanted: Option<&'w [Block]>) -> Self {
+        Self {
+            file,
+            at,
+            blocks: Vec::new(),
+            wanted,
+        }
     }
 
     /// The next blocks, one behind the other in `bytes`, of these lengths.
+    /// Errors: those of writing, and [`io::ErrorKind::InvalidData`] where other blocks are wanted, of which none is written.
     pub fn push(
         &mut self,
         bytes: &[u8],
         lengths: impl IntoIterator<Item = usize>,
     ) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.at)?;
+        let (begin, before) = (self.at, self.blocks.len());
         let mut rest = bytes;
         for length in lengths {
             let (block, behind) = rest.split_at(length.min(rest.len()));
@@ -96,7 +105,14 @@ impl<'w> ItemWriter<'w> {
             });
             self.at += block.len() as u64;
         }
-        Ok(())
+        let is_wanted = |wanted: &[Block]| {
+            wanted.get(before..self.blocks.len()) == Some(&self.blocks[before..])
+        };
+        if self.wanted.is_some_and(|wanted| !is_wanted(wanted)) {
+            return Err(damaged("its index has other blocks"));
+        }
+        self.file
+            .write_all_at(&bytes[..bytes.len() - rest.len()], begin)
     }
 
     /// What was written.
