@@ -3,16 +3,24 @@
 //! Unaware of what such a file looks like, but that its index is at its end.
 
 use std::path::PathBuf;
+use std::process::Command;
 
-use crate::support::{Ran, TINY, Test, files_below};
+use rustix::process::{Signal, kill_process};
+
+use crate::killed::{state_file, worker_of};
+use crate::support::{Ran, TINY, Test, files_below, wait_for};
 
 const VARIABLE: &str = "PIPELINE_DECODED";
 
 /// No training starts from where another one ended: each reads its data.
-fn run(test: &Test, words: &str, kept: &str) -> Ran {
+fn command(test: &Test, words: &str, kept: &str) -> Command {
     let mut command = test.command(words);
     command.env(VARIABLE, kept).env("PIPELINE_KEEP_STATES", "0");
-    Ran::of(command.output().unwrap())
+    command
+}
+
+fn run(test: &Test, words: &str, kept: &str) -> Ran {
+    Ran::of(command(test, words, kept).output().unwrap())
 }
 
 /// What trainings leave, by the kind.
@@ -130,4 +138,38 @@ fn the_cache_knows_them_and_a_wrong_word_is_told() {
     run(&test, "plan p.yaml", "maybe")
         .exits(2)
         .says("PIPELINE_DECODED: expected `auto`, `always` or `off`, found `maybe`");
+}
+
+/// Batches are made ahead: those that a kill takes are made again, and no iteration gets another one's.
+#[test]
+fn a_training_over_kept_images_that_is_killed_goes_on_to_the_same_bytes() {
+    let name = "a_training_over_kept_images_that_is_killed_goes_on_to_the_same_bytes";
+    let (tuning, long) = (
+        "masks: masks, iterations: 3, patch: 8, batch: 1}\n    resources: {threads: 1}",
+        "masks: masks, iterations: 150, patch: 8, batch: 2}\n    resources: {threads: 1, checkpoint: 0}",
+    );
+    assert!(TINY.contains(tuning));
+    let yaml = TINY.replacen(tuning, long, 1);
+    let Some(whole) = Test::with_worker(name) else {
+        return;
+    };
+    let whole = whole.photos().file("p.yaml", &yaml);
+    run(&whole, "run p.yaml base tuned", "always").exits(0);
+    let killed = Test::with_worker(name)
+        .unwrap()
+        .photos()
+        .file("p.yaml", &yaml);
+    run(&killed, "run p.yaml base masks", "always").exits(0);
+    let mut child = command(&killed, "run p.yaml tuned", "always")
+        .spawn()
+        .unwrap();
+    wait_for("a checkpoint", || state_file(&killed));
+    kill_process(worker_of(&child), Signal::KILL).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(decoded(&killed).len(), 2, "images and masks");
+    run(&killed, "run p.yaml tuned", "always")
+        .exits(0)
+        .says("tuned: going on from iteration ")
+        .never_says("once for all trainings");
+    assert!(trained(&killed) == trained(&whole));
 }

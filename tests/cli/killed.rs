@@ -15,7 +15,8 @@ fn training(name: &str) -> Option<(Test, Child)> {
     Some((test, child))
 }
 
-fn state_file(test: &Test) -> Option<std::path::PathBuf> {
+/// The checkpoint of a training that has not ended.
+pub fn state_file(test: &Test) -> Option<std::path::PathBuf> {
     let files = crate::support::files_below(&test.path("cache/partial"));
     files
         .into_iter()
