@@ -173,3 +173,36 @@ fn a_training_over_kept_images_that_is_killed_goes_on_to_the_same_bytes() {
         .never_says("once for all trainings");
     assert!(trained(&killed) == trained(&whole));
 }
+
+#[test]
+fn verify_reads_what_is_kept_decoded_and_names_what_is_damaged() {
+    let name = "verify_reads_what_is_kept_decoded_and_names_what_is_damaged";
+    let Some(test) = Test::with_worker(name) else {
+        return;
+    };
+    let test = test.tiny();
+    test.run("cache verify").exits(0).never_says("decoded");
+    run(&test, "run p.yaml base", "always").exits(0);
+    test.run("cache verify")
+        .exits(0)
+        .says("decoded images and masks, 1 file, ")
+        .says("read: all as they were written");
+    let path = images(&test);
+    let whole = std::fs::read(&path).unwrap();
+    let mut pixels = whole.clone();
+    pixels[40] ^= 1; // of the first image
+    std::fs::write(&path, &pixels).unwrap();
+    std::fs::write(path.with_extension("making"), "half").unwrap();
+    test.run("cache verify")
+        .exits(1)
+        .says("  damaged: 1 of 4 (")
+        .says("; left in its place; the next training that reads them decodes them again")
+        .says("read: 1 is not whole");
+    assert!(std::fs::read(&path).unwrap() == pixels, "nothing is moved");
+    std::fs::write(&path, &whole[1..]).unwrap();
+    test.run("cache verify")
+        .exits(1)
+        .says("  damaged: its index is damaged; ");
+    run(&test, "run p.yaml base --force base", "always").exits(0);
+    test.run("cache verify").exits(0);
+}

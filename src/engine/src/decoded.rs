@@ -1,5 +1,5 @@
-//! Which trainings keep images and masks decoded in the cache, and how much that will take.
-//! Unaware of how the files are made and read: the worker does it, the store has the room.
+//! Which trainings keep images and masks decoded in the cache, how much that will take, and whether it is whole.
+//! Unaware of how the files are made and mended: the worker does it, the store has the room.
 //!
 //! ```text
 //!   PIPELINE_DECODED ──> above so many bytes ─┬─> `run`: the jobs of trainings
@@ -13,9 +13,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use artifacts::PairList;
+use pixels::Blocks;
+use rayon::prelude::*;
 use spec::kinds::{Degrade, Prepare};
 use spec::{Edge, Kind};
-use store::DecodedRoom;
+use store::{DecodedRoom, Store};
 
 use crate::error::Error;
 use crate::session::Session;
@@ -136,4 +138,57 @@ fn samples(path: &Path) -> Option<u64> {
     };
     let (width, height) = pixels::image_size_by(&begin, path).ok()?;
     Some(width as u64 * height as u64 * 3)
+}
+
+/// What a verification of all that is kept decoded found.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Files that were read.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What is not as it was written, in the order of the files.
+    pub broken: Vec<Broken>,
+}
+
+/// A file that is not as it was written. It stays in its place: a training that reads it mends it there.
+#[derive(Debug)]
+pub struct Broken {
+    /// The file.
+    pub path: PathBuf,
+    /// What of it is damaged: items by name, of so many.
+    pub damaged: Result<(Vec<String>, usize), String>,
+}
+
+/// Reads every block of what is kept decoded, on all cores, and compares it with its digest. Files that a clean-up takes
+/// meanwhile are left out.
+pub fn verify(store: &Store) -> Checked {
+    let mut checked = Checked::default();
+    for (content, path) in DecodedRoom::new(&store.decoded_path()).files() {
+        let Ok(file) = files::open(&path) else {
+            if path.exists() {
+                let damaged = Err("it cannot be opened".to_owned());
+                checked.broken.push(Broken { path, damaged });
+            }
+            continue;
+        };
+        checked.files += 1;
+        checked.bytes += file.metadata().map_or(0, |data| data.len());
+        let damaged = match Blocks::open(file, content.as_bytes()) {
+            Ok(blocks) => Ok((damaged_items(&blocks), blocks.items().len())),
+            Err(error) => Err(error.to_string()),
+        };
+        let is_whole = matches!(&damaged, Ok((items, _)) if items.is_empty());
+        if !is_whole {
+            checked.broken.push(Broken { path, damaged });
+        }
+    }
+    checked
+}
+
+/// The names of the items of which a block does not have its digest or cannot be read.
+fn damaged_items(blocks: &Blocks) -> Vec<String> {
+    let items = blocks.items().par_iter().enumerate();
+    let damaged = items.filter(|(at, _)| blocks.check(*at).is_err());
+    damaged.map(|(_, item)| item.name.clone()).collect()
 }

@@ -55,6 +55,22 @@ impl DecodedRoom {
         self.0.join(&name[..2]).join(name)
     }
 
+    /// The files that are there, by content, in order; none of those in the making.
+    pub fn files(&self) -> Vec<(Digest, PathBuf)> {
+        let below = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        let files = below(&self.0).into_iter().flat_map(|shard| below(&shard));
+        let named = files.filter_map(|path| {
+            let content: Digest = path.file_name()?.to_str()?.parse().ok()?;
+            (self.path(&content) == path).then_some((content, path))
+        });
+        let mut files: Vec<(Digest, PathBuf)> = named.collect();
+        files.sort();
+        files
+    }
+
     /// The file of a content as `read` sees it, which says `None` of one that is not whole. Else the right to make it;
     /// `waits` is called before waiting for another process that does, `go_on` again and again while it lasts.
     /// Errors: where files cannot be made or locked, and that of `go_on`, which ends the wait.

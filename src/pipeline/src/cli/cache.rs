@@ -11,7 +11,7 @@ use store::{Broken, Key, Progress, Store};
 
 use super::args::{ArchiveArgs, CacheArgs, CacheCommand, FileStages, PinArgs, RootArgs, UnpinArgs};
 use diagnostics::shown::counted;
-use engine::root;
+use engine::{decoded, root};
 
 use super::bytes::bytes;
 use super::deliver::check_place;
@@ -141,17 +141,55 @@ fn verify(store: &Store) -> Result<Exit, Fatal> {
         counted(report.entries as usize, "result"),
         counted(report.read.files as usize, "file"),
         bytes(report.read.bytes),
-        match report.broken.len() {
-            0 => "all as they were written".to_owned(),
-            1 => "1 is not whole".to_owned(),
-            n => format!("{n} are not whole"),
-        }
+        wholeness(report.broken.len())
     ));
-    Ok(if report.broken.is_empty() {
+    let decoded = decoded::verify(store);
+    for broken in &decoded.broken {
+        print(&decoded_text(broken, store));
+    }
+    if decoded.files + decoded.broken.len() as u64 > 0 {
+        print(&format!(
+            "decoded images and masks, {}, {} read: {}\n",
+            counted(decoded.files as usize, "file"),
+            bytes(decoded.bytes),
+            wholeness(decoded.broken.len())
+        ));
+    }
+    Ok(if report.broken.is_empty() && decoded.broken.is_empty() {
         Exit::Done
     } else {
         Exit::Failed
     })
+}
+
+fn wholeness(broken: usize) -> String {
+    match broken {
+        0 => "all as they were written".to_owned(),
+        1 => "1 is not whole".to_owned(),
+        n => format!("{n} are not whole"),
+    }
+}
+
+/// What trainings keep decoded is mended by them; nothing is lost with it.
+fn decoded_text(broken: &decoded::Broken, store: &Store) -> String {
+    /// So many items are named.
+    const SHOWN: usize = 5;
+    let path = broken.path.strip_prefix(store.root());
+    let path = path.unwrap_or(&broken.path).display();
+    match &broken.damaged {
+        Ok((items, all)) => {
+            let names = items[..items.len().min(SHOWN)].join(", ");
+            let more = if items.len() > SHOWN { ", …" } else { "" };
+            format!(
+                "{path}  damaged: {} of {all} ({names}{more}); left in its place; the next training that reads them decodes \
+                 them again\n",
+                items.len()
+            )
+        }
+        Err(why) => format!(
+            "{path}  damaged: {why}; left in its place; the next training that wants it makes it anew\n"
+        ),
+    }
 }
 
 fn broken_text(broken: &Broken, names: &[(String, Key)]) -> String {
