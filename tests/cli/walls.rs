@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Ran, Test};
+use crate::support::{Ran, Test, photo};
 
 /// How walls are had: with the rights of root, or of a user who has none.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -739,6 +739,33 @@ echo more > \"$out/more\"; echo more > \"$state/more\"; test -r /proc/self/statu
                         kept new\nkept photos/new\nkept cache/new\nkept photos/a.png\n";
         assert_eq!(told, expected, "{who:?} {level}");
         assert!(!test.path("new").exists());
+    }
+}
+
+/// `small` of `small/../photos` is looked for on the way, by the system.
+#[test]
+fn a_worker_finds_what_is_named_by_a_way_into_a_folder_and_out_again() {
+    let hook = "\
+cat \"$HERE/pipelines/small/../common/../../photos/a.png\" > \"$STUB_FOLDER/read\" || exit 3
+ls \"$HERE/pipelines/small\" > \"$STUB_FOLDER/told\" 2> \"$STUB_FOLDER/said\" || echo none >> \"$STUB_FOLDER/told\"
+";
+    let yaml = "stages:\n  pairs: {prepare: {images: ../common/../../photos, degrade: {sr: 2}}}\n";
+    for (who, level) in LEVELS {
+        let test = Test::new()
+            .photos()
+            .file("pipelines/small/p.yaml", yaml)
+            .file("pipelines/common/q.yaml", yaml)
+            .file("hook", hook);
+        let mut command = test.command("run pipelines/small/p.yaml");
+        command.env("HERE", test.path("").canonicalize().unwrap());
+        let Some(ran) = run_command(&test, who, level, command) else {
+            continue;
+        };
+        ran.exits(0).says("1 ran");
+        let read = std::fs::read(test.outside("read")).unwrap();
+        assert!(read == photo(48, 40), "{who:?} {level}");
+        let told = std::fs::read_to_string(test.outside("told")).unwrap();
+        assert!(!told.contains("p.yaml"), "{who:?} {level}: {told}");
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::Pid;
@@ -225,6 +225,16 @@ impl ProcessExecutor<'_> {
         let variable = |name: &str| std::env::var_os(name);
         let mut view = self.walls.view(Path::new(""), &variable, shown);
         view.folders.extend(std::env::current_dir());
+        let externals = tasks
+            .iter()
+            .flat_map(|task| &self.pipeline.stages[task.stage].external);
+        let passed = externals.flat_map(|external| passed(&external.path));
+        let is_hidden = |folder: &PathBuf| {
+            let folder = walls::real(folder);
+            folder.is_dir() && view.hidden.iter().any(|hidden| folder.starts_with(hidden))
+        };
+        let passed: BTreeSet<PathBuf> = passed.filter(is_hidden).collect();
+        view.folders.extend(passed);
         Some(view)
     }
 
@@ -270,6 +280,22 @@ impl ProcessExecutor<'_> {
 fn absolute(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     spec::normal(&whole)
+}
+
+/// The folders that a path goes into and out of again, such as `small` of `small/../photos`: the system looks for them on the
+/// way, so they have to be there, though nothing in them need be seen.
+fn passed(path: &Path) -> Vec<PathBuf> {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let (mut at, mut passed) = (PathBuf::new(), Vec::new());
+    for part in whole.components() {
+        if part == Component::ParentDir {
+            passed.push(at.clone());
+            at.pop();
+        } else {
+            at.push(part);
+        }
+    }
+    passed
 }
 
 /// What a stage's timeout or memory limit means. A training that had time to save says that it was interrupted; that
