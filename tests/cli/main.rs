@@ -83,6 +83,8 @@ mod odd_cache;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod other_task;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod patterns;

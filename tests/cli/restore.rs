@@ -267,7 +267,7 @@ fn masks_are_those_of_the_models_own_segmenter() {
     assert!(image(&test.path("moved/new.png")) != restored[1]);
     restore(&test, "new.png -o lost --segmenter-path nowhere")
         .exits(2)
-        .says("the folder of masks are not at `nowhere`");
+        .says("the folder of masks is not at `nowhere`");
 }
 
 #[test]

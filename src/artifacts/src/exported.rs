@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use spec::kinds::{Degrade, Mask};
 
 use crate::model::ModelCard;
-use crate::{ArtifactError, Result};
+use crate::{ArtifactError, Result, bounds};
 
 /// The version of [`Exported`]; a program refuses any other.
 pub const EXPORT_FORMAT: u32 = 1;
@@ -91,7 +91,8 @@ impl Exported {
     /// What the file at `path` is.
     ///
     /// # Errors
-    /// It cannot be read, is no safetensors file, was not exported by this program, or by one of another format.
+    /// It cannot be read, is no safetensors file, was not exported by this program, or by one of another format, or a number
+    /// of its header is out of range.
     pub fn read(path: &Path) -> Result<Self> {
         let wrong = |why: String| ArtifactError::content(path, &why);
         let header = Tensors::open(path)?.metadata;
@@ -107,7 +108,11 @@ impl Exported {
             }
             Some(_) => {}
         }
-        serde_json::from_value(value).map_err(|e| wrong(files::reason(&e)))
+        let header = serde_json::from_value(value).map_err(|e| wrong(files::reason(&e)))?;
+        match bounds::wrong(&header) {
+            Some(why) => Err(wrong(format!("its header: {why}"))),
+            None => Ok(header),
+        }
     }
 
     /// Writes the tensors of `from` that belong to it, by name, to `path`; the same bytes for the same input.

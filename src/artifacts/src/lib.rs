@@ -12,6 +12,7 @@
 //! A file without a format number is of format 1. A number is written from format 2 on, so that files of today keep their
 //! bytes; one that is higher than [`FORMAT`] is refused, never guessed at. Fields and columns are found by name.
 
+mod bounds;
 mod error;
 pub mod exported;
 mod json;

@@ -52,7 +52,7 @@ pub use download::Download;
 pub use evaluate::Evaluate;
 pub use figure::{Crop, Figure};
 pub use label_text::LabelText;
-pub use mask::Mask;
+pub use mask::{MASKS, Mask};
 pub use network::Network;
 pub use prepare::Prepare;
 pub use pretrained::Pretrained;

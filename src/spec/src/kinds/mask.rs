@@ -15,6 +15,12 @@ use crate::lines::{Lines, Tag};
 use crate::names::{Granularity, PairImage};
 use crate::segmenters::Segmenter;
 
+/// The numbers of masks, `N_c`, that an image may have.
+pub const MASKS: std::ops::RangeInclusive<u32> = 1..=4096;
+
+/// Prompt points a side that a grid may have.
+const GRIDS: std::ops::RangeInclusive<usize> = 1..=128;
+
 /// `mask`: `N_c` binary masks for each image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +64,19 @@ impl Mask {
     pub fn count(&self) -> usize {
         self.count.map_or(self.granularity.masks(), |n| n as usize)
     }
+
+    /// What is out of range: the field and why. What its segmenter is told has checks of its own.
+    pub fn wrong(&self) -> Vec<(&'static str, String)> {
+        let (grid, count) = (self.grid(), self.count());
+        let mut wrong = Vec::new();
+        if !GRIDS.contains(&grid) {
+            wrong.push(("grid", format!("{grid} is not in 1..={}", GRIDS.end())));
+        }
+        if !u32::try_from(count).is_ok_and(|count| MASKS.contains(&count)) {
+            wrong.push(("count", format!("{count} is not in 1..={}", MASKS.end())));
+        }
+        wrong
+    }
 }
 
 const fn lq() -> PairImage {
@@ -91,19 +110,9 @@ impl StageKind for Mask {
     }
 
     fn check(&self, checker: &Checker<'_>, problems: &mut Problems) {
-        let (grid, count) = (self.grid(), self.count());
-        checker.need(
-            (1..=128).contains(&grid),
-            "grid",
-            || format!("{grid} is not in 1..=128"),
-            problems,
-        );
-        checker.need(
-            (1..=4096).contains(&count),
-            "count",
-            || format!("{count} is not in 1..=4096"),
-            problems,
-        );
+        for (field, message) in self.wrong() {
+            problems.push(checker.problem(field, message));
+        }
         self.segmenter.check(checker, problems);
     }
 

@@ -17,6 +17,7 @@ mod failed;
 mod masks;
 mod model;
 mod photos;
+mod place;
 mod said;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use super::{Exit, Fatal, say};
 use masks::Masks;
 use model::Model;
 use photos::{Photo, Photos};
+use place::Place;
 
 pub use model::{mask_source, trained};
 
@@ -170,9 +172,10 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
     if args.compare {
         compare::check(args)?;
     }
-    std::fs::create_dir_all(&args.out).map_err(|e| cannot("create", &args.out, &e))?;
+    let _place = Place::new(&args.out)?;
     let work = Folder::new(&args.out, "restore")?;
     let worker = Worker::find(args.common.device)?;
+    said::what(&args.model, &model.card.architecture);
     let masks = masks::make(&model, &photos, &work, &worker)?;
     let order = order(args, &model, &photos, &masks, &work, &worker)?;
     let file = write(&order, &work)?;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use artifacts::{Contents, Exported, MaskSource, ModelCard};
+use diagnostics::shown::line;
 use engine::session::{Access, Session};
 use spec::kinds::Network;
 use spec::segmenters::Segmenter;
@@ -34,8 +35,18 @@ impl Model {
         } else {
             of_stage(args)?
         };
-        if let Some(source) = &mut model.masks {
-            place(source, args.segmenter_path.as_deref())?;
+        let here = args.segmenter_path.as_deref();
+        let reads_files = match &mut model.masks {
+            Some(source) => place(source, here)?,
+            None => false,
+        };
+        if here.is_some() && !reads_files {
+            let why = match &model.masks {
+                Some(_) => "has a segmenter that reads no files",
+                None => "reads no masks",
+            };
+            let message = format!("`{}` {why}", line(&args.model));
+            return Err(Fatal::usage(message, "leave --segmenter-path out"));
         }
         Ok(model)
     }
@@ -149,6 +160,12 @@ fn exported(args: &RestoreArgs) -> Result<Model, Fatal> {
             let message = format!("`{shown}` holds its backbone");
             return Err(Fatal::usage(message, "leave --backbone out"));
         }
+        (Contents::Units, Some(path)) if !path.is_file() => {
+            let message = format!("--backbone: there is no file `{}`", files::Name(path));
+            let hint = "name the weights that the units were tuned on: an exported file, or a checkpoint with the official \
+                        names";
+            return Err(Fatal::usage(message, hint));
+        }
         _ => {}
     }
     Ok(Model {
@@ -162,22 +179,23 @@ fn exported(args: &RestoreArgs) -> Result<Model, Fatal> {
     })
 }
 
-/// Has the segmenters look for their files where these are.
-fn place(source: &mut MaskSource, here: Option<&Path>) -> Result<(), Fatal> {
-    if let Some(of) = &mut source.of {
-        place(of, here)?;
-    }
+/// Has the segmenters look for their files where these are; whether any reads files.
+fn place(source: &mut MaskSource, here: Option<&Path>) -> Result<bool, Fatal> {
+    let inner = match &mut source.of {
+        Some(of) => place(of, here)?,
+        None => false,
+    };
     let (path, what) = match &mut source.mask.segmenter {
-        Segmenter::Sam(sam) => (&mut sam.weights, "SAM's weights"),
-        Segmenter::Files(files) => (&mut files.path, "the folder of masks"),
-        Segmenter::Graph(_) | Segmenter::Zero(_) | Segmenter::Other(_) => return Ok(()),
+        Segmenter::Sam(sam) => (&mut sam.weights, "SAM's weights are"),
+        Segmenter::Files(files) => (&mut files.path, "the folder of masks is"),
+        Segmenter::Graph(_) | Segmenter::Zero(_) | Segmenter::Other(_) => return Ok(inner),
     };
     if let Some(here) = here {
         here.clone_into(path);
     }
     if path.exists() {
-        return Ok(());
+        return Ok(true);
     }
-    let message = format!("{what} are not at `{}`", files::Name(path));
+    let message = format!("{what} not at `{}`", files::Name(path));
     Err(Fatal::usage(message, "say where: --segmenter-path PATH"))
 }

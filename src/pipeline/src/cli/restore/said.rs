@@ -3,10 +3,11 @@
 
 use std::io::IsTerminal;
 
-use diagnostics::shown::{self, counted};
+use diagnostics::shown::{self, counted, line};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use spec::Event;
+use spec::backbones::Architecture;
 
 use super::photos::Photos;
 use crate::cli::ask::Facts;
@@ -53,6 +54,15 @@ impl Shown {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Says what the model is: what it does to the size of a photograph tells its task.
+pub fn what(model: &str, network: &Architecture) {
+    let task = match network.scale() {
+        1 => "photographs keep their size".into(),
+        scale => format!("×{scale}"),
+    };
+    say(&format!("{}: {}, {task}", line(model), network.title()));
 }
 
 /// Says what it took, and how photographs were cut.
