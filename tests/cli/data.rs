@@ -82,7 +82,7 @@ fn data_check_lists_data_sets_weights_and_folders_with_their_state() {
     });
     test.run("data check p.yaml")
         .exits(1)
-        .says("missing  DIV2K         0 of 800 images below data; ×2: LR will be made")
+        .says("missing  DIV2K         0 of 800 images below data; LR will be made (×2)")
         .says("ok       Set5          5 images below data\n")
         .says("ok       Kodak24       24 images")
         .says("ok       2 files in photos")

@@ -59,8 +59,17 @@ pub fn gather(stages: &[Stage], store: &Store) -> Gathered {
     Gathered { outside, left }
 }
 
-/// The files below `path` that are read, or the sentence that says why none are.
+/// The files below `path` that are read, or the sentence that says why none are, with the path as a person would write it.
 pub fn files(listing: &Listing, field: &str, path: &Path) -> Result<Listed, String> {
+    let shown = plan::tidy(path);
+    let as_shown = |why: String| {
+        let name = |path: &Path| format!("`{}`", files::Name(path));
+        why.replace(&name(path), &name(&shown))
+    };
+    listed(listing, field, path, &shown).map_err(as_shown)
+}
+
+fn listed(listing: &Listing, field: &str, path: &Path, shown: &Path) -> Result<Listed, String> {
     let of = |files, said| {
         Ok(Listed {
             files,
@@ -69,19 +78,18 @@ pub fn files(listing: &Listing, field: &str, path: &Path) -> Result<Listed, Stri
         })
     };
     let all = |files| of(files, None);
-    let shown = plan::tidy(path);
     match listing {
         Listing::Images { optional, .. } if *optional && !path.exists() => all(Vec::new()),
         Listing::Images { recursive, .. } => {
             let listed = pixels::list_images(path, *recursive).map_err(|e| e.to_string())?;
-            of(named(listed.files.into_iter()), listed.left.said(&shown))
+            of(named(listed.files.into_iter()), listed.left.said(shown))
         }
         Listing::Masks => {
             let folder = pixels::MaskFolder::open(path).map_err(|e| e.to_string())?;
             let files = named(folder.files().into_iter().cloned());
-            of(files, folder.left.said(&shown))
+            of(files, folder.left.said(shown))
         }
-        Listing::All(selection) => chosen(&selection.of(path), field, path, &shown),
+        Listing::All(selection) => chosen(&selection.of(path), field, path, shown),
         Listing::File if path.is_file() => all(vec![(String::new(), path.into())]),
         Listing::File => Err(no_file(field, path)),
     }
@@ -152,7 +160,7 @@ fn nothing(chosen: &Chosen, field: &str, path: &Path) -> String {
 }
 
 fn no_file(field: &str, path: &Path) -> String {
-    let shown = path.display();
+    let shown = files::Name(path);
     if path.exists() {
         let what = if path.is_dir() {
             "a folder"

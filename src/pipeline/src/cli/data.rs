@@ -21,8 +21,9 @@ pub fn data(args: &DataArgs) -> Result<Exit, Fatal> {
     let others = others(&session, &plan);
     let text: String = states.iter().map(line).collect();
     let files: String = others.iter().map(file_line).collect();
-    let notices = notices(&states).into_iter().map(|notice| notice + "\n");
-    print_lines(&(text + &files + &notices.collect::<String>()));
+    let notices = notices(&states).into_iter();
+    let notices: Vec<String> = notices.map(|notice| format!("\n{notice}\n")).collect();
+    print_lines(&(text + &files + &notices.concat()));
     let whole = states.iter().all(|s| s.images.is_some()) && others.values().all(Result::is_ok);
     Ok(if whole { Exit::Done } else { Exit::Failed })
 }
@@ -57,9 +58,15 @@ fn line(state: &DatasetState) -> String {
         "{mark:<7}  {:<12}  {count} images below {root}",
         facts.title
     );
+    let mut made = Vec::new();
     for (scale, found) in &state.lr {
-        let lr = found.map_or("LR will be made".into(), |n| format!("{n} LR images"));
-        text += &format!("; ×{scale}: {lr}");
+        match found {
+            Some(n) => text += &format!("; ×{scale}: {n} LR images"),
+            None => made.push(format!("×{scale}")),
+        }
+    }
+    if !made.is_empty() {
+        text += &format!("; LR will be made ({})", made.join(", "));
     }
     text + "\n"
 }

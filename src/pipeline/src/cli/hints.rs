@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use spec::kinds::Download;
 use spec::{Kind, Pipeline};
 
-use plan::{Plan, Verdict};
+use plan::{Plan, Verdict, tidy};
 
 /// A text for each file that blocks stages of the plan and that somebody publishes, once.
 pub fn hints(pipeline: &Pipeline, plan: &Plan) -> BTreeSet<String> {
@@ -31,7 +31,7 @@ fn hint(pipeline: &Pipeline, kind: &Kind) -> Option<String> {
     Some(format!(
         "hint: `{}` is {what}, which is not part of this program.\n      \
          Get it once from {url}\n      and put it there{variable}",
-        path.display(),
+        files::Name(&tidy(path)),
     ))
 }
 
