@@ -150,6 +150,14 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
     let crops = facts["crops"].as_array().unwrap();
     assert_eq!(crops.len(), 5, "{facts}");
     assert!(crops[2].as_str().unwrap().ends_with(" dB"), "{facts}");
+    crops_can_be_taken_along(&test, &facts);
+    let copied = &facts["copied"];
+    assert!(
+        copied[0].as_str().unwrap().contains("| scheme "),
+        "{copied}"
+    );
+    assert!(copied[1].as_str().unwrap().contains("\\begin{tabular}"));
+    assert!(copied[2].as_str().unwrap().starts_with("scheme,"));
     let column = |at: &str| facts[at].as_array().unwrap().clone();
     let (down, mut up) = (column("down"), column("up"));
     assert!(down.len() == 2 && down != up, "{facts}");
@@ -171,6 +179,7 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
     assert!(said.starts_with("tuned against base: better on "), "{said}");
     assert!(gains["marks"].as_str().unwrap().contains("z "), "{gains}");
     assert_eq!(facts["plots"], 3, "PSNR, loss and learning rate differ");
+    pointers_are_followed(&facts);
     let hash = facts["hash"].as_str().unwrap();
     assert!(hash.contains("box=") && hash.contains("image="), "{hash}");
     let text = facts["text"].as_str().unwrap();
@@ -184,14 +193,19 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
         !html.contains("http://") && !html.contains("https://"),
         "it names something outside"
     );
-    // As one file it needs nothing beside it.
+    as_one_file_it_is_the_same(&browser, &test, &facts);
+}
+
+/// It needs nothing beside it then, and may not be larger than what is sent.
+#[track_caller]
+fn as_one_file_it_is_the_same(browser: &PathBuf, test: &Test, facts: &Value) {
     std::fs::create_dir(test.path("alone")).unwrap();
     let words = "path --report --single-file alone/index.html -f p.yaml";
     test.run(words).exits(0).says("alone/index.html");
     test.run(words)
         .exits(2)
         .says("`alone/index.html` is there already");
-    let alone = self::facts(&browser, &test, "alone/index.html");
+    let alone = self::facts(browser, test, "alone/index.html");
     for fact in [
         "errors", "first", "keys", "masks", "crops", "forged", "scripts", "stages",
     ] {
@@ -207,6 +221,46 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
         .exits(1)
         .says("as one file it would have more than 20000000 bytes");
     assert!(!test.path("large.html").exists());
+}
+
+/// What lies under the pointer is said: a mask, a point of a curve, the bar of an image; curves are hidden and shown.
+#[track_caller]
+fn pointers_are_followed(facts: &Value) {
+    let mask = facts["mask"].as_str().unwrap();
+    assert!(
+        mask.contains(" pixels, ") || mask.starts_with("no mask at "),
+        "{mask}"
+    );
+    for drawn in ["toggled", "log"] {
+        assert_eq!(facts[drawn], true, "{drawn}");
+    }
+    let hovered = facts["hovered"].as_str().unwrap();
+    assert!(hovered.contains(" at iteration "), "{hovered}");
+    assert_eq!(facts["nine"], "GT", "it is not left out of many");
+    let bar = facts["bar"].as_str().unwrap();
+    assert!(bar.contains(": ") && bar.ends_with(" dB"), "{bar}");
+}
+
+/// The row of crops as PNG with the LaTeX that includes it, the stage that makes it, and the address of the view.
+#[track_caller]
+fn crops_can_be_taken_along(test: &Test, facts: &Value) {
+    let exports = &facts["exports"];
+    let (png, mime) = (&exports["saved"][0][0], &exports["saved"][0][1]);
+    let png = png.as_str().unwrap();
+    assert!(png.starts_with("crop-") && mime == "image/png", "{exports}");
+    assert!(exports["saved"][0][2].as_u64().unwrap() > 100, "{exports}");
+    let copied = |at: usize| exports["copied"][at].as_str().unwrap();
+    let latex = copied(0);
+    assert!(latex.contains(&format!("{{{png}}}")), "{latex}");
+    assert!(latex.contains("PSNR of the crop: bicubic "), "{latex}");
+    // A figure may be of any image, so its evaluations keep all.
+    let file = test.read("p.yaml").replace("save: 2", "save: true");
+    test.write("crop.yaml", file + copied(1));
+    test.run("plan crop.yaml crop")
+        .exits(0)
+        .says("crop  ")
+        .says("figure");
+    assert!(copied(2).contains("box="), "{exports}");
 }
 
 #[test]

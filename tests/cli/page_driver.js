@@ -18,6 +18,14 @@
     pointer("pointermove", x1, y1);
     pointer("pointerup", x1, y1);
   };
+  const copied = [], saved = [];
+  page.copy = (text) => copied.push(text);
+  page.save = (name, content) => saved.push([name, content.type, content.size]);
+  const press = (where, names) => [...document.querySelectorAll(`${where} .bar button`)].filter((b) => names.includes(b.textContent)).forEach((b) => b.click());
+  const over = (canvas, x, y) => {
+    const at = canvas.getBoundingClientRect();
+    canvas.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX: at.left + at.width * x, clientY: at.top + at.height * y }));
+  };
   try {
     await wait("the first picture", () => $(".panes canvas") && $(".panes figcaption").textContent);
     facts.first = $(".panes figcaption").textContent;
@@ -52,6 +60,10 @@
     if (masks) {
       page.set({ masks: masks.options[1].value });
       await wait("masks", () => bytes() !== plain);
+      const told = $("#compare .status").textContent;
+      over($(".panes canvas"), 0.5, 0.5);
+      await wait("what mask it is", () => $("#compare .status").textContent !== told);
+      facts.mask = $("#compare .status").textContent;
       page.set({ masks: null });
     }
 
@@ -82,6 +94,14 @@
     page.set({ mode: "slider", box: facts.box });
     await wait("the slider again", () => $(".panes figcaption").textContent === facts.first);
     facts.crops = [...document.querySelectorAll("#crops figcaption")].map((c) => c.textContent);
+
+    // A crop for a paper, for a pipeline file, and as the address of this view.
+    await new Promise((done) => setTimeout(done, 300));
+    press("#crops", ["PNG", "LaTeX", "YAML", "link"]);
+    await wait("the crops as PNG", () => saved.length);
+    facts.exports = { copied: copied.splice(0), saved };
+    press("#tables", ["Markdown", "LaTeX", "CSV"]);
+    facts.copied = copied.splice(0);
 
     const table = $("#tables table");
     const column = () => [...table.querySelectorAll("tbody tr")].map((row) => row.children[1].querySelector("button").textContent);
@@ -114,10 +134,38 @@
     const plot = () => $("#curves canvas").toDataURL();
     facts.plots = new Set(["psnr", "loss", "lr"].map((curve) => (page.set({ curve }), plot()))).size;
     page.set({ curve: null });
+    const all = plot();
+    const line = $("#curves .legend input");
+    line.click();
+    facts.toggled = plot() !== all;
+    line.click();
+    facts.toggled &&= plot() === all;
+    page.set({ log: 1 });
+    facts.log = plot() !== all;
+    page.set({ log: null });
+    over($("#curves canvas"), 0.5, 0.5);
+    facts.hovered = $("#curves .status").textContent;
+    over($(".bars"), 0.01, 0.5);
+    facts.bar = $("#gains .status").textContent;
 
     $(".bars").dispatchEvent(new PointerEvent("click", { bubbles: true, clientX: $(".bars").getBoundingClientRect().left + 1 }));
     await new Promise((done) => setTimeout(done, 300));
     facts.hash = decodeURIComponent(location.hash.replaceAll("+", " "));
+    // An address that somebody sent.
+    const image = set.images.find((_, i) => i in set.pics);
+    location.hash = new URLSearchParams({ image, mode: "gain", a: "GT", b: "LQ", k: 16 });
+    await wait("the view of an address", () => $(".panes figcaption").textContent.startsWith("|GT − GT| − |LQ − GT|, × 16"));
+    page.set({ mode: null, a: null, b: null, k: null });
+    // Of more pictures than have room GT is still one.
+    const kept = set.methods.find((m) => page.view.image && set.images.indexOf(page.view.image) in m.files);
+    for (let n = 0; n < 9; n++) set.methods.push({ ...kept, name: `copy ${n}` });
+    page.set({ mode: "all" });
+    await wait("nine panes", () => document.querySelectorAll(".panes canvas").length === 9 && $(".panes figcaption").textContent === "LQ");
+    facts.nine = [...document.querySelectorAll(".panes figcaption")].map((c) => c.textContent).at(-1);
+    key("g");
+    await wait("key g", () => $(".panes figcaption").textContent === "GT");
+    set.methods.length -= 9;
+    page.set({ mode: null, show: null });
     facts.text = document.body.innerText;
     facts.stages = document.querySelectorAll("#stage-list tbody tr").length;
     facts.curves = document.querySelectorAll("#curves .legend label").length;

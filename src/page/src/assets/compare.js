@@ -79,6 +79,12 @@ page.compare = (() => {
     }
   };
 
+  // As many as have room beside each other: where there are more, GT is the last.
+  const few = () => {
+    const gt = choices.findIndex((c) => c.id === "GT");
+    return gt < 9 ? choices.slice(0, 9) : [...choices.slice(0, 8), choices[gt]];
+  };
+
   const get = (id) => page.ready(set, at, id);
   const made = (name, make) => {
     const key = `${set.name}\n${at}`;
@@ -93,7 +99,7 @@ page.compare = (() => {
     const k = Number(page.view.k) || 8;
     switch (mode()) {
       case "flip": return [[show, [show], whole(show)]];
-      case "all": return choices.slice(0, 9).map((c) => [c.name, [c.id], whole(c.id)]);
+      case "all": return few().map((c) => [c.name, [c.id], whole(c.id)]);
       case "gain": return [[`|${a} − GT| − |${b} − GT|, × ${k}: blue where ${b} is nearer to GT`, [a, b, "GT"],
         (context) => paint(context, made(`gain ${a} ${b} ${k}`, () => page.gainMap(get(a), get(b), get("GT"), k)))]];
       case "difference": return [[`|${a} − ${b}| × ${k}`, [a, b],
@@ -167,7 +173,7 @@ page.compare = (() => {
     });
     tell();
     // The others, so that keys find them ready.
-    for (const choice of choices.slice(0, 9)) page.pixels(set, at, choice.id).catch(() => {});
+    for (const choice of few()) page.pixels(set, at, choice.id).catch(() => {});
   };
   const overlayNow = async () => {
     const list = masks.find((m) => m.stage === page.view.masks);
@@ -184,7 +190,8 @@ page.compare = (() => {
     const gain = of(a) != null && of(b) != null ? `, ${page.signed(of(b) - of(a))} dB` : "";
     const score = (id) => (of(id) == null ? id : `${id} ${page.number(of(id))} dB`);
     const z = canvas ? zoomOf(canvas) : 1;
-    status.textContent = `${set.images[at]}  ${size().join("×")}  zoom ${z >= 1 ? z : z.toFixed(2)}:1  A ${score(a)}, B ${score(b)}${gain}`;
+    const zoomed = `zoom ${z >= 1 ? z : z.toFixed(2)}:1`;
+    status.textContent = [set.images[at], size().join("×"), zoomed, `A ${score(a)}, B ${score(b)}${gain}`].join(" · ");
   };
 
   const controls = () => {
@@ -305,7 +312,7 @@ page.compare = (() => {
     const shown = choices.findIndex((c) => c.id === show);
     const flip = (i) => page.set({ mode: "flip", show: choices[(i + choices.length) % choices.length].id });
     const step = (by) => { const order = page.gains(set).order.filter((i) => i in set.pics); open(set, order[(order.indexOf(at) + by + order.length) % order.length]); };
-    const keys = { ArrowLeft: () => flip(shown - 1), ArrowRight: () => flip(shown + 1), n: () => step(1), p: () => step(-1), "+": () => zoom(1), "-": () => zoom(-1), 0: () => page.set({ z: 1 }), f: fit, c: () => drawing(!boxing), s: () => page.set({ mode: "slider" }) };
+    const keys = { ArrowLeft: () => flip(shown - 1), ArrowRight: () => flip(shown + 1), n: () => step(1), p: () => step(-1), "+": () => zoom(1), "-": () => zoom(-1), 0: () => page.set({ z: 1 }), f: fit, c: () => drawing(!boxing), g: () => { const gt = choices.findIndex((c) => c.id === "GT"); if (gt >= 0) flip(gt); }, s: () => page.set({ mode: "slider" }) };
     const digit = Number(event.key);
     if (digit >= 1 && digit <= Math.min(9, choices.length)) flip(digit - 1);
     else if (event.key in keys) keys[event.key]();

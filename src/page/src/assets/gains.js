@@ -86,7 +86,9 @@
     const range = (of) => { const v = points.map(of); const [low, high] = [v.reduce((a, b) => Math.min(a, b)), v.reduce((a, b) => Math.max(a, b))]; return high > low ? [low, high] : [low - 1, high + 1]; };
     const [[x0, x1], [y0, y1]] = [range((p) => p.x), range((p) => p.y)];
     const [left, top, right, bottom] = [64, 10, width - 12, height - 34];
-    const place = (p) => [left + ((p.x - x0) / (x1 - x0)) * (right - left), bottom - ((p.y - y0) / (y1 - y0)) * (bottom - top)];
+    const room = 8; // no dot lies on the frame
+    const between = (from, to, share) => from + share * (to - from);
+    const place = (p) => [between(left + room, right - room, (p.x - x0) / (x1 - x0)), between(bottom - room, top + room, (p.y - y0) / (y1 - y0))];
     context.strokeStyle = page.color("line");
     context.strokeRect(left, top, right - left, bottom - top);
     if (y0 < 0 && y1 > 0) { const [, zero] = place({ x: x0, y: 0 }); context.fillRect(left, zero, right - left, 1); }

@@ -5,9 +5,10 @@
 (() => {
   const root = page.by("tables");
   const decimals = (cell, column) => (cell.metric || page.data.metrics.some(([, title]) => title === column) ? 4 : null);
-  const shown = (cell, column) => {
+  // Numbers of a column have one form: where one is no whole number, all have a decimal.
+  const shown = (cell, column, isWhole = Number.isInteger(cell.value)) => {
     if (cell.value == null) return "–";
-    const d = decimals(cell, column);
+    const d = decimals(cell, column) ?? (isWhole ? null : 1);
     return d == null ? page.count(cell.value) : page.number(cell.value, d);
   };
 
@@ -60,6 +61,7 @@
     const below = page.el("div");
     let sorted = { by: -1, down: false };
     const value = (row, by) => (by < table.labels.length ? row.labels[by] : row.cells[by - table.labels.length]?.value);
+    const isWhole = table.columns.map((_, c) => table.rows.every((r) => r.cells[c]?.value == null || Number.isInteger(r.cells[c].value)));
     const fill = () => {
       let rows = [...table.rows];
       if (sorted.by >= 0) rows.sort((p, q) => {
@@ -83,7 +85,7 @@
           body.querySelectorAll("[aria-expanded=true]").forEach((b) => b.setAttribute("aria-expanded", "false"));
           button.setAttribute("aria-expanded", String(!open));
           below.replaceChildren(...(open ? [] : [origin(cell, row.labels, table.columns[c])]));
-        } }, page.el(isBest ? "strong" : "span", {}, shown(cell, table.columns[c])));
+        } }, page.el(isBest ? "strong" : "span", {}, shown(cell, table.columns[c], isWhole[c])));
         return page.el("td", {}, button, ...details(cell, table.columns[c]).map((line) => page.el("small", {}, line)));
       }))));
     };
