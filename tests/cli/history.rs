@@ -248,6 +248,34 @@ fn explain_says_how_the_last_try_failed() {
 }
 
 #[test]
+fn a_run_that_did_not_come_so_far_has_no_scores_of_a_later_one() {
+    let test = Test::new().tiny().file("fail-evaluate", "");
+    test.run("run p.yaml").exits(1);
+    test.remove("fail-evaluate");
+    test.run("run p.yaml").exits(0);
+    let metrics = |run: &str| {
+        let shown = test.run(&format!("show {run} --json")).exits(0);
+        one(&shown.stdout)["metrics"].clone()
+    };
+    assert_eq!(metrics("last")["score"]["psnr"], 30.0);
+    assert_eq!(metrics("last~1"), serde_json::json!({}));
+    let runs = test.run("runs").exits(0);
+    let lines: Vec<&str> = runs.stdout.lines().collect();
+    assert!(
+        lines[0].contains("PSNR") && !lines[1].contains("PSNR"),
+        "{runs}"
+    );
+    assert!(
+        lines[0].contains("  done    p.yaml  ") && lines[0].contains("  3 ran, 4 fresh "),
+        "{runs}"
+    );
+    assert!(
+        lines[1].contains("  exit 1  p.yaml  ") && lines[1].contains("  4 ran, "),
+        "{runs}"
+    );
+}
+
+#[test]
 fn metrics_of_runs_are_listed_and_compared_where_they_differ() {
     let name = "metrics_of_runs_are_listed_and_compared_where_they_differ";
     let Some(test) = Test::with_worker(name).map(Test::tiny) else {

@@ -8,10 +8,10 @@ use serde_json::json;
 use store::Store;
 
 use super::args::{RunsArgs, ShowArgs};
-use super::diff::compare::means;
+use super::diff::compare::{means, record};
 use super::plan::duration;
 use super::{Exit, Fatal, print, print_json, print_lines, say, waits};
-use engine::history::{End, Git, History, HistoryError, Past, RunStatus, StageEnd};
+use engine::history::{End, Git, History, HistoryError, Keys, Past, RunStatus, StageEnd};
 use engine::invocation::quoted;
 use engine::paths;
 use engine::root;
@@ -40,18 +40,16 @@ pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
         print(&format!("no run is on record in {}\n", cache.display()));
     }
     let store = Store::open_read_only(&cache)?;
-    for past in &shown {
-        let scores = scores(&store, &history, past);
-        let text = if args.json {
-            json_of(past, &scores)
-        } else {
-            line(past, &scores)
-        };
-        if args.json {
-            print_json(&text);
-        } else {
-            print_lines(&text);
+    let scores: Vec<Scores> = shown
+        .iter()
+        .map(|past| scores(&store, &own(&store, &history, past)))
+        .collect();
+    if args.json {
+        for (past, scores) in shown.iter().zip(&scores) {
+            print_json(&json_of(past, scores));
         }
+    } else {
+        print_lines(&lines(&shown, &scores));
     }
     Ok(Exit::Done)
 }
@@ -64,12 +62,34 @@ fn is_of(past: &Past, file: &Path) -> bool {
 /// The means of each evaluation of a run that are still in the cache.
 type Scores = BTreeMap<String, BTreeMap<String, f64>>;
 
-fn scores(store: &Store, history: &History, past: &Past) -> Scores {
-    let keys = history.keys(past);
+fn scores(store: &Store, keys: &Keys) -> Scores {
     let scored = keys
         .keys()
-        .map(|name| (name.clone(), means(store, &keys, name)));
+        .map(|name| (name.clone(), means(store, keys, name)));
     scored.filter(|(_, means)| !means.is_empty()).collect()
+}
+
+/// The keys of the stages that a run did, or that had a result when it began: what another run made of them later is not its
+/// own.
+fn own(store: &Store, history: &History, past: &Past) -> Keys {
+    let ended = |name: &str| past.stages.iter().rev().find(|line| line.name == name);
+    let did = |name: &str| match ended(name).map(|line| line.end) {
+        Some(StageEnd::Done | StageEnd::ByOther | StageEnd::SameInputs) => true,
+        Some(StageEnd::Failed | StageEnd::Stopped) | None => false,
+    };
+    let keys = history.keys(past);
+    let is_whole = |end: &End| end.failed + end.not_run == 0;
+    if past.end.as_ref().is_some_and(is_whole) {
+        return keys;
+    }
+    let was_there = |name: &str| {
+        let record = record(store, &keys, name);
+        let finished = record.and_then(|r| Some(r.facts.get("finished")?.as_str()?.to_owned()));
+        finished.is_some_and(|finished| finished < past.header.started)
+    };
+    let mut own = keys.clone();
+    own.retain(|name, _| did(name) || was_there(name));
+    own
 }
 
 /// The best PSNR of a run's evaluations, which says in a word how it went.
@@ -78,7 +98,30 @@ fn best(scores: &Scores) -> Option<f64> {
     psnr.copied().max_by(f64::total_cmp)
 }
 
-fn line(past: &Past, scores: &Scores) -> String {
+/// A line a run, in columns.
+fn lines(runs: &[Past], scores: &[Scores]) -> String {
+    let cells: Vec<[String; 4]> = runs.iter().map(cells).collect();
+    let widest = |at: usize| cells.iter().map(|row| row[at].chars().count()).max();
+    let [status, name, took, counts] = [0, 1, 2, 3].map(|at| widest(at).unwrap_or(0));
+    let mut out = String::new();
+    for ((past, cells), scores) in runs.iter().zip(&cells).zip(scores) {
+        let line = format!(
+            "{}  {:<status$}  {:<name$}  {:>took$}  {:<counts$}{}",
+            past.header.id,
+            cells[0],
+            cells[1],
+            cells[2],
+            cells[3],
+            remarks(past, scores)
+        );
+        out += line.trim_end();
+        out += "\n";
+    }
+    out
+}
+
+/// Its status, its file, how long it took, and how many stages ended how.
+fn cells(past: &Past) -> [String; 4] {
     let file = Path::new(&past.header.file);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let (counts, took) = match &past.end {
@@ -88,6 +131,10 @@ fn line(past: &Past, scores: &Scores) -> String {
             String::new(),
         ),
     };
+    [status(past), name.into_owned(), took, counts]
+}
+
+fn remarks(past: &Past, scores: &Scores) -> String {
     let overrides = match past.header.overrides.as_slice() {
         [] => String::new(),
         given => {
@@ -97,11 +144,7 @@ fn line(past: &Past, scores: &Scores) -> String {
     };
     let damaged = damaged(past).map_or(String::new(), |text| format!("  ({text})"));
     let psnr = best(scores).map_or(String::new(), |psnr| format!("  PSNR up to {psnr:.4} dB"));
-    format!(
-        "{}  {:<11}  {name:<24}  {counts:<40}  {took:>8}{psnr}{overrides}{damaged}\n",
-        past.header.id,
-        status(past)
-    )
+    psnr + &overrides + &damaged
 }
 
 /// What the journal has lost.
@@ -114,14 +157,16 @@ fn damaged(past: &Past) -> Option<String> {
 }
 
 fn counts(end: &End) -> String {
-    let rest = match end.not_run {
-        0 => String::new(),
-        n => format!(", {n} not run"),
-    };
-    format!(
-        "{} ran, {} fresh, {} failed{rest}",
-        end.ran, end.fresh, end.failed
-    )
+    let others = [
+        (end.fresh, "fresh"),
+        (end.failed, "failed"),
+        (end.not_run, "not run"),
+    ];
+    let mut text = format!("{} ran", end.ran);
+    for (n, what) in others.iter().filter(|(n, _)| *n > 0) {
+        text += &format!(", {n} {what}");
+    }
+    text
 }
 
 fn status(past: &Past) -> String {
@@ -149,11 +194,12 @@ pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
     let history = History::open(&cache);
     let store = Store::open_read_only(&cache)?;
     let past = history.read(history.find(&args.run)?)?;
-    let scores = scores(&store, &history, &past);
+    let own = own(&store, &history, &past);
+    let scores = scores(&store, &own);
     if args.json {
         print_json(&json_of(&past, &scores));
     } else {
-        let waits = waits::listed(&store, &history.keys(&past));
+        let waits = waits::listed(&store, &own);
         let text = full(&past, reports(&past, &root).as_deref()) + &waits + &listed(&scores);
         print_lines(&text);
     }

@@ -27,7 +27,7 @@ pub fn listed(store: &Store, keys: &BTreeMap<String, String>) -> String {
     let mut out = "trainings\n".to_owned();
     for (name, (trained, waited)) in waits {
         out += &format!(
-            "  {name:<width$}  trained for {}, of which {} waiting for data ({:.1} %)\n",
+            "  {name:<width$}  trained for {}, waiting for data {} ({:.1} %)\n",
             duration(trained),
             duration(waited),
             100.0 * waited / trained.max(1e-9),
