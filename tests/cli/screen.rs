@@ -7,6 +7,17 @@ use crate::support::{TINY, Test};
 
 /// What a terminal of so many columns is sent by the program; none where there is no `script`.
 fn sent(test: &Test, columns: usize, words: &str, variables: &[(&str, &str)]) -> Option<String> {
+    sent_by(test, columns, words, variables, 0)
+}
+
+/// The same of a program that ends with this code.
+fn sent_by(
+    test: &Test,
+    columns: usize,
+    words: &str,
+    variables: &[(&str, &str)],
+    code: i32,
+) -> Option<String> {
     let own = test.command(words);
     let line: Vec<String> = std::iter::once(own.get_program())
         .chain(own.get_args())
@@ -26,7 +37,7 @@ fn sent(test: &Test, columns: usize, words: &str, variables: &[(&str, &str)]) ->
     );
     script.envs(variables.iter().copied());
     let output = script.output().ok()?;
-    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
@@ -92,6 +103,44 @@ fn nothing_is_wider_than_the_terminal() {
             assert!(text.contains(cell), "{columns}: {cell}");
         }
     }
+}
+
+#[test]
+fn errors_are_broken_between_words_and_quotes_are_not() {
+    let yaml = TINY.replace("model: base", "model: bose");
+    let test = Test::new().photos().file("p.yaml", yaml);
+    for (words, whole) in [
+        ("plan nowhere/at/all.yaml", "error: cannot read"),
+        ("plan p.yaml", "there is no stage `bose`"),
+    ] {
+        let Some(text) = sent_by(&test, 40, words, &[], 2) else {
+            println!("skipped: errors_are_broken_between_words_and_quotes_are_not: no `script`");
+            return;
+        };
+        let shown = lines(&text);
+        assert!(shown.join("\n").contains(whole), "{shown:?}");
+        for line in shown.iter().filter(|line| !line.contains(" | ")) {
+            assert!(line.chars().count() <= 40, "{line}");
+        }
+    }
+}
+
+/// What failed stands at the end, above one line for all that waits for it.
+#[test]
+fn a_failure_is_not_lost_among_stages_that_were_not_tried() {
+    let test = Test::new().tiny().file("fail-prepare", "");
+    let Some(text) = sent_by(&test, 80, "run p.yaml", &[], 1) else {
+        println!("skipped: a_failure_is_not_lost_among_stages_that_were_not_tried: no `script`");
+        return;
+    };
+    let shown = lines(&text).join("\n");
+    assert!(shown.contains("failed: pairs: asked to fail"), "{shown}");
+    assert!(
+        shown.contains("not run: masks, base, tuned and 3 more"),
+        "{shown}"
+    );
+    assert_eq!(shown.matches("not run: ").count(), 1, "{shown}");
+    assert!(shown.contains("1 failed, 6 not run in "), "{shown}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<Exit, Fatal> {
     }
     for line in &lines {
         let mark = if line.good { "ok  " } else { "BAD " };
-        print_lines(&format!("{mark} {:<8} {}\n", line.what, line.text));
+        print_lines(&format!("{mark} {:<9} {}\n", line.what, line.text));
         if !line.hint.is_empty() {
             print_lines(&format!("     hint: {}\n", line.hint));
         }

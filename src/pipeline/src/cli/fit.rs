@@ -127,14 +127,14 @@ pub fn hanging(text: &str, width: Option<usize>) -> String {
             continue;
         }
         let indent = line.len() - line.trim_start_matches(' ').len() + 2;
-        let mut used = 0;
+        let (mut used, mut is_broken) = (0, false);
         for (n, word) in phrases(line.trim_end()).into_iter().enumerate() {
             let long = measure_text_width(word);
             if n > 0 && used > indent && used + 1 + long > width {
                 out.truncate(out.trim_end_matches(' ').len());
                 out += &format!("\n{}", " ".repeat(indent));
-                used = indent;
-            } else if n > 0 && !(used == indent && word.is_empty()) {
+                (used, is_broken) = (indent, true);
+            } else if n > 0 && !(is_broken && used == indent && word.is_empty()) {
                 out.push(' ');
                 used += 1;
             }
@@ -144,6 +144,23 @@ pub fn hanging(text: &str, width: Option<usize>) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The same of diagnostics: what they quote of a file stays as it is, above its marks.
+pub fn around_quotes(text: &str, width: Option<usize>) -> String {
+    let is_quote = |line: &str| {
+        let number = line.trim_start_matches(' ');
+        let rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.starts_with(" | ") || rest.starts_with("| ")
+    };
+    let fitted = |line: &str| {
+        if is_quote(line) {
+            line.to_owned()
+        } else {
+            hanging(line, width)
+        }
+    };
+    text.split_inclusive('\n').map(fitted).collect()
 }
 
 /// The words of a sentence, what stands in backticks as one.
@@ -419,12 +436,28 @@ Only here.
             hanging(text, Some(31)),
             "ok  short\n  - a line that is long and\n    says `pipeline plan x` last\n"
         );
+        // Words in columns keep the spaces between them, whatever the first is as long as.
+        assert_eq!(
+            hanging("ok   devices   one and two and three\n", Some(30)),
+            "ok   devices   one and two and\n  three\n"
+        );
         // A path that has no room anywhere is not broken.
         let path = "cache  /a/path/that/is/longer/than/the/terminal is there\n";
         assert_eq!(
             hanging(path, Some(20)),
             "cache\n  /a/path/that/is/longer/than/the/terminal\n  is there\n"
         );
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_file_stays_above_its_marks() {
+        let quote = " 15 |   file: a/long/path/of/weights.pth\n    |         ^^^^\n";
+        let text = format!("error: p.yaml:15:9: there is no such file\n{quote}");
+        assert_eq!(
+            around_quotes(&text, Some(24)),
+            format!("error: p.yaml:15:9:\n  there is no such file\n{quote}")
+        );
+        assert_eq!(around_quotes(&text, None), text);
     }
 
     #[test]

@@ -265,6 +265,7 @@ pub(crate) fn say_all(diagnostics: &Diagnostics) {
         Style::Plain
     };
     let text = render::all(&called::as_called(diagnostics), style);
+    let text = fit::around_quotes(&text, screen::width_of_stderr());
     let _ = std::io::stderr().lock().write_all(text.as_bytes()); // a closed one is nobody's problem
 }
 
@@ -305,7 +306,7 @@ pub(crate) fn print_as(is_json: bool, text: &str) {
     if is_json {
         print_json(text);
     } else {
-        print(text);
+        print_lines(text);
     }
 }
 

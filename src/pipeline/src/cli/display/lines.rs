@@ -129,6 +129,17 @@ pub(super) fn skipped(name: &str) -> String {
     format!("not run: {name}")
 }
 
+/// Stages that were not tried, in a line.
+pub(super) fn not_run(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let (shown, rest) = names.split_at(names.len().min(SHOWN));
+    let more = match rest.len() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    format!("not run: {}{more}", shown.join(", "))
+}
+
 /// A stage that runs once more, in words.
 pub(super) fn again(name: &str, message: &str) -> String {
     format!("again: {name}: {message}")

@@ -10,11 +10,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spec::{Event, Pipeline};
 
 use super::gpus::Gpus;
-use super::lines::{again, blocked, end, failed, retry, same_inputs, skipped};
+use super::lines::{again, blocked, end, failed, not_run, retry, same_inputs};
 use super::rate::{Start, clock, describe, left, seconds as seconds_of};
 use super::work::{AtWork, Work};
 use crate::cli::estimates::Estimates;
-use crate::cli::screen;
+use crate::cli::{fit, screen};
 use engine::run::{Display, Origin, RunEvent};
 
 /// Bars and lines on standard error.
@@ -24,6 +24,8 @@ pub struct Terminal {
     gpus: Option<Gpus>,
     stages: BTreeMap<usize, Running>,
     work: Work,
+    /// Stages that were not tried, said in a line at the end: what failed has to be seen.
+    skipped: Vec<String>,
     verbose: bool,
     colour: bool,
 }
@@ -61,16 +63,18 @@ impl Terminal {
             gpus,
             stages: BTreeMap::new(),
             work,
+            skipped: Vec::new(),
             verbose,
             colour,
         }
     }
 
     fn line(&self, text: &str) {
-        let text = shown::text(text);
+        let text = fit::hanging(&format!("{}\n", shown::text(text)), Some(columns()));
+        let text = text.trim_end();
         // A terminal that is gone is nobody's problem; the run goes on.
         let _ = if self.colour {
-            self.bars.println(screen::painted(&text))
+            self.bars.println(screen::painted(text))
         } else {
             self.bars.println(text)
         };
@@ -246,13 +250,16 @@ impl Display for Terminal {
                 self.close(*stage, Some(*seconds));
                 self.line(&failed(&name(*stage), failure));
             }
-            RunEvent::Skipped { stage } => self.line(&skipped(&name(*stage))),
+            RunEvent::Skipped { stage } => self.skipped.push(name(*stage)),
             RunEvent::End { outcome } => {
                 self.all.finish_and_clear();
                 self.bars.remove(&self.all);
                 if let Some(gpus) = self.gpus.take() {
                     gpus.bar().finish_and_clear();
                     self.bars.remove(gpus.bar());
+                }
+                if !self.skipped.is_empty() {
+                    self.line(&not_run(&self.skipped));
                 }
                 self.line(&end(outcome, self.work.begin.elapsed()));
             }

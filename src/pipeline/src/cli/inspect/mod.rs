@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Exit, Fatal, print, print_json};
+use super::{Exit, Fatal, print_json, print_lines};
 
 /// `pipeline inspect`.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub fn inspect(args: &InspectArgs) -> Result<Exit, Fatal> {
         print_json(&format!("{value}\n"));
     } else {
         for (what, text) in lines {
-            print(&format!("{what:<12}{text}\n"));
+            print_lines(&format!("{what:<12}{text}\n"));
         }
     }
     Ok(Exit::Done)
