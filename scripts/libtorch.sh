@@ -47,14 +47,15 @@ parts=cpu
 if [ "${CUDA:-}" = 1 ] || [ -e /dev/nvidiactl ]; then parts=cuda; fi
 if [ "$(cat "$site/.parts" 2>/dev/null)" != "$parts" ] && [ "$(cat "$site/.parts" 2>/dev/null)" != cuda ]; then
     python3 -m pip --version >/dev/null 2>&1 || fail "python3 with pip is needed to get libtorch"
-    echo "getting libtorch $wanted ($parts) from PyPI, once ..." >&2
+    if [ $parts = cuda ]; then size="4.6 GB"; else size="1.3 GB"; fi
+    echo "getting libtorch $wanted ($parts, $size on disk) from PyPI, once ..." >&2
     new=$root/.libtorch/new
     rm -rf "$new"
     if [ $parts = cuda ]; then
-        python3 -m pip install --quiet --no-warn-script-location --target "$new" "torch==$wanted" >&2
+        python3 -m pip install --quiet --no-warn-script-location --root-user-action=ignore --target "$new" "torch==$wanted" >&2
     else
         # libtorch_cpu.so of this wheel needs these two CUDA libraries even where nothing computes on a GPU.
-        python3 -m pip install --quiet --no-warn-script-location --no-deps --target "$new" \
+        python3 -m pip install --quiet --no-warn-script-location --root-user-action=ignore --no-deps --target "$new" \
             "torch==$wanted" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*' >&2
     fi
     echo $parts >"$new/.parts"
