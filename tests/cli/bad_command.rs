@@ -152,14 +152,14 @@ fn doctor_says_which_kernels_were_chosen_and_an_override_that_is_none() {
     };
     let (code, text) = said("gemm,planar");
     assert!(
-        code == Some(0) && text.contains("kernels  gemm,planar on "),
+        code == Some(0) && text.contains("kernels   gemm,planar on "),
         "{text}"
     );
     let (_, text) = said("channels-last");
     assert!(text.contains(",channels-last on "), "{text}");
     let (code, text) = said("fast");
     assert!(
-        code == Some(1) && text.contains("BAD  kernels  PIPELINE_KERNELS is `fast`; expected"),
+        code == Some(1) && text.contains("BAD  kernels   PIPELINE_KERNELS is `fast`; expected"),
         "{text}"
     );
 }

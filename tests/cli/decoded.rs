@@ -126,7 +126,7 @@ fn the_cache_knows_them_and_a_wrong_word_is_told() {
         .to_owned();
     test.run(&format!("show {id}"))
         .says("  base  trained for ")
-        .says(" waiting for data (");
+        .says("waiting for data ");
     test.run("cache du")
         .says("       1 files  decoded images and masks");
     test.run("cache gc").exits(0);

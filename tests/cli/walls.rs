@@ -636,7 +636,7 @@ fn where_there_are_no_namespaces_landlock_is_taken_and_else_it_is_said_once_that
         .never_says("no walls");
     without_namespaces(&test, "namespace", "doctor")
         .unwrap()
-        .says("walls    none, so commands can read and write what they do not declare");
+        .says("walls     none, so commands can read and write what they do not declare");
 }
 
 #[test]
@@ -657,7 +657,7 @@ fn a_project_that_holds_the_home_folder_has_no_walls_which_is_said_once() {
             let times = ran.stdout.matches(said).count() + ran.stderr.matches(said).count();
             assert_eq!(times, 1, "{ran}");
         }
-        run("doctor").says("walls    none: `");
+        run("doctor").says("walls     none: `");
         assert_eq!(test.read("o"), "x");
     }
 }

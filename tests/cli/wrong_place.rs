@@ -65,7 +65,7 @@ fn a_wrong_root_is_called_wrong() {
     }
     test.run("doctor --root file")
         .exits(1)
-        .says("BAD  cache    `file` (--root) is not a folder");
+        .says("BAD  cache     `file` (--root) is not a folder");
     for command in ["runs", "cache ls", "cache verify"] {
         let missing = test.run(&format!("{command} --root missing"));
         // `cache` takes it before its own words too.
