@@ -32,8 +32,12 @@ lint:
 	cargo fmt --all --check
 	@$(TORCH) cargo clippy --release --workspace --all-targets -- -D warnings
 
-install:
-	@$(TORCH) cargo install --path src/pipeline --locked && cargo install --path src/worker --locked
+# Not `cargo install`: by itself each program has other features of what both use, which would be compiled once more.
+install: build
+	@bin="$${CARGO_INSTALL_ROOT:-$${CARGO_HOME:-$$HOME/.cargo}}/bin" && mkdir -p "$$bin" && \
+	install $(addprefix "$${CARGO_TARGET_DIR:-target}"/release/,pipeline pipeline-worker) "$$bin" && \
+	echo "installed pipeline and pipeline-worker in $$bin" && \
+	case ":$$PATH:" in *":$$bin:"*) ;; *) echo "to find them: export PATH=\"$$bin:\$$PATH\"" ;; esac
 
 bench: build
 	@$(TORCH) cargo bench -p pixels && cargo bench -p page && cargo bench -p pipeline && cargo bench -p pipeline-worker
