@@ -710,6 +710,14 @@ fn half_precision_is_a_key_of_its_own_and_only_where_it_is_not_emulated() {
         .map(|p| sam_on(cuda, &format!("segmenter.sam.precision={p}")).key)
         .collect();
     assert_eq!((keys.len(), keys.contains(&None)), (3, false));
+    // The decoder computes in bf16 with the encoder, which masks of older results do not have; all others stay.
+    let decoder = |precision: &str| {
+        let planned = sam_on(cuda, &format!("segmenter.sam.precision={precision}"));
+        planned
+            .manifest
+            .contains("\nconfig.segmenter.decoder\tbf16\n")
+    };
+    assert_eq!(["fp32", "bf16", "fp16"].map(decoder), [false, true, false]);
     let blocked = |cpu_bf16, precision: &str| {
         let config = format!("segmenter.sam.precision={precision}");
         match sam_with(NUMERICS, cpu_bf16, &config).verdict {

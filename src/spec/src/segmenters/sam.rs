@@ -26,7 +26,7 @@ pub struct Sam {
     /// The entry of the file behind which the model stands, where several copies of it are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// Number format of the image encoder; `fp32` is the reference.
+    /// Number format of the image encoder, and for `bf16` of the mask decoder; `fp32` is the reference.
     #[serde(default = "fp32")]
     pub precision: SamPrecision,
     /// Which masks stay where there are more than `N_c`: the first in this order.
@@ -251,6 +251,9 @@ impl SegmenterKind for Sam {
             lines.put(Tag::Result, &path, points.join(", "));
         }
         lines.option(Tag::StartUp, "config.segmenter.entry", entry.as_ref());
+        // Masks of `bf16` from when the decoder computed in float32 are others.
+        let decoder = (*precision == SamPrecision::Bf16).then_some(precision);
+        lines.option(Tag::StartUp, "config.segmenter.decoder", decoder);
         model.put(lines);
     }
 

@@ -6,8 +6,8 @@
 //! `q·(W x) = (Wᵀ q)·x` for keys, and `Σ a (W x) = W (Σ a x)` for values. That halves the arithmetic. Where all prompts
 //! still see the same image (the first layer), it is projected once for all prompts.
 
+use tch::Tensor;
 use tch::nn::Path;
-use tch::{Kind, Tensor};
 
 use super::layers::Linear;
 
@@ -65,7 +65,7 @@ impl Attention {
             split(self.v_proj.forward(v)),
         );
         let scores = (q * self.scale()).matmul(&k.transpose(2, 3)); // (B, heads, T, T)
-        let out = scores.softmax(-1, Kind::Float).matmul(&v); // (B, heads, T, d)
+        let out = scores.softmax(-1, scores.kind()).matmul(&v); // (B, heads, T, d)
         self.out_proj.forward(&out.transpose(1, 2).flatten(2, 3)) // (B, T, C)
     }
 
@@ -74,7 +74,7 @@ impl Attention {
         let (b, t) = (q.size()[0], q.size()[1]);
         let q = self.rows(&self.split(&(self.q_proj.forward(q) * self.scale()))); // (heads, B·T, d)
         let q = by_prompt(&q.bmm(&self.heads_of(&self.k_proj)), b); // (B, heads·T, C); the bias moves no weight
-        let weights = q.bmm(&keys.placed.transpose(1, 2)).softmax(-1, Kind::Float); // (B, heads·T, N)
+        let weights = q.bmm(&keys.placed.transpose(1, 2)).softmax(-1, q.kind()); // (B, heads·T, N)
         let seen = weights.bmm(&keys.plain).view([b, self.heads, t, -1]); // (B, heads, T, C)
         let seen = seen.transpose(0, 1).reshape([self.heads, b * t, -1]); // (heads, B·T, C)
         let values = seen.bmm(&self.heads_of(&self.v_proj).transpose(1, 2)); // (heads, B·T, d)
@@ -86,9 +86,7 @@ impl Attention {
     pub fn to_shared_image(&self, q: &Tensor, projected: &ProjectedKeys) -> Tensor {
         let b = q.size()[0];
         let q = self.rows(&self.split(&(self.q_proj.forward(q) * self.scale()))); // (heads, B·T, d)
-        let weights = q
-            .bmm(&projected.keys.transpose(1, 2))
-            .softmax(-1, Kind::Float); // (heads, B·T, N)
+        let weights = q.bmm(&projected.keys.transpose(1, 2)).softmax(-1, q.kind()); // (heads, B·T, N)
         self.out_proj
             .forward(&self.merged(&weights.bmm(&projected.values), b)) // (B, T, C)
     }
@@ -114,7 +112,7 @@ impl Attention {
         let k = by_prompt(&k.bmm(&self.heads_of(&self.q_proj)), b); // (B, heads·T, C)
         let scores = by_prompt(&constant, b).baddbmm(&k, &keys.placed.transpose(1, 2), 1, 1); // (B, heads·T, N)
         let scores = scores.view([b, self.heads, t, -1]);
-        self.added(keys, &scores.softmax(2, Kind::Float), v)
+        self.added(keys, &scores.softmax(2, scores.kind()), v)
     }
 
     /// The same where all prompts see one image, whose projected queries are `q` (heads, N, d).
@@ -122,7 +120,7 @@ impl Attention {
         let (b, t) = (k.size()[0], k.size()[1]);
         let k = self.rows(&self.split(&self.k_proj.forward(k))); // (heads, B·T, d)
         let scores = k.bmm(&q.transpose(1, 2)).view([self.heads, b, t, -1]); // (heads, B, T, N)
-        let weights = scores.softmax(2, Kind::Float).transpose(0, 1);
+        let weights = scores.softmax(2, scores.kind()).transpose(0, 1);
         self.added(keys, &weights, v)
     }
 

@@ -1,8 +1,11 @@
 //! SAM's mask decoder: masks and their predicted IoU from an image embedding and prompts (official `mask_decoder.py`).
 //! Unaware of where prompts come from and of the size of the image.
+//!
+//! Its transformer and the enlargement compute in the numbers of their weights, which may be bfloat16; tokens become float32
+//! before the heads, and so are the predicted IoU and the logits that are handed on.
 
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 use super::config::{Config, HEAD_LAYERS, MASK_TOKENS};
 use super::layers::{EPS, Head, LayerNorm};
@@ -55,17 +58,25 @@ impl MaskDecoder {
         }
     }
 
+    /// The numbers that the transformer and the enlargement compute with.
+    fn kind(&self) -> Kind {
+        self.upscaling.first.weight.kind()
+    }
+
     /// What all prompts share: `embedding` (1, C, grid, grid), `pe` (1, C, grid, grid), and the embedding of mask
     /// prompts `dense` (B, C, grid, grid), B = 1 for the same in all prompts.
     pub fn image_side(&self, embedding: &Tensor, pe: &Tensor, dense: &Tensor) -> ImageSide {
-        let tokens = |x: &Tensor| x.flatten(2, 3).transpose(1, 2).contiguous(); // (B, N, C)
+        let kind = self.kind();
+        let tokens = |x: &Tensor| x.flatten(2, 3).transpose(1, 2).contiguous().to_kind(kind); // (B, N, C)
         self.transformer
             .image_side(tokens(&(embedding + dense)), tokens(pe))
     }
 
     /// The transformer's result for prompts `sparse` (B, tokens, C).
     pub fn predict(&self, image: &ImageSide, sparse: &Tensor) -> Prediction {
-        let (tokens, image) = self.transformer.forward(image, &self.tokens(sparse));
+        let tokens = self.tokens(sparse).to_kind(self.kind());
+        let (tokens, image) = self.transformer.forward(image, &tokens);
+        let tokens = tokens.to_kind(Kind::Float);
         Prediction {
             iou: self.iou_head.forward(&tokens.select(1, 0)),
             mask_tokens: tokens.narrow(1, 1, MASK_TOKENS),
@@ -86,7 +97,10 @@ impl MaskDecoder {
         let heads = (first..first + count)
             .map(|i| self.hypernetworks[i as usize].forward(&prediction.mask_tokens.select(1, i)));
         let heads = Tensor::stack(&heads.collect::<Vec<_>>(), 1); // (B, count, C/8)
-        let masks = heads.bmm(&features.transpose(1, 2)); // (B, count, 16·N)
+        let masks = heads
+            .to_kind(features.kind())
+            .bmm(&features.transpose(1, 2)); // (B, count, 16·N)
+        let masks = masks.to_kind(Kind::Float);
         let (grid, side) = (self.grid, 4 * self.grid);
         let masks = masks.view([b, count, grid, grid, 2, 2, 2, 2].as_slice());
         masks

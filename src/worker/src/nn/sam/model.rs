@@ -19,13 +19,21 @@ use super::transformer::ImageSide;
 use crate::nn::checkpoint::{self, Weights};
 use crate::nn::host;
 
-/// As tch names it. The number format is the image encoder's, where nearly all of the work is; prompts and masks are
-/// float32 always.
+/// As tch names it. The number format is the image encoder's, where most of the work is; prompts, predicted IoU and mask
+/// logits are float32 always.
 const fn kind(precision: SamPrecision) -> Kind {
     match precision {
         SamPrecision::Fp32 => Kind::Float,
         SamPrecision::Bf16 => Kind::BFloat16,
         SamPrecision::Fp16 => Kind::Half,
+    }
+}
+
+/// That of the mask decoder's transformer and enlargement, which half precision has not been tried for.
+const fn decoder_kind(precision: SamPrecision) -> Kind {
+    match precision {
+        SamPrecision::Bf16 => Kind::BFloat16,
+        SamPrecision::Fp32 | SamPrecision::Fp16 => Kind::Float,
     }
 }
 
@@ -106,9 +114,12 @@ impl Sam {
         Ok(sam)
     }
 
-    /// Sets the number format of the image encoder.
+    /// Sets the number format of the image encoder, and that of the mask decoder with it.
     pub fn set_precision(&mut self, precision: SamPrecision) {
         (self.store.root() / "image_encoder").set_kind(kind(precision));
+        for part in ["transformer", "output_upscaling"] {
+            (self.store.root() / "mask_decoder" / part).set_kind(decoder_kind(precision));
+        }
         self.precision = precision;
     }
 

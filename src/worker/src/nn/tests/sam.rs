@@ -273,6 +273,39 @@ fn bfloat16_is_near() {
     assert!(error > 0.0 && error < 0.3, "{error}");
 }
 
+/// Half precision stays in the encoder.
+#[test]
+fn the_mask_decoder_computes_in_bfloat16_with_the_encoder_and_hands_float32_on() {
+    let x = Tensor::randn([1, 3, 128, 128], (Kind::Float, Device::Cpu));
+    let mut sam = tiny_sam();
+    let features = sam.features(&x).unwrap();
+    let (coords, labels) = (
+        Tensor::from_slice(&[31.0, 40.0, 90.0, 11.0]).view([2, 1, 2]),
+        Tensor::ones([2, 1], (Kind::Float, Device::Cpu)),
+    );
+    let mut decoded = |precision| {
+        sam.set_precision(precision);
+        no_grad(|| {
+            let points = Points {
+                coords: &coords,
+                labels: &labels,
+            };
+            let sparse = sam.prompt_encoder.sparse(Some(&points), None);
+            let prediction = (sam.mask_decoder).predict(&sam.image_side(&features, None), &sparse);
+            let masks = sam.mask_decoder.masks(&prediction, 0, 4);
+            (masks, prediction.iou)
+        })
+    };
+    let exact = decoded(Precision::Fp32);
+    assert_eq!(decoded(Precision::Fp16), exact);
+    let near = decoded(Precision::Bf16);
+    for (near, exact) in [(&near.0, &exact.0), (&near.1, &exact.1)] {
+        assert_eq!(near.kind(), Kind::Float);
+        let error = off(near, exact) / exact.abs().max().double_value(&[]);
+        assert!(error > 0.0 && error < 0.1, "{error}");
+    }
+}
+
 /// An empty store holds nothing, so that the checks above compare something.
 #[test]
 fn the_tiny_model_has_parameters() {
