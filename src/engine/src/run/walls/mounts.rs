@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs};
+use rustix::fs::{CWD, FileType, Mode, StatVfsMountFlags, fstat, fstatvfs, mknodat};
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, mount, mount_remount, move_mount, open_tree,
 };
@@ -54,20 +54,23 @@ fn show_only(view: &View) -> io::Result<()> {
         mounted.map_err(|e| of(folder, &e.into()))?;
     }
     for folder in &view.hidden {
-        fs::create_dir_all(folder)?; // one may lie in the other, behind a link
+        // One may lie in the other, behind a link.
+        fs::create_dir_all(folder).map_err(|e| of(folder, &e))?;
     }
     for (at, to) in &view.links {
-        at.parent().map_or(Ok(()), fs::create_dir_all)?;
-        symlink(to, at)?;
+        let parent = at.parent().map_or(Ok(()), fs::create_dir_all);
+        let linked = parent.and_then(|()| symlink(to, at));
+        linked.map_err(|e| of(at, &e))?;
     }
     for folder in &view.folders {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|e| of(folder, &e))?;
     }
     for (shown, tree) in view.shown.iter().zip(&trees) {
         show(shown, tree).map_err(|e| of(&shown.at, &e))?;
     }
     for folder in &view.hidden {
-        mount_remount(folder, MountFlags::BIND | MountFlags::RDONLY | EMPTY, "")?;
+        let flags = MountFlags::BIND | MountFlags::RDONLY | EMPTY;
+        mount_remount(folder, flags, "").map_err(|e| of(folder, &e.into()))?;
     }
     Ok(())
 }
@@ -103,14 +106,14 @@ fn show(shown: &Shown, tree: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes something to mount on.
+/// Makes something to mount on. A file is made without being opened: a process that another thread starts meanwhile would
+/// hold it open for writing until it executes its program, and what is written to cannot be made read-only (EBUSY).
 fn place(at: &Path, is_folder: bool) -> io::Result<()> {
     if is_folder {
         return fs::create_dir_all(at);
     }
     at.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-    rustix::fs::open(at, flags, Mode::RUSR | Mode::WUSR)?;
+    mknodat(CWD, at, FileType::RegularFile, Mode::RUSR | Mode::WUSR, 0)?;
     Ok(())
 }
 
@@ -124,4 +127,60 @@ fn kept(tree: &OwnedFd) -> io::Result<MountFlags> {
     ];
     let kept = pairs.into_iter().filter(|(there, _)| has.contains(*there));
     Ok(kept.fold(MountFlags::empty(), |all, (_, flag)| all | flag))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::view::real;
+    use super::super::{own_folder, own_mounts};
+    use super::*;
+
+    /// Builds walls that show a hundred files, in mounts of a thread of its own.
+    fn build_apart(view: &View) -> io::Result<()> {
+        std::thread::scope(|scope| {
+            let build = || {
+                own_folder()?;
+                own_mounts()?;
+                build(view)
+            };
+            scope.spawn(build).join().unwrap()
+        })
+    }
+
+    #[test]
+    fn processes_that_start_meanwhile_keep_nothing_busy() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = real(folder.path());
+        let mut view = View {
+            hidden: vec![root.clone()],
+            ..View::default()
+        };
+        for number in 0..100 {
+            let file = root.join(format!("{number}.txt"));
+            fs::write(&file, "").unwrap();
+            view.shown.push(Shown::in_place(file));
+        }
+        if let Err(error) = build_apart(&view) {
+            println!("skipped: processes_that_start_meanwhile_keep_nothing_busy: {error}");
+            return;
+        }
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        assert!(Command::new("true").status().unwrap().success());
+                    }
+                });
+            }
+            let built: Vec<io::Result<()>> = (0..30).map(|_| build_apart(&view)).collect();
+            is_over.store(true, Ordering::Relaxed);
+            for result in built {
+                result.unwrap();
+            }
+        });
+    }
 }
