@@ -29,7 +29,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             members: 1 << 20,
-            edges: 16 << 20,
+            edges: 8 << 20,
             text: 2 << 30,
             values: 10_000_000,
             files: 1000,
