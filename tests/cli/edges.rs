@@ -6,10 +6,12 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Ran, Test, wait_for};
+use crate::support::{Ran, Test, files_below, wait_for};
 
 /// A pipeline file of one command, whose fields these are.
 fn stage(body: &str) -> String {
@@ -318,4 +320,25 @@ fn a_result_that_is_wanted_anew_stays_until_the_new_one_is_there() {
         assert!(folder.unwrap().path().join("replaced").exists());
     }
     test.run("plan p.yaml").exits(0).says("2 fresh");
+}
+
+#[test]
+fn a_program_that_is_still_open_for_writing_is_started_a_moment_later() {
+    let test = Test::new();
+    let elsewhere = Test::new();
+    program(&elsewhere, "tool", "echo done > o.txt");
+    let tool = elsewhere.path("tool");
+    let body = format!("run: [{}], outputs: [o.txt]", tool.display());
+    test.write("p.yaml", stage(&body));
+    let writer = File::options().append(true).open(&tool).unwrap();
+    let child = test.command("run p.yaml").spawn().unwrap();
+    wait_for("the log, which is there just before the program", || {
+        let logs = files_below(&test.path("cache/logs"));
+        (!logs.is_empty()).then_some(())
+    });
+    sleep(Duration::from_millis(100));
+    drop(writer);
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(test.read("o.txt"), "done\n");
 }

@@ -36,6 +36,7 @@ mod stage;
 mod stop;
 mod supervisor;
 mod target;
+mod text_busy;
 pub mod walls;
 mod warm_start;
 

@@ -17,6 +17,7 @@ use super::mounts::Mounts;
 use super::namespace::{self, Namespace};
 use super::processes::{self, Process};
 use super::tag::{Tag, Tags, tagged};
+use crate::run::text_busy::start_when_free;
 use crate::run::walls::{Fence, restrict};
 
 /// This program, even where its file has been replaced meanwhile.
@@ -111,7 +112,7 @@ impl Supervisor {
     fn try_spawn(&self, command: &mut Command, tag: Tag, fence: Fence<'_>) -> io::Result<Child> {
         let cell = self.cell.read().unwrap_or_else(PoisonError::into_inner);
         let mut start = || {
-            let child = tagged(tag, || command.spawn())?;
+            let child = tagged(tag, || start_when_free(|| command.spawn()))?;
             // Before this thread ends: with it the command becomes a child of the first one, as orphans do.
             locked(&self.active).insert(tag, Some(child.id().cast_signed()));
             Ok(child)

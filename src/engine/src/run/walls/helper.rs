@@ -23,6 +23,7 @@ use super::mounts::build;
 use super::rules::restrict;
 use super::view::{Fields, View};
 use crate::run::supervisor::namespace::own_users_and_mounts;
+use crate::run::text_busy::start_when_free;
 
 /// The word after the program's name that makes it a helper.
 pub const WORD: &str = "__wall";
@@ -158,8 +159,8 @@ fn become_program(talk: &mut UnixStream) -> Result<(), Failed> {
     if program.path.is_empty() {
         return Ok(());
     }
-    let error = program.command().stdin(Stdio::null()).exec();
-    Err(Failed::Program(error))
+    let become_it = || Err(program.command().stdin(Stdio::null()).exec());
+    start_when_free(become_it).map_err(Failed::Program)
 }
 
 fn decode(fields: &mut Fields<'_>) -> Option<(Program, View)> {
