@@ -342,3 +342,37 @@ fn a_program_that_is_still_open_for_writing_is_started_a_moment_later() {
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(test.read("o.txt"), "done\n");
 }
+
+#[test]
+fn runs_that_force_one_stage_at_once_do_not_take_its_result_from_each_other() {
+    let test = Test::new();
+    let elsewhere = Test::new().file("go", "");
+    let (began, go) = (elsewhere.path("began"), elsewhere.path("go"));
+    let made = elsewhere.path("made");
+    let yaml = format!(
+        "stages:\n  a: {{command: {{shell: 'date +%s%N | tee -a {made} > o', outputs: [o]}}}}\n  \
+         b: {{command: {{shell: 'touch {began}; until test -e {go}; do sleep 0.02; done; cat a/o > p', stages: {{a: a}}, outputs: [p]}}}}\n",
+        made = made.display(),
+        began = began.display(),
+        go = go.display(),
+    );
+    test.write("p.yaml", yaml);
+    test.run("run p.yaml").exits(0).says("2 ran");
+    let times_made = || fs::read_to_string(&made).unwrap().lines().count();
+
+    fs::remove_file(&began).unwrap();
+    fs::remove_file(&go).unwrap();
+    let first = test.command("run p.yaml --force a").spawn().unwrap();
+    wait_for("the reader", || began.exists().then_some(()));
+    let second = test.command("run p.yaml --force a").spawn().unwrap();
+    wait_for("the other result", || (times_made() == 3).then_some(()));
+    fs::write(&go, "").unwrap();
+    for child in [first, second] {
+        let ended = child.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+    }
+    assert_eq!(times_made(), 3);
+    test.run("plan p.yaml").exits(0).says("2 fresh");
+    let last = fs::read_to_string(&made).unwrap();
+    assert_eq!(last.lines().last(), Some(test.read("p").trim()));
+}

@@ -216,6 +216,45 @@ fn eight_runs_at_once_run_each_stage_once() {
     );
 }
 
+/// Each stage leaves other bytes each time, so a reader notices that another run has replaced what it read.
+#[test]
+fn runs_that_force_the_same_stage_at_once_all_end_well() {
+    let test = Test::new();
+    let moment = "sleep 0.02; ";
+    test.write(
+        "p.yaml",
+        format!(
+            "stages:\n  \
+             a: {{command: {{shell: '{moment}date +%s%N > a.txt', outputs: [a.txt]}}}}\n  \
+             b: {{command: {{shell: '{moment}cat a/a.txt > b.txt', stages: {{a: a}}, outputs: [b.txt]}}}}\n  \
+             c: {{command: {{shell: '{moment}cat b/b.txt > c.txt', stages: {{b: b}}, outputs: [c.txt]}}}}\n"
+        ),
+    );
+    test.run("run p.yaml").exits(0);
+    let mut dice = Dice(8);
+    let rounds = rounds(100, 5);
+    for round in 0..rounds {
+        let mut start = |_| {
+            pause(&mut dice, 150);
+            let mut command = test.command("run p.yaml --force a");
+            let output = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            output.spawn().unwrap()
+        };
+        let all: Vec<Child> = (0..3).map(&mut start).collect();
+        for child in all {
+            let ended = child.wait_with_output().unwrap();
+            assert!(ended.status.success(), "round {round}: {ended:?}");
+        }
+        test.run("plan p.yaml").exits(0).says("3 fresh");
+        let [a, b, c] = ["a.txt", "b.txt", "c.txt"].map(|name| test.read(name));
+        assert!(
+            a == b && b == c && !a.is_empty(),
+            "round {round}: {a}{b}{c}"
+        );
+    }
+    println!("figures: {rounds} rounds of three forced runs at once");
+}
+
 #[test]
 fn a_disk_that_fills_up_under_commands_is_told_and_more_room_is_enough() {
     let name = "a_disk_that_fills_up_under_commands_is_told_and_more_room_is_enough";

@@ -32,10 +32,11 @@ pub fn verified_plan(session: &Session) -> Result<(Plan, Option<Lease>), Error> 
             return Ok((plan, lease));
         }
         for (name, key) in damaged {
-            let folder = match session.store.quarantine(&key) {
-                Ok(folder) => folder,
-                // Another run has seen it too and is at it.
-                Err(StoreError::Absent { .. } | StoreError::Busy { .. }) => continue,
+            let is_broken = || session.store.is_broken(&key);
+            let folder = match session.store.quarantine_if(&key, is_broken) {
+                Ok(Some(folder)) => folder,
+                // Another run has seen it too and is at it, or has made it anew.
+                Ok(None) | Err(StoreError::Absent { .. } | StoreError::Busy { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };
             let text = "is not what was stored; it is moved aside and computed again";

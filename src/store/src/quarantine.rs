@@ -18,10 +18,15 @@ use crate::layout::Layout;
 use crate::tree::{inside, name};
 use crate::{Key, Result, Store, StoreError, claims};
 
-/// [`now`], under the key's lock.
-pub(crate) fn locked(store: &Store, key: &Key) -> Result<PathBuf> {
+/// [`now`], under the key's lock, if what is there then is `broken`.
+pub(crate) fn locked(
+    store: &Store,
+    key: &Key,
+    broken: impl FnOnce() -> bool,
+) -> Result<Option<PathBuf>> {
     match claims::take_soon(store, key)? {
-        Some(_held) => now(store.layout(), key),
+        Some(_held) if broken() => now(store.layout(), key).map(Some),
+        Some(_held) => Ok(None),
         None => Err(StoreError::Busy { key: *key }),
     }
 }

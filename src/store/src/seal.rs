@@ -150,6 +150,11 @@ impl Store {
         Ok(seal)
     }
 
+    /// Whether a result is not what was stored, by its state on the disk and by every byte.
+    pub fn is_broken(&self, key: &Key) -> bool {
+        !matches!(self.presence(key), Status::Fresh(_)) || self.seal_anew(key).is_err()
+    }
+
     /// As [`Store::seal`], of one file alone, which is read in any case. Its content is that of all outputs, as recorded.
     pub fn seal_file(&self, key: &Key, file: &str) -> std::result::Result<Seal, Status> {
         let known = self.known_seal(key);

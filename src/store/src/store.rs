@@ -386,9 +386,22 @@ impl Store {
 
     /// Moves outputs and record of a key to `damaged/<key>-<n>`, so that it is computed again. Deletes nothing.
     pub fn quarantine(&self, key: &Key) -> Result<PathBuf> {
+        let moved = self.quarantine_if(key, || true)?;
+        moved.ok_or(StoreError::Absent { key: *key })
+    }
+
+    /// As [`Store::quarantine`], if the result is `broken` when nobody else can change it any more: since somebody looked at
+    /// it, another run may have made it anew. `None` where it stays.
+    pub fn quarantine_if(
+        &self,
+        key: &Key,
+        broken: impl FnOnce() -> bool,
+    ) -> Result<Option<PathBuf>> {
         self.check_writable()?;
-        let moved = quarantine::locked(self, key)?;
-        self.forget_seal(key);
+        let moved = quarantine::locked(self, key, broken)?;
+        if moved.is_some() {
+            self.forget_seal(key);
+        }
         Ok(moved)
     }
 

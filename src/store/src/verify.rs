@@ -152,7 +152,13 @@ impl Store {
         if self.has_changed(&key, &record) {
             return None;
         }
-        let moved = (!damaged.is_empty()).then(|| self.quarantine(&key));
+        let is_same = || !self.has_changed(&key, &record);
+        let moved = match (!damaged.is_empty()).then(|| self.quarantine_if(&key, is_same)) {
+            Some(Ok(None)) => return None, // made anew just now
+            Some(Ok(Some(folder))) => Some(Ok(folder)),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        };
         Some(Broken {
             key,
             kind: record.ok().flatten().map(|r| r.kind).unwrap_or_default(),

@@ -79,12 +79,37 @@ pub fn materialize(session: &Session, plan: &Plan) -> Result<usize, Error> {
     for m in &missing {
         room::make(session, &mut earlier, m.stage, Path::new(&m.output.path))?;
     }
-    let all: Vec<_> = missing
-        .into_iter()
-        .map(|m| (m.key, m.output, m.full))
-        .collect();
-    session.store.restore(&all)?;
-    Ok(all.len())
+    let all = missing.into_iter().map(|m| (m.key, m.output, m.full));
+    put(session, all.collect())
+}
+
+/// Puts outputs at their paths; how many that were. One that another run makes anew meanwhile (`--force`) is that one's to
+/// put there.
+fn put(session: &Session, mut all: Vec<(Key, Output, PathBuf)>) -> Result<usize, Error> {
+    let wanted = all.len();
+    let mut left = 0;
+    while let Err(error) = session.store.restore(&all) {
+        all.retain(|(_, output, full)| !session.store.is_whole_copy(full, output)); // put there before the error
+        let before = all.len();
+        all.retain(|(key, output, _)| !is_made_anew(session, key, output));
+        if all.len() == before {
+            return Err(error.into());
+        }
+        left += before - all.len();
+        session.warn(&format!(
+            "{} not put in place: another run makes the result anew",
+            match before - all.len() {
+                1 => "one output is".to_owned(),
+                n => format!("{n} outputs are"),
+            }
+        ));
+    }
+    Ok(wanted - left)
+}
+
+/// Whether another run replaces the result that an output is of, or has done so.
+pub fn is_made_anew(session: &Session, key: &Key, output: &Output) -> bool {
+    session.store.holder(key).is_some() || !session.store.outputs(key).contains(output)
 }
 
 /// The places of outputs where something else lies, which a run would move beside: paths in the project.

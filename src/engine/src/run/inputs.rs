@@ -79,7 +79,8 @@ impl Inputs {
         }
         if own_copies {
             for (n, input) in all.iter_mut().enumerate() {
-                input.copy(run.store, ticket, n)?;
+                let copied = input.copy(run.store, ticket, n);
+                copied.map_err(|error| input.why_not_copied(run, error))?;
             }
         }
         Ok(Self {
@@ -148,8 +149,9 @@ impl Inputs {
              cache, and run again",
         );
         let damaged = changed.iter().filter(|(input, files)| {
-            let presence = damage(run.store, input, files);
-            presence.is_some_and(|presence| move_aside(run.store, &input.key, &presence))
+            let presence = || damage(run.store, input, files);
+            let is_damaged = || presence().is_some();
+            presence().is_some_and(|seen| move_aside(run.store, &input.key, &seen, is_damaged))
         });
         let mut inputs: Vec<usize> = damaged.map(|(input, _)| input.stage).collect();
         inputs.sort_unstable();
@@ -209,6 +211,19 @@ impl Input {
         self.seal = store.seal_copy(&self.seal, &self.folder)?;
         Ok(())
     }
+
+    /// What was sealed a moment ago may have been replaced before it was copied.
+    fn why_not_copied(&self, run: &Run<'_>, error: Failure) -> Failure {
+        if run.store.changes(&self.seal).is_empty() {
+            return error;
+        }
+        let gone = Broken {
+            stage: self.stage,
+            key: self.key,
+            presence: Status::Absent,
+        };
+        not_whole(run, &[gone])
+    }
 }
 
 /// What is wrong with the bytes of an input, and not with its times alone. An added folder without files is no part of a
@@ -223,14 +238,19 @@ fn damage(store: &Store, input: &Input, changed: &[String]) -> Option<Status> {
         .filter(|name| !input.seal.holds(name))
         .cloned()
         .collect();
-    let presence = sealed.err();
-    presence.or_else(|| (!added.is_empty()).then_some(Status::Damaged(added)))
+    match sealed {
+        Err(presence) => Some(presence),
+        // Another result of the same key has names of its own.
+        Ok(now) if now.content() != input.seal.content() => None,
+        Ok(_) => (!added.is_empty()).then_some(Status::Damaged(added)),
+    }
 }
 
 /// The failure of a stage whose inputs are not there as they should: they are made again first.
 fn not_whole(run: &Run<'_>, broken: &[Broken]) -> Failure {
     let shown = |broken: &Broken| {
-        move_aside(run.store, &broken.key, &broken.presence);
+        let is_broken = || run.store.is_broken(&broken.key);
+        move_aside(run.store, &broken.key, &broken.presence, is_broken);
         let what = match &broken.presence {
             Status::Damaged(files) => format!("damaged: {}", some_of(files)),
             Status::Missing(files) => format!("gone: {}", some_of(files)),
@@ -256,15 +276,16 @@ fn not_whole(run: &Run<'_>, broken: &[Broken]) -> Failure {
     failure
 }
 
-/// Moves a result out of the way that is not what was stored. One that is still being published is waited for; one that
-/// another process holds is that one's to judge. Whether the stage has to be asked for it again.
-fn move_aside(store: &Store, key: &Key, presence: &Status) -> bool {
-    if matches!(presence, Status::Fresh(_)) {
+/// Moves a result out of the way that is not what was stored, if it `is_broken` still: another run may have made it anew.
+/// One that is still being published is waited for; one that another process holds is that one's to judge. Whether the
+/// stage has to be asked for it again.
+fn move_aside(store: &Store, key: &Key, seen: &Status, is_broken: impl Fn() -> bool) -> bool {
+    if matches!(seen, Status::Fresh(_)) {
         return false;
     }
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
-        match store.quarantine(key) {
+        match store.quarantine_if(key, &is_broken) {
             // Published, or given up, in a moment.
             Err(StoreError::Busy { .. }) if store.is_pending(key) => {
                 std::thread::sleep(Duration::from_millis(5));

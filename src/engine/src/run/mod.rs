@@ -250,6 +250,7 @@ impl Run<'_> {
                 at,
                 attempt: *attempt,
                 own_copies: scheduler.has_own_copies(at),
+                anew: self.is_forced(at) && !scheduler.has_run(at),
             });
         }
         members
@@ -290,7 +291,7 @@ impl Run<'_> {
                 let then = scheduler.failed(at, failure);
                 let again = failure.again.iter().filter(|_| then == Then::ReadsAgain);
                 for &stage in again.flat_map(|again| &again.inputs) {
-                    let message = "its result was changed after it was made; it is made again";
+                    let message = self.why_again(stage);
                     self.show(display, &RunEvent::Again { stage, message });
                 }
                 let event = match then {
@@ -311,6 +312,16 @@ impl Run<'_> {
                 };
                 self.show(display, &event);
             }
+        }
+    }
+
+    /// What is said of an input that has to be asked for again.
+    fn why_again(&self, stage: usize) -> &'static str {
+        let key = self.plan.get(stage).and_then(|planned| planned.key);
+        if key.is_some_and(|key| self.store.holder(&key).is_some()) {
+            "another run makes its result anew; that one is waited for"
+        } else {
+            "its result was changed after it was made; it is made again"
         }
     }
 

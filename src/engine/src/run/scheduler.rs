@@ -98,6 +98,8 @@ struct Entry {
     /// How often it was tried again because of its inputs.
     reads: u32,
     own_copies: bool,
+    /// Whether it has ended well before, if it is to run once more.
+    has_run: bool,
 }
 
 impl Entry {
@@ -146,6 +148,7 @@ impl Scheduler {
                 ran_alone: false,
                 reads: 0,
                 own_copies: false,
+                has_run: false,
             }
         };
         let mut scheduler = Self {
@@ -260,6 +263,11 @@ impl Scheduler {
         self.position[stage].is_some_and(|n| self.entries[n].own_copies)
     }
 
+    /// Whether a stage has ended well in this run; what it made may be gone again.
+    pub fn has_run(&self, stage: usize) -> bool {
+        self.position[stage].is_some_and(|n| self.entries[n].has_run)
+    }
+
     /// Marks as running, and returns with what they get, the stages that can start now.
     pub fn start(&mut self, keep_going: bool) -> Vec<Start> {
         let mut started = Vec::new();
@@ -311,6 +319,7 @@ impl Scheduler {
     /// A running stage has ended well.
     pub fn finished(&mut self, stage: usize, state: State) {
         if let Some(n) = self.ended(stage, state) {
+            self.entries[n].has_run |= state == State::Done;
             self.arrives(n);
         }
     }

@@ -25,6 +25,9 @@ pub(super) struct Member {
     pub attempt: u32,
     /// Whether it reads copies of its inputs.
     pub own_copies: bool,
+    /// Whether a result that is there does not do (`--force`). It does once this run has made one: whoever replaces that
+    /// one was asked later, and two forced runs would take each other's results away for ever.
+    pub anew: bool,
 }
 
 /// How a stage ended that did not fail.
@@ -61,8 +64,7 @@ pub(super) fn claimed(
 ) -> Result<Claiming, Failure> {
     let begin = Instant::now();
     let (key, planned) = planned(run, member.at)?;
-    let anew = run.is_forced(member.at);
-    let ticket = match claim(run, member.at, &key, anew, patience)? {
+    let ticket = match claim(run, member.at, &key, member.anew, patience)? {
         Claim::Ready(ticket) => ticket,
         Claim::Busy => return Ok(Claiming::Busy),
         Claim::Done(_) => {
