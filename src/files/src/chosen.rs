@@ -405,20 +405,21 @@ mod tests {
         }
     }
 
-    /// No ring, and 2^30 paths to one file.
+    /// No ring, and 2^18 paths to one file. The kernel follows at most 40 links in a path, and may count each twice (it
+    /// starts a look-up anew where another thread disturbs it).
     #[test]
     fn links_that_multiply_paths_are_followed_to_a_limit() {
         let folder = tempfile::tempdir().unwrap();
         let level = |n: usize| folder.path().join(format!("level{n}"));
-        for n in 0..30 {
+        for n in 0..18 {
             std::fs::create_dir(level(n)).unwrap();
             for name in ["a", "b"] {
                 let to = format!("../level{}", n + 1);
                 std::os::unix::fs::symlink(to, level(n).join(name)).unwrap();
             }
         }
-        std::fs::create_dir(level(30)).unwrap();
-        std::fs::write(level(30).join("file"), "").unwrap();
+        std::fs::create_dir(level(18)).unwrap();
+        std::fs::write(level(18).join("file"), "").unwrap();
         let first = level(0);
         let walk = Walk {
             most: 1000,
@@ -426,10 +427,10 @@ mod tests {
         };
         let why = walk.run(&mut |_, _| Step::Into).unwrap_err().to_string();
         assert!(why.starts_with("more than "), "{why}");
-        let all = below(&root(level(25)), &Ignored::default()).unwrap().files;
+        let all = below(&root(level(13)), &Ignored::default()).unwrap().files;
         assert_eq!(all.len(), 32);
         assert_eq!(all[1].name, Path::new("a/a/a/a/b/file"));
-        assert_eq!(all[1].path, level(25).join("a/a/a/a/b/file"));
+        assert_eq!(all[1].path, level(13).join("a/a/a/a/b/file"));
     }
 
     #[test]
