@@ -8,7 +8,7 @@ use store::{Facts, Record, summed};
 
 use crate::support::{Ran, Test, files_below, list};
 
-/// `a` runs a script; each further one copies the one before. All note that they ran.
+/// `a` runs a script; each further one copies the one before. All note that they ran, outside of the walls.
 fn chain() -> Test {
     let mut yaml = "stages:\n  a:\n    command: {files: [a.sh], run: [bash, a.sh], outputs: [a.txt], env: {P: '${HERE}'}}\n".to_owned();
     for (before, name) in [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e")] {
@@ -16,7 +16,7 @@ fn chain() -> Test {
             "  {name}:\n    command: {{stages: {{in: {before}}}, shell: 'cat in/{before}.txt > {name}.txt; echo {name} >> $P/ran', outputs: [{name}.txt], env: {{P: '${{HERE}}'}}}}\n"
         );
     }
-    let test = Test::new().without_walls().file("p.yaml", yaml);
+    let test = Test::new().file("p.yaml", yaml);
     script(&test, "", "one");
     test
 }
@@ -29,14 +29,15 @@ fn script(test: &Test, comment: &str, text: &str) {
 
 fn run(test: &Test, words: &str) -> Ran {
     let mut command = test.command(words);
-    Ran::of(command.env("HERE", test.path("")).output().unwrap())
+    Ran::of(command.env("HERE", test.outside("")).output().unwrap())
 }
 
 /// What ran since the last call.
 fn ran(test: &Test) -> String {
-    let names = test.read("ran").replace('\n', "");
-    test.write("ran", "");
-    names
+    let notes = test.outside("ran");
+    let names = std::fs::read_to_string(&notes).unwrap_or_default();
+    std::fs::write(notes, "").unwrap();
+    names.replace('\n', "")
 }
 
 /// The stored files of this name.
@@ -207,12 +208,13 @@ fn records_that_do_not_say_what_they_consumed_are_not_taken() {
 
 #[test]
 fn a_result_that_was_kept_although_its_input_differed_is_not_taken_for_it() {
-    let test = chain().file("v", "one\n");
+    let test = chain();
+    std::fs::write(test.outside("v"), "one\n").unwrap();
     let text = "# 1\ncat $P/v > a.txt\necho a >> $P/ran\n";
     test.write("a.sh", text);
     run(&test, "run p.yaml b").exits(0);
     std::fs::remove_file(&stored(&test, "a.txt")[0]).unwrap();
-    test.write("v", "two\n");
+    std::fs::write(test.outside("v"), "two\n").unwrap();
     run(&test, "run p.yaml b --keep-consumers").exits(0);
     assert_eq!(test.read("b.txt"), "one\n");
     ran(&test);
@@ -258,7 +260,7 @@ stages:
   b:
     command: {stages: {in: a}, shell: 'ls in > b.txt', outputs: [b.txt]}
 ";
-    let test = Test::new().without_walls().file("p.yaml", yaml);
+    let test = Test::new().file("p.yaml", yaml);
     run(&test, "run p.yaml").exits(0);
     assert_eq!(test.read("b.txt"), "d\n");
     test.write("p.yaml", yaml.replace("outputs: [d]", "outputs: [d/x]"));
@@ -276,7 +278,7 @@ stages:
   b:
     command: {stages: {in: a}, shell: 'cat in/b/c in/c > b.txt', outputs: [b.txt]}
 ";
-    let test = Test::new().without_walls().file("p.yaml", yaml);
+    let test = Test::new().file("p.yaml", yaml);
     run(&test, "run p.yaml").exits(0);
     assert_eq!(test.read("b.txt"), "one\ntwo\n");
     let swapped = yaml.replace("outputs: [x/b, y/b/c]", "outputs: [x/b/c, y/b]");
@@ -300,9 +302,7 @@ stages:
 "
         )
     };
-    let test = Test::new()
-        .without_walls()
-        .file("p.yaml", yaml("one", "first"));
+    let test = Test::new().file("p.yaml", yaml("one", "first"));
     run(&test, "run p.yaml").exits(0);
     test.write("p.yaml", yaml("two", "second"));
     run(&test, "run p.yaml").exits(0).says("2 ran, 1 fresh");
@@ -311,7 +311,7 @@ stages:
 
 #[test]
 fn stages_of_the_worker_are_spared_and_tables_are_not() {
-    let test = Test::new().without_walls().tiny();
+    let test = Test::new().tiny();
     test.run("run p.yaml").exits(0);
     let before = test.noted().len();
     let test = test.photo("photos/c.png", 20, 20);
@@ -328,7 +328,7 @@ fn stages_of_the_worker_are_spared_and_tables_are_not() {
 
 #[test]
 fn what_is_checked_is_computed() {
-    let test = Test::new().without_walls().tiny();
+    let test = Test::new().tiny();
     test.run("run p.yaml").exits(0);
     let before = test.noted().len();
     let test = test.photo("photos/c.png", 20, 20);

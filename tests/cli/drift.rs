@@ -6,11 +6,16 @@ use std::path::PathBuf;
 use crate::support::{Ran, Test, list};
 
 /// Two stages without a worker; `s` is what the test is about.
-fn chain(s: &str) -> Test {
+fn project(s: &str) -> Test {
     let yaml = format!(
         "stages:\n  a:\n    command: {{shell: 'echo good > x', outputs: [x]}}\n  s:\n    command: {{stages: {{in: a}}, inputs: link, shell: '{s}', outputs: [o]}}\n"
     );
-    Test::new().without_walls().file("p.yaml", yaml)
+    Test::new().file("p.yaml", yaml)
+}
+
+/// Where nothing keeps `s` from changing its input.
+fn chain(s: &str) -> Test {
+    project(s).without_walls()
 }
 
 /// The folders of outputs in which a file of this name lies.
@@ -36,25 +41,39 @@ fn nothing_came_of_it(test: &Test, why: &str) {
     test.run("plan p.yaml").exits(0).says("1 to run, 1 fresh");
 }
 
+/// Ways to change `in/x`, some of which put it back.
+const CHANGES: [&str; 12] = [
+    "echo BAD > in/x; cp in/x o",
+    "echo BAD > in/x; echo o > o",
+    "read v < in/x; echo BAAD > in/x; read w < in/x; echo $v > in/x; echo $w > o",
+    "cp -p in/x t; echo BAAD > in/x; cp in/x o; cp -p t in/x",
+    "f=$(readlink in/x); touch -r in/x t; echo BAAD > $f; touch -r t $f; cp in/x o",
+    "f=$(readlink in/x); rm $f; echo good > $f; cp in/x o",
+    "f=$(readlink in/x); mv $f $f.old; cp $f.old $f; cp in/x o; rm $f.old",
+    "chmod 600 $(readlink in/x); cp in/x o",
+    "truncate -s 1 in/x; cp in/x o",
+    "rm $(readlink in/x); echo o > o",
+    "echo more > $(dirname $(readlink in/x))/more; echo o > o",
+    "mkdir $(dirname $(readlink in/x))/d; echo o > o",
+];
+
+/// With the walls of this machine, whatever these keep it from.
+#[test]
+fn whatever_a_command_tries_with_its_input_others_read_that_as_it_was() {
+    for s in CHANGES {
+        let test = project(s);
+        test.run("run p.yaml");
+        let a = stored(&test, "x");
+        assert_eq!(a.len(), 1, "{s}");
+        assert_eq!(std::fs::read_to_string(&a[0]).unwrap(), "good\n", "{s}");
+        assert!(!test.read("o").contains('B'), "{s}");
+        test.run("cache verify").exits(0);
+    }
+}
+
 #[test]
 fn a_command_that_changes_its_input_is_never_kept() {
-    for (n, s) in [
-        "echo BAD > in/x; cp in/x o",
-        "echo BAD > in/x; echo o > o",
-        "read v < in/x; echo BAAD > in/x; read w < in/x; echo $v > in/x; echo $w > o",
-        "cp -p in/x t; echo BAAD > in/x; cp in/x o; cp -p t in/x",
-        "f=$(readlink in/x); touch -r in/x t; echo BAAD > $f; touch -r t $f; cp in/x o",
-        "f=$(readlink in/x); rm $f; echo good > $f; cp in/x o",
-        "f=$(readlink in/x); mv $f $f.old; cp $f.old $f; cp in/x o; rm $f.old",
-        "chmod 600 $(readlink in/x); cp in/x o",
-        "truncate -s 1 in/x; cp in/x o",
-        "rm $(readlink in/x); echo o > o",
-        "echo more > $(dirname $(readlink in/x))/more; echo o > o",
-        "mkdir $(dirname $(readlink in/x))/d; echo o > o",
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    for (n, s) in CHANGES.into_iter().enumerate() {
         let test = chain(s);
         let words = if n % 2 == 0 {
             "run p.yaml"
@@ -108,6 +127,7 @@ stages:
   after:
     command: {stages: {in: innocent}, shell: 'cp in/i r', outputs: [r]}
 ";
+    // Walls would keep the guilty one from it.
     let test = Test::new().without_walls().file("p.yaml", yaml);
     let run = |words: &str| {
         let mut command = test.command(words);
@@ -168,15 +188,16 @@ struct Drift(Test);
 impl Drift {
     /// A pipeline that has run.
     fn done() -> Self {
-        let drift = Self(Test::new().without_walls().file("p.yaml", DRIFT));
+        let drift = Self(Test::new().file("p.yaml", DRIFT));
         drift.run("run p.yaml").exits(0).says("5 ran, 0 fresh");
-        drift.0.remove("ran");
+        drift.ran();
         drift
     }
 
     fn run(&self, words: &str) -> Ran {
         let mut command = self.0.command(words);
-        Ran::of(command.env("HERE", self.0.path("")).output().unwrap())
+        let notes = self.0.outside("");
+        Ran::of(command.env("HERE", notes).output().unwrap())
     }
 
     /// Loses the output of a stage.
@@ -188,8 +209,9 @@ impl Drift {
 
     /// What ran since the last time, in order of names.
     fn ran(&self) -> String {
-        let text = self.0.read("ran");
-        let _ = std::fs::remove_file(self.0.path("ran"));
+        let notes = self.0.outside("ran");
+        let text = std::fs::read_to_string(&notes).unwrap_or_default();
+        let _ = std::fs::remove_file(notes); // nothing ran, then
         let mut names: Vec<&str> = text.lines().collect();
         names.sort_unstable();
         names.join(" ")

@@ -35,13 +35,19 @@ fn start(test: &Test, mode: Mode, words: &str) -> Child {
     command(test, mode, words).spawn().unwrap()
 }
 
-/// One stage `a` with this script, in a file of its own, and the output `o`.
+/// One stage `a` with this script, in a file of its own, and the output `o`. Its notes lie in `$STUB_FOLDER`, outside of the
+/// walls.
 fn script(text: &str) -> Test {
-    let yaml = "stages:\n  a:\n    command: {run: [sh, ./a.sh], files: [a.sh], outputs: [o]}\n";
-    Test::new()
-        .without_walls()
-        .file("p.yaml", yaml)
-        .file("a.sh", text)
+    let yaml = "stages:\n  a:\n    command: {run: [sh, ./a.sh], files: [a.sh], outputs: [o], pass_env: [STUB_FOLDER]}\n";
+    Test::new().file("p.yaml", yaml).file("a.sh", text)
+}
+
+fn note(test: &Test, name: &str) {
+    std::fs::write(test.outside(name), "").unwrap();
+}
+
+fn forget(test: &Test, name: &str) {
+    std::fs::remove_file(test.outside(name)).unwrap();
 }
 
 /// The living processes with this word on their command line.
@@ -114,12 +120,12 @@ fn what_a_failed_command_leaves_keeps_no_run_waiting() {
 fn what_is_left_of_one_command_ends_with_it_and_not_with_another() {
     let yaml = "stages:
   long:
-    command: {shell: 'setsid sleep 7121 & while [ ! -e ../../../../seen ]; do sleep 0.02; done; pgrep -f \"^sleep 7121\" > o1', outputs: [o1]}
+    command: {shell: 'setsid sleep 7121 & while [ ! -e $STUB_FOLDER/seen ]; do sleep 0.02; done; pgrep -f \"^sleep 7121\" > o1', outputs: [o1], pass_env: [STUB_FOLDER]}
   short:
     command: {shell: 'setsid sleep 7122 & sleep 0.1; echo x > o2', outputs: [o2]}
 ";
     for mode in MODES {
-        let test = Test::new().without_walls().file("p.yaml", yaml);
+        let test = Test::new().file("p.yaml", yaml);
         let child = start(&test, mode, "run p.yaml --jobs 2");
         wait_for("the end of `short`", || {
             test.path("cache/records")
@@ -133,7 +139,7 @@ fn what_is_left_of_one_command_ends_with_it_and_not_with_another() {
             1,
             "{mode:?}: the other stage's child lives"
         );
-        test.write("seen", "");
+        note(&test, "seen");
         Ran::of(child.wait_with_output().unwrap())
             .exits(0)
             .says("2 ran");
@@ -159,7 +165,7 @@ fn nothing_that_is_left_writes_into_what_is_kept() {
 #[test]
 fn a_worker_that_leaves_children_with_its_output_ends_its_stage() {
     for (mode, seconds) in MODES.into_iter().zip(["7131", "7132"]) {
-        let test = Test::new().without_walls().tiny();
+        let test = Test::new().tiny();
         let worker = std::fs::read_to_string(test.worker()).unwrap();
         let leaving = worker.replace("set -e\n", &format!("set -e\nsetsid sleep {seconds} &\n"));
         test.write("leaving.sh", leaving);
@@ -178,35 +184,36 @@ fn a_worker_that_leaves_children_with_its_output_ends_its_stage() {
 /// The script holds a kernel lock, through a child that has left its session, for as long as anything of it lives; it
 /// fails where another holds it.
 const EXCLUSIVE: &str = "\
-exec 9>>../../../../exclusive
+exec 9>>$STUB_FOLDER/exclusive
 flock -n 9 || { echo 'two at once'; exit 9; }
 setsid sh -c 'sleep 7141; :' &
-echo started > ../../../../begun
-if [ -e ../../../../wait ]; then sleep 7142; fi
+echo started > $STUB_FOLDER/begun
+if [ -e $STUB_FOLDER/wait ]; then sleep 7142; fi
 echo good > o
 ";
 
 #[test]
 fn after_a_kill_nobody_starts_a_key_while_something_of_it_lives() {
     for mode in MODES {
-        let test = script(EXCLUSIVE).file("wait", "");
+        let test = script(EXCLUSIVE);
+        note(&test, "wait");
         for _ in 0..4 {
             let mut first = start(&test, mode, "run p.yaml");
-            wait_for("the start", || test.path("begun").exists().then_some(()));
+            wait_for("the start", || test.outside("begun").exists().then_some(()));
             first.kill().unwrap();
             // No wait: the next one comes while the first is dying.
             let second = start(&test, mode, "run p.yaml");
             first.wait().unwrap();
-            test.remove("begun");
+            forget(&test, "begun");
             wait_for("the second start", || {
-                test.path("begun").exists().then_some(())
+                test.outside("begun").exists().then_some(())
             });
             kill_process(Pid::from_child(&second), Signal::KILL).unwrap();
             let said = Ran::of(second.wait_with_output().unwrap());
             said.never_says("two at once");
-            test.remove("begun");
+            forget(&test, "begun");
         }
-        test.remove("wait");
+        forget(&test, "wait");
         run(&test, mode, "run p.yaml")
             .exits(0)
             .says("1 ran")
@@ -220,13 +227,13 @@ fn after_a_kill_nobody_starts_a_key_while_something_of_it_lives() {
 fn a_killed_supervisor_ends_its_stages_and_the_run_goes_on() {
     let yaml = "stages:
   a:
-    command: {shell: 'echo x >> ../../../../tries; sleep 7151; echo good > o', outputs: [o]}
+    command: {shell: 'echo x >> $STUB_FOLDER/tries; sleep 7151; echo good > o', outputs: [o], pass_env: [STUB_FOLDER]}
   b:
     command: {shell: 'echo good > p', outputs: [p]}
 ";
-    let test = Test::new().without_walls().file("p.yaml", yaml);
+    let test = Test::new().file("p.yaml", yaml);
     let child = start(&test, Mode::Namespace, "run p.yaml --keep-going --jobs 1");
-    wait_for("the start", || test.path("tries").exists().then_some(()));
+    wait_for("the start", || test.outside("tries").exists().then_some(()));
     let supervisor = supervisor_of(&child);
     kill_process(supervisor, Signal::TERM).unwrap(); // it does not listen to that
     std::thread::sleep(Duration::from_millis(50));
@@ -254,47 +261,49 @@ fn supervisor_of(pipeline: &Child) -> Pid {
     Pid::from_raw(found.parse().unwrap()).unwrap()
 }
 
+/// Walls do not end it: they only show it another folder than the one that the next try has.
 #[test]
 fn without_a_namespace_nothing_is_read_that_a_survivor_writes() {
     let text = "\
-if [ -e ../../../../first ]; then
-  echo $PWD > ../../../../where
-  top=$(cd ../../../..; pwd)
-  setsid sh -c 'cd /; echo x > '$top'/survivor; while [ -e '$top'/where ]; do mkdir -p '$PWD'; echo BAD > '$PWD'/o; echo BAD > '$PWD'/extra; done' >/dev/null 2>&1 7143 &
+if [ -e $STUB_FOLDER/first ]; then
+  echo $PWD > $STUB_FOLDER/where
+  setsid sh -c 'cd /; echo x > '$STUB_FOLDER'/survivor; while [ -e '$STUB_FOLDER'/where ]; do mkdir -p '$PWD'; echo BAD > '$PWD'/o; echo BAD > '$PWD'/extra; done' >/dev/null 2>&1 7143 &
   sleep 7161
 fi
 sleep 0.2
 [ ! -e extra ] && echo good > o
 ";
-    let test = script(text).file("first", "");
-    let mut first = start(&test, Mode::Open, "run p.yaml");
-    // By then it has left the group of the stage: killed before, it would not live on.
-    wait_for("a survivor", || {
-        test.path("survivor").exists().then_some(())
-    });
-    let supervisor = supervisor_of(&first);
-    kill_process(supervisor, Signal::KILL).unwrap();
-    first.kill().unwrap();
-    first.wait().unwrap();
-    test.remove("first");
-    let survivors = living("7143");
-    assert!(!survivors.is_empty(), "both were killed, so it lives on");
-    run(&test, Mode::Open, "run p.yaml").exits(0).says("1 ran");
-    assert_eq!(test.read("o"), "good\n");
-    assert!(!living("7143").is_empty(), "it wrote all the time");
-    test.remove("where"); // so it ends
-    for pid in living("7161") {
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    for test in [script(text), script(text).without_walls()] {
+        note(&test, "first");
+        let mut first = start(&test, Mode::Open, "run p.yaml");
+        // By then it has left the group of the stage: killed before, it would not live on.
+        wait_for("a survivor", || {
+            test.outside("survivor").exists().then_some(())
+        });
+        let supervisor = supervisor_of(&first);
+        kill_process(supervisor, Signal::KILL).unwrap();
+        first.kill().unwrap();
+        first.wait().unwrap();
+        forget(&test, "first");
+        let survivors = living("7143");
+        assert!(!survivors.is_empty(), "both were killed, so it lives on");
+        run(&test, Mode::Open, "run p.yaml").exits(0).says("1 ran");
+        assert_eq!(test.read("o"), "good\n");
+        assert!(!living("7143").is_empty(), "it wrote all the time");
+        forget(&test, "where"); // so it ends
+        for pid in living("7161") {
+            kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        }
+        wait_for("its end", || living("7143").is_empty().then_some(()));
+        test.run("cache verify").exits(0);
     }
-    wait_for("its end", || living("7143").is_empty().then_some(()));
-    test.run("cache verify").exits(0);
 }
 
 #[test]
 fn a_wait_names_who_holds_the_stage() {
-    let test = script("echo x >> ../../../../tries\nsleep 1\necho good > o");
+    let test = script("echo x >> $STUB_FOLDER/tries\nsleep 1\necho good > o");
     let first = start(&test, Mode::Namespace, "run p.yaml --jobs 1");
-    wait_for("the start", || test.path("tries").exists().then_some(()));
+    wait_for("the start", || test.outside("tries").exists().then_some(()));
     let holder = format!("pid {} on ", first.id());
     let waits = ["run p.yaml", "run p.yaml --json", "run p.yaml --force a"];
     for waiting in waits.map(|words| start(&test, Mode::Namespace, words)) {
@@ -305,7 +314,13 @@ fn a_wait_names_who_holds_the_stage() {
             .says("runs it (pipeline run p.yaml --jobs 1 --device cpu, begun 20");
     }
     Ran::of(first.wait_with_output().unwrap()).exits(0);
-    assert_eq!(test.read("tries").lines().count(), 1);
+    assert_eq!(
+        std::fs::read_to_string(test.outside("tries"))
+            .unwrap()
+            .lines()
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -342,7 +357,7 @@ fn memory_of_those_that_left_the_group_counts() {
 
 #[test]
 fn doctor_says_whether_there_is_a_namespace() {
-    let test = Test::new().without_walls();
+    let test = Test::new();
     run(&test, Mode::Open, "doctor")
         .says("ok   processes no PID namespace (PIPELINE_NAMESPACE is `off`)");
 }

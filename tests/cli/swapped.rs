@@ -1,7 +1,9 @@
 //! Files outside that are swapped while a stage runs and put back before it ends, and folders whose links go round.
-//! Unaware of how that is noticed. A stand-in for the worker does the swapping, at the moment when it would read.
+//! Unaware of how that is noticed. Walls keep a stage from swapping anything itself: it says when it would read, and waits.
 
-use crate::support::{Ran, Test};
+use std::process::Command;
+
+use crate::support::{Ran, Test, wait_for};
 
 const YAML: &str = "\
 stages:
@@ -10,7 +12,7 @@ stages:
   pairs:
     prepare: {images: photos, degrade: {sr: 2}}
   text:
-    command: {shell: 'test ! -e $STUB_FOLDER/hook || (cd $P && . $STUB_FOLDER/hook); cat in/data.txt > out.txt', files: [in/data.txt], outputs: [out.txt], pass: [P, STUB_FOLDER]}
+    command: {shell: 'test ! -e $STUB_FOLDER/hook || . $STUB_FOLDER/hook; cat in/data.txt > out.txt', files: [in/data.txt], outputs: [out.txt], pass_env: [STUB_FOLDER]}
 ";
 
 /// What is swapped, as text of a shell.
@@ -20,37 +22,52 @@ const LINKED: &str = "ln $1 aside; ln -f $2 $1; ln -f aside $1; rm aside";
 const FOLDER: &str = "d=$(dirname $1); mv $d aside; mkdir $d; cp $2 $1; rm -r $d; mv aside $d";
 const ADDED: &str = "cp $2 $(dirname $1)/new.png; rm $(dirname $1)/new.png";
 
+/// Says that a stage would read now, and waits until that has been used.
+const READS: &str =
+    "touch $STUB_FOLDER/reading; until [ -e $STUB_FOLDER/swapped ]; do sleep 0.01; done\n";
+
 fn test() -> Test {
-    let test = Test::new().without_walls().photos();
+    let test = Test::new().photos();
     test.write("in/weights.pth", "good");
     test.write("in/data.txt", "good");
     test.write("other", "evil");
     test.file("p.yaml", YAML)
 }
 
-fn run(test: &Test, words: &str) -> Ran {
-    let mut command = test.command(words);
-    Ran::of(command.env("P", test.path("")).output().unwrap())
+/// Runs, with this done in the project while the stage waits.
+fn run_while(test: &Test, words: &str, swap: &str) -> Ran {
+    test.write("hook", READS);
+    let child = test.command(words).spawn().unwrap();
+    wait_for("a stage that reads", || {
+        test.outside("reading").exists().then_some(())
+    });
+    let mut shell = Command::new("sh");
+    let done = shell.args(["-e", "-c", swap]).current_dir(test.path(""));
+    assert!(done.status().unwrap().success(), "{swap}");
+    std::fs::write(test.outside("swapped"), "").unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    for name in ["hook", "reading", "swapped"] {
+        std::fs::remove_file(test.outside(name)).unwrap();
+    }
+    ran
 }
 
 /// Each way of swapping, several times; then the stage as it should be.
-fn caught(stage: &str, file: &str, swaps: &[&str]) {
+fn caught(test: impl Fn() -> Test, stage: &str, file: &str, swaps: &[&str]) {
     for swap in swaps {
         let test = test();
-        let hook = format!("set -- {file} other\n{swap}\n");
+        let swap = format!("set -- {file} other\n{swap}\n");
         for _ in 0..2 {
-            test.write("hook", &hook);
-            run(&test, &format!("run p.yaml {stage}"))
+            run_while(&test, &format!("run p.yaml {stage}"), &swap)
                 .exits(1)
                 .says("failed: ")
                 .says("changed while the stage ran");
             assert!(test.committed().is_empty(), "{swap}");
         }
-        test.remove("hook");
-        run(&test, &format!("run p.yaml {stage}"))
+        test.run(&format!("run p.yaml {stage}"))
             .exits(0)
             .says("1 ran");
-        run(&test, &format!("run p.yaml {stage}"))
+        test.run(&format!("run p.yaml {stage}"))
             .exits(0)
             .says("0 ran, 1 fresh");
     }
@@ -58,12 +75,18 @@ fn caught(stage: &str, file: &str, swaps: &[&str]) {
 
 #[test]
 fn a_checkpoint_that_is_swapped_and_put_back_is_noticed() {
-    caught("weights", "in/weights.pth", &[FILE, BYTES, LINKED, FOLDER]);
+    caught(
+        test,
+        "weights",
+        "in/weights.pth",
+        &[FILE, BYTES, LINKED, FOLDER],
+    );
 }
 
 #[test]
 fn images_of_a_folder_that_are_swapped_and_put_back_are_noticed() {
     caught(
+        test,
         "pairs",
         "photos/a.png",
         &[FILE, BYTES, LINKED, FOLDER, ADDED],
@@ -72,10 +95,13 @@ fn images_of_a_folder_that_are_swapped_and_put_back_are_noticed() {
 
 #[test]
 fn files_of_a_command_that_are_swapped_and_put_back_are_noticed() {
-    // Without walls it can read the files themselves, whatever was copied.
+    let swaps = [FILE, BYTES, LINKED, FOLDER];
     let link = "text --set stages.text.command.inputs=link";
+    caught(test, link, "in/data.txt", &swaps);
+    // Without walls it can read the files themselves, whatever was copied.
+    let open = || test().without_walls();
     for words in ["text", link] {
-        caught(words, "in/data.txt", &[FILE, BYTES, LINKED, FOLDER]);
+        caught(open, words, "in/data.txt", &swaps);
     }
 }
 
@@ -98,7 +124,7 @@ fn an_edit_behind_walls_neither_reaches_a_command_nor_takes_its_work() {
     for keep in [true, false] {
         test.write("data.txt", "good\n");
         let child = test.command("run p.yaml --force a").spawn().unwrap();
-        crate::support::wait_for("the copy", || {
+        wait_for("the copy", || {
             let files = crate::support::files_below(&test.path("cache/partial"));
             files
                 .iter()
@@ -134,40 +160,43 @@ fn a_linked_checkpoint_whose_link_is_turned_and_turned_back_is_noticed() {
     }
     test.write("real/w", "good");
     test.write("bad/w", "evil");
-    test.write("hook", "ln -sfn bad link; ln -sfn real link\n");
-    run(&test, "run p.yaml weights")
+    let turn = "ln -sfn bad link; ln -sfn real link";
+    run_while(&test, "run p.yaml weights", turn)
         .exits(1)
         .says("link` changed while the stage ran");
-    test.remove("hook");
-    run(&test, "run p.yaml weights").exits(0);
+    test.run("run p.yaml weights").exits(0);
 }
 
 #[test]
 fn what_changes_between_the_plan_and_the_stage_is_not_read() {
-    let test = Test::new().without_walls().file(
+    let test = Test::new().file(
         "p.yaml",
-        "stages:\n  a: {command: {shell: 'echo evil > $P/data.txt; echo > a.txt', outputs: [a.txt], pass: [P]}}\n  \
+        "stages:\n  a: {command: {shell: 'test ! -e $STUB_FOLDER/hook || . $STUB_FOLDER/hook; echo > a.txt', outputs: [a.txt], pass_env: [STUB_FOLDER]}}\n  \
          b: {command: {shell: 'cat data.txt > b.txt', files: [data.txt], stages: {in: a}, outputs: [b.txt]}}\n",
     );
     test.write("data.txt", "good");
-    run(&test, "run p.yaml")
+    run_while(&test, "run p.yaml", "echo evil > data.txt")
         .exits(1)
         .says("data.txt` is not what was planned with any more")
         .says("hint: run again");
-    run(&test, "run p.yaml").exits(0).says("1 ran, 1 fresh");
+    test.run("run p.yaml").exits(0).says("1 ran, 1 fresh");
     assert_eq!(test.read("b.txt"), "evil\n");
 }
 
 #[test]
 fn names_that_come_and_go_beside_a_file_change_nothing() {
     let test = test();
-    test.write("hook", "cp other in/new; rm in/new; mkdir new; rmdir new\n");
-    run(&test, "run p.yaml weights text").exits(0).says("2 ran");
+    let swap = "cp other in/new; rm in/new; mkdir new; rmdir new";
+    for stage in ["weights", "text"] {
+        run_while(&test, &format!("run p.yaml {stage}"), swap)
+            .exits(0)
+            .says("1 ran");
+    }
 }
 
 #[test]
 fn folders_whose_links_go_round_are_refused() {
-    let test = Test::new().without_walls().file(
+    let test = Test::new().file(
         "p.yaml",
         "stages:\n  s: {command: {run: [ls, data], files: [data], outputs: [o]}}\n",
     );
