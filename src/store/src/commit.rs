@@ -11,7 +11,7 @@ use crate::folder_pool::is_blank;
 use crate::hash::Hashed;
 use crate::outputs::{Stock, files_in};
 use crate::record::PLAIN;
-use crate::seal::{Seal, folders_of};
+use crate::seal::{Seal, folders_of, stat_of};
 use crate::stat::Stat;
 use crate::{Facts, Key, Made, Output, OutputKind, Record, Result, StoreError, Ticket, outputs};
 
@@ -38,6 +38,8 @@ struct Found {
     folders: Vec<String>,
     /// The stats of the folders below the outermost.
     stats: Vec<(String, Stat)>,
+    /// The stat of the outermost, before it was listed.
+    outermost: Option<Stat>,
 }
 
 impl Found {
@@ -45,12 +47,14 @@ impl Found {
     fn of(ticket: &Ticket, manifest: &str, required: &[&str]) -> Result<Self> {
         ticket.check_held()?;
         check_manifest(ticket, manifest)?;
+        let outermost = stat_of(&ticket.out);
         let stock = outputs::list(&ticket.out)?;
         check_required(ticket, &stock, required)?;
         Ok(Self {
             stats: folders_of(&ticket.out, &stock)?,
             folders: stock.folders.clone(),
             hashed: outputs::hash_all(&ticket.store, &ticket.out, stock)?,
+            outermost,
         })
     }
 
@@ -112,12 +116,12 @@ impl Staged {
     }
 
     fn stage(ticket: Ticket, found: Found, record: &Record) -> Result<Self> {
-        let seal = Seal::new(
-            ticket.store.output_dir(&ticket.key),
-            found.hashed,
-            found.stats,
-        );
+        let folder = ticket.store.output_dir(&ticket.key);
         let staged = Self::put(ticket, found.folders, record)?;
+        // Its new name has given it another time of change, but names in it none of the last write.
+        let outermost = stat_of(&folder)
+            .filter(|now| found.outermost.is_some_and(|then| then.mtime == now.mtime));
+        let seal = Seal::new(folder, found.hashed, found.stats, outermost);
         let (store, key) = (&staged.ticket.store, staged.ticket.key);
         store.remember_seal(key, seal);
         store.put_pending(key, staged.made.clone());

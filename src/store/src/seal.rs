@@ -7,8 +7,9 @@
 //!   copied for one reader, verified ────────┘
 //! ```
 //!
-//! A digest at the end cannot tell that other bytes lay there in between; the times that the kernel keeps can. A seal
-//! holds them for each file, and for each folder below the outermost, whose times `lease` moves: there the names count.
+//! A digest at the end cannot tell that other bytes lay there in between; the times that the kernel keeps can, where its
+//! clock tells any two changes apart. A seal holds them for each file and folder; of the outermost, whose times `lease`
+//! moves, the names count.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -48,6 +49,8 @@ struct Sealed {
     files: Vec<SealedFile>,
     /// Relative paths of the folders below the outermost, with a `/` at the end.
     folders: Vec<(String, Stat)>,
+    /// The outermost folder, as it was when its names were known; none where that cannot be told.
+    outermost: Option<Stat>,
     /// Whether other files lie there that nobody reads.
     is_part: bool,
 }
@@ -61,11 +64,12 @@ struct SealedFile {
 }
 
 impl Seal {
-    /// The seal of files that were hashed in `folder`.
+    /// The seal of files that were hashed in `folder`; `outermost` is that one, no later than its names were listed.
     pub(crate) fn new(
         folder: PathBuf,
         hashed: impl IntoIterator<Item = (Output, Hashed)>,
         folders: Vec<(String, Stat)>,
+        outermost: Option<Stat>,
     ) -> Self {
         let files = sealed(hashed);
         Self(Arc::new(Sealed {
@@ -73,6 +77,7 @@ impl Seal {
             content: content_of(files.iter().map(|file| Listed::from(&file.output))),
             files,
             folders,
+            outermost,
             is_part: false,
         }))
     }
@@ -84,6 +89,7 @@ impl Seal {
             content,
             files: sealed(hashed),
             folders: Vec::new(),
+            outermost: None,
             is_part: true,
         }))
     }
@@ -200,6 +206,7 @@ impl Store {
         folder: PathBuf,
         outputs: Vec<Output>,
     ) -> std::result::Result<Seal, Status> {
+        let outermost = stat_of(&folder);
         let mut tree = Tree::default();
         tree.walk(&folder, "");
         let extra = tree.not_in(&outputs);
@@ -207,7 +214,7 @@ impl Store {
             return Err(Status::Damaged(extra));
         }
         let files = self.read_each(&folder, outputs)?;
-        Ok(Seal::new(folder, files, tree.folders))
+        Ok(Seal::new(folder, files, tree.folders, outermost))
     }
 
     /// Reads all bytes of these files, which have to be those of their record.
@@ -259,14 +266,17 @@ impl Store {
             folder,
             files,
             folders,
+            outermost,
             is_part,
             ..
         } = &*seal.0;
+        let is_fine = self.has_fine_clock();
         let changed = |file: &SealedFile| {
             let path = folder.join(&file.output.path);
             let same = match fs::symlink_metadata(&path) {
                 Ok(meta) => {
-                    Stat::of(&meta) == file.stat && (!file.is_young || self.is_still(&path, file))
+                    let is_sure = is_fine || !file.is_young;
+                    Stat::of(&meta) == file.stat && (is_sure || self.is_still(&path, file))
                 }
                 Err(_) => false,
             };
@@ -278,7 +288,8 @@ impl Store {
             files.par_iter().filter_map(changed).collect()
         };
         if !is_part {
-            found.extend(added(folder, files, folders));
+            let listed = outermost.filter(|_| is_fine);
+            found.extend(added(folder, files, folders, listed));
         }
         found
     }
@@ -328,20 +339,31 @@ pub(crate) fn probe_clock(folder: &Path) -> bool {
     times.is_some_and(|times| times.is_sorted_by(|a, b| a < b))
 }
 
-/// Files that do not belong there, in the outermost folder and in those whose names changed; such a folder itself, where
-/// all of its files belong there.
-fn added(folder: &Path, files: &[SealedFile], folders: &[(String, Stat)]) -> Vec<String> {
+/// What the kernel says of what lies there, if anything does.
+pub(crate) fn stat_of(path: &Path) -> Option<Stat> {
+    let meta = fs::symlink_metadata(path).ok()?;
+    Some(Stat::of(&meta))
+}
+
+/// Files that do not belong there, in the outermost folder unless it is as it was, and in those whose names changed; such a
+/// folder itself, where all of its files belong there.
+fn added(
+    folder: &Path,
+    files: &[SealedFile],
+    folders: &[(String, Stat)],
+    outermost: Option<Stat>,
+) -> Vec<String> {
     let own: BTreeSet<&str> = files.iter().map(|file| file.output.path.as_str()).collect();
-    let stat_of = |path: &str| {
-        fs::symlink_metadata(folder.join(path))
-            .ok()
-            .map(|m| Stat::of(&m))
-    };
     let mut found = Vec::new();
     let moved = folders
         .iter()
-        .filter(|(path, stat)| stat_of(path) != Some(*stat));
-    for path in std::iter::once("").chain(moved.map(|(path, _)| path.as_str())) {
+        .filter(|(path, stat)| stat_of(&folder.join(path)) != Some(*stat));
+    let is_moved = outermost.is_none() || stat_of(folder) != outermost;
+    let outermost = is_moved.then_some("");
+    for path in outermost
+        .into_iter()
+        .chain(moved.map(|(path, _)| path.as_str()))
+    {
         let mut tree = Tree::default();
         tree.list(&folder.join(path), path);
         let known = |inner: &String| folders.iter().any(|(known, _)| known == inner);
