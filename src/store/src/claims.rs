@@ -29,6 +29,9 @@ use crate::error::at;
 use crate::store::locked;
 use crate::{Key, Result, Store, lock};
 
+/// How the names of runs begin.
+const PREFIX: &str = "run-";
+
 /// How the name of the file ends that only the program itself locks.
 const FRONT: &str = ".front";
 
@@ -179,7 +182,12 @@ impl Drop for Claims {
 fn new_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |d| d.as_nanos());
-    format!("run-{nanos:x}-{:x}", std::process::id())
+    format!("{PREFIX}{nanos:x}-{:x}", std::process::id())
+}
+
+/// Whether a run may be called so.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.starts_with(PREFIX)
 }
 
 fn front_of(path: &Path) -> PathBuf {
@@ -248,6 +256,11 @@ pub(crate) fn survives(store: &Store, key: &Key) -> Result<bool> {
         }
     }
     Ok(is_claimed)
+}
+
+/// Whether a run of this name is over, with all that it started.
+pub(crate) fn is_over(store: &Store, run: &str) -> Result<bool> {
+    is_held(&store.layout().runs().join(run)).map(|held| !held)
 }
 
 /// Who has the key, as far as it can be told.

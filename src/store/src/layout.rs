@@ -92,18 +92,6 @@ impl Layout {
         self.partials().join(key.to_string())
     }
 
-    /// The folder of temporary files of the key that begins with these digits.
-    pub(crate) fn scratch(&self, digits: &str) -> PathBuf {
-        self.partials().join(digits)
-    }
-
-    /// The folder with the locks of all keys that begin with these digits.
-    pub(crate) fn locks_beside(&self, digits: &str) -> PathBuf {
-        self.root
-            .join("locks")
-            .join(digits.get(..2).unwrap_or(digits))
-    }
-
     pub(crate) fn all_damaged(&self) -> PathBuf {
         self.root.join("damaged")
     }

@@ -1,89 +1,48 @@
 //! Folders for the temporary files of programs: one goes from stage to stage while programs leave it as they found it.
-//! Unaware of short names for them, and of what is put there.
+//! Unaware of short names for them, of who hands them on, and of what is put there.
 //!
 //! ```text
-//!   partial/<16 digits of the key>    of whoever holds the key; none had it before, or it came from a stage that is done
+//!   partial/<id of the run>.<number>    of a run, until its lock is free: it and all that it started are dead then
 //! ```
 //!
 //! To make a folder and remove it takes longer than a short command runs, where a disk is told of each block that becomes
-//! free. What a killed program left goes when the cache is opened next.
+//! free. What a killed run left goes when the cache is opened next.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::atomic::remove_all;
 use crate::error::at;
 use crate::stat::Stat;
-use crate::store::locked;
 use crate::tree::{inside, name};
-use crate::{Key, Result, Store, lock};
+use crate::{Result, Store, claims};
 
-/// Digits of a key in the name of such a folder.
-const DIGITS: usize = 16;
-
-/// Empty folders that this program has for the next stages. Each is still called after the key that it was made for, and
-/// who holds that key by now may have made another one there: one is taken only while it is what was put here.
-#[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<Pooled>>);
-
-#[derive(Debug)]
-struct Pooled {
-    path: PathBuf,
-    seen: Stat,
-}
-
-impl Pooled {
-    fn of(path: PathBuf) -> Option<Self> {
-        let seen = Stat::of(&fs::symlink_metadata(&path).ok()?);
-        Some(Self { path, seen })
-    }
-
-    fn is_still_there(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|meta| Stat::of(&meta) == self.seen)
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        for folder in locked(&self.0).drain(..) {
-            if folder.is_still_there() {
-                let _ = fs::remove_dir(&folder.path); // it is swept when the cache is opened next
-            }
-        }
-    }
-}
-
-/// A folder for temporary files. When it is dropped, what lies in it is gone.
+/// A folder for temporary files. When it is dropped, it is gone with what lies in it.
 #[derive(Debug)]
 pub struct Scratch {
     store: Store,
     path: PathBuf,
-    /// Mode and owner, as it was handed out.
+    /// Mode and owner, as it was made.
     was: Option<(u32, u32, u32)>,
+    /// What the kernel said of it when it was empty.
+    seen: Option<Stat>,
 }
 
 impl Scratch {
-    /// The empty folder of the key, which the caller holds.
-    pub(crate) fn new(store: &Store, key: &Key) -> Result<Self> {
-        let path = store.layout().scratch(&format!("{key:.DIGITS$}"));
-        remove_all(&path)?; // a killed program has left it
-        let pooled = {
-            let mut pool = locked(&store.scratches().0);
-            pool.retain(|pooled| pooled.path != path);
-            pool.pop()
-        };
-        let moves =
-            |pooled: &Pooled| pooled.is_still_there() && fs::rename(&pooled.path, &path).is_ok();
-        let is_pooled = pooled.is_some_and(|pooled| moves(&pooled));
-        if !is_pooled {
-            fs::create_dir(&path).map_err(at("create", &path))?;
-        }
+    /// An empty folder of this run.
+    pub(crate) fn new(store: &Store) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let run = store.claims()?.name();
+        let path = store.layout().partials().join(format!("{run}.{n}"));
+        fs::create_dir(&path).map_err(at("create", &path))?;
         let was = fs::symlink_metadata(&path).ok();
         Ok(Self {
             store: store.clone(),
             path,
+            seen: was.as_ref().map(Stat::of),
             was: was.map(|meta| access(&meta)),
         })
     }
@@ -93,13 +52,23 @@ impl Scratch {
         &self.path
     }
 
-    /// Whether the next stage gets what this one got.
-    fn is_as_it_was(&self) -> bool {
-        let now = fs::symlink_metadata(&self.path);
-        let same = now.is_ok_and(|now| now.is_dir() && Some(access(&now)) == self.was);
+    /// Whether the next stage would get what this one got.
+    pub fn is_as_it_was(&mut self) -> bool {
+        let Ok(now) = fs::symlink_metadata(&self.path) else {
+            return false;
+        };
+        let stat = Some(Stat::of(&now));
+        if stat == self.seen && self.store.has_fine_clock() {
+            return true; // nothing was put there, given or taken
+        }
+        let same = now.is_dir() && Some(access(&now)) == self.was;
         let no_bytes: &mut [u8] = &mut [];
-        same && rustix::fs::llistxattr(&self.path, no_bytes).is_ok_and(|length| length == 0)
-            && fs::read_dir(&self.path).is_ok_and(|mut inside| inside.next().is_none())
+        let is_empty = || {
+            rustix::fs::llistxattr(&self.path, no_bytes).is_ok_and(|length| length == 0)
+                && fs::read_dir(&self.path).is_ok_and(|mut inside| inside.next().is_none())
+        };
+        self.seen = stat;
+        same && is_empty()
     }
 }
 
@@ -109,121 +78,59 @@ fn access(meta: &Metadata) -> (u32, u32, u32) {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.is_as_it_was() {
-            let path = std::mem::take(&mut self.path);
-            locked(&self.store.scratches().0).extend(Pooled::of(path));
-        } else {
+        if fs::remove_dir(&self.path).is_err() {
             let _ = self.store.discard(&self.path); // it is swept when the cache is opened next
         }
     }
 }
 
-/// Removes the folders that killed programs have left: whose keys nobody holds.
+/// Removes the folders that killed runs have left.
 pub(crate) fn sweep(store: &Store) {
-    let names = inside(&store.layout().partials()).into_iter();
-    for folder in names.filter(|path| is_scratch(name(path))) {
-        let digits = name(&folder);
-        let locks = store.layout().locks_beside(digits);
-        let mut held = Vec::new();
-        let of_it = |path: &&PathBuf| name(path).starts_with(digits);
-        for path in inside(&locks).iter().filter(of_it) {
-            held.push(lock::try_take(path).ok().flatten());
-        }
-        if held.iter().all(Option::is_some) {
+    for folder in inside(&store.layout().partials()) {
+        let run = name(&folder).rsplit_once('.').map(|(run, _)| run);
+        let is_over =
+            |run: &str| claims::is_name(run) && claims::is_over(store, run).unwrap_or(false);
+        if run.is_some_and(is_over) {
             let _ = remove_all(&folder); // costs only space; the next one tries again
         }
     }
 }
 
-fn is_scratch(name: &str) -> bool {
-    name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Claim;
-
-    fn ticket(store: &Store, manifest: &str) -> crate::Ticket {
-        match store.ticket(&Key::of_manifest(manifest)).unwrap() {
-            Claim::Ready(ticket) => ticket,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn inode(path: &Path) -> u64 {
-        fs::symlink_metadata(path).unwrap().ino()
-    }
+    use crate::Key;
 
     #[test]
-    fn a_folder_goes_on_while_it_is_as_it_was() {
+    fn a_folder_is_as_it_was_while_nothing_is_in_it_and_its_owner_may_use_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let (one, two) = (ticket(&store, "1"), ticket(&store, "2"));
-        let first = one.scratch().unwrap();
-        let ino = inode(first.path());
-        let other = two.scratch().unwrap();
-        assert_ne!(inode(other.path()), ino);
-        drop(other);
-        fs::write(first.path().join("t"), "t").unwrap();
-        fs::remove_file(first.path().join("t")).unwrap();
-        drop(first);
-        let again = two.scratch().unwrap();
-        assert_eq!(inode(again.path()), ino);
-        assert_eq!(
-            again.path(),
-            store.layout().scratch(&format!("{:.16}", two.key()))
-        );
-        fs::write(again.path().join("t"), "t").unwrap();
-        let path = again.path().to_owned();
-        drop(again);
-        assert!(!path.exists(), "what was left in it is gone");
-        let third = two.scratch().unwrap();
-        assert_ne!(inode(third.path()), ino);
+        let (mut one, other) = (Scratch::new(&store).unwrap(), Scratch::new(&store).unwrap());
+        assert!(one.is_as_it_was() && one.path() != other.path());
+        fs::write(one.path().join("t"), "t").unwrap();
+        assert!(!one.is_as_it_was());
+        fs::remove_file(one.path().join("t")).unwrap();
+        assert!(one.is_as_it_was());
         let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o500);
-        fs::set_permissions(third.path(), mode).unwrap();
-        let ino = inode(third.path());
-        drop(third);
-        assert_ne!(inode(one.scratch().unwrap().path()), ino);
+        fs::set_permissions(one.path(), mode).unwrap();
+        assert!(!one.is_as_it_was());
+        fs::write(other.path().join("t"), "t").unwrap();
+        let paths = [one.path().to_owned(), other.path().to_owned()];
+        drop((one, other));
+        assert!(paths.iter().all(|path| !path.exists()));
     }
 
     #[test]
-    fn a_folder_that_another_has_made_since_is_not_taken() {
+    fn what_a_killed_run_left_is_swept_and_what_a_living_one_has_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let (one, two) = (ticket(&store, "1"), ticket(&store, "2"));
-        let first = one.scratch().unwrap();
-        let path = first.path().to_owned();
-        drop(first);
-        // Another program wants that key anew, and has the name.
-        fs::remove_dir(&path).unwrap();
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("t"), "of another").unwrap();
-        let second = two.scratch().unwrap();
-        assert!(path.join("t").exists() && second.path() != path);
-        drop((second, one, two, store));
-        assert!(path.exists());
-    }
-
-    #[test]
-    fn what_a_killed_program_left_is_swept_and_what_a_living_one_has_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let (dead, living) = (ticket(&store, "1"), ticket(&store, "2"));
-        let path = store.layout().scratch(&format!("{:.16}", dead.key()));
-        drop(dead);
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("t"), "t").unwrap();
-        let unknown = store.layout().scratch("0123456789abcdef");
-        fs::create_dir(&unknown).unwrap();
-        let mine = living.scratch().unwrap();
+        let mine = Scratch::new(&store).unwrap();
+        let dead = store.layout().partials().join("run-18ec-7.0");
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join("t"), "t").unwrap();
+        let key = store.layout().partial(&Key::of_manifest("m"));
+        fs::create_dir(&key).unwrap();
         Store::open(folder.path()).unwrap();
-        assert!(!path.exists() && !unknown.exists() && mine.path().exists());
-        drop((mine, living));
-        drop(store);
-        assert_eq!(
-            fs::read_dir(folder.path().join("partial")).unwrap().count(),
-            2
-        );
+        assert!(!dead.exists() && key.exists() && mine.path().exists());
     }
 }

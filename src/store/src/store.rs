@@ -66,7 +66,6 @@ struct Inner {
     names: Mutex<Names>,
     disk: OnceLock<Disk>,
     spares: FolderPool,
-    scratches: scratch::Pool,
     trash: Trash,
     claims: OnceLock<Claims>,
     /// Whether what a killed program has started may outlive it here.
@@ -147,7 +146,6 @@ impl Store {
             names: Mutex::default(),
             disk: OnceLock::new(),
             spares: FolderPool::default(),
-            scratches: scratch::Pool::default(),
             trash: Trash::default(),
             claims: OnceLock::new(),
             survivable: AtomicBool::new(false),
@@ -222,10 +220,6 @@ impl Store {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let run = self.begun_claims().map_or("", Claims::name);
         format!("{}-{run}-{n}", ticket::OUT)
-    }
-
-    pub(crate) fn scratches(&self) -> &scratch::Pool {
-        &self.inner.scratches
     }
 
     pub(crate) fn trash(&self) -> &Trash {

@@ -284,16 +284,18 @@ impl Ticket {
         &self.state
     }
 
-    /// A folder for the temporary files of a program. `None` where what an earlier try started may still write into such a
-    /// one: [`Ticket::temporary`] is this try's alone.
-    pub fn scratch(&self) -> Option<Scratch> {
-        if self.this_try().is_some() {
-            return None;
-        }
-        Scratch::new(&self.store, &self.key).ok()
+    /// Whether programs may have a [`Ticket::scratch`]. Not where what an earlier try started may still write into one:
+    /// [`Ticket::temporary`] is this try's alone.
+    pub fn has_scratch(&self) -> bool {
+        self.this_try().is_none()
     }
 
-    /// Where a program puts its temporary files where there is no [`Ticket::scratch`]; made when it is asked for.
+    /// A new folder for the temporary files of a program, and after it of others of this run.
+    pub fn scratch(&self) -> Result<Scratch> {
+        Scratch::new(&self.store)
+    }
+
+    /// Where a program puts its temporary files where it has no [`Ticket::scratch`]; made when it is asked for.
     pub fn temporary(&self) -> PathBuf {
         let this_try = self.this_try().unwrap_or_default();
         let folder = self.partial.join(format!("{TEMPORARY}{this_try}"));

@@ -2,32 +2,51 @@
 //! Unaware of what is put there. The files lie in the cache's folder all the same; only the name is elsewhere.
 //!
 //! ```text
-//!   /tmp/pl-<8 digits of user and cache>/<16 digits of the key> ── link ──> <cache>/partial/<16 digits of the key>
+//!   /tmp/pl-<8 digits of user and cache>/<16 digits of the key> ── link ──> <cache>/partial/<id of the run>.<number>
+//!                  ^                            │
+//!                  └── rename ── <id>.<number> <┘ when the command has ended, for the next one
 //! ```
 //!
-//! A link to so short a path takes no block of a disk, in most projects.
+//! A command finds the same name each time that its key is computed: some write it into what they make. The link is
+//! renamed from one to the next and not removed and made again: ext4 without a journal passes over each inode that was
+//! freed in the last minutes when it looks for one, so that the thousandth link took a hundred times as long as the first.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use store::{Digest, Scratch, Ticket};
 
 /// Where every program finds room for a socket.
 const SHORT: &str = "/tmp";
 
-/// A folder of links with short names; none where it cannot be made, and then names are long.
+/// Folders for temporary files, and links with short names to them; where no link can be made, names are long.
 #[derive(Debug)]
-pub struct ShortNames(Option<PathBuf>);
+pub struct ShortNames {
+    /// The folder of links.
+    links: Option<PathBuf>,
+    /// What no command uses now.
+    free: Mutex<Vec<Named>>,
+}
+
+/// A folder of this run with its link, which has a name of the run's while no command uses it.
+#[derive(Debug)]
+struct Named {
+    scratch: Scratch,
+    link: Option<PathBuf>,
+}
 
 /// A folder for temporary files. Its short name goes when it is dropped, and what lies there.
-pub(super) struct Temporary {
+pub(super) struct Temporary<'a> {
+    names: &'a ShortNames,
     /// Its short name, where it has one.
     path: PathBuf,
     is_link: bool,
     folder: PathBuf,
-    _scratch: Option<Scratch>,
+    /// None where the folder is that of one try alone.
+    named: Option<Named>,
 }
 
 impl ShortNames {
@@ -42,30 +61,63 @@ impl ShortNames {
         if is_own {
             remove_dangling(&folder);
         }
-        Self(is_own.then_some(folder))
+        Self {
+            links: is_own.then_some(folder),
+            free: Mutex::default(),
+        }
     }
 
     /// A folder for the temporary files of the program of a ticket, under a short name.
-    pub(super) fn folder(&self, ticket: &Ticket) -> Temporary {
-        let scratch = ticket.scratch();
-        let folder = scratch.as_ref().map(|scratch| scratch.path().to_owned());
-        let folder = folder.unwrap_or_else(|| ticket.temporary());
+    pub(super) fn folder(&self, ticket: &Ticket) -> Temporary<'_> {
         let name = format!("{:.16}", ticket.key());
-        let link = self.0.as_ref().map(|all| all.join(name));
-        let linked = link.filter(|link| {
-            let _ = fs::remove_file(link); // a killed run has left it
-            // Another run of this project that ends takes the empty folder away.
-            symlink(&folder, link).is_ok()
-                || (link.parent().is_some_and(|all| make(all).is_ok())
-                    && symlink(&folder, link).is_ok())
-        });
+        let link = self.links.as_ref().map(|all| all.join(name));
+        let named = ticket.has_scratch().then(|| self.named(ticket)).flatten();
+        let (folder, linked) = if let Some(named) = &named {
+            // A killed run's link of this name is replaced.
+            let renames = |link: &PathBuf| {
+                let own = named.link.as_ref();
+                own.is_some_and(|own| fs::rename(own, link).is_ok())
+            };
+            (named.scratch.path().to_owned(), link.filter(renames))
+        } else {
+            let folder = ticket.temporary();
+            let linked = link.filter(|link| link_to(&folder, link));
+            (folder, linked)
+        };
         Temporary {
+            names: self,
             is_link: linked.is_some(),
             path: linked.unwrap_or_else(|| folder.clone()),
             folder,
-            _scratch: scratch,
+            named,
         }
     }
+
+    /// One that is free, or a new one.
+    fn named(&self, ticket: &Ticket) -> Option<Named> {
+        let free = self.free().pop();
+        free.or_else(|| {
+            let scratch = ticket.scratch().ok()?;
+            let own = |all: &PathBuf| Some(all.join(scratch.path().file_name()?));
+            let link = self.links.as_ref().and_then(own);
+            Some(Named {
+                link: link.filter(|link| link_to(scratch.path(), link)),
+                scratch,
+            })
+        })
+    }
+
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Named>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a new link leads to the folder. One of that name that a killed run has left is replaced.
+fn link_to(folder: &Path, link: &Path) -> bool {
+    let _ = fs::remove_file(link); // there is none, nearly always
+    symlink(folder, link).is_ok()
+        // Another run of this project that ends takes the empty folder away.
+        || (link.parent().is_some_and(|all| make(all).is_ok()) && symlink(folder, link).is_ok())
 }
 
 fn make(folder: &Path) -> io::Result<()> {
@@ -84,13 +136,16 @@ fn remove_dangling(folder: &Path) {
 
 impl Drop for ShortNames {
     fn drop(&mut self) {
-        if let Some(folder) = &self.0 {
+        for Named { link, .. } in self.free().drain(..) {
+            let _ = link.map(fs::remove_file); // one that stays dangles, and the next run removes it
+        }
+        if let Some(folder) = &self.links {
             let _ = fs::remove_dir(folder); // not while another run has names there
         }
     }
 }
 
-impl Temporary {
+impl Temporary<'_> {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -101,10 +156,23 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for Temporary<'_> {
+    /// The key is still this run's, so that the link of this name is, too.
     fn drop(&mut self) {
-        if self.is_link {
+        let own = self.named.as_ref().and_then(|named| named.link.as_ref());
+        let is_back = match own {
+            Some(own) if self.is_link => fs::rename(&self.path, own).is_ok(),
+            _ => !self.is_link,
+        };
+        if !is_back {
             let _ = fs::remove_file(&self.path); // the next name for the key takes its place
+        }
+        if let Some(mut named) = self.named.take() {
+            if is_back && named.scratch.is_as_it_was() {
+                self.names.free().push(named);
+            } else {
+                let _ = named.link.map(fs::remove_file); // it dangles, and the next run removes it
+            }
         }
     }
 }
