@@ -292,9 +292,8 @@ impl CommandExecutor<'_> {
             (Some(view), Level::Rules) => Fence::Rules(view),
             _ => Fence::None,
         };
-        let spawned = self.supervisor.spawn(&mut program, fence);
+        let spawned = self.supervisor.spawn(program, fence);
         let (mut child, tag) = spawned.map_err(|e| cannot_start(command, &e))?;
-        drop(program); // and with it this process's ends of the log's pipe
         if let Some(Err(error)) = talk.map(Talk::finish) {
             let _ = child.wait();
             child::end_leftovers(self.supervisor, tag, on_event)?;

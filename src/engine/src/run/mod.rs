@@ -5,7 +5,7 @@
 //!            Plan                                     Executor (submit, poll, cancel)
 //!             |                                           ^ jobs, tickets      | events, outcomes
 //!             v                                           |                    v
-//!   scheduler: waiting ─> ready ─> running ─> done     a thread a start: claim ─> attend ─> commit, each stage by itself
+//!   scheduler: waiting ─> ready ─> running ─> done     a thread of the crew: claim ─> attend ─> commit, each stage by itself
 //!                         \─> failed ─> skipped           |                    |
 //!             ^                                           |                    v
 //!             └────────────── message: finished ──────────┴──────────> display (terminal, lines, JSON)
@@ -17,6 +17,7 @@ mod by_content;
 mod child;
 mod claim;
 mod command;
+mod crew;
 mod event;
 mod executor;
 mod failure;
@@ -41,13 +42,15 @@ pub mod walls;
 mod warm_start;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use spec::Pipeline;
 use store::Store;
 
 use plan::{Plan, Planned, Verdict};
+
+use crew::Crew;
 
 pub use attend::PATIENCE;
 pub use command::{CommandExecutor, find_program};
@@ -147,18 +150,26 @@ impl Run<'_> {
         let mut attempts: BTreeMap<usize, u32> = BTreeMap::new();
         self.announce(display);
         let (sender, messages) = mpsc::channel();
+        let crew = Crew::default();
         std::thread::scope(|scope| {
+            let serve = || {
+                while let Some(work) = crew.next() {
+                    self.work(work);
+                }
+            };
             loop {
                 self.decide(&mut scheduler, display);
                 if self.stop.level() == 0 {
                     for Start { stages, allocation } in scheduler.start(self.keep_going) {
                         let members = self.members(&stages, &scheduler, &mut attempts, display);
-                        let work = Arc::new((members, allocation, sender.clone()));
-                        let theirs = Arc::clone(&work);
-                        let started = std::thread::Builder::new()
-                            .spawn_scoped(scope, move || self.work(&theirs));
-                        if started.is_err() {
-                            self.work(&work); // no more threads for this user: one after the other then
+                        let has_none = crew.give((members, allocation, sender.clone()));
+                        let another = || std::thread::Builder::new().spawn_scoped(scope, serve);
+                        // No more threads for this user: here then, one after the other.
+                        if has_none
+                            && another().is_err()
+                            && let Some(work) = crew.take_back()
+                        {
+                            self.work(work);
                         }
                     }
                 }
@@ -171,6 +182,7 @@ impl Run<'_> {
                 let Ok(message) = messages.recv() else { break };
                 self.take(message, &mut scheduler, display);
             }
+            crew.close();
         });
         self.finish(&scheduler, display)
     }
@@ -256,8 +268,10 @@ impl Run<'_> {
         members
     }
 
-    fn work(&self, work: &(Vec<stage::Member>, Allocation, mpsc::Sender<Message>)) {
-        let (members, allocation, sender) = work;
+    fn work(
+        &self,
+        (members, allocation, sender): (Vec<stage::Member>, Allocation, mpsc::Sender<Message>),
+    ) {
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let begin = Instant::now();
         let tell = batch::Tell {
@@ -267,7 +281,7 @@ impl Run<'_> {
                 drop(sender.send(Message::Finished(at, seconds, result)));
             },
         };
-        batch::run(self, members, allocation, &tell);
+        batch::run(self, &members, &allocation, &tell);
     }
 
     fn take(&self, message: Message, scheduler: &mut Scheduler, display: &mut dyn Display) {

@@ -137,8 +137,7 @@ impl ProcessExecutor<'_> {
             (Some(view), Level::Mounts) => Fence::Mounts(view),
             _ => Fence::None,
         };
-        let spawned = self.supervisor.spawn(&mut command, fence);
-        drop(command); // and with it this process's end of the talk with a helper
+        let spawned = self.supervisor.spawn(command, fence);
         let (mut child, tag) = spawned.map_err(|e| self.cannot_start(&e))?;
         if matches!(first.job.device, Device::Cuda(_)) {
             // Without it the worker does not find itself in what the driver lists, and asks the card as a whole.

@@ -25,8 +25,8 @@
 //! What escapes: what another service starts on request (`systemd-run`, `at`, `docker run`, a job of a cluster), and,
 //! without a namespace, what changes its tag and outlives its run, or all if run and supervisor are killed at once.
 
+mod holders;
 mod init;
-mod mounts;
 pub(super) mod namespace;
 mod processes;
 mod spawner;

@@ -55,28 +55,34 @@ impl Namespace {
 
     /// Whether nothing can be started in it any more: its PID 1 gives up its namespaces before it ends the others.
     pub fn is_closed(&self) -> bool {
-        self.inside(None, || Ok(())).is_err()
+        self.inside(|| Ok(())).is_err()
     }
 
-    /// What `start` starts is born inside, sees a `/proc` that fits, and of the project what `view` shows. This thread is
-    /// back outside when it returns.
-    pub fn inside<T>(
-        &self,
-        view: Option<&View>,
-        start: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<T> {
+    /// What `start` starts is born inside and sees a `/proc` that fits. This thread is back outside when it returns.
+    pub fn inside<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let started = self.enter(None).and_then(|()| start());
+        self.leave()?;
+        started
+    }
+
+    /// What this thread starts from now on is born inside, sees a `/proc` that fits, and of the project what `view` shows.
+    /// [`Namespace::leave`] ends that, and has to after an error, too.
+    pub fn enter(&self, view: Option<&View>) -> io::Result<()> {
         if !IS_APART.get() {
-            unshare(UnshareFlags::FS)?;
+            own_folder()?;
             IS_APART.set(true);
         }
         match &self.init {
             Some(init) => move_into_thread_name_spaces(init.as_fd(), BOTH)?,
             None => own_mounts()?,
         }
-        let started = self.set_up(view).and_then(|()| start());
+        self.set_up(view)
+    }
+
+    /// This thread is back outside. Where it was the last one inside of walls, they are taken off meanwhile.
+    pub fn leave(&self) -> io::Result<()> {
         move_into_thread_name_spaces(self.own.as_fd(), BOTH)?;
-        fchdir(&self.own_folder)?;
-        started
+        Ok(fchdir(&self.own_folder)?)
     }
 
     /// This thread stays inside until it ends.

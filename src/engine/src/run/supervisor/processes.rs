@@ -57,11 +57,6 @@ fn read(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The mounts that this thread sees now.
-pub(super) fn mounts_of_thread() -> Option<OwnedFd> {
-    open("thread-self/ns/mnt")
-}
-
 impl Process {
     /// A process that is there.
     pub fn of(pid: i32) -> Option<Self> {

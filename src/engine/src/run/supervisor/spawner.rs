@@ -7,18 +7,18 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 
+use super::holders::{Holders, NotStarted, Start};
 use super::init::{IN_NAMESPACE, READY, WORD};
-use super::mounts::Mounts;
 use super::namespace::{self, Namespace};
 use super::processes::{self, Process};
 use super::tag::{Tag, Tags, tagged};
 use crate::run::text_busy::start_when_free;
-use crate::run::walls::{Fence, restrict};
+use crate::run::walls::{Fence, View, restrict};
 
 /// This program, even where its file has been replaced meanwhile.
 const OWN: &str = "/proc/self/exe";
@@ -37,8 +37,8 @@ pub struct Supervisor {
     open: Option<String>,
     /// Commands that have started and not been looked after: their tags, and numbers from when they have one.
     active: Mutex<BTreeMap<Tag, Option<i32>>>,
-    /// The mounts of commands within walls.
-    mounts: Mounts,
+    /// Who starts commands within walls, and holds these.
+    holders: Holders,
 }
 
 /// What a command left behind.
@@ -69,7 +69,7 @@ impl Supervisor {
             lock: Some(lock),
             open,
             active: Mutex::default(),
-            mounts: Mounts::default(),
+            holders: Holders::default(),
         })
     }
 
@@ -81,7 +81,7 @@ impl Supervisor {
             lock: None,
             open: None,
             active: Mutex::default(),
-            mounts: Mounts::default(),
+            holders: Holders::default(),
         }
     }
 
@@ -91,53 +91,88 @@ impl Supervisor {
     }
 
     /// Starts a process of a stage, within walls where it gets any.
-    pub fn spawn(&self, command: &mut Command, fence: Fence<'_>) -> io::Result<(Child, Tag)> {
+    pub fn spawn(&self, command: Command, fence: Fence<'_>) -> io::Result<(Child, Tag)> {
         let tag = self.tags.next();
         locked(&self.active).insert(tag, None);
         let started = match self.try_spawn(command, tag, fence) {
             // No process can be started in a namespace whose PID 1 is gone: whoever killed it meant the stages of then.
-            Err(error) => match self.renew() {
-                Ok(true) => self.try_spawn(command, tag, fence),
-                _ => Err(error),
+            Err((error, command)) => match self.renew() {
+                Ok(true) => self.try_spawn(*command, tag, fence),
+                _ => Err((error, command)),
             },
             child => child,
         };
         if started.is_err() {
-            self.mounts.release(tag);
             locked(&self.active).remove(&tag);
         }
-        started.map(|child| (child, tag))
+        match started {
+            Ok(child) => Ok((child, tag)),
+            Err((error, _)) => Err(error),
+        }
     }
 
-    fn try_spawn(&self, command: &mut Command, tag: Tag, fence: Fence<'_>) -> io::Result<Child> {
+    fn try_spawn(
+        &self,
+        mut command: Command,
+        tag: Tag,
+        fence: Fence<'_>,
+    ) -> Result<Child, NotStarted> {
         let cell = self.cell.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(cell) = cell.as_ref() else {
+            let error = io::Error::other("this run was not going to start processes");
+            return Err((error, Box::new(command)));
+        };
+        if let Fence::Mounts(view) = fence {
+            let child = self.spawn_held(cell, command, tag, view)?;
+            self.note(tag, &child);
+            return Ok(child);
+        }
         let mut start = || {
             let child = tagged(tag, || start_when_free(|| command.spawn()))?;
             // Before this thread ends: with it the command becomes a child of the first one, as orphans do.
-            locked(&self.active).insert(tag, Some(child.id().cast_signed()));
+            self.note(tag, &child);
             Ok(child)
         };
-        let within = || {
-            if let Some(mounts) = processes::mounts_of_thread() {
-                self.mounts.hold(tag, mounts);
-            }
-            start()
-        };
-        let nobody = || io::Error::other("this run was not going to start processes");
-        let cell = cell.as_ref().ok_or_else(nobody)?;
-        match (&cell.namespace, fence) {
-            (Some(namespace), Fence::Mounts(view)) => namespace.inside(Some(view), within),
-            (Some(namespace), Fence::None) => namespace.inside(None, start),
-            (None, Fence::Mounts(view)) => Namespace::of(None)?.inside(Some(view), within),
-            (None, Fence::None) => start(),
+        let started = match (&cell.namespace, fence) {
             // A thread of its own: what it gives up it does not get back.
             (namespace, Fence::Rules(view)) => apart(|| {
-                let enter = |namespace: &Namespace| namespace.enter_for_good();
+                let enter = |namespace: &Arc<Namespace>| namespace.enter_for_good();
                 namespace.as_ref().map_or(Ok(()), enter)?;
                 restrict(view)?;
                 start()
             }),
-        }
+            (Some(namespace), _) => namespace.inside(start),
+            (None, _) => start(),
+        };
+        started.map_err(|error| (error, Box::new(command)))
+    }
+
+    /// The thread that starts it lives as long as it does.
+    fn spawn_held(
+        &self,
+        cell: &Cell,
+        command: Command,
+        tag: Tag,
+        view: &View,
+    ) -> Result<Child, NotStarted> {
+        let namespace = match &cell.namespace {
+            Some(namespace) => Arc::clone(namespace),
+            None => match Namespace::of(None) {
+                Ok(namespace) => Arc::new(namespace),
+                Err(error) => return Err((error, Box::new(command))),
+            },
+        };
+        let view = view.clone();
+        self.holders.start(Start {
+            namespace,
+            view,
+            command,
+            tag,
+        })
+    }
+
+    fn note(&self, tag: Tag, child: &Child) {
+        locked(&self.active).insert(tag, Some(child.id().cast_signed()));
     }
 
     /// Starts another supervisor's process where the one before is dead.
@@ -153,7 +188,7 @@ impl Supervisor {
 
     /// Ends what a process that has ended left behind: its descendants, however they hide.
     pub fn end_leftovers(&self, tag: Tag) -> Leftovers {
-        self.mounts.release(tag);
+        self.holders.release(tag);
         let orphans = self.orphans();
         let mut active = locked(&self.active);
         active.remove(&tag);
@@ -214,7 +249,7 @@ fn apart<T: Send>(start: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T>
 /// The process that looks after what is started, and where that is born.
 #[derive(Debug)]
 struct Cell {
-    namespace: Option<Namespace>,
+    namespace: Option<Arc<Namespace>>,
     /// None where it could not be started without a namespace either.
     supervisor: Option<(Child, ChildStdin)>,
     /// Who adopts orphans, as the kernel lists its children.
@@ -234,7 +269,9 @@ impl Cell {
             Err(_) => None, // only its lock is missing, for the moments in which its run dies
         };
         let namespace = match &supervisor {
-            Some((child, _)) if is_contained => Some(Namespace::of(Some(Pid::from_child(child)))?),
+            Some((child, _)) if is_contained => {
+                Some(Arc::new(Namespace::of(Some(Pid::from_child(child)))?))
+            }
             _ => None,
         };
         let adopter = if let (Some((child, _)), Some(_)) = (&supervisor, &namespace) {
@@ -269,7 +306,7 @@ impl Cell {
     fn is_dead_or_dying(&mut self) -> bool {
         let begin = Instant::now();
         let is_going = |cell: &mut Self| {
-            let is_closed = cell.namespace.as_ref().is_some_and(Namespace::is_closed);
+            let is_closed = cell.namespace.as_ref().is_some_and(|n| n.is_closed());
             is_closed && begin.elapsed() < PATIENCE
         };
         while !self.is_dead() {
@@ -342,7 +379,7 @@ fn begin(is_contained: bool, first: u64, lock: File) -> io::Result<(Child, Child
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves these whole: nothing is done to them in two steps.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
