@@ -17,6 +17,7 @@ mod by_content;
 mod child;
 mod claim;
 mod command;
+mod copies;
 mod crew;
 mod event;
 mod executor;
@@ -54,6 +55,7 @@ use crew::Crew;
 
 pub use attend::PATIENCE;
 pub use command::{CommandExecutor, find_program};
+pub use copies::Copies;
 pub use event::{Display, Origin, RunEvent};
 pub use executor::{
     Answer, Computed, Execution, Executor, InPlace, Limits, OnEvent, OnEventOf, Order, Task,
