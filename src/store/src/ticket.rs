@@ -70,6 +70,8 @@ pub struct Ticket {
     held: Mutex<Option<Held>>,
     /// Where the result lies that this one is to replace.
     replaces: Option<PathBuf>,
+    /// Whether no earlier try has left anything.
+    is_blank: bool,
 }
 
 /// What another process needs to go on with a ticket; a file of JSON carries it.
@@ -106,6 +108,7 @@ pub(crate) fn take_over(store: &Store, handover: &Handover) -> Result<Claim> {
         partial,
         held: Mutex::new(Some(held)),
         replaces: None,
+        is_blank: false,
     }))
 }
 
@@ -201,7 +204,7 @@ impl Ticket {
         let layout = store.layout();
         clear_results(store, key)?;
         let partial = layout.partial(key);
-        let ticket = Self {
+        let mut ticket = Self {
             store: store.clone(),
             key: *key,
             out: partial.join(store.attempt()),
@@ -209,10 +212,13 @@ impl Ticket {
             partial,
             held: Mutex::new(Some(held)),
             replaces,
+            is_blank: false,
         };
-        ticket.make_folders()?;
-        // This try ends by itself: what an earlier one said of its end is no longer so.
-        let _ = fs::remove_file(ticket.partial.join(UNFINISHED)); // mostly there is none
+        ticket.is_blank = ticket.make_folders()?;
+        if !ticket.is_blank {
+            // This try ends by itself: what an earlier one said of its end is no longer so.
+            let _ = fs::remove_file(ticket.partial.join(UNFINISHED)); // mostly there is none
+        }
         let logs = layout.log(key);
         fs::create_dir_all(parent(&logs)).map_err(at("create", parent(&logs)))?;
         Ok(ticket)
@@ -237,10 +243,11 @@ impl Ticket {
         }
     }
 
-    /// An empty `out`, and `state` without half-written files. A spare folder needs no look at what it holds.
-    fn make_folders(&self) -> Result<()> {
-        let is_new = self.store.spares().take(&self.partial)?;
-        if !is_new {
+    /// An empty `out`, and `state` without half-written files. Whether it was a spare folder, of which is known that it
+    /// holds nothing.
+    fn make_folders(&self) -> Result<bool> {
+        let is_blank = self.store.spares().take(&self.partial)?;
+        if !is_blank {
             remove_all(&self.partial.join(OWN_INPUTS))?;
             self.remove_tries()?;
             match sweep(&self.state) {
@@ -248,7 +255,8 @@ impl Ticket {
                 _ => {}
             }
         }
-        fs::create_dir_all(&self.out).map_err(at("create", &self.out))
+        let made = fs::create_dir_all(&self.out).map_err(at("create", &self.out));
+        made.map(|()| is_blank)
     }
 
     /// Removes what earlier tries left. One that something still writes into may stay: this try has a folder of its own
@@ -328,6 +336,11 @@ impl Ticket {
             Some(_) => Checkpoints::OfOtherInputs,
             None => Checkpoints::OfUnknownInputs,
         })
+    }
+
+    /// Whether no earlier try can have left anything: there was nothing when this one began.
+    pub fn is_first(&self) -> bool {
+        self.is_blank
     }
 
     /// Removes the checkpoints: what they were made from is not what the key says.

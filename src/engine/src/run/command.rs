@@ -68,7 +68,7 @@ impl InPlace for CommandExecutor<'_> {
             return Err(Failure::new("not a command", ""));
         };
         let mut failure = match self.compute(task, command, on_event) {
-            Ok(()) => return Ok(self.program_facts(task, command)),
+            Ok(program) => return Ok(self.program_facts(task, command, program)),
             Err(failure) => self.with_what_it_missed(task, command, failure),
         };
         failure.log = Some(task.log.clone());
@@ -77,12 +77,13 @@ impl InPlace for CommandExecutor<'_> {
 }
 
 impl CommandExecutor<'_> {
+    /// Where its program lies.
     fn compute(
         &self,
         task: &Task<'_>,
         command: &kinds::Command,
         on_event: &OnEvent<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<PathBuf, Failure> {
         let out = task.ticket.out();
         let places = &self.pipeline.stages[task.stage].places;
         let home = out.join(&places.home);
@@ -95,12 +96,15 @@ impl CommandExecutor<'_> {
         for output in 0..places.outputs.len() {
             create(&out.join(places.folder_of(output)))?;
         }
-        let status = self.run(task, command, &home, shown, on_event)?;
+        let program = program(command, &home);
+        let path = PathBuf::from(&program.path);
+        let status = self.run(task, command, &program, &home, shown, on_event)?;
         let ended = conclude(status, self.stop.level() > 0, &task.log);
         ended.map_err(|failure| self.with_free_disk(failure))?;
         let inputs: Vec<PathBuf> = command.stages.keys().map(|name| home.join(name)).collect();
         let made = outputs::made(out, places, &command.outputs, &inputs)?;
-        self.clear(task, out, &made, &placed)
+        self.clear(task, out, &made, &placed)?;
+        Ok(path)
     }
 
     /// Puts each of `files:` at its own path, and the outputs of each of `stages:` into a folder of its name. What is to be
@@ -195,9 +199,17 @@ impl CommandExecutor<'_> {
     }
 
     /// Which program it was: its place and, where that is a full one, its digest.
-    fn program_facts(&self, task: &Task<'_>, command: &kinds::Command) -> Facts {
-        let folder = &self.pipeline.stages[task.stage].folder;
-        let found = find_program(command, folder).unwrap_or_else(|| command.program().into());
+    fn program_facts(
+        &self,
+        task: &Task<'_>,
+        command: &kinds::Command,
+        mut found: PathBuf,
+    ) -> Facts {
+        if found.starts_with(task.ticket.out()) {
+            // By a relative folder in `PATH`: its folder is gone, and the program lies in the project.
+            let folder = &self.pipeline.stages[task.stage].folder;
+            found = find_program(command, folder).unwrap_or_else(|| command.program().into());
+        }
         let facts = Facts::new().with("program", found.to_string_lossy());
         match self.store.digest(&found) {
             Ok(digest) if found.is_absolute() => facts.with("program_blake3", digest.to_string()),
@@ -253,6 +265,7 @@ impl CommandExecutor<'_> {
         &self,
         task: &Task<'_>,
         command: &kinds::Command,
+        program: &Program,
         home: &Path,
         mut shown: Vec<Shown>,
         on_event: &OnEvent<'_>,
@@ -276,7 +289,7 @@ impl CommandExecutor<'_> {
             shown.push(Shown::writable(task.log.clone())); // which `/dev/stderr` opens once more
         }
         let view = self.view(task, command, shown);
-        let (mut program, talk) = self.program(command, home, view.as_ref())?;
+        let (mut program, talk) = self.within(command, program, view.as_ref())?;
         program
             .current_dir(home)
             .env_clear()
@@ -336,15 +349,14 @@ impl CommandExecutor<'_> {
     }
 
     /// What is started, with nothing to read: the program itself, or who builds walls around it first.
-    fn program(
+    fn within(
         &self,
         command: &kinds::Command,
-        home: &Path,
+        program: &Program,
         view: Option<&View>,
     ) -> Result<(Command, Option<Talk>), Failure> {
-        let program = program(command, home);
         if let (Some(view), Level::Helper) = (view, self.walls.level()) {
-            let helper = walls::helper_command(&program, view, Made::OfMounts);
+            let helper = walls::helper_command(program, view, Made::OfMounts);
             let (helper, talk) = helper.map_err(|e| cannot_start(command, &e))?;
             return Ok((helper, Some(talk)));
         }

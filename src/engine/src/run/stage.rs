@@ -96,6 +96,7 @@ impl Claimed {
         match kind.runs() {
             Runs::Worker(_) => guard_state(&sealed.ticket, &sealed.fingerprint(), on_event)?,
             // Nobody knows what a command's temporary files of an earlier try were made from.
+            Runs::Program(_) if sealed.ticket.is_first() => {}
             Runs::Program(_) => sealed.ticket.clear_state()?,
             Runs::Report(_) => {}
         }

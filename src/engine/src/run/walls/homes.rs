@@ -16,15 +16,15 @@ const BESIDE: [&str; 4] = ["lib", "lib64", "pyvenv.cfg", "conda-meta"];
 /// The homes within `root`, by their paths as they are named there; `variable` gives what a variable holds.
 pub fn homes(
     root: &Path,
+    real_root: &Path,
     folder: &Path,
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Vec<PathBuf> {
-    let real_root = super::view::real(root);
     let inside = |path: PathBuf| {
         let path = spec::normal(&std::path::absolute(path).ok()?);
         let below = path
             .strip_prefix(root)
-            .or_else(|_| path.strip_prefix(&real_root));
+            .or_else(|_| path.strip_prefix(real_root));
         let below = below.ok().filter(|below| !below.as_os_str().is_empty())?;
         Some(root.join(below))
     };

@@ -5,13 +5,13 @@
 //!   project/            an empty folder, nobody's to write
 //!     .venv/            homes of programs, to read
 //!     data/big.bin      inputs that are linked, to read
-//!     cache/partial/<key>/out, <digits>   the folder of the stage and its TMPDIR, to write
+//!     cache/partial/<key>/out, <run>.<n>   the folder of the stage and its TMPDIR, to write
 //!   all else            as it is
 //! ```
 //!
 //! | level | how | what is needed |
 //! |---|---|---|
-//! | mounts | this thread's mounts while it starts the command (`supervisor::namespace`) | the rights of root |
+//! | mounts | those of a thread that starts the command and holds them until it has ended (`supervisor::holders`) | the rights of root |
 //! | helper | a process between, which becomes the command (`helper`) | user namespaces |
 //! | rules | a thread that ends when it has started the command (`rules`) | Landlock |
 //! | none | what is not declared is not in the folder, and can be read elsewhere | |
@@ -59,7 +59,7 @@ enum Setting {
 /// How strong the walls are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Mounts that the thread which starts a command makes.
+    /// Mounts of the thread which starts a command.
     Mounts,
     /// Mounts that a process of ours makes and becomes the command.
     Helper,
@@ -78,6 +78,8 @@ pub struct Walls {
     root: PathBuf,
     cache: PathBuf,
     level: OnceLock<Level>,
+    /// Everything hidden, as it is when the first stage starts.
+    around: OnceLock<View>,
 }
 
 /// What a command is started within.
@@ -121,6 +123,7 @@ impl Walls {
             root: root.to_path_buf(),
             cache: cache.to_path_buf(),
             level: OnceLock::new(),
+            around: OnceLock::new(),
         })
     }
 
@@ -219,8 +222,8 @@ impl Walls {
         variable: &dyn Fn(&str) -> Option<OsString>,
         shown: Vec<Shown>,
     ) -> View {
-        let homes = homes::homes(&self.root, folder, variable);
-        let mut view = self.around();
+        let mut view = self.around.get_or_init(|| self.around()).clone();
+        let homes = homes::homes(&self.root, &view.hidden[0], folder, variable);
         let behind = [&self.root, &self.cache].into_iter().chain(&view.hidden);
         let behind: Vec<PathBuf> = behind.cloned().collect();
         let is_behind = |path: &Path| {
