@@ -19,9 +19,29 @@ use super::view::{Shown, View};
 /// What is empty and what is in it is nobody's to write.
 const EMPTY: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
+/// How many mounts there may be in one namespace.
+const LIMIT: &str = "/proc/sys/fs/mount-max";
+
 /// Builds the walls.
 pub fn build(view: &View) -> io::Result<()> {
-    with_room_for(view.shown.len(), || show_only(view))
+    let built = with_room_for(view.shown.len(), || show_only(view));
+    built.map_err(|error| explained(error, view.shown.len()))
+}
+
+/// What the kernel means by "no space left" where it is asked for a mount.
+fn explained(error: io::Error, mounts: usize) -> io::Error {
+    if error.kind() != io::ErrorKind::StorageFull {
+        return error;
+    }
+    let limit = fs::read_to_string(LIMIT).unwrap_or_default();
+    io::Error::other(too_many(mounts, limit.trim()))
+}
+
+fn too_many(mounts: usize, limit: &str) -> String {
+    format!(
+        "each file and folder that the stage declares is a mount, {mounts} in all, and the system allows {limit} with \
+         those that it has ({LIMIT}): declare folders in place of the files in them, or raise that limit"
+    )
 }
 
 /// Allows this process as many open files as it may have while `build` needs that many.
@@ -75,8 +95,9 @@ fn show_only(view: &View) -> io::Result<()> {
     Ok(())
 }
 
+/// An error that says where; its kind stays.
 fn of(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::other(format!("`{}`: {error}", path.display()))
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
 /// What is mounted at a path, and below it.
@@ -182,5 +203,21 @@ mod tests {
                 result.unwrap();
             }
         });
+    }
+
+    #[test]
+    fn a_limit_of_mounts_is_told_from_a_full_disk_and_other_errors_stay() {
+        let full = of(Path::new("/p/x"), &io::ErrorKind::StorageFull.into());
+        let told = explained(full, 100_001).to_string();
+        assert!(told.contains("100001 in all"), "{told}");
+        assert!(
+            told.contains(LIMIT) && told.contains("declare folders"),
+            "{told}"
+        );
+        let denied = of(Path::new("/p/x"), &io::ErrorKind::PermissionDenied.into());
+        assert_eq!(
+            explained(denied, 1).to_string(),
+            "`/p/x`: permission denied"
+        );
     }
 }
