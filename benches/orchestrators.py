@@ -46,7 +46,8 @@ def write(folder, tool, count):
         for i in range(count):
             stages = ", ".join(f"i{n}: s{j}" for n, j in enumerate(inputs(i)))
             source = f"stages: {{{stages}}}" if stages else "files: [in.txt]"
-            lines.append(f"  s{i}: {{command: {{shell: echo s{i} > out/s{i}.txt, {source}, outputs: [out/s{i}.txt]}}}}")
+            shell = f"{{program: sh, script: echo s{i} > out/s{i}.txt}}"  # that of ninja and make
+            lines.append(f"  s{i}: {{command: {{shell: {shell}, {source}, outputs: [out/s{i}.txt]}}}}")
         (folder / "p.yaml").write_text("\n".join(lines) + "\n")
     elif tool == "ninja":
         rules = ["rule c", "  command = echo $n > $out"]
