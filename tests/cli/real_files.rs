@@ -100,6 +100,8 @@ stages:
         test.run("cache verify").exits(0);
         let trash = std::fs::read_dir(test.path("cache/trash")).map(Iterator::count);
         assert!(trash.is_err() || trash.unwrap() == 0, "{way}");
+        let left = crate::support::list(&test.path("cache/partial"));
+        assert!(left.is_empty(), "{way}: {left:?}");
     }
 }
 

@@ -17,7 +17,7 @@ use crate::store::locked;
 use crate::tree::inside;
 use crate::{
     Digest, Facts, Key, Record, Result, Scratch, Status, Store, StoreError, lock, quarantine,
-    summed,
+    scratch, summed,
 };
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
@@ -371,6 +371,12 @@ impl Ticket {
     /// lies until then, for whoever can use it once more.
     pub fn discard(&self, path: &Path) -> Result<Option<PathBuf>> {
         self.store.discard(path)
+    }
+
+    /// Takes a folder out of `out` for other stages of this run; where it lies from now on. No clean-up touches it while the
+    /// run lives, and what a killed run leaves there goes when the cache is opened next.
+    pub fn set_aside(&self, path: &Path) -> Result<PathBuf> {
+        scratch::set_aside(&self.store, path)
     }
 
     /// Takes everything out of `out`, as at first.

@@ -2,7 +2,7 @@
 //! Unaware of which inputs go where.
 //!
 //! ```text
-//!   <ticket>/out/<role>/    copies, one file a time ──> the command ends ──> trash, as it is? ── kept ──┐
+//!   <ticket>/out/<role>/    copies, one file a time ──> the command ends ──> as it was made? ── aside ──┐
 //!        ^── renamed, old copies written over or removed ────────────────────────────────────────────── ┘
 //! ```
 //!
@@ -32,7 +32,7 @@ const MOST_BYTES: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Copies(Mutex<Vec<Kept>>);
 
-/// A folder in the trash, with nothing in it but these files.
+/// A folder that was set aside, with nothing in it but these files.
 #[derive(Debug)]
 struct Kept {
     path: PathBuf,
@@ -78,27 +78,36 @@ impl Copies {
         path: &Path,
         placed: &Placed,
     ) -> store::Result<()> {
-        let files = placed
-            .folders
-            .get(path)
-            .filter(|_| ticket.has_scratch()) // else something may live that has them open
-            .and_then(|access| Some((*access, plain_files(path, *access)?)));
-        let taken = ticket.discard(path)?;
-        if let Some(((access, files), path)) = files.zip(taken) {
-            let mut all = self.all();
-            if all.len() < MOST_FOLDERS {
-                all.push(Kept {
-                    path,
-                    access,
-                    files,
-                });
-            }
+        let made = placed.folders.get(path).filter(|_| {
+            // Else something may live that has its files open.
+            ticket.has_scratch() && self.all().len() < MOST_FOLDERS
+        });
+        let kept = made.and_then(|access| {
+            let files = plain_files(path, *access)?;
+            let path = ticket.set_aside(path).ok()?;
+            Some(Kept {
+                path,
+                access: *access,
+                files,
+            })
+        });
+        match kept {
+            Some(kept) => self.all().push(kept),
+            None => drop(ticket.discard(path)?),
         }
         Ok(())
     }
 
     fn all(&self) -> std::sync::MutexGuard<'_, Vec<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        for kept in self.all().drain(..) {
+            let _ = fs::remove_dir_all(kept.path); // it is swept when the cache is opened next
+        }
     }
 }
 
