@@ -5,17 +5,14 @@
 //! key names them by the bytes that were read. The map only says where to look: whoever takes a result reads its record
 //! and every byte of its outputs.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use rayon::prelude::*;
 
 use crate::copy::copy_all;
+use crate::store::ByContent;
 use crate::tree::mtime;
 use crate::{Digest, Key, Record, Result, Store, Ticket};
-
-/// Keys by their content keys.
-pub(crate) type ByContent = BTreeMap<Digest, Vec<Key>>;
 
 impl Store {
     /// The keys whose records have this content key, the one committed last first. Those of other processes that came

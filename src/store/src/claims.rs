@@ -1,5 +1,5 @@
 //! What a running program has claimed, said to all others for as long as anything that it started may live.
-//! Unaware of processes: whoever ends what a program started holds a copy of its lock ([`Store::run_lock`]).
+//! Unaware of processes: whoever ends what a program started holds a copy of its lock ([`crate::Store::run_lock`]).
 //!
 //! A key's own lock is held by the program alone, never by what it starts, and is free when the program is dead. What it
 //! started may live a moment longer. So a program keeps two files while it has claimed anything:
@@ -21,13 +21,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::at;
-use crate::store::locked;
-use crate::{Key, Result, Store, lock};
+use crate::mutex::locked;
+use crate::{Key, Result, lock};
 
 /// How the names of runs begin.
 const PREFIX: &str = "run-";
@@ -43,9 +43,6 @@ const LINE: usize = 65;
 
 /// A longer file is not that of a run: a million keys at once.
 const MOST: u64 = 64 << 20;
-
-/// How long [`take_soon`] asks.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Who has claimed a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,17 +145,17 @@ impl Claims {
     }
 
     /// Says that the key is ours; the number of its line.
-    fn note(&self, key: &Key) -> io::Result<u64> {
+    pub(crate) fn note(&self, key: &Key) -> Result<u64> {
         let mut slots = locked(&self.slots);
         let slot = slots.free.pop().unwrap_or(slots.used);
         slots.used = slots.used.max(slot + 1);
         drop(slots);
         let written = self.write(slot, &format!("{key}\n"));
-        written.map(|()| slot)
+        written.map(|()| slot).map_err(at("write", &self.path))
     }
 
     /// Says that it is not any more.
-    fn take_back(&self, slot: u64) {
+    pub(crate) fn take_back(&self, slot: u64) {
         // The line is there, so this needs no room. If it fails even so, others wait until this run ends.
         if self.write(slot, &format!("{:64}\n", "")).is_ok() {
             locked(&self.slots).free.push(slot);
@@ -196,57 +193,11 @@ fn front_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// A key that this process has: its lock, and a note that goes before the lock does.
-#[derive(Debug)]
-pub(crate) struct Held {
-    store: Store,
-    slot: u64,
-    _lock: File,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(claims) = self.store.begun_claims() {
-            claims.take_back(self.slot);
-        }
-    }
-}
-
-/// The key, or `None` while another has it.
-pub(crate) fn try_take(store: &Store, key: &Key) -> Result<Option<Held>> {
-    let path = store.layout().lock(key);
-    let Some(lock) = lock::try_take(&path)? else {
-        return Ok(None);
-    };
-    if survives(store, key)? {
-        return Ok(None);
-    }
-    let claims = store.claims()?;
-    let slot = claims.note(key).map_err(at("write", &claims.path))?;
-    Ok(Some(Held {
-        store: store.clone(),
-        slot,
-        _lock: lock,
-    }))
-}
-
-/// As [`try_take`], but asks again for a while: a process that is just being started has our locks from fork to exec.
-pub(crate) fn take_soon(store: &Store, key: &Key) -> Result<Option<Held>> {
-    let start = Instant::now();
-    loop {
-        let held = try_take(store, key)?;
-        if held.is_some() || start.elapsed() > PATIENCE {
-            return Ok(held);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Whether another run has the key. That it is asked under the key's lock means that the run is dead or dying, and
+/// Whether another run than `own` has the key. That it is asked under the key's lock means that the run is dead or dying, and
 /// something that it started is not. Removes what is left of runs that are over.
-pub(crate) fn survives(store: &Store, key: &Key) -> Result<bool> {
+pub(crate) fn survives(folder: &Path, own: Option<&Claims>, key: &Key) -> Result<bool> {
     let mut is_claimed = false;
-    for path in others(store) {
+    for path in others(folder, own) {
         if is_held(&path)? {
             let run = read(&path).map_err(at("read", &path))?;
             is_claimed |= run.has(key);
@@ -259,12 +210,12 @@ pub(crate) fn survives(store: &Store, key: &Key) -> Result<bool> {
 }
 
 /// Whether a run of this name is over, with all that it started.
-pub(crate) fn is_over(store: &Store, run: &str) -> Result<bool> {
-    is_held(&store.layout().runs().join(run)).map(|held| !held)
+pub(crate) fn is_over(folder: &Path, run: &str) -> Result<bool> {
+    is_held(&folder.join(run)).map(|held| !held)
 }
 
 /// Who has the key, as far as it can be told.
-pub(crate) fn holder(store: &Store, key: &Key) -> Option<Holder> {
+pub(crate) fn holder(folder: &Path, own: Option<&Claims>, key: &Key) -> Option<Holder> {
     let having = |path: PathBuf| {
         let run = read(&path).ok().filter(|run| run.has(key))?;
         is_held(&path).ok().filter(|held| *held)?;
@@ -272,7 +223,7 @@ pub(crate) fn holder(store: &Store, key: &Key) -> Option<Holder> {
         let holder = run.holder()?;
         Some(Holder { is_gone, ..holder })
     };
-    others(store).into_iter().find_map(having)
+    others(folder, own).into_iter().find_map(having)
 }
 
 /// The text of another run's file.
@@ -299,9 +250,8 @@ fn read(path: &Path) -> io::Result<Run> {
 }
 
 /// The files of other processes.
-fn others(store: &Store) -> Vec<PathBuf> {
-    let folder = store.layout().runs();
-    let own = store.begun_claims().map(|claims| claims.path.as_path());
+fn others(folder: &Path, own: Option<&Claims>) -> Vec<PathBuf> {
+    let own = own.map(|claims| claims.path.as_path());
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     paths

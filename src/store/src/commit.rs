@@ -53,7 +53,7 @@ impl Found {
         Ok(Self {
             stats: folders_of(&ticket.out, &stock)?,
             folders: stock.folders.clone(),
-            hashed: outputs::hash_all(&ticket.store, &ticket.out, stock)?,
+            hashed: ticket.store.hash_all(&ticket.out, stock)?,
             outermost,
         })
     }
@@ -72,6 +72,22 @@ impl Found {
                 output.kind = OutputKind::File;
             }
         }
+    }
+}
+
+impl Ticket {
+    /// Makes `out` the result of the key: data first, record last. After an error the key is as before.
+    /// Returns when all is on the disk; a [`crate::GroupCommit`] lets many commits share that wait.
+    pub fn commit(
+        self,
+        kind: &str,
+        manifest: &str,
+        required: &[&str],
+        facts: Facts,
+    ) -> Result<Record> {
+        let (record, staged) = Staged::new(self, kind, manifest, required, facts)?;
+        staged.commit()?;
+        Ok(record)
     }
 }
 

@@ -232,7 +232,7 @@ pub(crate) fn at_sized(
             StorageFull | QuotaExceeded => StoreError::Full {
                 doing,
                 needed,
-                free: crate::layout::free_bytes(&path),
+                free: crate::space::free_bytes(&path),
                 path,
                 source,
             },

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use crate::Result;
 use crate::atomic::rename_into;
 use crate::error::at;
-use crate::store::locked;
+use crate::mutex::locked;
 
 /// The spare folders that this process knows of.
 #[derive(Debug, Default)]

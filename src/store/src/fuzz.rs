@@ -111,7 +111,7 @@ fn archives() {
 
 /// Whether nothing lies beside the caches.
 fn outside(folder: &Path) -> bool {
-    let names = crate::store::names(folder).unwrap();
+    let names = crate::tree::names(folder).unwrap();
     names.iter().all(|name| name == "cache" || name == "other")
 }
 

@@ -17,7 +17,7 @@ use crate::error::at;
 use crate::inventory::{Room, Thing, inventory};
 use crate::lease::leased;
 use crate::tree::{inside, name};
-use crate::{Amount, Key, Result, Store, claims, decoded, lock, quarantine};
+use crate::{Amount, Key, Result, Store, decoded, held, lock, quarantine};
 
 /// What a clean-up shall keep, beside pins, leases, and keys that are being computed.
 #[derive(Debug, Clone)]
@@ -204,7 +204,7 @@ fn free(store: &Store, rule: &Rule<'_>, thing: &Thing, trash: Option<&Path>) -> 
     let Some(held) = lock::try_take(&path)? else {
         return Ok(false);
     };
-    if claims::survives(store, &key)? {
+    if held::survives(store, &key)? {
         return Ok(false);
     }
     match thing.room {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::commit::Staged;
 use crate::error::at;
-use crate::store::locked;
+use crate::mutex::locked;
 use crate::{Facts, Key, Record, Result, Store, StoreError, Ticket};
 
 /// Commits that may wait for a flush; each holds a lock, which is an open file. Further ones wait for room.

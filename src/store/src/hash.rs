@@ -37,6 +37,15 @@ pub(crate) struct Hashed {
     pub(crate) began: i64,
 }
 
+/// What a file held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// How many there were.
+    pub size: u64,
+}
+
 /// The stat of a regular file, behind symbolic links if any.
 pub(crate) fn stat(path: &Path) -> Result<Stat> {
     let meta = fs::metadata(path).map_err(at("read", path))?;

@@ -22,8 +22,9 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::atomic::{Flush, replace};
+use crate::listed::Listed;
 use crate::stat::Stat;
-use crate::{Amount, Digest, Key, Made, Output, OutputKind, Result};
+use crate::{Digest, Key, Made, Output, OutputKind, Result};
 
 /// The first bytes of the file; other bytes are another version.
 const MAGIC: &[u8; 16] = b"pipeline index3\n";
@@ -78,45 +79,6 @@ impl Found<'_> {
 /// The outputs of a record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known<'a>(&'a [u8]);
-
-/// An output as the index knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Listed<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) size: u64,
-    pub(crate) digest: Digest,
-    pub(crate) kind: OutputKind<&'a str>,
-}
-
-impl Listed<'_> {
-    pub(crate) fn to_owned(self) -> Output {
-        Output {
-            path: self.path.to_owned(),
-            size: self.size,
-            digest: self.digest,
-            kind: self.kind.to_owned(),
-        }
-    }
-
-    /// What it counts: an empty folder is no file.
-    pub(crate) fn amount(&self) -> Amount {
-        Amount {
-            files: u64::from(self.kind != OutputKind::Folder),
-            bytes: self.size,
-        }
-    }
-}
-
-impl<'a> From<&'a Output> for Listed<'a> {
-    fn from(output: &'a Output) -> Self {
-        Self {
-            path: &output.path,
-            size: output.size,
-            digest: output.digest,
-            kind: output.kind.as_deref(),
-        }
-    }
-}
 
 impl Index {
     /// Reads the index of an earlier run.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::at;
 use crate::record::{MAX_RECORD, PLAIN, WITH_KINDS};
-use crate::store::names;
+use crate::tree::names;
 use crate::{Key, Record, Result, StoreError, write_atomic};
 
 /// The numbers that the file `format` of a cache of ours may say: the newest format of its records, so that a program that
@@ -322,13 +322,4 @@ fn is_one_bit_away(bytes: &[u8]) -> bool {
 fn names_a_version(text: &str) -> bool {
     let number = text.strip_prefix(TITLE).and_then(|n| n.parse::<u32>().ok());
     number.is_some_and(|number| number > 0 && !KNOWN.contains(&number))
-}
-
-/// Bytes that this user may still write on the disk that holds `path`, or will hold it.
-pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
-    let path = std::path::absolute(path).ok()?;
-    let disk = path
-        .ancestors()
-        .find_map(|folder| rustix::fs::statvfs(folder).ok())?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
 }

@@ -31,6 +31,15 @@
 //!         /memo                       digests of files by their stat
 //! ```
 //!
+//! Files need each other one way:
+//!
+//! ```text
+//!   digest, record, seal, index, memo, claims, layout, …    types, and files of theirs; none knows a cache as a whole
+//!        └──> store            the handle: where its parts lie, what this process knows of them
+//!               └──> digests, presence, sealing, held, ticket, commit, …    what can be done with it, `impl Store` each
+//!                      └──> open                                            which clears away what killed programs left
+//! ```
+//!
 //! Promises: a killed process leaves old or new entries and nothing between, and no lock; a flipped bit is noticed, in a
 //! record always, in outputs by `verify`, in the memo always; nothing here deletes an output that has a record.
 
@@ -39,6 +48,7 @@ mod atomic;
 mod by_content;
 mod by_path;
 mod claims;
+mod clock;
 mod commit;
 mod copy;
 mod decoded;
@@ -46,8 +56,11 @@ mod decoded;
 #[path = "../../../tests/dice.rs"]
 mod dice;
 mod digest;
+mod digests;
+mod early;
 mod entries;
 mod error;
+mod facts;
 mod flush;
 mod folder_pool;
 mod foreign;
@@ -56,23 +69,30 @@ mod fuzz;
 mod gc;
 mod group_commit;
 mod hash;
+mod held;
 mod index;
 mod inventory;
 mod last;
 mod layout;
 mod lease;
 mod links;
+mod listed;
 mod lock;
 mod made;
 mod memo;
+mod mutex;
+mod open;
 mod output;
 mod outputs;
 mod pin;
 mod prefetch;
+mod presence;
 mod quarantine;
 mod record;
 mod scratch;
 mod seal;
+mod sealing;
+mod space;
 mod stat;
 mod status;
 mod store;
@@ -91,16 +111,19 @@ pub use decoded::{Decoded, DecodedRoom, Making};
 pub use digest::{Digest, Key, NotADigest, WeightsDigest};
 pub use entries::{Entry, EntryState, Usage};
 pub use error::{Result, StoreError};
+pub use facts::Facts;
 pub use foreign::foreign;
 pub use gc::{GcReport, GcRequest};
 pub use group_commit::GroupCommit;
+pub use hash::Bytes;
 pub use inventory::{Room, Thing};
 pub use lease::Lease;
 pub use links::link_out_of;
-pub use made::{Made, content_of_files};
+pub use listed::content_of_files;
+pub use made::Made;
 pub use output::{Output, OutputKind};
 pub use prefetch::Prefetch;
-pub use record::{Facts, Record};
+pub use record::Record;
 pub use scratch::Scratch;
 pub use seal::Seal;
 pub use status::{Amount, DAMAGED_RECORD, Status};
@@ -108,4 +131,4 @@ pub use store::Store;
 pub use ticket::{Checkpoints, Claim, Handover, Ticket};
 pub use verify::{Broken, Progress, VerifyReport};
 pub use warm_start::{Consumed, FiledState};
-pub use watch::{Bytes, Watch};
+pub use watch::Watch;

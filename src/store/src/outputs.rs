@@ -1,22 +1,16 @@
-//! Takes stock of a folder of outputs before it is committed: what lies there, and its digests.
-//! Unaware of which outputs a stage owes, and of where the folder goes.
+//! Takes stock of a folder of outputs before it is committed: what lies there.
+//! Unaware of digests, of which outputs a stage owes, and of where the folder goes.
 
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use crate::atomic::{create_beside, parent};
 use crate::error::at;
-use crate::hash::{self, Hashed};
 use crate::links::{Links, stays_inside};
 use crate::output::is_program;
-use crate::{Output, OutputKind, Result, Store, StoreError};
-
-/// From this many files on, all cores hash: below, waking them takes longer than the work.
-const MANY: usize = 8;
+use crate::{Output, OutputKind, Result, StoreError};
 
 /// What lies in a folder.
 #[derive(Debug, Default)]
@@ -34,7 +28,7 @@ pub(crate) struct Stock {
 pub(crate) struct Listing {
     /// Its relative path.
     pub(crate) path: String,
-    is_program: bool,
+    pub(crate) is_program: bool,
 }
 
 impl Stock {
@@ -139,39 +133,6 @@ fn unshare(path: &Path, meta: &Metadata) -> Result<()> {
         fs::rename(&beside, path)
     };
     copy().map_err(at("copy", path))
-}
-
-/// Hashes all files; the outputs, sorted by path, and the stat of each when it was looked at.
-pub(crate) fn hash_all(store: &Store, out: &Path, stock: Stock) -> Result<Vec<(Output, Hashed)>> {
-    let digest = |file: Listing| {
-        let hashed = store.hash_anew(&out.join(&file.path))?;
-        let is_program = file.is_program && store.keeps_permissions();
-        let output = Output {
-            path: file.path,
-            size: hashed.stat.size,
-            digest: hashed.digest,
-            kind: if is_program {
-                OutputKind::Executable
-            } else {
-                OutputKind::File
-            },
-        };
-        Ok((output, hashed))
-    };
-    let mut all: Vec<(Output, Hashed)> = if stock.files.len() < MANY {
-        stock.files.into_iter().map(digest).collect::<Result<_>>()
-    } else {
-        stock.files.into_par_iter().map(digest).collect()
-    }?;
-    if stock.others.is_empty() {
-        return Ok(all);
-    }
-    for other in stock.others {
-        let hashed = hash::other(&out.join(&other.path), other.digest)?;
-        all.push((other, hashed));
-    }
-    all.sort_unstable_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-    Ok(all)
 }
 
 /// Whether a file system keeps who may run a file: some show every file as a program. Tried out in `folder`.

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 
 use crate::error::at;
-use crate::store::names;
+use crate::tree::names;
 use crate::{Key, Result, Store, lock, write_atomic};
 
 /// More than a note takes.

@@ -10,10 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, JoinHandle};
 
-use crate::index::Index;
-use crate::last::Noted;
-use crate::layout::Layout;
-use crate::memo::Memo;
+use crate::early::Early;
 use crate::{Result, Store};
 
 /// A cache that is being looked at and not open yet.
@@ -23,23 +20,11 @@ pub struct Prefetch {
     thread: Option<JoinHandle<Early>>,
 }
 
-/// What was read.
-#[derive(Debug)]
-pub(crate) struct Early {
-    pub(crate) memo: Memo,
-    pub(crate) index: Index,
-    pub(crate) noted: Option<Noted>,
-}
-
 impl Prefetch {
     /// Begins to read the cache in the folder `root`, for this pipeline file. Creates nothing.
     pub fn begin(root: &Path, pipeline: &Path) -> Self {
-        let (layout, pipeline) = (Layout::new(root), pipeline.to_path_buf());
-        let read = move || Early {
-            memo: Memo::load(&layout.memo()),
-            index: Index::load(&layout.index()),
-            noted: Noted::read(&layout, &pipeline),
-        };
+        let (from, pipeline) = (root.to_path_buf(), pipeline.to_path_buf());
+        let read = move || Early::read(&from, &pipeline);
         Self {
             root: root.to_path_buf(),
             thread: Builder::new().name("ahead".to_owned()).spawn(read).ok(),

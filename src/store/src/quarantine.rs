@@ -16,18 +16,37 @@ use crate::atomic::{remove_all, rename_into};
 use crate::error::at;
 use crate::layout::Layout;
 use crate::tree::{inside, name};
-use crate::{Key, Result, Store, StoreError, claims};
+use crate::{Key, Result, Store, StoreError, held};
 
-/// [`now`], under the key's lock, if what is there then is `broken`.
-pub(crate) fn locked(
-    store: &Store,
-    key: &Key,
-    broken: impl FnOnce() -> bool,
-) -> Result<Option<PathBuf>> {
-    match claims::take_soon(store, key)? {
-        Some(_held) if broken() => now(store.layout(), key).map(Some),
-        Some(_held) => Ok(None),
-        None => Err(StoreError::Busy { key: *key }),
+impl Store {
+    /// Moves outputs and record of a key to `damaged/<key>-<n>`, so that it is computed again. Deletes nothing.
+    pub fn quarantine(&self, key: &Key) -> Result<PathBuf> {
+        let moved = self.quarantine_if(key, || true)?;
+        moved.ok_or(StoreError::Absent { key: *key })
+    }
+
+    /// As [`Store::quarantine`], if the result is `broken` when nobody else can change it any more: since somebody looked at
+    /// it, another run may have made it anew. `None` where it stays.
+    pub fn quarantine_if(
+        &self,
+        key: &Key,
+        broken: impl FnOnce() -> bool,
+    ) -> Result<Option<PathBuf>> {
+        self.check_writable()?;
+        let moved = match held::take_soon(self, key)? {
+            Some(_held) if broken() => Some(now(self.layout(), key)?),
+            Some(_held) => None,
+            None => return Err(StoreError::Busy { key: *key }),
+        };
+        if moved.is_some() {
+            self.forget_seal(key);
+        }
+        Ok(moved)
+    }
+
+    /// Whether a result of this key lies among those that were found damaged and moved aside.
+    pub fn was_damaged(&self, key: &Key) -> bool {
+        holds_damaged(self.layout(), key)
     }
 }
 
@@ -90,7 +109,7 @@ pub(crate) fn put_all_back(store: &Store) {
         }
         let key = name(&folder).rsplit_once('-').map(|(key, _)| key.parse());
         if let Some(Ok(key)) = key
-            && let Ok(Some(_held)) = claims::try_take(store, &key)
+            && let Ok(Some(_held)) = held::try_take(store, &key)
         {
             let _ = put_back(store.layout(), &key, &folder); // it lies there whole; the next one tries again
         }
@@ -103,7 +122,7 @@ pub(crate) fn is_to_come_back(folder: &Path) -> bool {
 }
 
 /// Whether a result of this key lies here that was found damaged.
-pub(crate) fn holds_damaged(layout: &Layout, key: &Key) -> bool {
+fn holds_damaged(layout: &Layout, key: &Key) -> bool {
     let folders = (1..=u32::MAX).map(|n| layout.damaged(key, n));
     let mut folders = folders.take_while(|folder| is_there(folder));
     folders.any(|folder| !is_there(&folder.join(REPLACED)) && !is_to_come_back(&folder))

@@ -12,12 +12,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::index::Listed;
 use crate::links::{Links, stays_inside};
-use crate::made::content_of;
-use crate::{Amount, Digest, Key, Output, OutputKind, summed};
+use crate::listed::{Listed, content_of};
+use crate::{Amount, Digest, Facts, Key, Output, OutputKind, summed};
 
 /// The format of a record whose outputs are files of which nothing else is to be said: that of the first program.
 pub(crate) const PLAIN: u32 = 1;
@@ -116,35 +114,6 @@ impl TryFrom<Line> for Record {
             outputs: line.outputs,
             facts,
         })
-    }
-}
-
-/// Named values beside the result, kept as they are given.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Facts(pub BTreeMap<String, Value>);
-
-impl Facts {
-    /// No facts.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds or replaces one.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.set(name, value);
-        self
-    }
-
-    /// Adds or replaces one.
-    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
-    }
-
-    /// The value of this name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
     }
 }
 
@@ -274,6 +243,8 @@ pub(crate) fn is_inside(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn record(paths: &[&str]) -> Record {

@@ -100,8 +100,9 @@ impl Drop for Scratch {
 pub(crate) fn sweep(store: &Store) {
     for folder in inside(&store.layout().partials()) {
         let run = name(&folder).rsplit_once('.').map(|(run, _)| run);
-        let is_over =
-            |run: &str| claims::is_name(run) && claims::is_over(store, run).unwrap_or(false);
+        let is_over = |run: &str| {
+            claims::is_name(run) && claims::is_over(&store.layout().runs(), run).unwrap_or(false)
+        };
         if run.is_some_and(is_over) {
             let _ = remove_all(&folder); // costs only space; the next one tries again
         }

@@ -1,33 +1,35 @@
-//! The handle of one cache: opens it, answers what is in it, and keeps the memo of digests.
-//! Unaware of what stages do, and of the order in which they run.
+//! The handle of one cache: where its parts lie, and what this process knows of them.
+//! Unaware of tickets, commits and clean-ups: what else can be done with a cache lies in files that know the handle, and
+//! that it does not know.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
-use crate::by_content::ByContent;
-use crate::claims::{self, Claims, Holder};
+use crate::claims::Claims;
+use crate::clock::probe_clock;
+use crate::early::Early;
 use crate::error::at;
 use crate::flush::Disk;
 use crate::folder_pool::FolderPool;
-use crate::hash::Hashed;
 use crate::index::Index;
-use crate::last::Noted;
+use crate::last::{self, Noted};
 use crate::layout::{Found, Layout};
 use crate::memo::Memo;
-use crate::prefetch::Early;
-use crate::stat::{Stat, now};
+use crate::mutex::locked;
+use crate::outputs::probe_permissions;
+use crate::record::PLAIN;
+use crate::space::free_bytes;
+use crate::stat::Stat;
 use crate::trash::Trash;
-use crate::{
-    Claim, Digest, Handover, Key, Made, Output, Result, Seal, StoreError, hash, last, layout,
-    outputs, quarantine, record, scratch, seal, ticket,
-};
+use crate::tree::names;
+use crate::{Digest, Key, Made, Output, Result, Seal, StoreError};
+
+/// Keys by their content keys.
+pub(crate) type ByContent = BTreeMap<Digest, Vec<Key>>;
 
 /// A cache. Clones share the memo.
 #[derive(Debug, Clone)]
@@ -87,35 +89,21 @@ struct Names {
     flushed: Option<Instant>,
 }
 
-/// Fewer files are looked at one by one: to wake the other cores takes longer.
-const FEW: usize = 16;
-
 /// A power cut may lose the records of the last two seconds, so that many small stages share one flush.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
 
 impl Store {
-    /// Opens the cache in the folder `root` for writing, makes it where there is none.
-    pub fn open(root: &Path) -> Result<Self> {
-        Self::open_with(root, None)
-    }
-
-    /// Opens the cache in the folder `root` for reading. No folder is an empty cache.
-    pub fn open_read_only(root: &Path) -> Result<Self> {
-        Self::open_read_only_with(root, None)
-    }
-
-    pub(crate) fn open_with(root: &Path, early: Option<Early>) -> Result<Self> {
+    /// A cache for writing, made where there is none. What killed programs left in it is still there.
+    pub(crate) fn create(root: &Path, early: Option<Early>) -> Result<Self> {
         let mut store = Self::new(root, true, early)?;
         let found = store.layout().create()?;
         store.format_lost = found == Found::Unnamed;
         store.spares().find(&store.layout().spares());
-        ticket::sweep_finished(&store);
-        quarantine::put_all_back(&store);
-        scratch::sweep(&store);
         Ok(store)
     }
 
-    pub(crate) fn open_read_only_with(root: &Path, early: Option<Early>) -> Result<Self> {
+    /// A cache for reading; no folder is an empty one.
+    pub(crate) fn find(root: &Path, early: Option<Early>) -> Result<Self> {
         let store = Self::new(root, false, early)?;
         store.layout().found()?;
         Ok(store)
@@ -199,31 +187,20 @@ impl Store {
         self.claims()?.lock()
     }
 
-    /// Who has a key, where it is another program that can be told.
-    pub fn holder(&self, key: &Key) -> Option<Holder> {
-        claims::holder(self, key)
-    }
-
     /// From now on each ticket has a folder for outputs that no try had before: what an earlier one started may live
     /// on and write into its own, which nobody reads.
     pub fn separate_tries(&self) {
         self.inner.survivable.store(true, Ordering::Relaxed);
     }
 
-    /// The name of the folder for outputs in the making. It is the same each time where nothing outlives its program:
-    /// some programs write the path of their folder into what they make.
-    pub(crate) fn attempt(&self) -> String {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        if !self.inner.survivable.load(Ordering::Relaxed) {
-            return ticket::OUT.to_owned();
-        }
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let run = self.begun_claims().map_or("", Claims::name);
-        format!("{}-{run}-{n}", ticket::OUT)
+    /// Makes a file or folder disappear: see [`Trash::discard`].
+    pub(crate) fn discard(&self, path: &Path) -> Result<Option<PathBuf>> {
+        self.inner.trash.discard(&self.layout().trash(), path)
     }
 
-    pub(crate) fn trash(&self) -> &Trash {
-        &self.inner.trash
+    /// Whether each try has a folder for outputs of its own: [`Store::separate_tries`].
+    pub(crate) fn has_separate_tries(&self) -> bool {
+        self.inner.survivable.load(Ordering::Relaxed)
     }
 
     /// Notes folders that got names of records, and puts all of them on the disk when it is time, or `now`.
@@ -307,18 +284,18 @@ impl Store {
     }
 
     pub(crate) fn has_fine_clock(&self) -> bool {
-        let probe = || seal::probe_clock(self.root());
+        let probe = || probe_clock(self.root());
         *self.inner.has_fine_clock.get_or_init(probe)
     }
 
     pub(crate) fn keeps_permissions(&self) -> bool {
-        let probe = || outputs::probe_permissions(self.root());
+        let probe = || probe_permissions(self.root());
         *self.inner.keeps_permissions.get_or_init(probe)
     }
 
     /// Sees to it that the file `format` says this format or a later one, on the disk, before a record of it gets a name.
     pub(crate) fn say_format(&self, format: u32) -> Result<()> {
-        if format == record::PLAIN {
+        if format == PLAIN {
             return Ok(());
         }
         let mut said = locked(&self.inner.said_format);
@@ -334,6 +311,23 @@ impl Store {
         let committed = locked(&self.inner.committed);
         let known = committed.get(key).filter(|known| known.stat == *stat)?;
         Some(known.outputs.clone())
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.inner.writable
+    }
+
+    pub(crate) fn memo(&self) -> MutexGuard<'_, Memo> {
+        locked(&self.inner.memo)
+    }
+
+    /// Notes young files, for [`Store::save_memo`] to hash again when they are old.
+    pub(crate) fn hash_later(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        locked(&self.inner.young).extend(paths);
+    }
+
+    pub(crate) fn take_young_files(&self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut *locked(&self.inner.young))
     }
 
     pub(crate) fn take_young_records(&self) -> BTreeSet<Key> {
@@ -378,148 +372,12 @@ impl Store {
         Ok(keys)
     }
 
-    /// Moves outputs and record of a key to `damaged/<key>-<n>`, so that it is computed again. Deletes nothing.
-    pub fn quarantine(&self, key: &Key) -> Result<PathBuf> {
-        let moved = self.quarantine_if(key, || true)?;
-        moved.ok_or(StoreError::Absent { key: *key })
-    }
-
-    /// As [`Store::quarantine`], if the result is `broken` when nobody else can change it any more: since somebody looked at
-    /// it, another run may have made it anew. `None` where it stays.
-    pub fn quarantine_if(
-        &self,
-        key: &Key,
-        broken: impl FnOnce() -> bool,
-    ) -> Result<Option<PathBuf>> {
-        self.check_writable()?;
-        let moved = quarantine::locked(self, key, broken)?;
-        if moved.is_some() {
-            self.forget_seal(key);
-        }
-        Ok(moved)
-    }
-
-    /// Whether a result of this key lies among those that were found damaged and moved aside.
-    pub fn was_damaged(&self, key: &Key) -> bool {
-        quarantine::holds_damaged(self.layout(), key)
-    }
-
     /// The state that an interrupted training left, if it has one: it goes on from there.
     pub fn state_path(&self, key: &Key) -> PathBuf {
         self.layout()
             .partial(key)
             .join("state")
             .join("state.safetensors")
-    }
-
-    /// The right to compute a key anew, whether or not it is done, unless another process has it; never [`Claim::Done`]. A
-    /// whole result comes back where the ticket ends without a commit.
-    pub fn ticket_anew(&self, key: &Key) -> Result<Claim> {
-        self.check_writable()?;
-        ticket::claim_anew(self, key)
-    }
-
-    /// The right to compute a key, unless another process has it or it is done.
-    pub fn ticket(&self, key: &Key) -> Result<Claim> {
-        self.check_writable()?;
-        ticket::claim(self, key)
-    }
-
-    /// The right to compute a key that another process had and handed over, with its folders as they are.
-    /// [`StoreError::Absent`] where another try has begun meanwhile.
-    pub fn take_over(&self, handover: &Handover) -> Result<Claim> {
-        self.check_writable()?;
-        ticket::take_over(self, handover)
-    }
-
-    /// The digest of a file, from the memo while the file does not change.
-    pub fn digest(&self, path: &Path) -> Result<Digest> {
-        self.digest_of(path, &hash::stat(path)?)
-    }
-
-    /// The digest of a file whose stat is known.
-    pub(crate) fn digest_of(&self, path: &Path, stat: &Stat) -> Result<Digest> {
-        let known = self.memo().get(stat, now());
-        known.map_or_else(|| self.digest_anew(path), Ok)
-    }
-
-    /// The digest of a file, and the stat that it is the digest of.
-    pub(crate) fn hashed(&self, path: &Path) -> Result<Hashed> {
-        let stat = hash::stat(path)?;
-        let began = now();
-        if let Some(digest) = self.memo().get(&stat, began) {
-            return Ok(Hashed {
-                stat,
-                digest,
-                began,
-            });
-        }
-        self.hash_and_note(path)
-    }
-
-    fn hash_and_note(&self, path: &Path) -> Result<Hashed> {
-        let hashed = self.hash_anew(path)?;
-        if hashed.stat.is_young(hashed.began) {
-            self.hash_later([path.to_path_buf()]);
-        }
-        Ok(hashed)
-    }
-
-    /// The digest of a file by its bytes.
-    pub(crate) fn digest_anew(&self, path: &Path) -> Result<Digest> {
-        let hashed = self.hash_and_note(path)?;
-        Ok(hashed.digest)
-    }
-
-    /// [`Store::digest_anew`] through a memory map: see [`hash::mapped`] for what that risks.
-    pub(crate) fn digest_mapped(&self, path: &Path) -> Result<Digest> {
-        let hashed = hash::mapped(path)?;
-        self.memo().put(&hashed);
-        Ok(hashed.digest)
-    }
-
-    /// Digest and size of a file by its bytes, memoised.
-    pub(crate) fn hash_anew(&self, path: &Path) -> Result<Hashed> {
-        let hashed = hash::file(path)?;
-        self.memo().put(&hashed);
-        Ok(hashed)
-    }
-
-    /// Notes young files, for [`Store::save_memo`] to hash again when they are old.
-    pub(crate) fn hash_later(&self, paths: impl IntoIterator<Item = PathBuf>) {
-        locked(&self.inner.young).extend(paths);
-    }
-
-    /// Hashes again what was young and is not any more: the next plan then reads no bytes.
-    fn hash_grown(&self) {
-        let noted = std::mem::take(&mut *locked(&self.inner.young));
-        let is_young = |path: &PathBuf| hash::stat(path).is_ok_and(|stat| stat.is_young(now()));
-        let (young, grown): (Vec<PathBuf>, Vec<PathBuf>) = noted.into_iter().partition(is_young);
-        self.hash_later(young);
-        self.digests(&grown); // a file that is gone by now is nobody's loss
-    }
-
-    /// The digests of many files, on all cores, in the order given.
-    pub fn digests(&self, paths: &[PathBuf]) -> Vec<Result<Digest>> {
-        if paths.len() < FEW {
-            return paths.iter().map(|path| self.digest(path)).collect();
-        }
-        paths.par_iter().map(|path| self.digest(path)).collect()
-    }
-
-    fn memo(&self) -> MutexGuard<'_, Memo> {
-        locked(&self.inner.memo)
-    }
-
-    /// Keeps what was learnt about files for the next run. A caller may ignore a failure: it costs only time.
-    pub fn save_memo(&self) -> Result<()> {
-        if !self.inner.writable {
-            return Ok(());
-        }
-        self.hash_grown();
-        let index = self.save_index();
-        self.memo().save(&self.layout().memo(), now())?;
-        index
     }
 
     /// The keys that the stages of this pipeline file last had, by stage name.
@@ -542,63 +400,6 @@ impl Store {
 
     /// Bytes free for this user on the disk of the cache.
     pub fn free_bytes(&self) -> Option<u64> {
-        layout::free_bytes(self.root())
-    }
-}
-
-/// The names in a folder; none where there is no folder.
-pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => {
-            let names =
-                entries.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
-            names
-                .filter_map(Result::transpose)
-                .collect::<io::Result<_>>()
-                .map_err(at("list", folder))
-        }
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(Vec::new())
-        }
-        Err(e) => Err(at("list", folder)(e)),
-    }
-}
-
-/// The content of a mutex; a thread that panicked left it whole.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Facts, Status};
-
-    /// A memo that lies shows who believes it.
-    #[test]
-    fn presence_believes_the_memo_and_verify_reads_the_bytes() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let key = Key::of_manifest("m");
-        let Claim::Ready(ticket) = store.ticket(&key).unwrap() else {
-            panic!("no ticket")
-        };
-        fs::write(ticket.out().join("a"), "a").unwrap();
-        ticket.commit("test", "m", &[], Facts::new()).unwrap();
-        let stat = hash::stat(&store.output_dir(&key).join("a")).unwrap();
-        let lie = Hashed {
-            stat,
-            digest: Digest::of(b"lie"),
-            began: stat.ctime + 3_000_000_000,
-        };
-        store.memo().put(&lie);
-        assert_eq!(store.presence(&key), Status::Damaged(vec!["a".to_owned()]));
-        assert!(matches!(store.verify(&key), Status::Fresh(_)));
-        assert!(matches!(store.presence(&key), Status::Fresh(_)));
+        free_bytes(self.root())
     }
 }

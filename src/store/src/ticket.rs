@@ -5,19 +5,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::{Flush, parent, remove_all, replace, sweep};
-use crate::claims::{self, Held};
-use crate::commit::Staged;
+use crate::claims::Claims;
 use crate::error::at;
+use crate::held::{self, Held};
+use crate::mutex::locked;
 use crate::quarantine::UNFINISHED;
-use crate::store::locked;
 use crate::tree::inside;
 use crate::{
-    Digest, Facts, Key, Record, Result, Scratch, Status, Store, StoreError, lock, quarantine,
-    scratch, summed,
+    Digest, Key, Record, Result, Scratch, Status, Store, StoreError, lock, quarantine, scratch,
+    summed,
 };
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
@@ -41,7 +42,7 @@ const OWN_INPUTS: &str = "inputs";
 const NOTE_BYTES: u64 = 4096;
 
 /// The folder of outputs in the making; each try has one of its own where what an earlier one started may outlive it.
-pub(crate) const OUT: &str = "out";
+const OUT: &str = "out";
 
 /// The folder of temporary files of a try that has one of its own.
 const TEMPORARY: &str = "tmp";
@@ -83,13 +84,47 @@ pub struct Handover {
     pub out: String,
 }
 
+impl Store {
+    /// The right to compute a key anew, whether or not it is done, unless another process has it; never [`Claim::Done`]. A
+    /// whole result comes back where the ticket ends without a commit.
+    pub fn ticket_anew(&self, key: &Key) -> Result<Claim> {
+        self.check_writable()?;
+        claim_anew(self, key)
+    }
+
+    /// The right to compute a key, unless another process has it or it is done.
+    pub fn ticket(&self, key: &Key) -> Result<Claim> {
+        self.check_writable()?;
+        claim(self, key)
+    }
+
+    /// The right to compute a key that another process had and handed over, with its folders as they are.
+    /// [`StoreError::Absent`] where another try has begun meanwhile.
+    pub fn take_over(&self, handover: &Handover) -> Result<Claim> {
+        self.check_writable()?;
+        take_over(self, handover)
+    }
+
+    /// The name of the folder for outputs in the making. It is the same each time where nothing outlives its program:
+    /// some programs write the path of their folder into what they make.
+    fn attempt(&self) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        if !self.has_separate_tries() {
+            return OUT.to_owned();
+        }
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let run = self.begun_claims().map_or("", Claims::name);
+        format!("{OUT}-{run}-{n}")
+    }
+}
+
 /// Takes over what was handed over, as it is. [`StoreError::Absent`] where another try has begun meanwhile.
-pub(crate) fn take_over(store: &Store, handover: &Handover) -> Result<Claim> {
+fn take_over(store: &Store, handover: &Handover) -> Result<Claim> {
     let (key, layout) = (&handover.key, store.layout());
     if let Some(record) = done(store, key)? {
         return Ok(Claim::Done(record));
     }
-    let Some(held) = claims::try_take(store, key)? else {
+    let Some(held) = held::try_take(store, key)? else {
         return Ok(Claim::Busy);
     };
     let partial = layout.partial(key);
@@ -122,11 +157,11 @@ fn clear_results(store: &Store, key: &Key) -> Result<()> {
 }
 
 /// Looks, locks, and looks again: the key may have been committed between.
-pub(crate) fn claim(store: &Store, key: &Key) -> Result<Claim> {
+fn claim(store: &Store, key: &Key) -> Result<Claim> {
     if let Some(record) = done(store, key)? {
         return Ok(Claim::Done(record));
     }
-    let Some(held) = claims::try_take(store, key)? else {
+    let Some(held) = held::try_take(store, key)? else {
         return Ok(Claim::Busy);
     };
     match done(store, key)? {
@@ -136,8 +171,8 @@ pub(crate) fn claim(store: &Store, key: &Key) -> Result<Claim> {
 }
 
 /// As [`claim`], of a key that may be done. What is whole is kept until the new result is there.
-pub(crate) fn claim_anew(store: &Store, key: &Key) -> Result<Claim> {
-    let Some(held) = claims::take_soon(store, key)? else {
+fn claim_anew(store: &Store, key: &Key) -> Result<Claim> {
+    let Some(held) = held::take_soon(store, key)? else {
         return Ok(Claim::Busy);
     };
     let is_done = done(store, key)?.is_some();
@@ -385,19 +420,5 @@ impl Ticket {
             let _ = self.discard(&path)?;
         }
         Ok(())
-    }
-
-    /// Makes `out` the result of the key: data first, record last. After an error the key is as before.
-    /// Returns when all is on the disk; a [`crate::GroupCommit`] lets many commits share that wait.
-    pub fn commit(
-        self,
-        kind: &str,
-        manifest: &str,
-        required: &[&str],
-        facts: Facts,
-    ) -> Result<Record> {
-        let (record, staged) = Staged::new(self, kind, manifest, required, facts)?;
-        staged.commit()?;
-        Ok(record)
     }
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::Result;
 use crate::atomic::{create_unique, make_writable, remove_all};
 use crate::error::at;
-use crate::{Result, Store};
 
 /// The folder in the trash that is this program's own.
 #[derive(Debug, Default)]
@@ -72,23 +72,21 @@ impl Trash {
         self.folder.get_or_init(create).as_ref()
     }
 
+    /// Makes a file or folder disappear; `all` is the folder of trash of all programs. Returns where it lies until the
+    /// program is done; where the trash cannot take it, it is deleted at once.
+    pub(crate) fn discard(&self, all: &Path, path: &Path) -> Result<Option<PathBuf>> {
+        if let Ok(taken) = self.take(all, path) {
+            return Ok(Some(taken));
+        }
+        remove_any(path).map(|()| None)
+    }
+
     /// Where it lies from now on.
     fn take(&self, all: &Path, path: &Path) -> io::Result<PathBuf> {
         let folder = self.folder(all).ok_or(io::ErrorKind::NotFound)?;
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let taken = folder.join((n % PARTS).to_string()).join(n.to_string());
         take_away(path, &taken).map(|()| taken)
-    }
-}
-
-impl Store {
-    /// Makes a file or folder disappear. Returns where it lies until the program is done; where the trash cannot take
-    /// it, it is deleted at once.
-    pub(crate) fn discard(&self, path: &Path) -> Result<Option<PathBuf>> {
-        if let Ok(taken) = self.trash().take(&self.layout().trash(), path) {
-            return Ok(Some(taken));
-        }
-        remove_any(path).map(|()| None)
     }
 }
 
@@ -100,15 +98,15 @@ mod tests {
     fn what_is_discarded_is_gone_and_the_trash_empties_itself() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let store = Store::open(&path("cache")).unwrap();
+        let (trash, all) = (Trash::default(), path("cache/trash"));
         fs::create_dir_all(path("a/b")).unwrap();
         fs::write(path("c"), "c").unwrap();
-        let taken = store.discard(&path("a")).unwrap().unwrap();
+        let taken = trash.discard(&all, &path("a")).unwrap().unwrap();
         assert!(taken.join("b").is_dir());
-        store.discard(&path("c")).unwrap();
+        trash.discard(&all, &path("c")).unwrap();
         assert!(!path("a").exists() && !path("c").exists());
-        assert!(store.discard(&path("c")).is_err());
-        drop(store);
+        assert!(trash.discard(&all, &path("c")).is_err());
+        drop(trash);
         assert_eq!(fs::read_dir(path("cache/trash")).unwrap().count(), 0);
     }
 }

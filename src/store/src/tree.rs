@@ -2,10 +2,12 @@
 //! Unaware of what it is. What vanishes meanwhile, or cannot be read, does not count.
 
 use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::Amount;
+use crate::error::at;
+use crate::{Amount, Result};
 
 /// What was found of a file or a folder with all in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,4 +77,27 @@ pub(crate) fn inside_shards(room: &Path) -> Vec<PathBuf> {
 pub(crate) fn name(path: &Path) -> &str {
     let name = path.file_name().and_then(|name| name.to_str());
     name.unwrap_or_default()
+}
+
+/// The names in a folder; none where there is no folder.
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => {
+            let names =
+                entries.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
+            names
+                .filter_map(Result::transpose)
+                .collect::<io::Result<_>>()
+                .map_err(at("list", folder))
+        }
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(e) => Err(at("list", folder)(e)),
+    }
 }

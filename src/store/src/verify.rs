@@ -10,9 +10,9 @@ use std::sync::mpsc::{Sender, channel};
 
 use rayon::prelude::*;
 
+use crate::presence::is_good;
 use crate::seal::added_to;
-use crate::status::{DAMAGED_RECORD, is_good};
-use crate::{Key, Output, Record, Result, Store};
+use crate::{DAMAGED_RECORD, Key, Output, Record, Result, Store};
 
 /// How far a verification is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -16,10 +16,10 @@ use crate::atomic::{create_folder_beside, parent, remove_all};
 use crate::copy::copy_all;
 use crate::error::at;
 use crate::hash::Hashed;
-use crate::index::Listed;
+use crate::listed::Listed;
+use crate::presence::{Look, judge_outputs};
 use crate::quarantine::new_folder;
 use crate::record::is_inside;
-use crate::status::{Look, judge_outputs};
 use crate::{Digest, Key, Output, OutputKind, Result, Status, Store, StoreError, outputs, summed};
 
 /// More than `state.json` takes.
@@ -104,7 +104,7 @@ impl Store {
             return Err(StoreError::NotRegular { path, what });
         }
         let folders = stock.folders.clone();
-        state.files = plain(outputs::hash_all(self, from, stock)?);
+        state.files = plain(self.hash_all(from, stock)?);
         let copies = to.join("files");
         let mut written = copy_all(from, &state.files, &copies)?;
         let manifest = to.join("state.json");
@@ -132,7 +132,7 @@ impl Store {
     /// bytes are read of files that it does not know.
     pub fn states(&self, trajectory: &Key) -> Vec<FiledState> {
         let folder = self.layout().trajectory(trajectory);
-        let names = crate::store::names(&folder).unwrap_or_default();
+        let names = crate::tree::names(&folder).unwrap_or_default();
         let whole = |name: &String| self.whole_state(trajectory, &folder.join(name));
         let mut states: Vec<FiledState> = names.iter().filter_map(whole).collect();
         states.sort_by(|a, b| (a.iteration, &a.folder).cmp(&(b.iteration, &b.folder)));

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::seal::settle_after;
+use crate::clock::settle_after;
 use crate::stat::Stat;
-use crate::{Digest, Result, Store};
+use crate::{Bytes, Digest, Result, Store};
 
 /// From this many files on all cores look.
 const MANY: usize = 64;
@@ -51,15 +51,6 @@ enum What {
     Link(PathBuf),
     /// A file.
     File,
-}
-
-/// What a file held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bytes {
-    /// The digest of its bytes.
-    pub digest: Digest,
-    /// How many there were.
-    pub size: u64,
 }
 
 impl Watch {
