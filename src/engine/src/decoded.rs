@@ -19,31 +19,8 @@ use spec::kinds::{Degrade, Prepare};
 use spec::{Edge, Kind};
 use store::{DecodedRoom, Store};
 
-use crate::error::Error;
 use crate::session::Session;
 use plan::{Plan, Verdict};
-
-/// The environment variable that says whether decoded images are kept.
-pub const VARIABLE: &str = "PIPELINE_DECODED";
-
-/// Images that take more bytes than this when decoded are kept in the cache; fewer are held in memory.
-const ABOVE: u64 = 256 << 20;
-
-/// From how many bytes on images are kept decoded, as the environment says; none where they never are.
-pub fn above() -> Result<Option<u64>, Error> {
-    match std::env::var(VARIABLE).unwrap_or_default().trim() {
-        "" | "auto" => Ok(Some(ABOVE)),
-        "always" => Ok(Some(0)),
-        "off" => Ok(None),
-        other => Err(Error::usage(
-            format!("{VARIABLE}: expected `auto`, `always` or `off`, found `{other}`"),
-            format!(
-                "unset it to keep images decoded that take more than {} MiB",
-                ABOVE >> 20
-            ),
-        )),
-    }
-}
 
 /// What will be kept of the images of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

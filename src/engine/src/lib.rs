@@ -20,6 +20,7 @@ pub mod history;
 pub mod how_placed;
 pub mod inside;
 pub mod invocation;
+pub mod keep_decoded;
 pub mod live;
 pub mod materialize;
 pub mod notice;

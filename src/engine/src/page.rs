@@ -1,6 +1,7 @@
 //! The page beside the tables: gathers what it shows of a run from the plan, the records and the history.
 //! Unaware of how the page looks.
 
+mod ended;
 mod facts;
 mod others;
 mod sets;
@@ -15,22 +16,12 @@ use report::graph::{self, State};
 use spec::{Kind, Pipeline};
 use store::{Key, Record};
 
-use crate::history::{Header, StageEnd, StageLine};
+pub use ended::{Ended, Records, records};
+
+use crate::history::{StageEnd, StageLine};
 use crate::invocation::quoted;
 use crate::reports;
 use crate::session::Session;
-
-/// What is known of a run when its page is made.
-pub struct Ended<'a> {
-    /// How it began; none where it is not in the history.
-    pub header: Option<&'a Header>,
-    /// The stages that ended.
-    pub lines: &'a [StageLine],
-    /// A verdict in words.
-    pub why: fn(&Verdict) -> Vec<String>,
-    /// Whether it goes on: the page then loads itself again.
-    pub going_on: bool,
-}
 
 /// The page's file.
 pub const FILE: &str = "index.html";
@@ -97,18 +88,6 @@ impl Shelf for Folder<'_> {
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         reports::put_below(self.root, &self.below.join(name), bytes)
     }
-}
-
-/// The stages with results, by number.
-pub type Records = BTreeMap<usize, (Key, Record)>;
-
-/// The stages of the plan that have a result.
-pub fn records(session: &Session, plan: &Plan) -> Records {
-    let record = |p: &plan::Planned| {
-        let key = p.key?;
-        Some((p.stage, (key, session.store.record(&key).ok()??)))
-    };
-    plan.stages.iter().filter_map(record).collect()
 }
 
 fn gathered(session: &Session, plan: &Plan, ended: &Ended<'_>, records: &Records) -> Page {

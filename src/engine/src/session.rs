@@ -19,7 +19,7 @@ use crate::past::CachedPast;
 use crate::run::find_program;
 use crate::run::walls::Walls;
 use crate::worker::{self, DeviceChoice};
-use crate::{decoded, inside, root};
+use crate::{inside, keep_decoded, root};
 
 /// What a session is opened for.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +103,7 @@ impl Session {
         let root = spec::normal(&here.join(root));
         root::check(&root, options.root.as_deref())?;
         let walls = walls(&root)?;
-        let keep_decoded = decoded::above()?;
+        let keep_decoded = keep_decoded::above()?;
         let ahead = Prefetch::begin(&root::cache(&root), &options.file);
         let mut pipeline = load(options, &root)?;
         if !options.quiet {

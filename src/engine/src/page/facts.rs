@@ -1,7 +1,7 @@
 //! What the page says of the run above everything: when, from which commit, with what and where.
 //! Unaware of how it is laid out.
 
-use super::{Ended, Records};
+use super::ended::{Ended, Records};
 use crate::history::{Git, Header};
 use crate::session::Session;
 

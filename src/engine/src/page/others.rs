@@ -8,7 +8,7 @@ use ::page::Method;
 use artifacts::Metrics;
 use store::Key;
 
-use super::Records;
+use super::ended::Records;
 use crate::history::{Header, History};
 use crate::session::Session;
 

@@ -7,7 +7,7 @@ use ::page::{Masks, Method, Set};
 use spec::labels::NONE;
 use spec::{Around, Kind, Stage};
 
-use super::Records;
+use super::ended::Records;
 use super::others::Others;
 use crate::session::Session;
 

@@ -6,14 +6,15 @@
 
 use spec::Event;
 
-use super::Run;
+use super::attempt::{Finish, Member};
 use super::attend::attend;
 use super::claim::Patience;
+use super::context::Run;
 use super::executor::{Computed, Task};
 use super::failure::Failure;
 use super::log::Log;
 use super::slots::Allocation;
-use super::stage::{Claimed, Claiming, Finish, Member, claimed};
+use super::stage::{Claimed, Claiming, claimed};
 
 /// Whom to tell what happens to a stage, and how it ended.
 pub(super) struct Tell<'a> {

@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use spec::{Edge, Kind};
 use store::{Digest, Record, Ticket};
 
+use super::context::Run;
 use super::executor::Order;
-use super::{Failure, Run};
+use super::failure::Failure;
 
 /// The digest of the manifest with inputs by content.
 pub(super) fn content_key(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use spec::{Event, Read, reads};
 use store::{Claim, Holder, Key, Made, Record};
 
-use super::Run;
+use super::context::Run;
 use super::executor::OnEvent;
 use super::failure::Failure;
 

@@ -4,7 +4,7 @@
 use spec::Pipeline;
 use store::Key;
 
-use super::Outcome;
+use super::context::Outcome;
 use super::failure::Failure;
 
 /// Something that happened. Stages are indices into [`Pipeline::stages`].

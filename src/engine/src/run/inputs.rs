@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use spec::{Behind, Content, Job, behind};
+use plan::Plan;
+use spec::{Behind, Content, Job, Pipeline, behind};
 use store::{Bytes, Digest, Key, Seal, Status, Store, StoreError, Ticket};
 
-use super::Run;
 use super::failure::{Again, Failure};
 
 /// How long a result may take to be published before it can be moved aside.
@@ -55,16 +55,17 @@ struct Broken {
 impl Inputs {
     /// Seals the inputs of stage `at`, or copies of them, and what it reads behind them.
     pub(super) fn seal(
-        run: &Run<'_>,
+        (pipeline, plan): (&Pipeline, &Plan),
+        store: &Store,
         at: usize,
         ticket: &Ticket,
         own_copies: bool,
     ) -> Result<Self, Failure> {
-        let inputs = run.pipeline.stages[at].inputs.iter();
-        let inputs = inputs.map(|edge| Input::seal(run, edge.stage, &edge.role, None));
-        let behind = behind(run.pipeline, at).into_iter();
+        let inputs = pipeline.stages[at].inputs.iter();
+        let inputs = inputs.map(|edge| Input::seal(plan, store, edge.stage, &edge.role, None));
+        let behind = behind(pipeline, at).into_iter();
         let behind = behind.map(|Behind { role, stage, part }| {
-            let input = Input::seal(run, stage, &role, part.file())?;
+            let input = Input::seal(plan, store, stage, &role, part.file())?;
             Some(input.map(Input::behind))
         });
         let (mut all, mut broken) = (Vec::new(), Vec::new());
@@ -75,16 +76,16 @@ impl Inputs {
             }
         }
         if !broken.is_empty() {
-            return Err(not_whole(run, &broken));
+            return Err(not_whole(pipeline, store, &broken));
         }
         if own_copies {
             for (n, input) in all.iter_mut().enumerate() {
-                let copied = input.copy(run.store, ticket, n);
-                copied.map_err(|error| input.why_not_copied(run, error))?;
+                let copied = input.copy(store, ticket, n);
+                copied.map_err(|error| input.why_not_copied(pipeline, store, error))?;
             }
         }
         Ok(Self {
-            store: run.store.clone(),
+            store: store.clone(),
             all,
             own_copies,
         })
@@ -126,14 +127,14 @@ impl Inputs {
     }
 
     /// Whether every input is as it was sealed. If not, the failure of a stage that read something else than its key says.
-    pub(super) fn unchanged(&self, run: &Run<'_>) -> Result<(), Failure> {
-        let changes = |input: &Input| run.store.changes(&input.seal);
+    pub(super) fn unchanged(&self, pipeline: &Pipeline) -> Result<(), Failure> {
+        let changes = |input: &Input| self.store.changes(&input.seal);
         let changed = self.all.iter().map(|input| (input, changes(input)));
         let changed: Vec<_> = changed.filter(|(_, files)| !files.is_empty()).collect();
         if changed.is_empty() {
             return Ok(());
         }
-        let name = |input: &Input| &run.pipeline.stages[input.stage].name;
+        let name = |input: &Input| &pipeline.stages[input.stage].name;
         let shown = |(input, files): &(&Input, Vec<String>)| {
             format!("`{}`: {}", name(input), some_of(files))
         };
@@ -149,15 +150,15 @@ impl Inputs {
              cache, and run again",
         );
         let damaged = changed.iter().filter(|(input, files)| {
-            let presence = || damage(run.store, input, files);
+            let presence = || damage(&self.store, input, files);
             let is_damaged = || presence().is_some();
             // What was still to be published when it was looked at has turned out whole, perhaps.
             let is_same = || {
-                let now = run.store.seal(&input.key);
+                let now = self.store.seal(&input.key);
                 now.is_ok_and(|now| now.content() == input.seal.content())
             };
             presence().is_some_and(|seen| {
-                move_aside(run.store, &input.key, &seen, is_damaged) && !is_same()
+                move_aside(&self.store, &input.key, &seen, is_damaged) && !is_same()
             })
         });
         let mut inputs: Vec<usize> = damaged.map(|(input, _)| input.stage).collect();
@@ -174,15 +175,16 @@ impl Inputs {
 impl Input {
     /// Seals what fills a role; `None` where that has no key.
     fn seal(
-        run: &Run<'_>,
+        plan: &Plan,
+        store: &Store,
         stage: usize,
         role: &str,
         file: Option<&'static str>,
     ) -> Option<Result<Self, Broken>> {
-        let key = run.plan.get(stage).and_then(|planned| planned.key)?;
+        let key = plan.get(stage).and_then(|planned| planned.key)?;
         let sealed = match file {
-            Some(file) => run.store.seal_file(&key, file),
-            None => run.store.seal(&key),
+            Some(file) => store.seal_file(&key, file),
+            None => store.seal(&key),
         };
         let seal = match sealed {
             Ok(seal) => seal,
@@ -194,11 +196,11 @@ impl Input {
                 }));
             }
         };
-        run.store.settle(&seal);
+        store.settle(&seal);
         Some(Ok(Self {
             stage,
             role: role.to_owned(),
-            folder: run.store.output_dir(&key),
+            folder: store.output_dir(&key),
             key,
             file,
             is_behind: false,
@@ -220,8 +222,8 @@ impl Input {
     }
 
     /// What was sealed a moment ago may have been replaced before it was copied.
-    fn why_not_copied(&self, run: &Run<'_>, error: Failure) -> Failure {
-        if run.store.changes(&self.seal).is_empty() {
+    fn why_not_copied(&self, pipeline: &Pipeline, store: &Store, error: Failure) -> Failure {
+        if store.changes(&self.seal).is_empty() {
             return error;
         }
         let gone = Broken {
@@ -229,7 +231,7 @@ impl Input {
             key: self.key,
             presence: Status::Absent,
         };
-        not_whole(run, &[gone])
+        not_whole(pipeline, store, &[gone])
     }
 }
 
@@ -254,16 +256,16 @@ fn damage(store: &Store, input: &Input, changed: &[String]) -> Option<Status> {
 }
 
 /// The failure of a stage whose inputs are not there as they should: they are made again first.
-fn not_whole(run: &Run<'_>, broken: &[Broken]) -> Failure {
+fn not_whole(pipeline: &Pipeline, store: &Store, broken: &[Broken]) -> Failure {
     let shown = |broken: &Broken| {
-        let is_broken = || run.store.is_broken(&broken.key);
-        move_aside(run.store, &broken.key, &broken.presence, is_broken);
+        let is_broken = || store.is_broken(&broken.key);
+        move_aside(store, &broken.key, &broken.presence, is_broken);
         let what = match &broken.presence {
             Status::Damaged(files) => format!("damaged: {}", some_of(files)),
             Status::Missing(files) => format!("gone: {}", some_of(files)),
             Status::Absent | Status::Fresh(_) => "its result is gone".to_owned(),
         };
-        format!("`{}` ({what})", run.pipeline.stages[broken.stage].name)
+        format!("`{}` ({what})", pipeline.stages[broken.stage].name)
     };
     let shown: Vec<String> = broken.iter().map(shown).collect();
     let mut failure = Failure::new(

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use diagnostics::shown;
 use spec::{Event, Kind};
 
+use super::context::Clock;
 use super::executor::{Computed, Task};
 use super::failure::Failure;
-use super::stage::Clock;
 
 /// Progress is noted this often; its last step, and a validation, always.
 const EVERY: Duration = Duration::from_secs(2);

@@ -11,12 +11,14 @@
 //!             └────────────── message: finished ──────────┴──────────> display (terminal, lines, JSON)
 //! ```
 
+mod attempt;
 mod attend;
 mod batch;
 mod by_content;
 mod child;
 mod claim;
 mod command;
+mod context;
 mod copies;
 mod crew;
 mod event;
@@ -39,22 +41,21 @@ mod stop;
 mod supervisor;
 mod target;
 mod text_busy;
+mod unshare;
 pub mod walls;
 mod warm_start;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use spec::Pipeline;
-use store::Store;
-
-use plan::{Plan, Planned, Verdict};
+use plan::{Planned, Verdict};
 
 use crew::Crew;
 
 pub use attend::PATIENCE;
 pub use command::{CommandExecutor, find_program};
+pub use context::{Clock, Outcome, Run};
 pub use copies::Copies;
 pub use event::{Display, Origin, RunEvent};
 pub use executor::{
@@ -70,73 +71,15 @@ pub use said::{last_words, next_line};
 pub use scheduler::{Scheduler, Start, State, Then, most_threads};
 pub use short::ShortNames;
 pub use slots::{Allocation, Machine, ResourceRequest, Slots};
-pub use stage::Clock;
 pub use stop::Stop;
 pub use supervisor::{Supervisor, WORD as SUPERVISE_WORD, supervise};
 pub use target::Target;
 
-/// Everything a run needs.
-pub struct Run<'a> {
-    /// The stages and their configuration.
-    pub pipeline: &'a Pipeline,
-    /// What is to be done.
-    pub plan: &'a Plan,
-    /// Where results go.
-    pub store: &'a Store,
-    /// Where results become results.
-    pub committer: &'a store::GroupCommit,
-    /// Who computes.
-    pub executor: &'a dyn Executor,
-    /// How long it may stay silent once it was asked for an end, or a stage's time has passed.
-    pub patience: Duration,
-    /// Cores to share among running stages.
-    pub cores: usize,
-    /// Indices of the CUDA devices to share, as the worker counts them.
-    pub gpus: &'a [usize],
-    /// How `CUDA_VISIBLE_DEVICES` names each device that the worker counts.
-    pub visible: &'a [String],
-    /// The most stages at once.
-    pub jobs: usize,
-    /// Whether to go on with what does not depend on a failed stage.
-    pub keep_going: bool,
-    /// Whether a result stays that was made from other bytes of its inputs than are stored now.
-    pub keep_consumers: bool,
-    /// Whether a stage may take the result that the same configuration had from the same bytes under another key, and a
-    /// training start from where a shorter one with the same settings ended.
-    pub reuses: bool,
-    /// From how many bytes on trainings keep images decoded in the cache; none where they never do.
-    pub keep_decoded: Option<u64>,
-    /// Device and host, as they are recorded.
-    pub machine: store::Facts,
-    /// Where stages compute.
-    pub device: spec::Device,
-    /// The time, as it is recorded.
-    pub clock: &'a Clock,
-    /// Begins to watch what a stage reads outside; an error in words where that is not what was planned with.
-    pub watch: &'a (dyn Fn(usize) -> Result<Box<dyn Watching>, String> + Sync),
-    /// Set by signals.
-    pub stop: &'a Stop,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Stages that ran.
-    pub ran: usize,
-    /// Stages that were fresh, or were made by another run meanwhile.
-    pub fresh: usize,
-    /// Stages that failed.
-    pub failed: usize,
-    /// Stages that were blocked, stopped, or did not come to run because others failed.
-    pub not_run: usize,
-    /// Whether a signal ended it.
-    pub interrupted: bool,
-}
-
+/// What threads tell the loop.
 enum Message {
     Event(usize, spec::Event),
     /// How a stage ended, and how long it took in seconds.
-    Finished(usize, f64, Result<stage::Finish, Failure>),
+    Finished(usize, f64, Result<attempt::Finish, Failure>),
 }
 
 impl Run<'_> {
@@ -252,7 +195,7 @@ impl Run<'_> {
         scheduler: &Scheduler,
         attempts: &mut BTreeMap<usize, u32>,
         display: &mut dyn Display,
-    ) -> Vec<stage::Member> {
+    ) -> Vec<attempt::Member> {
         let mut members = Vec::new();
         for &at in stages {
             let attempt = attempts.entry(at).or_insert(0);
@@ -260,7 +203,7 @@ impl Run<'_> {
             if *attempt == 1 {
                 self.show(display, &RunEvent::Started { stage: at });
             }
-            members.push(stage::Member {
+            members.push(attempt::Member {
                 at,
                 attempt: *attempt,
                 own_copies: scheduler.has_own_copies(at),
@@ -272,7 +215,7 @@ impl Run<'_> {
 
     fn work(
         &self,
-        (members, allocation, sender): (Vec<stage::Member>, Allocation, mpsc::Sender<Message>),
+        (members, allocation, sender): (Vec<attempt::Member>, Allocation, mpsc::Sender<Message>),
     ) {
         // A closed channel means that the loop is gone; there is nobody left to tell.
         let begin = Instant::now();
@@ -359,20 +302,6 @@ impl Run<'_> {
 
     fn show(&self, display: &mut dyn Display, event: &RunEvent<'_>) {
         display.show(self.pipeline, event);
-    }
-
-    /// The devices of an allocation, as `CUDA_VISIBLE_DEVICES` names them; nothing on a machine without GPUs.
-    fn visible(&self, allocation: &Allocation) -> Option<String> {
-        if self.gpus.is_empty() {
-            return None;
-        }
-        let name = |gpu: &usize| self.visible.get(self.gpus[*gpu]).cloned();
-        let names: Vec<String> = allocation.gpus.iter().filter_map(name).collect();
-        Some(names.join(","))
-    }
-
-    fn is_forced(&self, at: usize) -> bool {
-        self.plan.get(at).is_some_and(|p| p.verdict.is_forced())
     }
 }
 

@@ -6,12 +6,14 @@ use std::time::Instant;
 use spec::Device;
 use store::{Digest, Facts, Record, Ticket};
 
+use super::attempt::{Finish, Member};
+use super::by_content;
+use super::context::Run;
+use super::event::Origin;
 use super::executor::{Order, Watching};
 use super::failure::Failure;
 use super::inputs::Inputs;
 use super::slots::Allocation;
-use super::stage::{Finish, Member};
-use super::{Origin, Run, by_content};
 use plan::Planned;
 
 pub(super) struct Sealed {
@@ -34,7 +36,13 @@ impl Sealed {
         let at = member.at;
         let kind = &run.pipeline.stages[at].kind;
         // What shows others' results changes nothing, so there is nothing to find out on copies.
-        let inputs = Inputs::seal(run, at, &ticket, member.own_copies && !kind.is_report())?;
+        let inputs = Inputs::seal(
+            (run.pipeline, run.plan),
+            run.store,
+            at,
+            &ticket,
+            member.own_copies && !kind.is_report(),
+        )?;
         let outside = (run.watch)(at).map_err(|message| Failure::new(message, CHANGED))?;
         let consumed = inputs.consumed();
         let content_key = by_content::content_key(run, at, &planned.manifest, &consumed);
@@ -95,7 +103,7 @@ impl Sealed {
     pub fn unchanged(&self, run: &Run<'_>) -> Result<(), Failure> {
         let outside = self.outside.unchanged();
         outside.map_err(|message| Failure::new(message, CHANGED))?;
-        self.inputs.unchanged(run)
+        self.inputs.unchanged(run.pipeline)
     }
 
     /// A digest that stays while these very files are all that the stage reads.

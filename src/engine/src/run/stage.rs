@@ -7,34 +7,16 @@ use std::time::Instant;
 use spec::{Device, Event, JOB_FORMAT, Job, KeepDecoded, Kind, Outside, Runs};
 use store::{Checkpoints, Claim, Digest, Facts, Key, Ticket};
 
+use super::attempt::{Finish, Member};
 use super::claim::{Patience, claim};
+use super::context::Run;
+use super::event::Origin;
 use super::executor::{Computed, Limits, OnEvent, Task};
 use super::failure::Failure;
 use super::sealed::Sealed;
 use super::slots::Allocation;
-use super::{Origin, Run, warm_start};
+use super::warm_start;
 use plan::Planned;
-
-/// The time as it is recorded: RFC 3339.
-pub type Clock = dyn Fn() -> String + Sync;
-
-/// A stage of a batch, and which try of it this is, from 1.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    pub at: usize,
-    pub attempt: u32,
-    /// Whether it reads copies of its inputs.
-    pub own_copies: bool,
-    /// Whether a result that is there does not do (`--force`). It does once this run has made one: whoever replaces that
-    /// one was asked later, and two forced runs would take each other's results away for ever.
-    pub anew: bool,
-}
-
-/// How a stage ended that did not fail.
-pub(super) struct Finish {
-    pub seconds: f64,
-    pub origin: Origin,
-}
 
 /// A stage whose key is this run's to compute, ready for an executor.
 pub(super) struct Claimed {

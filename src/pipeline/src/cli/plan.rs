@@ -14,7 +14,7 @@ use super::{Exit, Fatal, data, hints, open, print_json, print_states, screen, wh
 use engine::history::Seconds;
 use engine::how_placed::how_placed;
 use engine::session::{Access, Session};
-use engine::{decoded, execute, materialize, secrets};
+use engine::{decoded, execute, keep_decoded, materialize, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
 
 /// Prints the plan.
@@ -199,7 +199,7 @@ fn decoded_line(session: &Session, room: &decoded::Room) -> String {
          ({}=off does without)",
         session.pipeline.stages[room.stage].name,
         bytes(room.bytes),
-        decoded::VARIABLE
+        keep_decoded::VARIABLE
     )
 }
 

@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use spec::{Device, Listing, Pipeline, Request};
+use spec::{Listing, Pipeline, Request};
 use store::{Claim, Digest, Facts, Key, Status, Store, Ticket};
 use tempfile::TempDir;
 
 use super::Inputs;
-use crate::run::{Failure, InPlace, OnEvent, PATIENCE, Run, Stop, Task};
+use crate::run::Failure;
 use plan::{Outside, Past, Plan, Stored, World};
 
 /// Stage 0 is `a`, 1 is `b`, 2 reads both; 6 is a table over a model that was trained on 3.
@@ -36,7 +36,6 @@ struct Room {
     store: Store,
     pipeline: Pipeline,
     plan: Plan,
-    stop: Stop,
 }
 
 struct Nothing;
@@ -48,12 +47,6 @@ impl Past for Nothing {
 
     fn last_manifest(&self, _: &str) -> Option<String> {
         None
-    }
-}
-
-impl InPlace for Nothing {
-    fn execute(&self, _: &Task<'_>, _: &OnEvent<'_>) -> Result<Facts, Failure> {
-        unreachable!("nothing is computed here")
     }
 }
 
@@ -82,7 +75,6 @@ impl Room {
             store: Store::open(&folder.path().join("cache")).unwrap(),
             _folder: folder,
             pipeline,
-            stop: Stop::default(),
         };
         (0..TABLE)
             .filter(|at| *at != S)
@@ -118,39 +110,18 @@ impl Room {
             .unwrap();
     }
 
-    fn with<T>(&self, then: impl FnOnce(&Run<'_>) -> T) -> T {
-        then(&Run {
-            pipeline: &self.pipeline,
-            plan: &self.plan,
-            store: &self.store,
-            committer: &self.store.committer(),
-            executor: &Nothing,
-            patience: PATIENCE,
-            cores: 1,
-            gpus: &[],
-            visible: &[],
-            jobs: 1,
-            keep_going: false,
-            keep_consumers: false,
-            reuses: true,
-            keep_decoded: None,
-            machine: Facts::new(),
-            device: Device::Cpu,
-            clock: &String::new,
-            watch: &|_| unreachable!(),
-            stop: &self.stop,
-        })
+    fn seal(&self, at: usize, ticket: &Ticket, own_copies: bool) -> Result<Inputs, Failure> {
+        let of = (&self.pipeline, &self.plan);
+        Inputs::seal(of, &self.store, at, ticket, own_copies)
     }
 
     /// Seals the inputs of a stage, does something, and looks at them again.
     fn between(&self, at: usize, own_copies: bool, change: impl FnOnce(&Inputs)) -> Failure {
         let ticket = self.ticket(at);
-        self.with(|run| {
-            let inputs = Inputs::seal(run, at, &ticket, own_copies).unwrap();
-            assert_eq!(inputs.unchanged(run), Ok(()));
-            change(&inputs);
-            inputs.unchanged(run).err().unwrap_or_default()
-        })
+        let inputs = self.seal(at, &ticket, own_copies).unwrap();
+        assert_eq!(inputs.unchanged(&self.pipeline), Ok(()));
+        change(&inputs);
+        inputs.unchanged(&self.pipeline).err().unwrap_or_default()
     }
 }
 
@@ -164,26 +135,24 @@ fn again(failure: &Failure) -> Option<(Vec<usize>, bool)> {
 fn inputs_are_known_by_role_and_content() {
     let room = Room::new();
     let ticket = room.ticket(S);
-    room.with(|run| {
-        let inputs = Inputs::seal(run, S, &ticket, false).unwrap();
-        let folders = inputs.folders();
-        assert_eq!(
-            folders.keys().collect::<Vec<_>>(),
-            ["stages.one", "stages.two"]
-        );
-        assert_eq!(folders["stages.two"], room.out(B));
-        let content = room.store.record(&room.key(A)).unwrap().unwrap().content();
-        assert_eq!(inputs.consumed()["stages.one"], content);
-        let again = Inputs::seal(run, S, &ticket, false).unwrap();
-        assert_eq!(again.fingerprint(), inputs.fingerprint());
-        // The same bytes in another file are another input, and the same content.
-        let x = room.out(A).join("x");
-        fs::copy(&x, room.out(A).join("z")).unwrap();
-        fs::rename(room.out(A).join("z"), &x).unwrap();
-        let moved = Inputs::seal(run, S, &ticket, false).unwrap();
-        assert_ne!(moved.fingerprint(), inputs.fingerprint());
-        assert_eq!(moved.consumed(), inputs.consumed());
-    });
+    let inputs = room.seal(S, &ticket, false).unwrap();
+    let folders = inputs.folders();
+    assert_eq!(
+        folders.keys().collect::<Vec<_>>(),
+        ["stages.one", "stages.two"]
+    );
+    assert_eq!(folders["stages.two"], room.out(B));
+    let content = room.store.record(&room.key(A)).unwrap().unwrap().content();
+    assert_eq!(inputs.consumed()["stages.one"], content);
+    let again = room.seal(S, &ticket, false).unwrap();
+    assert_eq!(again.fingerprint(), inputs.fingerprint());
+    // The same bytes in another file are another input, and the same content.
+    let x = room.out(A).join("x");
+    fs::copy(&x, room.out(A).join("z")).unwrap();
+    fs::rename(room.out(A).join("z"), &x).unwrap();
+    let moved = room.seal(S, &ticket, false).unwrap();
+    assert_ne!(moved.fingerprint(), inputs.fingerprint());
+    assert_eq!(moved.consumed(), inputs.consumed());
 }
 
 #[test]
@@ -258,7 +227,7 @@ fn what_is_not_whole_is_never_sealed() {
         let room = Room::new();
         change(&room);
         let ticket = room.ticket(S);
-        let failure = room.with(|run| Inputs::seal(run, S, &ticket, false).err().unwrap());
+        let failure = room.seal(S, &ticket, false).err().unwrap();
         let message = &failure.report.what.message;
         assert!(message.ends_with(says), "{message}");
         let broken = if says.contains("`b`") {
@@ -297,12 +266,10 @@ fn on_copies_the_stage_itself_is_to_blame_and_the_input_is_whole() {
 fn of_what_is_behind_an_input_only_what_is_read_counts() {
     let room = Room::new();
     let ticket = room.ticket(TABLE);
-    room.with(|run| {
-        let inputs = Inputs::seal(run, TABLE, &ticket, false).unwrap();
-        let roles: Vec<String> = inputs.consumed().into_keys().collect();
-        assert_eq!(roles, ["from.0.0", "from.0.0/images"]);
-        assert_eq!(inputs.folders().len(), 1);
-    });
+    let inputs = room.seal(TABLE, &ticket, false).unwrap();
+    let roles: Vec<String> = inputs.consumed().into_keys().collect();
+    assert_eq!(roles, ["from.0.0", "from.0.0/images"]);
+    assert_eq!(inputs.folders().len(), 1);
     drop(ticket);
     let failure = room.between(TABLE, false, |_| {
         fs::write(room.out(SEEN).join("x"), "evil").unwrap();

@@ -18,8 +18,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 
+use super::mutex::locked;
 use super::namespace::Namespace;
-use super::spawner::locked;
 use super::tag::{Tag, tagged};
 use crate::run::crew::Crew;
 use crate::run::text_busy::start_when_free;

@@ -27,6 +27,7 @@
 
 mod holders;
 mod init;
+mod mutex;
 pub(super) mod namespace;
 mod processes;
 mod spawner;

@@ -7,12 +7,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, PidfdFlags, chdir, fchdir, getpid, pidfd_open};
-use rustix::thread::{
-    ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces, unshare_unsafe,
-};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use crate::run::unshare::{copied_mounts, own_children, own_folder, own_mounts};
 use crate::run::walls::{View, build};
 
 /// Set to `off`, it has runs do without a namespace.
@@ -100,7 +99,7 @@ impl Namespace {
         chdir(&self.folder)?;
         let Some(view) = view else { return Ok(()) };
         if self.init.is_some() {
-            unshare(UnshareFlags::NEWNS).map_err(|e| walls(&e))?;
+            copied_mounts().map_err(|e| walls(&e))?;
         }
         build(view).map_err(|e| walls(&e))
     }
@@ -110,44 +109,12 @@ fn walls(error: &io::Error) -> io::Error {
     io::Error::other(format!("the walls around the project: {error}"))
 }
 
-/// Mounts of this thread's own: what is mounted outside later is seen here; what is mounted here stays here.
-pub(in crate::run) fn own_mounts() -> io::Result<()> {
-    unshare(UnshareFlags::NEWNS)?;
-    let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-    mount_change("/", flags)?;
-    Ok(())
-}
-
-/// Mounts of this process's own, with the right to change them that a user namespace gives; `map` says who is who in
-/// there. The process has one thread.
-pub(in crate::run) fn own_users_and_mounts(map: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    unshare(UnshareFlags::NEWUSER)?;
-    map()?;
-    own_mounts()
-}
-
-/// A working folder of this thread's own: without it no thread may change its mounts.
-pub(in crate::run) fn own_folder() -> io::Result<()> {
-    unshare(UnshareFlags::FS)
-}
-
 const BOTH: ThreadNameSpaceType = ThreadNameSpaceType::PROCESS_ID.union(ThreadNameSpaceType::MOUNT);
 
 /// What this thread starts next is PID 1 of a new namespace, with mounts of its own. This thread may start no threads.
 pub(super) fn enter() -> io::Result<()> {
-    unshare(UnshareFlags::NEWPID)?;
+    own_children()?;
     own_mounts()
-}
-
-#[expect(unsafe_code, reason = "see SAFETY")]
-fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    // SAFETY: `unshare` is unsafe for one of its flags, CLONE_FILES, which would leave this thread with a table of file
-    // descriptors of its own while other threads close and reuse the numbers that it knows. That flag is given by no
-    // caller in this file. Those that are change only which namespaces this thread's children get (NEWPID), which mounts
-    // this thread sees (NEWNS), whose rights it has (NEWUSER, which the kernel refuses where there are other threads), and
-    // that it has a working folder and umask of its own (FS); no memory, descriptor or other thread is touched.
-    unsafe { unshare_unsafe(flags) }?;
-    Ok(())
 }
 
 /// Mounts the `/proc` of this process's PID namespace, for all that share its mounts.

@@ -7,13 +7,14 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 
 use super::holders::{Holders, NotStarted, Start};
 use super::init::{IN_NAMESPACE, READY, WORD};
+use super::mutex::locked;
 use super::namespace::{self, Namespace};
 use super::processes::{self, Process};
 use super::tag::{Tag, Tags, tagged};
@@ -377,9 +378,4 @@ fn begin(is_contained: bool, first: u64, lock: File) -> io::Result<(Child, Child
             ))
         }
     }
-}
-
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves these whole: nothing is done to them in two steps.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -36,7 +36,7 @@ pub use rules::restrict;
 pub use seen::{Place, named_from};
 pub use view::{Shown, View};
 
-use super::supervisor::namespace::{own_folder, own_mounts};
+use super::unshare::{own_folder, own_mounts};
 pub(super) use view::real;
 
 /// The variable that says which walls there are to be.
