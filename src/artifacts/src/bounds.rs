@@ -3,16 +3,16 @@
 
 use spec::segmenters::Segmenter;
 
-use crate::exported::{Exported, MaskSource};
-use crate::model::SptCard;
+use crate::mask_source::MaskSource;
+use crate::model::{ModelCard, SptCard};
 
 /// What of a header is out of range.
-pub fn wrong(header: &Exported) -> Option<String> {
-    let network = &header.model.architecture;
+pub fn wrong(model: &ModelCard, source: Option<&MaskSource>) -> Option<String> {
+    let network = &model.architecture;
     let size = network.wrong().into_iter().next();
     let size = size.map(|(field, why)| format!("backbone.{}.{field}: {why}", network.name()));
-    let units = || units(header.model.spt.as_ref()?, network.blocks());
-    let masks = || masks(header.masks.as_ref()?);
+    let units = || units(model.spt.as_ref()?, network.blocks());
+    let masks = || masks(source?);
     size.or_else(units).or_else(masks)
 }
 

@@ -8,6 +8,9 @@ use files::Name;
 
 use crate::FORMAT;
 
+/// What is done with a file of a stage, or why it cannot be.
+pub type Result<T> = std::result::Result<T, ArtifactError>;
+
 /// What went wrong with a file that one stage hands to another.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {

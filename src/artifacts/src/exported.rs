@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use spec::kinds::{Degrade, Mask};
+use spec::kinds::Degrade;
 
+use crate::bounds;
+use crate::error::{ArtifactError, Result};
+use crate::mask_source::MaskSource;
 use crate::model::ModelCard;
-use crate::{ArtifactError, Result, bounds};
 
 /// The version of [`Exported`]; a program refuses any other.
 pub const EXPORT_FORMAT: u32 = 1;
@@ -65,16 +67,6 @@ pub enum Contents {
     Units,
 }
 
-/// A mask stage, apart from its images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaskSource {
-    /// Its configuration; paths are names of files alone.
-    pub mask: Mask,
-    /// The masks that it reads, where it takes those of another image.
-    pub of: Option<Box<MaskSource>>,
-}
-
 /// The means of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,8 +100,8 @@ impl Exported {
             }
             Some(_) => {}
         }
-        let header = serde_json::from_value(value).map_err(|e| wrong(files::reason(&e)))?;
-        match bounds::wrong(&header) {
+        let header: Self = serde_json::from_value(value).map_err(|e| wrong(files::reason(&e)))?;
+        match bounds::wrong(&header.model, header.masks.as_ref()) {
             Some(why) => Err(wrong(format!("its header: {why}"))),
             None => Ok(header),
         }

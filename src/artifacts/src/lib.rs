@@ -16,6 +16,7 @@ mod bounds;
 mod error;
 pub mod exported;
 mod json;
+mod mask_source;
 pub mod masks;
 pub mod metrics;
 pub mod model;
@@ -25,8 +26,9 @@ pub mod steps;
 pub mod summary;
 mod table;
 
-pub use error::ArtifactError;
-pub use exported::{Contents, Evaluated, Exported, MaskSource, Tensors};
+pub use error::{ArtifactError, Result};
+pub use exported::{Contents, Evaluated, Exported, Tensors};
+pub use mask_source::MaskSource;
 pub use masks::{MaskEntry, MaskList, Tally};
 pub use metrics::Metrics;
 pub use model::{ModelCard, SptCard};
@@ -37,6 +39,3 @@ pub use summary::Summary;
 
 /// The newest format of these files that is known here.
 pub const FORMAT: u32 = 1;
-
-/// What is done with a file of a stage, or why it cannot be.
-pub type Result<T> = std::result::Result<T, ArtifactError>;

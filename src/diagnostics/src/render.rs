@@ -2,6 +2,7 @@
 //! Unaware of where the text goes. Every part is escaped here, so that colour can be put around it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::shown::{line, snippet, text};
 use crate::{Diagnostic, Diagnostics, Place, Severity};
@@ -143,6 +144,32 @@ fn short(text: &str) -> Cow<'_, str> {
         None => Cow::Borrowed(text),
     }
 }
+
+impl Diagnostics {
+    /// The message of the first, in one line.
+    pub fn headline(&self) -> String {
+        let first = self.first.first().map(plain).unwrap_or_default();
+        first.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, diagnostic) in self.first.iter().enumerate() {
+            if n > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}", plain(diagnostic))?;
+        }
+        match self.more {
+            0 => Ok(()),
+            1 => writeln!(f, "\nand one more problem"),
+            more => writeln!(f, "\nand {more} more problems"),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostics {}
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 
 use maud::{DOCTYPE, PreEscaped, html};
 
-use crate::{Data, Page};
+use crate::data::Data;
+use crate::model::Page;
 
 const STYLE: &str = include_str!("assets/page.css");
 

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use spec::{Pipeline, Read, reads};
 use store::Key;
 
-use super::{Known, Made, Past, Stored, Verdict, World};
+use crate::planned::Known;
+use crate::verdict::Verdict;
+use crate::world::{Made, Past, Stored, World};
 
 /// What is known of the whole ones among these stages.
 pub(super) fn made(

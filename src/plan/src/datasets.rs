@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use diagnostics::shown::counted;
-use spec::Kind;
 use spec::datasets::{Dataset, Facts, Source};
 use spec::kinds::{Degrade, Prepare};
+use spec::{Kind, Listing};
 
-use super::{Found, Listing, Outside};
+use crate::world::{Found, Outside};
 
 /// A data set below one root, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use files::Pattern;
 use spec::{Around, External, Kind, Lines, Listing, Pipeline, Selection, Tag};
 use store::{Digest, Key};
 
-use super::Outside;
+use crate::world::Outside;
 
 /// What the names of files begin with that a pattern fits; no path does. What stands behind it is the path in the pattern's
 /// folder, with a `/` behind a file that is fitted itself.

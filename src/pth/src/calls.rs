@@ -3,10 +3,12 @@
 
 use crate::budget::PLACE;
 use crate::dtype::Dtype;
+use crate::error::Error;
 use crate::heap::{Heap, Id, Object, Value};
 use crate::ids::Ids;
+use crate::pickles::Pickles;
 use crate::tensor::{StorageRef, Storages, View};
-use crate::{Error, Pickles, tree};
+use crate::tree;
 
 /// Bytes that a tensor takes until its numbers are read: its shape, its names here and in whoever compares it.
 const TENSOR: u64 = 1024;

@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use files::Data;
 
+use crate::error::Error;
 use crate::heap::{Id, Value};
 use crate::ids::Ids;
 use crate::input::Input;
 use crate::machine::load as pickle;
+use crate::pickles::Pickles;
 use crate::section::Section;
 use crate::tensor::{Place, Places, Storages};
-use crate::{Error, Pickles};
 
 /// The number that opens such a file, 0x1950a86a20f9469cfc6c, as protocols 2 to 5 write it.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];

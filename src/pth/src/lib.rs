@@ -32,6 +32,7 @@ mod ids;
 mod input;
 mod legacy;
 mod machine;
+mod pickles;
 mod section;
 mod tar;
 mod tensor;
@@ -49,8 +50,8 @@ pub use globals::is_harmless;
 pub use tensor::Tensor;
 
 use files::Data;
-use globals::Globals;
-use heap::{Heap, Id};
+use heap::Id;
+use pickles::Pickles;
 use section::Section;
 use tensor::{Places, Source};
 
@@ -148,23 +149,6 @@ fn container(start: &[u8]) -> Option<Container> {
         Some(0x80 | b'(' | b'}' | b']' | b'c' | b'd' | b'l')
     )
     .then_some(Container::Pickle)
-}
-
-/// What the pickles of one file share while they are read.
-pub(crate) struct Pickles {
-    pub budget: budget::Budget,
-    pub heap: Heap,
-    pub globals: Globals,
-}
-
-impl Pickles {
-    fn new(limit: u64) -> Self {
-        Self {
-            budget: budget::Budget::new(limit),
-            heap: Heap::new(),
-            globals: Globals::default(),
-        }
-    }
 }
 
 fn finish(

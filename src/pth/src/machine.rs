@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use crate::budget::PLACE;
+use crate::calls;
+use crate::error::Error;
 use crate::heap::{Heap, Id, Object, Value};
 use crate::ids::Ids;
 use crate::input::Input;
-use crate::{Error, Pickles, calls};
+use crate::pickles::Pickles;
 
 /// Reads one pickle, and leaves `input` behind its end.
 pub(crate) fn load<R: Read>(

@@ -10,14 +10,15 @@ use std::rc::Rc;
 use files::Data;
 
 use crate::dtype::Dtype;
+use crate::error::Error;
 use crate::heap::{Id, Value};
 use crate::ids::Ids;
 use crate::input::Input;
 use crate::legacy::check_endian;
 use crate::machine::load as pickle;
+use crate::pickles::Pickles;
 use crate::section::Section;
 use crate::tensor::{Place, Places, StorageRef, View};
-use crate::{Error, Pickles};
 
 const BLOCK: u64 = 512;
 /// Most entries of an archive; `PyTorch` wrote four.

@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::error::Error;
 use crate::heap::{Id, Object, Value};
+use crate::pickles::Pickles;
 use crate::tensor::View;
-use crate::{Error, Pickles};
 
 /// What the walk found.
 #[derive(Default)]

@@ -10,13 +10,14 @@ use std::rc::Rc;
 
 use files::Data;
 
+use crate::error::Error;
 use crate::heap::Id;
 use crate::ids::Ids;
 use crate::input::Input;
 use crate::machine::load as pickle;
+use crate::pickles::Pickles;
 use crate::section::Section;
 use crate::tensor::{Place, Places, Storages, checksum};
-use crate::{Error, Pickles};
 
 /// A file of an archive.
 #[derive(Clone, Debug)]

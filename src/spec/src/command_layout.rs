@@ -11,10 +11,10 @@ use std::path::{Component, Path, PathBuf};
 use diagnostics::{Diagnostic, Diagnostics};
 use files::Pattern;
 
-use crate::error::Problem;
 use crate::kinds::{self, Kind};
 use crate::limits::Limits;
-use crate::node::Pos;
+use crate::misplaced::{READ_A_STAGE, problem};
+use crate::normal::normal;
 use crate::overlaps;
 use crate::places::Places;
 use crate::stage::{Pipeline, Stage};
@@ -222,10 +222,6 @@ fn both(stage: &Stage, path: &Path, other: &Stage, outer: &Path) -> Diagnostic {
     )
 }
 
-/// What to do where an input is an output.
-pub(crate) const READ_A_STAGE: &str =
-    "name the stage under `stages:` to read what it makes, or put the output elsewhere";
-
 fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<Diagnostic> {
     let around = input
         .ancestors()
@@ -260,29 +256,4 @@ fn with_input(outputs: &Outputs<'_>, stage: &Stage, input: &Path) -> Option<Diag
 fn shown(path: &Path) -> std::path::Display<'_> {
     let is_root = path.as_os_str().is_empty();
     if is_root { Path::new(".") } else { path }.display()
-}
-
-pub(crate) fn problem(stage: &Stage, field: &str, message: String, hint: &str) -> Diagnostic {
-    let kind = stage.kind.name();
-    let mut path = format!("stages.{}.{kind}", stage.base);
-    if !field.is_empty() {
-        path = format!("{path}.{field}");
-    }
-    let problem = Problem::new(Pos::default(), path, message).hint(hint);
-    problem.located(stage.place.clone())
-}
-
-/// The path without `.` and `..`, by its text.
-pub fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use diagnostics::Diagnostic;
 use files::Pattern;
 
-use crate::command_layout::{READ_A_STAGE, normal, problem};
 use crate::kinds::{External, Listing, Selection};
+use crate::misplaced::{READ_A_STAGE, problem};
+use crate::normal::normal;
 use crate::stage::Stage;
 
 /// An output or an input, in the project.

@@ -9,7 +9,7 @@ use crate::handed::Handed;
 use crate::kinds::{External, Kind, Resources};
 use crate::places::Places;
 use crate::reference::Index;
-use crate::warn::is_sensitive;
+use crate::sensitive::is_sensitive;
 use diagnostics::{Diagnostics, Place};
 
 /// A pipeline file, understood.

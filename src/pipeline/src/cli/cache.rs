@@ -15,7 +15,8 @@ use engine::{decoded, root};
 
 use super::bytes::bytes;
 use super::deliver::check_place;
-use super::{Exit, Fatal, gc, open as open_session, print, print_as, say, scrub, stored};
+use super::finished::finished;
+use super::{Exit, Fatal, gc, open as open_session, print, print_as, say, scrub};
 use engine::session::{Access, Session};
 
 /// Runs a subcommand.
@@ -217,7 +218,7 @@ fn broken_text(broken: &Broken, names: &[(String, Key)]) -> String {
 
 fn pin_stages(root: &RootArgs, args: &PinArgs) -> Result<Exit, Fatal> {
     let session = open(root, &args.stages, Access::Note)?;
-    for (name, key) in stored::finished(&session)? {
+    for (name, key) in finished(&session)? {
         let note = args.note.clone().unwrap_or_else(|| name.clone());
         session.store.pin(&key, &note)?;
         say(&format!("{name}: pinned ({key:.12})"));
@@ -227,7 +228,7 @@ fn pin_stages(root: &RootArgs, args: &PinArgs) -> Result<Exit, Fatal> {
 
 fn unpin_stages(root: &RootArgs, args: &UnpinArgs) -> Result<Exit, Fatal> {
     let session = open(root, &args.stages, Access::Note)?;
-    for (name, key) in stored::finished(&session)? {
+    for (name, key) in finished(&session)? {
         if session.store.unpin(&key)? {
             say(&format!("{name}: not pinned any more"));
         } else {
@@ -259,7 +260,7 @@ fn export_archive(root: &RootArgs, args: &ArchiveArgs) -> Result<Exit, Fatal> {
         overwrite,
     } = args;
     let session = open(root, stages, Access::Read)?;
-    let keys: Vec<Key> = stored::finished(&session)?
+    let keys: Vec<Key> = finished(&session)?
         .into_iter()
         .map(|(_, key)| key)
         .collect();

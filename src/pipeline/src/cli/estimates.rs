@@ -7,7 +7,7 @@ use engine::session::Session;
 use engine::{progress, recording};
 use plan::{Plan, Verdict};
 
-use super::plan::duration;
+use super::duration::duration;
 
 /// The stages that are to run, with what earlier runs say of each.
 pub struct Estimates {

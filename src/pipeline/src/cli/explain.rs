@@ -9,7 +9,7 @@ use spec::{Kind, Stage};
 use store::Record;
 
 use super::args::{ExplainArgs, some};
-use super::plan::duration;
+use super::duration::duration;
 use super::{Exit, Fatal, open, print_json, print_lines, why};
 use engine::history::{History, StageEnd};
 use engine::run::find_program;

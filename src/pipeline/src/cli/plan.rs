@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::args::{PipelineArgs, PlanArgs};
 use super::bytes::bytes;
+use super::duration::duration;
 use super::estimates::Estimates;
 use super::{Exit, Fatal, data, hints, open, print_json, print_states, screen, why};
 use engine::history::Seconds;
@@ -297,20 +298,6 @@ fn cause(session: &Session, plan: &Plan, planned: &Planned, causes: &Causes) -> 
         .collect();
     let more = if further.len() > 3 { ", …" } else { "" };
     Some(format!("it began with {}{more}", names.join(", ")))
-}
-
-/// `0.4 s`, `12 s`, `3:05`, `2:03:05`.
-pub fn duration(seconds: f64) -> String {
-    if seconds < 9.95 {
-        return format!("{seconds:.1} s");
-    }
-    let whole = seconds.round() as u64;
-    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest} s"),
-        (0, _) => format!("{minutes}:{rest:02}"),
-        _ => format!("{hours}:{minutes:02}:{rest:02}"),
-    }
 }
 
 fn json_lines(session: &Session, plan: &Plan) -> String {

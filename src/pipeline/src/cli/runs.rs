@@ -9,7 +9,7 @@ use store::Store;
 
 use super::args::{RunsArgs, ShowArgs};
 use super::diff::compare::{means, record};
-use super::plan::duration;
+use super::duration::duration;
 use super::{Exit, Fatal, print, print_json, print_lines, say, waits};
 use engine::history::{End, Git, History, HistoryError, Keys, Past, RunStatus, StageEnd};
 use engine::invocation::quoted;

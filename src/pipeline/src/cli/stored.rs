@@ -1,7 +1,6 @@
 //! `pipeline path` and `pipeline export`: where results lie, and copies of them.
 //! Unaware of running. What is copied out is verified while it is copied, and is never a link into the cache.
 
-use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -10,13 +9,12 @@ use store::Key;
 
 use super::args::{ExportArgs, FileArgs, PathArgs, folder_of, last_run, some};
 use super::deliver::check_place;
-use super::why;
+use super::finished::finished;
 use super::{Exit, Fatal, open, print, print_raw, say};
 use engine::invocation::quoted;
 use engine::paths;
 use engine::root;
 use engine::session::{Access, Options, Session};
-use plan::{Plan, Verdict};
 
 /// Prints the folder of each stage's outputs, or that of the reports.
 pub fn path(args: &PathArgs) -> Result<Exit, Fatal> {
@@ -166,41 +164,4 @@ fn check_free(session: &Session, key: &Key, folder: &Path) -> Result<(), Fatal> 
 fn shown(folder: &Path) -> String {
     let full: PathBuf = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     full.display().to_string()
-}
-
-/// Names and keys of the wanted stages, all of which must have a result: on the device of this session, or on the other
-/// kind of device where none was asked for.
-pub fn finished(session: &Session) -> Result<Vec<(String, Key)>, Fatal> {
-    let plan = session.plan();
-    let wanted: Vec<usize> = session.wanted.iter().copied().collect();
-    let other = OnceCell::new();
-    wanted
-        .into_iter()
-        .map(|at| {
-            let name = session.pipeline.stages[at].name.clone();
-            let of_other = || {
-                let other = other.get_or_init(|| session.plan_of_other_device());
-                let (device, plan) = other.as_ref()?;
-                let key = key_of(plan, at).ok()?;
-                say(&format!("note: `{name}`: its result on {device}"));
-                Some(key)
-            };
-            key_of(&plan, at)
-                .or_else(|why| of_other().ok_or(why))
-                .map(|key| (name.clone(), key))
-                .map_err(|why| {
-                    let command = session.command("run", std::slice::from_ref(&name));
-                    let hint = format!("`{command}` computes it");
-                    Fatal::failed(format!("`{name}` has no result: {why}"), hint)
-                })
-        })
-        .collect()
-}
-
-fn key_of(plan: &Plan, at: usize) -> Result<Key, String> {
-    let planned = plan.get(at).ok_or("it is not in the plan")?;
-    match (&planned.verdict, planned.key) {
-        (Verdict::Fresh, Some(key)) => Ok(key),
-        (verdict, _) => Err(why::details(verdict).join("; ")),
-    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use store::{Key, Store};
 
-use super::plan::duration;
+use super::duration::duration;
 
 /// A line for each training among these stages whose record says it; nothing where there is none.
 pub fn listed(store: &Store, keys: &BTreeMap<String, String>) -> String {

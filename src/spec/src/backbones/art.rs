@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::size::{Line, Size, Wrong, spaced};
 use super::transformer::{common, depths, heads, list, mlp_ratio, spread, width};
-use super::{Line, Size, Wrong, spaced};
 
 /// ART's size; the defaults are the published network of a scale (for `scale: 1`, colour denoising).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

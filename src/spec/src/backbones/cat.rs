@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::size::{Line, Size, Wrong, spaced};
 use super::transformer::{common, depths, heads, list, mlp_ratio, spread, width};
-use super::{Line, Size, Wrong, spaced};
 
 /// CAT's size, with axial blocks; the defaults are CAT-A.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Line, Size, Wrong};
+use super::size::{Line, Size, Wrong};
 
 /// `DnCNN`'s size; the defaults are the published colour network, the same for σ 15, 25 and 50.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

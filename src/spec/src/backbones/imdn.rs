@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Line, Size, Wrong};
+use super::size::{Line, Size, Wrong};
 
 /// IMDN's size; the defaults are the published network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! What the transformers ART and CAT share: defaults of the published networks and the ranges of their sizes.
 //! Unaware of weights and of how the networks compute.
 
-use super::Wrong;
+use super::size::Wrong;
 
 pub(super) const fn width() -> u32 {
     180

@@ -88,7 +88,7 @@ impl Command {
 
     /// Whether the program is one that an input stage makes, whose key stands for it.
     pub fn program_is_an_input(&self) -> bool {
-        let program = crate::normal(Path::new(self.program()));
+        let program = crate::normal::normal(Path::new(self.program()));
         let mut folders = self.stages.keys();
         folders.any(|folder| program != Path::new(folder) && program.starts_with(folder))
     }

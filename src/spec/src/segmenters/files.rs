@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SegmenterKind;
+use super::segmenter_kind::SegmenterKind;
 use crate::checker::Checker;
 use crate::error::Problems;
 use crate::kinds::{Listing, Reads};

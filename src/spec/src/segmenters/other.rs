@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SegmenterKind;
+use super::segmenter_kind::SegmenterKind;
 use crate::checker::Checker;
 use crate::error::Problems;
 use crate::kinds::{Accepts, Reads};

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PublishedSam, SamModel, SegmenterKind};
+use super::sam_model::{PublishedSam, SamModel};
+use super::segmenter_kind::SegmenterKind;
 use crate::checker::Checker;
 use crate::error::Problems;
 use crate::kinds::{Download, Listing, Reads};

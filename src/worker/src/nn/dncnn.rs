@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use tch::nn::Path;
 
-use super::backbone::{self, AfterBlock, Network};
 use super::layers::Conv;
+use super::network::{self, AfterBlock, Network};
 use super::precision;
 
 /// The shape of a `DnCNN`. Field names are those of the official constructor.
@@ -95,7 +95,7 @@ impl Network for Dncnn {
     }
 
     fn memory(&self, height: i64, width: i64) -> u64 {
-        backbone::floats(height * width * self.config.nc * 6)
+        network::floats(height * width * self.config.nc * 6)
     }
 
     /// The last convolution gives the noise, which is subtracted. `after_block` is given a group's output behind its

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use super::backbone::{self, AfterBlock, Network};
 use super::layers::{Conv, leaky_relu};
+use super::network::{self, AfterBlock, Network};
 use super::precision;
 
 /// The shape of an IMDN. Field names and defaults are those of the official constructor.
@@ -136,7 +136,7 @@ impl Network for Imdn {
 
     fn memory(&self, height: i64, width: i64) -> u64 {
         let maps = 2 * self.config.num_modules + 3;
-        backbone::floats(height * width * self.config.nf * maps)
+        network::floats(height * width * self.config.nf * maps)
     }
 
     /// What `after_block` returns takes the block's place in the next block and in the concatenation of all blocks.

@@ -13,6 +13,7 @@ pub mod host;
 pub mod imdn;
 pub mod kernels;
 pub mod layers;
+pub mod network;
 pub mod params;
 pub mod precision;
 pub mod sam;

@@ -8,7 +8,7 @@ use store::{Record, Store};
 
 use super::compare::record;
 use crate::cli::Fatal;
-use crate::cli::plan::duration;
+use crate::cli::duration::duration;
 use engine::history::Keys;
 
 /// Two trainings.

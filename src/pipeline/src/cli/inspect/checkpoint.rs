@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Lines, line};
+use super::lines::{Lines, line};
 use crate::cli::Fatal;
 use diagnostics::shown::counted;
 use engine::worker;

@@ -6,7 +6,7 @@ use std::path::Path;
 use pixels::{MaskFacts, MaskFolder};
 use serde_json::{Value, json};
 
-use super::{Lines, line, of_pixels};
+use super::lines::{Lines, line};
 use crate::cli::Fatal;
 use diagnostics::shown::counted;
 
@@ -15,7 +15,7 @@ const LISTED: usize = 40;
 
 /// A JSON file of run lengths.
 pub(super) fn file(path: &Path) -> Result<(Value, Lines), Fatal> {
-    let facts = pixels::mask_json_facts(path).map_err(|e| of_pixels(&e))?;
+    let facts = pixels::mask_json_facts(path).map_err(|e| Fatal::of_pixels(&e))?;
     let (found, text) = mask(&facts);
     Ok((
         json!({"format": facts.form, "images": [found]}),
@@ -25,7 +25,7 @@ pub(super) fn file(path: &Path) -> Result<(Value, Lines), Fatal> {
 
 /// A folder of masks by the names of their images.
 pub(super) fn folder(path: &Path) -> Result<(Value, Lines), Fatal> {
-    let folder = MaskFolder::open(path).map_err(|e| of_pixels(&e))?;
+    let folder = MaskFolder::open(path).map_err(|e| Fatal::of_pixels(&e))?;
     let all = folder.facts();
     let count: usize = all.iter().map(|facts| facts.areas.len()).sum();
     let total = format!(

@@ -14,6 +14,7 @@
 //! The JSON has `inspect: 1`; fields are added without another number, and never change what they mean.
 
 mod checkpoint;
+mod lines;
 mod masks;
 mod picture;
 
@@ -24,6 +25,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Exit, Fatal, print_json, print_lines};
+use lines::Lines;
 
 /// `pipeline inspect`.
 #[derive(Debug, Args)]
@@ -60,9 +62,6 @@ pub fn inspect(args: &InspectArgs) -> Result<Exit, Fatal> {
     }
     Ok(Exit::Done)
 }
-
-/// A word and what is said of it.
-type Lines = Vec<(String, String)>;
 
 /// What a file is: a word, the JSON of it, lines for people.
 fn look(path: &Path) -> Result<(&'static str, Value, Lines), Fatal> {
@@ -104,15 +103,4 @@ fn is_json(start: &[u8]) -> bool {
 
 fn cannot(path: &Path, error: &std::io::Error) -> Fatal {
     Fatal::failed(format!("cannot read `{}`: {error}", path.display()), "")
-}
-
-/// An error of reading pixels, with its hint apart.
-fn of_pixels(error: &pixels::PixelError) -> Fatal {
-    let text = error.to_string();
-    let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
-    Fatal::failed(message, hint)
-}
-
-fn line(what: &str, text: impl Into<String>) -> (String, String) {
-    (what.to_owned(), text.into())
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 use pixels::{ImageFacts, Note};
 use serde_json::{Value, json};
 
-use super::{Lines, line, masks, of_pixels};
+use super::lines::{Lines, line};
+use super::masks;
 use crate::cli::Fatal;
 
 pub(super) fn image(path: &Path) -> Result<(Value, Lines), Fatal> {
-    let facts = pixels::image_facts(path).map_err(|e| of_pixels(&e))?;
-    let mask = pixels::mask_image_facts(path).map_err(|e| of_pixels(&e))?;
+    let facts = pixels::image_facts(path).map_err(|e| Fatal::of_pixels(&e))?;
+    let mask = pixels::mask_image_facts(path).map_err(|e| Fatal::of_pixels(&e))?;
     let lost = lost(&facts);
     let (mask, mask_line) = masks::mask(&mask);
     let ImageFacts {

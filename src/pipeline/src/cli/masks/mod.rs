@@ -9,13 +9,14 @@
 //! ```
 
 pub(super) mod job;
+mod picture;
 mod write;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use pixels::{Rgb8, read_rgb8};
+use pixels::read_rgb8;
 use serde_json::{Value, json};
 use spec::kinds::{Degrade, Mask};
 use spec::names::Granularity;
@@ -24,6 +25,7 @@ use spec::segmenters::{Sam, Segmenter};
 use super::ask::{Folder, Worker, cannot};
 use super::{Exit, Fatal, say};
 use engine::worker::DeviceChoice;
+use picture::Picture;
 
 /// `pipeline masks`.
 #[derive(Debug, Args)]
@@ -72,14 +74,6 @@ fn granularity(text: &str) -> Result<Granularity, String> {
         .ok_or_else(|| "expected coarse, medium or fine".into())
 }
 
-/// A picture under the name that its results get.
-struct Picture {
-    name: String,
-    /// How the worker calls it.
-    number: String,
-    image: Rgb8,
-}
-
 /// Segments the pictures.
 pub fn masks(args: &MasksArgs) -> Result<Exit, Fatal> {
     let mask = configuration(args)?;
@@ -106,11 +100,7 @@ pub fn masks(args: &MasksArgs) -> Result<Exit, Fatal> {
 fn read(paths: &[PathBuf]) -> Result<Vec<Picture>, Fatal> {
     let mut pictures: Vec<Picture> = Vec::new();
     for path in paths {
-        let loaded = read_rgb8(path).map_err(|e| {
-            let text = e.to_string();
-            let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
-            Fatal::failed(message, hint)
-        })?;
+        let loaded = read_rgb8(path).map_err(|e| Fatal::of_pixels(&e))?;
         let stem = path.file_stem().unwrap_or_default();
         let name = stem.to_string_lossy().into_owned();
         if pictures.iter().any(|p| p.name == name) {

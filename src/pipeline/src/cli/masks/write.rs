@@ -7,7 +7,7 @@ use artifacts::{MaskList, MaskRecord, MaskRecords};
 use pixels::{MaskStack, Rle, label_colors, largest_first, overlay, write_label_map, write_png};
 use serde::Serialize;
 
-use super::Picture;
+use super::picture::Picture;
 use crate::cli::Fatal;
 use crate::cli::ask::cannot;
 

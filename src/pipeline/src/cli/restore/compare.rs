@@ -10,7 +10,7 @@ use page::{Method, Page, Set};
 use spec::kinds::Degrade;
 use spec::{Baseline, Compare};
 
-use super::RestoreArgs;
+use super::args::RestoreArgs;
 use super::beside::Beside;
 use super::masks::Masks;
 use super::model::Model;

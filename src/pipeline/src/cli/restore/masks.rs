@@ -13,7 +13,6 @@ use spec::segmenters::Segmenter;
 
 use super::model::Model;
 use super::photos::{Photo, Photos};
-use super::unreadable;
 use crate::cli::Fatal;
 use crate::cli::ask::{Folder, Worker, cannot};
 use crate::cli::masks::job;
@@ -81,7 +80,7 @@ pub fn pictures(photos: &Photos, work: &Folder) -> Result<PathBuf, Fatal> {
     }
     let mut pairs = Vec::new();
     for photo in &photos.each {
-        let (read, _) = read_photo(&photo.path).map_err(|e| unreadable(&e))?;
+        let (read, _) = read_photo(&photo.path).map_err(|e| Fatal::of_pixels(&e))?;
         let file = format!("{}.png", photo.number);
         pairs.push(job::add(&folder, &photo.number, &file, &read.image)?);
     }

@@ -11,8 +11,9 @@ use spec::segmenters::Segmenter;
 use spec::{Baseline, Kind, Weights};
 use store::Key;
 
-use super::RestoreArgs;
-use crate::cli::{Fatal, open, stored};
+use super::args::RestoreArgs;
+use crate::cli::finished::finished;
+use crate::cli::{Fatal, open};
 
 /// The network.
 pub struct Model {
@@ -104,7 +105,7 @@ pub fn trained(session: &Session, wanted: &str) -> Result<(usize, Key), Fatal> {
             "name a stage `tune`, `train` or `pretrained`; `pipeline export STAGE DIR` copies the results of any",
         ));
     }
-    let keys = stored::finished(session)?;
+    let keys = finished(session)?;
     let key = keys.first().map(|(_, key)| *key);
     let key = key.ok_or_else(|| Fatal::usage(format!("there is no stage `{wanted}`"), ""))?;
     Ok((at, key))

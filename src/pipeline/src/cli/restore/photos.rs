@@ -9,7 +9,7 @@ use diagnostics::shown::line;
 use files::Name;
 use pixels::{check_memory, escaped, image_size, list_images, read_photo};
 
-use super::{Format, RestoreArgs, is_same, unreadable};
+use super::args::{Format, RestoreArgs};
 use crate::cli::{Fatal, say};
 
 /// The photographs, in the order in which they were named.
@@ -96,11 +96,11 @@ pub fn read(args: &RestoreArgs, scale: usize) -> Result<Photos, Fatal> {
 
 /// Reads a photograph to its end, since what is damaged may be damaged there: its size, and whether it has no transparency.
 fn looked_at(path: &Path, scale: usize) -> Result<((usize, usize), bool), Fatal> {
-    let size = image_size(path).map_err(|e| unreadable(&e))?;
+    let size = image_size(path).map_err(|e| Fatal::of_pixels(&e))?;
     let large = (size.0 * scale, size.1 * scale);
     let what = format!("restoring `{}` to an image", Name(path));
-    check_memory(&what, large, BYTES).map_err(|e| unreadable(&e))?;
-    let (photo, _) = read_photo(path).map_err(|e| unreadable(&e))?;
+    check_memory(&what, large, BYTES).map_err(|e| Fatal::of_pixels(&e))?;
+    let (photo, _) = read_photo(path).map_err(|e| Fatal::of_pixels(&e))?;
     Ok((size, photo.alpha.is_none()))
 }
 
@@ -114,7 +114,7 @@ fn named(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Fatal> {
     let mut all = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let listed = list_images(path, false).map_err(|e| unreadable(&e))?;
+            let listed = list_images(path, false).map_err(|e| Fatal::of_pixels(&e))?;
             if let Some(text) = listed.left.said(path) {
                 say(&text);
             }
@@ -170,4 +170,10 @@ fn check_target(photo: &Photo, args: &RestoreArgs) -> Result<(), Fatal> {
         return Err(Fatal::usage(message, "give another folder, or --overwrite"));
     }
     Ok(())
+}
+
+/// Whether two paths are one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    matches!((real(a), real(b)), (Some(a), Some(b)) if a == b)
 }

@@ -5,7 +5,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::{Config, Groups};
-use crate::nn::backbone::{self, AfterBlock, Network, OfficialTiling};
+use crate::nn::network::{self, AfterBlock, Network, OfficialTiling};
 use crate::nn::tiling::{Border, OFFICIAL_SIDE, Overlap};
 use crate::nn::transformer::{
     Closing, Frame, LayerNorm, Linear, Mlp, PositionBias, attend, to_map, to_tokens,
@@ -79,7 +79,7 @@ impl Network for Art {
         let largest = self.config.interval.iter().map(group).max().unwrap_or(1);
         let heads = self.config.num_heads.iter().max().copied().unwrap_or(1);
         let maps = height * width * self.config.embed_dim * 24;
-        backbone::floats(maps).saturating_add(backbone::floats(3 * heads * largest * largest))
+        network::floats(maps).saturating_add(network::floats(3 * heads * largest * largest))
     }
 
     /// `after_block` is given a group's output after its convolution and skip and before the final norm. Takes any H and W.

@@ -5,7 +5,7 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::{Config, Windows};
-use crate::nn::backbone::{self, AfterBlock, Network, OfficialTiling};
+use crate::nn::network::{self, AfterBlock, Network, OfficialTiling};
 use crate::nn::precision;
 use crate::nn::tiling::{Border, Overlap};
 use crate::nn::transformer::{
@@ -74,7 +74,7 @@ impl Network for Cat {
         let heads = self.config.num_heads.iter().max().copied().unwrap_or(1);
         let tokens = height.max(width) * split;
         let maps = height * width * self.config.embed_dim * 28;
-        backbone::floats(maps).saturating_add(backbone::floats(3 * heads * tokens * tokens))
+        network::floats(maps).saturating_add(network::floats(3 * heads * tokens * tokens))
     }
 
     /// `basicsr/models/cat_model.py`, `test`.

@@ -10,6 +10,7 @@ pub mod enlarge;
 pub mod error;
 pub mod generator;
 pub mod layers;
+mod load;
 pub mod model;
 pub mod names;
 pub mod nms;

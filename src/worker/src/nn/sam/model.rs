@@ -1,7 +1,5 @@
-//! A whole Segment Anything model: its three networks, its weights, and the embedding of an image.
-//! Unaware of which prompts are given and what becomes of masks.
-
-use std::path::Path as FilePath;
+//! A whole Segment Anything model: its three networks, and the embedding of an image.
+//! Unaware of files of weights, of which prompts are given and what becomes of masks.
 
 use pixels::Rgb8;
 use spec::names::SamPrecision;
@@ -12,11 +10,9 @@ use super::config::{Config, NARROWING};
 use super::decoder::MaskDecoder;
 use super::encoder::ImageEncoder;
 use super::error::SamError;
-use super::names;
 use super::preprocess::{self, Scaled};
 use super::prompt::PromptEncoder;
 use super::transformer::ImageSide;
-use crate::nn::checkpoint::{self, Weights};
 use crate::nn::host;
 
 /// As tch names it. The number format is the image encoder's, where most of the work is; prompts, predicted IoU and mask
@@ -84,34 +80,9 @@ impl Sam {
         })
     }
 
-    /// A model of `config` with the weights of the file at `path`: Meta's `.pth` or Hugging Face's safetensors.
-    ///
-    /// `entry` chooses one of several copies in the file. Strict: a name too many or too few, another shape or a NaN is an error that names it.
-    pub fn load(
-        path: &FilePath,
-        config: &Config,
-        device: Device,
-        precision: SamPrecision,
-        entry: Option<&str>,
-    ) -> Result<Self, SamError> {
-        Self::with_weights(checkpoint::open(path)?, config, device, precision, entry)
-    }
-
-    /// As [`Sam::load`], of a file that is open already.
-    pub fn with_weights(
-        weights: Weights,
-        config: &Config,
-        device: Device,
-        precision: SamPrecision,
-        entry: Option<&str>,
-    ) -> Result<Self, SamError> {
-        let mut sam = Self::new(config, device)?;
-        let (weights, place) = names::official(weights, &sam.store, entry)?;
-        weights.fill(&sam.store)?;
-        sam.notes = place.note().into_iter().chain(weights.note()).collect();
-        sam.store.freeze();
-        sam.set_precision(precision);
-        Ok(sam)
+    /// Nothing of it is trained from now on.
+    pub(super) fn freeze(&mut self) {
+        self.store.freeze();
     }
 
     /// Sets the number format of the image encoder, and that of the mask decoder with it.

@@ -1,33 +1,6 @@
 //! The names that Hugging Face's `SamModel` gives SAM's parameters, turned into the official ones.
 //! Unaware of shapes and files. (Facts from transformers' `models/sam/modeling_sam.py`.)
 
-use tch::nn::VarStore;
-
-use crate::nn::checkpoint::{self, CheckpointError, Place, Wanted, Weights};
-
-/// The tensors of `weights` that are `store`'s, by their official names, whichever of the two naming schemes they came in
-/// and whatever stands before them; and where they stood.
-pub fn official(
-    weights: Weights,
-    store: &VarStore,
-    entry: Option<&str>,
-) -> Result<(Weights, Place), CheckpointError> {
-    let is_hugging_face = weights
-        .names()
-        .any(|name| name.split('.').any(|part| part == "vision_encoder"));
-    let rename = if is_hugging_face {
-        official_name
-    } else {
-        str::to_owned
-    };
-    weights.network(&Wanted {
-        shapes: checkpoint::shapes(store),
-        rename: &rename,
-        ignored: &is_constant,
-        entry,
-    })
-}
-
 /// The matrix of random frequencies, stored once or twice.
 const SHARED: &str = "shared_image_embedding.positional_embedding";
 const TIED: &str = "prompt_encoder.shared_embedding.positional_embedding";

@@ -6,8 +6,8 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::layers::LayerNorm;
-use crate::nn::backbone::AfterBlock;
 use crate::nn::layers::{Conv, leaky_relu};
+use crate::nn::network::AfterBlock;
 use crate::nn::precision;
 
 /// How features become an image. Names as in the official option files.

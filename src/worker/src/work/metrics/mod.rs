@@ -3,22 +3,14 @@
 //!
 //! To add one: its file here, and its line in [`value`].
 
+mod compared;
 mod psnr;
 mod ssim;
 
-use pixels::{Channel, PixelError, Rgb8};
+use pixels::PixelError;
 use spec::metrics::Metric;
 
-/// A restored image beside its reference, and what is measured of them.
-pub(super) struct Compared<'a> {
-    pub restored: &'a Rgb8,
-    pub reference: &'a Rgb8,
-    /// Pixels cut from each side first.
-    pub shave: usize,
-    pub channel: Channel,
-    /// Those that are asked for, in the order of the values.
-    pub metrics: &'a [Metric],
-}
+pub(super) use compared::Compared;
 
 impl Compared<'_> {
     /// The value of each metric; NaN where the image is too small for it.
@@ -46,6 +38,8 @@ fn value(metric: Metric, of: &Compared<'_>) -> Result<f64, PixelError> {
 
 #[cfg(test)]
 mod tests {
+    use pixels::{Channel, Rgb8};
+
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 
 use pixels::PixelError;
 
-use super::Compared;
+use super::compared::Compared;
 
 /// dB, with a peak of 255; infinity where nothing differs.
 pub(super) fn value(of: &Compared<'_>) -> Result<f64, PixelError> {

@@ -3,7 +3,7 @@
 
 use pixels::PixelError;
 
-use super::Compared;
+use super::compared::Compared;
 
 /// −1 to 1; 1 where nothing differs.
 pub(super) fn value(of: &Compared<'_>) -> Result<f64, PixelError> {

@@ -3,7 +3,7 @@
 
 use tch::nn::Path;
 
-use super::{Build, Recognised, all_numbers, count, size, unless};
+use super::recognised::{Build, Recognised, all_numbers, count, size, unless};
 use crate::nn::checkpoint::Shapes;
 use crate::nn::dncnn::{Config, Dncnn};
 

@@ -3,7 +3,7 @@
 
 use tch::Device;
 
-use super::{Recognised, count};
+use super::recognised::{Recognised, count};
 use crate::nn::checkpoint::Shapes;
 use crate::nn::sam::{Config, Sam, is_constant, official_name};
 

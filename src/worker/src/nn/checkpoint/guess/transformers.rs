@@ -3,7 +3,7 @@
 
 use tch::nn::Path;
 
-use super::{Build, Recognised, all_numbers, count, size, unless};
+use super::recognised::{Build, Recognised, all_numbers, count, size, unless};
 use crate::nn::art::{self, Art};
 use crate::nn::cat::{self, Cat};
 use crate::nn::checkpoint::Shapes;

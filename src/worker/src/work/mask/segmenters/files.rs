@@ -8,7 +8,7 @@ use pixels::{MaskFolder, MaskRead, MaskStack, Reading};
 use spec::names::MaskReading;
 use spec::segmenters::Files;
 
-use super::{Segment, Stage};
+use super::stage::{Segment, Stage};
 use crate::work::WorkError;
 use crate::work::outside::Reader;
 

@@ -4,7 +4,7 @@
 use pixels::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, MaskStack};
 use spec::segmenters::Graph;
 
-use super::{Segment, Stage};
+use super::stage::{Segment, Stage};
 use crate::work::WorkError;
 
 pub(super) struct Maker<'a> {

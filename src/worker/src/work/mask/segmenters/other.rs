@@ -4,7 +4,7 @@
 use pixels::{MaskStack, Rle};
 use spec::segmenters::Other;
 
-use super::{Segment, Stage};
+use super::stage::{Segment, Stage};
 use crate::work::masks::Masks;
 use crate::work::{WorkError, files};
 

@@ -4,7 +4,7 @@
 use pixels::MaskStack;
 use spec::segmenters::Zero;
 
-use super::{Segment, Stage};
+use super::stage::{Segment, Stage};
 use crate::work::WorkError;
 
 pub(super) struct Maker<'a>(&'a Stage<'a>);

@@ -13,13 +13,13 @@
 //! What goes wrong with the model or with an image is every stage's failure; what goes wrong in a stage is its own. What a
 //! stage has finished it keeps, so that the next try after a kill goes on from there.
 
+mod part;
 mod pictures;
 mod stage;
 
 use std::sync::Arc;
 
 use spec::Job;
-use spec::kinds::Mask;
 use spec::names::SamPrecision;
 use spec::segmenters::Sam as Settings;
 
@@ -31,19 +31,9 @@ use crate::work::facts::FactMap;
 use crate::work::mask::images::Images;
 use crate::work::model::device;
 use crate::work::outside::Reader;
-use crate::work::{Reporter, WorkError, files, memory, numbers};
+use crate::work::{WorkError, files, memory, numbers};
 
-/// A stage of a batch.
-pub(in crate::work) struct Part<'a> {
-    /// What it asks for.
-    pub config: &'a Mask,
-    /// What it asks of SAM.
-    pub sam: &'a Settings,
-    /// Where it works.
-    pub job: &'a Job,
-    /// How it says how it goes.
-    pub reporter: &'a Reporter,
-}
+pub(in crate::work) use self::part::Part;
 
 /// One stage by itself.
 pub(super) fn alone(part: &Part<'_>) -> Result<FactMap, WorkError> {

@@ -12,7 +12,7 @@ use std::thread::Scope;
 use artifacts::{MaskEntry, PairEntry, Tally};
 use pixels::{MaskStack, Rgb8};
 
-use super::Part;
+use super::part::Part;
 use crate::nn::sam::{Embedding, Generator, MaskRecord, Params, Sam};
 use crate::work::WorkError;
 use crate::work::behind::Behind;
