@@ -99,6 +99,29 @@ fn an_archive_that_is_there_is_not_replaced_without_being_asked() {
         .says("1 present already");
 }
 
+/// Links lie there that an earlier copy or somebody else has left: what they lead to is none of the folder's.
+#[test]
+fn copies_and_archives_are_not_written_through_links() {
+    let test = Test::new().file(
+        "d.yaml",
+        "stages:\n  deep: {command: {shell: 'mkdir -p d && echo 1 > d/x', outputs: [d]}}\n",
+    );
+    test.run("run d.yaml").exits(0);
+    for folder in ["out", "mine"] {
+        std::fs::create_dir(test.path(folder)).unwrap();
+    }
+    test.write("mine/x", "mine");
+    std::os::unix::fs::symlink("../mine", test.path("out/d")).unwrap();
+    test.run("export d.yaml deep out --overwrite")
+        .exits(1)
+        .says("`out/d` is a link that leads out of `out`")
+        .says("hint: remove the link");
+    assert_eq!(test.read("mine/x"), "mine");
+    std::os::unix::fs::symlink("mine/x", test.path("x.unfinished")).unwrap();
+    test.run("cache archive d.yaml deep -o x.tar").exits(0);
+    assert_eq!(test.read("mine/x"), "mine");
+}
+
 #[test]
 fn gc_shows_first_keeps_what_files_and_pins_want_and_frees_the_rest() {
     let test = done();

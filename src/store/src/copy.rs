@@ -75,14 +75,39 @@ impl Store {
     }
 }
 
-/// Copies these outputs from one folder into another, on all cores.
+/// Copies these outputs from one folder into another, on all cores. Links that lie there already are replaced, or lead to
+/// where they stay inside: [`StoreError::LeadsOut`].
 pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dest).map_err(at("create", dest))?;
+    for output in outputs {
+        check_way(dest, &output.path)?;
+    }
     let copy = |output: &Output| {
         let to = dest.join(&output.path);
         copy(from, output, &to, Put::Over).map(|()| to)
     };
     outputs.par_iter().map(copy).collect()
+}
+
+/// Whether the folders on the way to a path below `dest` lie there, whoever made them.
+fn check_way(dest: &Path, path: &str) -> Result<()> {
+    for (at, _) in path.match_indices('/') {
+        let folder = dest.join(&path[..at]);
+        let Ok(meta) = fs::symlink_metadata(&folder) else {
+            return Ok(()); // it is made, and all below it
+        };
+        if meta.is_symlink() {
+            let real = |path: &Path| fs::canonicalize(path).ok();
+            let stays = matches!((real(&folder), real(dest)), (Some(to), Some(dest)) if to.starts_with(&dest));
+            if !stays {
+                return Err(StoreError::LeadsOut {
+                    path: folder,
+                    folder: dest.to_path_buf(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What becomes of what lies at the destination.

@@ -279,7 +279,9 @@ fn export_archive(root: &RootArgs, args: &ArchiveArgs) -> Result<Exit, Fatal> {
     }
     // Written beside and renamed: an archive under its name is whole.
     let beside = to.with_extension("unfinished");
-    let mut file = BufWriter::new(File::create(&beside).map_err(wrong)?);
+    // What an interrupted one left may be a link by now: it goes, and nothing is written through it.
+    let _ = std::fs::remove_file(&beside); // mostly there is none
+    let mut file = BufWriter::new(File::create_new(&beside).map_err(wrong)?);
     let report = session.store.export(&keys, &mut file)?;
     file.into_inner()
         .map_err(|e| wrong(e.into_error()))?

@@ -2,7 +2,7 @@
 //! Unaware of archives.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 
 use store::StoreError;
 
@@ -64,4 +64,30 @@ fn what_is_not_there_or_not_right_is_not_copied() {
     assert!(matches!(error, StoreError::MissingOutput { .. }), "{error}");
     let error = room.store.copy_out(&key("never"), &dest).unwrap_err();
     assert!(matches!(error, StoreError::Absent { .. }), "{error}");
+}
+
+#[test]
+fn nothing_is_written_through_a_link_that_leads_out() {
+    let room = Room::new();
+    room.commit("m", &[("deep/a", "new"), ("deep/er/b", "new")]);
+    let (dest, elsewhere) = (room.path("copies"), room.path("elsewhere"));
+    fs::create_dir_all(elsewhere.join("er")).unwrap();
+    fs::create_dir(&dest).unwrap();
+    fs::write(elsewhere.join("a"), "of another").unwrap();
+    symlink(&elsewhere, dest.join("deep")).unwrap();
+    let error = room.store.copy_out(&key("m"), &dest).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::LeadsOut { path, .. } if path.ends_with("copies/deep")),
+        "{error}"
+    );
+    assert_eq!(fs::read(elsewhere.join("a")).unwrap(), b"of another");
+    assert_eq!(count(&elsewhere.join("er")), 0);
+    // One that stays inside does no harm, and a link in the place of a file is replaced.
+    fs::remove_file(dest.join("deep")).unwrap();
+    fs::create_dir(dest.join("real")).unwrap();
+    symlink("real", dest.join("deep")).unwrap();
+    symlink(elsewhere.join("a"), dest.join("real/a")).unwrap();
+    room.store.copy_out(&key("m"), &dest).unwrap();
+    assert_eq!(fs::read(dest.join("real/a")).unwrap(), b"new");
+    assert_eq!(fs::read(elsewhere.join("a")).unwrap(), b"of another");
 }
