@@ -294,6 +294,11 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
                 entries: &[],
                 next: 0,
             }),
+            // A list would be taken for the fields in their order.
+            Value::Seq(_) => {
+                let error: DeError = de::Error::invalid_type(Unexpected::Seq, &visitor);
+                Err(error.at(self.0.pos))
+            }
             _ => self.visit(visitor),
         }
     }

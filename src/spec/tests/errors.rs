@@ -258,6 +258,17 @@ hint: kinds: prepare, mask, pretrained, train, tune, evaluate, table, figure, ro
 }
 
 #[test]
+fn a_list_is_no_mapping() {
+    says(
+        "  m:\n    mask: {images: pairs}\n    resources: []\n",
+        "\
+p.yaml:10:16: stages.m.resources: expected a mapping, found a list
+ 10 |     resources: []
+    |                ^",
+    );
+}
+
+#[test]
 fn an_unknown_field_at_the_top() {
     says_of(
         &[("p.yaml", "stage:\n  a: b\n")],
