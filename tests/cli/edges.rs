@@ -258,7 +258,8 @@ fn what_to_type_next_names_the_file_and_the_run() {
     dashed("run").exits(0).says("run ./-x.yaml");
     test.run("run p.yaml a").exits(0);
     test.run("run p.yaml f").exits(0);
-    test.run("log p.yaml a").exits(2).says(" has it: `");
+    let log = test.run("log p.yaml a").exits(2).says(" has it: `");
+    assert_eq!(log.stderr.matches("hint: ").count(), 1, "{log}");
     let many = "resources: {retries: 1000000}, command: {shell: x, outputs: [o]}";
     test.write("p.yaml", format!("stages: {{a: {{{many}}}}}\n"));
     test.run("plan p.yaml")

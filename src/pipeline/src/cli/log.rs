@@ -119,8 +119,10 @@ fn stage_of(history: &History, past: &Past, target: &str) -> Result<(String, Key
     let keys = history.keys(past);
     let names: Vec<&str> = keys.keys().map(String::as_str).collect();
     let id = &past.header.id;
-    let found = spec::find(&names, target)
-        .map_err(|why| Fatal::usage(format!("in the run {id}: {why}"), ""))?;
+    let found = spec::find(&names, target).map_err(|why| {
+        let (what, hint) = why.split_once("\nhint: ").unwrap_or((&why, ""));
+        Fatal::usage(format!("in the run {id}: {what}"), hint)
+    })?;
     let [only] = found.as_slice() else {
         let some: Vec<&str> = found.iter().take(8).map(|&at| names[at]).collect();
         let more = if found.len() > 8 { ", …" } else { "" };
