@@ -1,7 +1,7 @@
 """Times Segment Anything ViT-B in the official code, in turns with this project's own.
 
     python benches/sam_official.py <checkout of facebookresearch/segment-anything> --rust PATH/sam [--image FILE]
-                                   [--runs 5] [--threads 2] [--sides 8 24] [--only encoder]
+                                   [--runs 5] [--threads 2] [--sides 8 24] [--only encoder] [--precision bf16]
 
 Needs torch, torchvision, numpy, Pillow, safetensors. --rust is the bench binary (`cargo bench -p pipeline-worker --bench
 sam --no-run` prints where it is). Both sides have the same random weights, the same photograph and the same thresholds:
@@ -111,6 +111,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sides", type=int, nargs="*", default=[8, 24])
     parser.add_argument("--only", choices=["encoder", "masks", "generate"])
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="ours; the official code is fp32")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     path = args.image or str(sorted(PHOTO.rglob("*.[jp][pn]g"))[0])
@@ -119,7 +120,7 @@ def main():
         weights = str(Path(folder) / "vit_b.safetensors")
         sides = {"official": Official(args.checkout, image, weights)}
         if args.rust:
-            sides["ours"] = Ours(args.rust, weights, path, args.threads)
+            sides["ours"] = Ours(args.rust, weights, path, args.threads, "vit-b", "cpu", args.precision)
         print(f"ViT-B, {image.shape[1]}x{image.shape[0]}, {args.threads} threads, torch {torch.__version__}, {args.runs} runs")
         if args.only in (None, "encoder"):
             compare("encoder", sides, args.runs, "embed")
