@@ -45,6 +45,15 @@ pub fn floats(t: &Tensor) -> Vec<f32> {
     Vec::<f32>::try_from(flat).unwrap_or_default() // a flat float32 tensor always converts
 }
 
+/// The numbers of a float32 tensor that lies on the host already, in row-major order: nothing is waited for. None of a tensor
+/// that lies elsewhere.
+pub fn local(t: &Tensor) -> Vec<f32> {
+    let here = t.device() == Device::Cpu && t.kind() == Kind::Float;
+    let flat = here.then(|| t.contiguous().view([-1]));
+    flat.and_then(|flat| Vec::<f32>::try_from(flat).ok())
+        .unwrap_or_default()
+}
+
 /// The bytes of a tensor of `Uint8` in row-major order.
 pub fn bytes(t: &Tensor) -> Vec<u8> {
     let flat = tensor(t).contiguous().view([-1]);

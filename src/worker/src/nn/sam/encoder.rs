@@ -2,9 +2,10 @@
 //! Unaware of prompts, of masks and of how an image was brought to its size.
 
 use tch::nn::Path;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
+use super::fused;
 use super::layers::{Activation, EPS, LayerNorm, Linear, Mlp};
 use super::relpos;
 
@@ -133,7 +134,8 @@ pub struct Attention {
 }
 
 impl Attention {
-    fn new(p: &Path, dim: i64, heads: i64, length: i64) -> Self {
+    /// Attention of `heads` heads over `dim` channels, with tables of `length` relative positions, at path `p`.
+    pub fn new(p: &Path, dim: i64, heads: i64, length: i64) -> Self {
         let head_dim = dim / heads;
         Self {
             qkv: Linear::new(&(p / "qkv"), dim, dim * 3),
@@ -144,18 +146,46 @@ impl Attention {
         }
     }
 
-    /// Attention over each of `x` (B, H, W, dim), before the last projection.
-    ///
-    /// The relative positions enter as a bias, so that `PyTorch`'s fused kernel can be used. The bias is as large as the
-    /// attention itself: it is made for a few heads at a time, always in the same memory.
+    /// Attention over each of `x` (B, H, W, dim), before the last projection. On a CPU its softmax and its sums are float32
+    /// in every precision.
     pub fn attend(&self, x: &Tensor) -> Tensor {
         let (b, h, w) = (x.size()[0], x.size()[1], x.size()[2]);
-        let qkv = self.qkv.forward(x).view([b, h * w, 3, self.heads, -1]);
-        let qkv = qkv.permute([2, 0, 3, 1, 4]); // (3, B, heads, H·W, C/heads)
+        let qkv = self.queries_keys_values(x);
+        let attended = if x.device() == Device::Cpu {
+            self.attend_fused(&qkv.to_kind(Kind::Float), (h, w))
+                .to_kind(x.kind())
+        } else {
+            self.by_heads(&qkv, (h, w))
+        };
+        attended.view([b, h, w, -1]) // (B, H, W, dim)
+    }
+
+    /// Queries, keys and values of `x` (B, H, W, dim): (3, B, heads, H·W, d).
+    pub fn queries_keys_values(&self, x: &Tensor) -> Tensor {
+        let size = x.size();
+        let qkv = self.qkv.forward(x);
+        let qkv = qkv.view([size[0], size[1] * size[2], 3, self.heads, -1]);
+        qkv.permute([2, 0, 3, 1, 4])
+    }
+
+    /// The attention of `qkv` (3, B, heads, H·W, d) in float32 on a CPU, as (B, H·W, dim).
+    pub fn attend_fused(&self, qkv: &Tensor, grid: (i64, i64)) -> Tensor {
+        let qkv = qkv.contiguous();
+        let [rows, columns] = self.biases(&qkv, grid);
+        fused::attend(&qkv, &rows.flatten(2, 3), &columns.flatten(2, 3))
+    }
+
+    /// The attention of `qkv` (3, B, heads, H·W, d) by `PyTorch`'s fused kernel, as (B, H·W, dim).
+    ///
+    /// The relative positions enter as a bias. It is as large as the attention itself: it is made for a few heads at a time,
+    /// always in the same memory.
+    pub fn by_heads(&self, qkv: &Tensor, (h, w): (i64, i64)) -> Tensor {
         let (q, k, v) = (qkv.get(0), qkv.get(1), qkv.get(2));
-        let [rows, columns] = relpos::biases(&q, (h, w), &self.rel_pos_h, &self.rel_pos_w);
-        let most = heads_at_once(b * (h * w).pow(2), x.device()).min(self.heads);
-        let buffer = relpos::bias_buffer(b, most, (h, w), x);
+        let b = q.size()[0];
+        let [rows, columns] = self.biases(qkv, (h, w));
+        let (rows, columns) = (rows.unsqueeze(-1), columns.unsqueeze(-2));
+        let most = (MOST_BIAS / (b * (h * w).pow(2)).max(1)).clamp(1, self.heads);
+        let buffer = relpos::bias_buffer(b, most, (h, w), &q);
         let parts = (0..self.heads).step_by(most as usize).map(|first| {
             let n = most.min(self.heads - first);
             let part = |t: &Tensor| t.narrow(1, first, n);
@@ -165,22 +195,19 @@ impl Attention {
             out.transpose(1, 2)
         });
         let parts: Vec<Tensor> = parts.collect();
-        Tensor::cat(&parts, 2).reshape([b, h, w, -1]) // (B, H, W, dim)
+        Tensor::cat(&parts, 2).flatten(2, 3) // (B, H·W, dim)
+    }
+
+    fn biases(&self, qkv: &Tensor, grid: (i64, i64)) -> [Tensor; 2] {
+        relpos::biases(&qkv.get(0), grid, &self.rel_pos_h, &self.rel_pos_w)
     }
 }
 
+/// The most numbers of bias that are made at once.
+const MOST_BIAS: i64 = 1 << 28;
+
 fn sdpa(q: &Tensor, k: &Tensor, v: &Tensor, bias: &Tensor) -> Tensor {
     Tensor::scaled_dot_product_attention(q, k, v, Some(bias), 0.0, false, None, false)
-}
-
-/// How many heads' bias of `numbers` each is made at once: on a CPU so many as stay near its caches.
-fn heads_at_once(numbers: i64, device: Device) -> i64 {
-    let most: i64 = if device == Device::Cpu {
-        1 << 24
-    } else {
-        1 << 28
-    };
-    (most / numbers.max(1)).max(1)
 }
 
 /// The `side`×`side` windows of `x` (B, H, W, C), padded with zeros at the right and the bottom: (B·n, side, side, C).

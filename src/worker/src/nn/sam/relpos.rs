@@ -38,15 +38,16 @@ fn indices(q: i64, k: i64) -> Vec<i64> {
 }
 
 /// What is added to the attention of `q` (B, heads, H·W, C), not scaled, to keys on the same H×W grid: its part by rows
-/// (B, heads, H, W, H, 1) and its part by columns (B, heads, H, W, 1, W).
+/// (B, heads, H, W, H) and its part by columns (B, heads, H, W, W).
 pub fn biases(q: &Tensor, grid: (i64, i64), by_row: &Tensor, by_column: &Tensor) -> [Tensor; 2] {
     let ((h, w), size) = (grid, q.size());
     let q = q.view([size[0], size[1], h, w, size[3]]);
-    let of_rows = relative_positions(h, h, by_row).transpose(1, 2); // (H, C, H)
-    let of_columns = relative_positions(w, w, by_column).transpose(1, 2); // (W, C, W)
+    let [by_row, by_column] = [by_row, by_column].map(|table| table.to_kind(q.kind()));
+    let of_rows = relative_positions(h, h, &by_row).transpose(1, 2); // (H, C, H)
+    let of_columns = relative_positions(w, w, &by_column).transpose(1, 2); // (W, C, W)
     let rows = q.matmul(&of_rows); // (B, heads, H, W, H)
     let columns = q.transpose(2, 3).matmul(&of_columns).transpose(2, 3); // (B, heads, H, W, W)
-    [rows.unsqueeze(-1), columns.unsqueeze(-2)]
+    [rows, columns]
 }
 
 /// Memory for the sum of both parts for `heads` heads of `batch` images, (batch, heads, H, W, H, W).

@@ -4,6 +4,7 @@
 mod checkpoints;
 mod kernels;
 mod sam;
+mod sam_attention;
 mod sam_masks;
 mod training;
 mod transformers;
