@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy
 import torch
 
+from worker_env import WORKER
+
 
 def beside(name):
     """A script of this folder as a module."""
@@ -50,7 +52,7 @@ class PyTorch:
 class Rust:
     def __init__(self, args):
         command = [args.rust, "0", str(args.threads)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=WORKER)
         self.process.stdout.readline()
 
     def timed(self):

@@ -23,6 +23,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from worker_env import WORKER
+
 PHOTO = Path(__file__).parent / "../pipelines/photos/test"
 
 
@@ -68,7 +70,7 @@ class Official:
 class Ours:
     def __init__(self, binary, weights, image, threads, *more):
         command = [binary, weights, image, str(threads), *more]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=WORKER)
         assert self.process.stdout.readline().strip() == "ready"
 
     def timed(self, task, *settings):

@@ -31,6 +31,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from worker_env import WORKER
+
 
 def conv(c_in, c_out, k=3):
     return nn.Conv2d(c_in, c_out, k, padding=k // 2)
@@ -191,7 +193,7 @@ class Rust:
         command = [args.rust, "0", str(args.threads), args.backbone]
         command += ["channels_last"] * args.channels_last + ["bf16"] * args.bf16
         command += ["cuda"] * (args.device == "cuda") + [f"batch={args.batch}"] * bool(args.batch)
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=WORKER)
         self.process.stdout.readline()
         self.pid = self.process.pid
 

@@ -38,3 +38,4 @@ pub mod secrets;
 pub mod session;
 pub mod verify;
 pub mod worker;
+pub mod worker_env;

@@ -22,6 +22,7 @@ use super::stop::Stop;
 use super::supervisor::{Supervisor, Tag};
 use super::target::Target;
 use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
+use crate::worker_env;
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
@@ -120,16 +121,8 @@ impl ProcessExecutor<'_> {
         let job_files = tasks.iter().map(write_job).collect::<Result<Vec<_>, _>>()?;
         let view = self.view(tasks);
         let (mut command, talk) = self.program(job_files, view.as_ref())?;
-        if std::env::var_os("GOMP_SPINCOUNT").is_none()
-            && std::env::var_os("OMP_WAIT_POLICY").is_none()
-        {
-            // libgomp's threads spin long at every barrier; on a machine that does other work too, stages then take
-            // ten times as long. A short spin costs nothing where cores are free.
-            command.env("GOMP_SPINCOUNT", "10000");
-        }
+        worker_env::set(&mut command);
         command
-            // Convolutions on CUDA would use TF32 by PyTorch's default; the numerics class says float32.
-            .env("NVIDIA_TF32_OVERRIDE", "0")
             .envs(first.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
             .stdout(Stdio::piped())
             .stderr(log);

@@ -16,6 +16,7 @@ use spec::{Device, Event, Said};
 use super::{Exit, Fatal, signals};
 use engine::run::next_line;
 use engine::worker::{self, DeviceChoice};
+use engine::worker_env;
 
 /// What a worker says beside what it computed.
 pub type Facts = BTreeMap<String, Value>;
@@ -82,9 +83,10 @@ impl Worker {
     /// Starts it with these arguments, hands what it says to `tell`, and waits for its end. A signal that ends this
     /// process ends it first, so that what is in the way is removed.
     pub fn ask(&self, arguments: &[&OsStr], tell: &mut dyn FnMut(&Event)) -> Result<Facts, Fatal> {
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        worker_env::set(&mut command);
+        let child = command
             .args(arguments)
-            .env("NVIDIA_TF32_OVERRIDE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
