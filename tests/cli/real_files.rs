@@ -1,9 +1,12 @@
 //! What a command finds in its folder: files of its own, not links into the project or the cache, and a short TMPDIR.
 //! Unaware of walls.
 
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use crate::support::Test;
+use crate::support::{Test, wait_for};
 
 #[test]
 fn a_script_is_in_its_own_folder_and_finds_nothing_undeclared_beside_it() {
@@ -51,58 +54,43 @@ fn declared_folders_are_folders_of_files() {
     assert_eq!(test.read("m"), "1000000000\n");
 }
 
-/// Folders with copies go from one command to the next, whatever the one before did with them: `second` sees its own
-/// inputs alone, and nothing that `first` has kept of its own changes.
+/// A service that the first command asked, and that has its folder, as a container has what is mounted, outlives that command.
 #[test]
-fn copies_that_are_handed_on_are_those_of_the_next_command_alone() {
-    let yaml = "\
-stages:
-  long: {command: {shell: 'printf %1000s x > long; chmod 755 long', outputs: [long]}}
-  short: {command: {shell: 'printf s > short', outputs: [short]}}
-  first:
-    command:
-      stages: {in: long}
-      pass_env: [STUB_FOLDER]
-      shell: 'stat -c %i in > $STUB_FOLDER/first; @; echo 1 > o1; test -e kept || echo > kept'
-      outputs: [o1, kept]
-  second:
-    command:
-      stages: {in: short, after: first}
-      pass_env: [STUB_FOLDER]
-      shell: |
-        find . -name o2 -o -printf '%p %y\\n' | sort > o2; stat -c %A in/short | cut -c2-4 >> o2
-        cat in/short after/o1 >> o2
-        stat -c %i in after > $STUB_FOLDER/second
-      outputs: [o2]
-";
-    let expected = ". d\n./after d\n./after/kept f\n./after/o1 f\n./in d\n./in/short f\nrw-\ns1\n";
-    for (way, is_used_again) in [
-        ("true", true),
-        ("printf %2000s y > in/long; chmod 000 in/long", true),
-        ("echo more > in/more", true),
-        ("ln in/long kept", false),
-        ("chmod 700 in", false),
-        ("rm in/long; mkdir in/long", false),
-        ("rm in/long; ln -s /etc/passwd in/long", false),
-        ("mv in away; mkdir in; mkfifo in/long", false),
-        ("rm -r in; ln -s /etc in", false),
-        ("for n in 1 2 3 4 5 6 7 8 9; do echo > in/$n; done", false),
-    ] {
-        let test = Test::new().file("p.yaml", yaml.replace('@', way));
-        test.run("run p.yaml --jobs 1").exits(0).says("4 ran");
-        assert_eq!(test.read("o2"), expected, "{way}");
-        let inodes = |name: &str| std::fs::read_to_string(test.outside(name)).unwrap();
-        let again = inodes("second")
-            .lines()
-            .any(|inode| inode == inodes("first").trim());
-        assert_eq!(again, is_used_again, "{way}");
-        assert!([1, 1000].contains(&test.read("kept").len()), "{way}");
-        test.run("cache verify").exits(0);
-        let trash = std::fs::read_dir(test.path("cache/trash")).map(Iterator::count);
-        assert!(trash.is_err() || trash.unwrap() == 0, "{way}");
-        let left = crate::support::list(&test.path("cache/partial"));
-        assert!(left.is_empty(), "{way}: {left:?}");
-    }
+fn who_has_the_inputs_of_a_command_open_reaches_no_later_one() {
+    let wait = |n| {
+        format!("pwd > $STUB_FOLDER/at{n}; until test -e $STUB_FOLDER/go{n}; do sleep 0.01; done")
+    };
+    let command = "pass_env: [STUB_FOLDER], shell: ";
+    let yaml = format!(
+        "stages:\n\
+         \x20 a: {{command: {{shell: 'echo one > x', outputs: [x]}}}}\n\
+         \x20 b: {{command: {{stages: {{in: a}}, {command}'{}; cat in/* > y', outputs: [y]}}}}\n\
+         \x20 c: {{command: {{stages: {{in: b}}, {command}'{}; cat in/* > z', outputs: [z]}}}}\n",
+        wait(1),
+        wait(2)
+    );
+    let test = Test::new().file("p.yaml", yaml);
+    let mut run = test.command("run p.yaml").spawn().unwrap();
+    let begun = |n: u32| {
+        let at = test.outside(&format!("at{n}"));
+        wait_for("a command", || {
+            let said = std::fs::read_to_string(&at).ok()?;
+            said.strip_suffix('\n').map(std::path::PathBuf::from)
+        })
+    };
+    let go = |n: u32| std::fs::write(test.outside(&format!("go{n}")), "").unwrap();
+    let inputs = begun(1).join("in");
+    let folder = std::fs::File::open(&inputs).unwrap();
+    let mut options = std::fs::File::options();
+    let mut copy = options.append(true).open(inputs.join("x")).unwrap();
+    go(1);
+    begun(2);
+    copy.write_all(b"changed\n").unwrap();
+    let inside = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    std::fs::write(Path::new(&inside).join("new"), "new\n").unwrap();
+    go(2);
+    assert!(run.wait().unwrap().success());
+    assert_eq!(test.read("z"), "one\n");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::executors::{Executors, ReportExecutor};
 use crate::external;
 use crate::run::{
-    CommandExecutor, Copies, Display, Outcome, PATIENCE, ProcessExecutor, Run, ShortNames, Stop,
+    CommandExecutor, Display, Outcome, PATIENCE, ProcessExecutor, Run, ShortNames, Stop,
     Supervisor, most_threads,
 };
 use crate::session::Session;
@@ -152,7 +152,6 @@ pub fn execute(
     });
     let commands = CommandExecutor {
         short: ShortNames::new(session.store.root()),
-        copies: Copies::default(),
         pipeline: &session.pipeline,
         store: &session.store,
         walls: &session.walls,

@@ -33,7 +33,10 @@ pub struct Scratch {
 impl Scratch {
     /// An empty folder of this run.
     pub(crate) fn new(store: &Store) -> Result<Self> {
-        let path = new_name(store)?;
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let run = store.claims()?.name();
+        let path = store.layout().partials().join(format!("{run}.{n}"));
         fs::create_dir(&path).map_err(at("create", &path))?;
         let was = fs::symlink_metadata(&path).ok();
         Ok(Self {
@@ -67,21 +70,6 @@ impl Scratch {
         self.seen = stat;
         same && is_empty()
     }
-}
-
-/// A name that nobody else uses. A clean-up leaves it alone.
-fn new_name(store: &Store) -> Result<PathBuf> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let n = NEXT.fetch_add(1, Ordering::Relaxed);
-    let run = store.claims()?.name();
-    Ok(store.layout().partials().join(format!("{run}.{n}")))
-}
-
-/// Takes a folder aside for other stages of this run; where it lies from now on.
-pub(crate) fn set_aside(store: &Store, path: &Path) -> Result<PathBuf> {
-    let to = new_name(store)?;
-    fs::rename(path, &to).map_err(at("rename to", &to))?;
-    Ok(to)
 }
 
 fn access(meta: &Metadata) -> (u32, u32, u32) {

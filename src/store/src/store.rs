@@ -194,7 +194,7 @@ impl Store {
     }
 
     /// Makes a file or folder disappear: see [`Trash::discard`].
-    pub(crate) fn discard(&self, path: &Path) -> Result<Option<PathBuf>> {
+    pub(crate) fn discard(&self, path: &Path) -> Result<()> {
         self.inner.trash.discard(&self.layout().trash(), path)
     }
 

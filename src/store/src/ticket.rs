@@ -17,8 +17,7 @@ use crate::mutex::locked;
 use crate::quarantine::UNFINISHED;
 use crate::tree::inside;
 use crate::{
-    Digest, Key, Record, Result, Scratch, Status, Store, StoreError, lock, quarantine, scratch,
-    summed,
+    Digest, Key, Record, Result, Scratch, Status, Store, StoreError, lock, quarantine, summed,
 };
 
 /// The file beside `state` that says from which inputs its checkpoints are made.
@@ -402,22 +401,15 @@ impl Ticket {
     }
 
     /// Takes something out of `out` that is no output. It goes to the trash, which is emptied when the program is done:
-    /// to delete it now takes longer, and ext4 then passes over its inode for a while with each new file. Returns where it
-    /// lies until then, for whoever can use it once more.
-    pub fn discard(&self, path: &Path) -> Result<Option<PathBuf>> {
+    /// to delete it now takes longer, and ext4 then passes over its inode for a while with each new file.
+    pub fn discard(&self, path: &Path) -> Result<()> {
         self.store.discard(path)
-    }
-
-    /// Takes a folder out of `out` for other stages of this run; where it lies from now on. No clean-up touches it while the
-    /// run lives, and what a killed run leaves there goes when the cache is opened next.
-    pub fn set_aside(&self, path: &Path) -> Result<PathBuf> {
-        scratch::set_aside(&self.store, path)
     }
 
     /// Takes everything out of `out`, as at first.
     pub fn clear_out(&self) -> Result<()> {
         for path in inside(&self.out) {
-            let _ = self.discard(&path)?;
+            self.discard(&path)?;
         }
         Ok(())
     }

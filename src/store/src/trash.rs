@@ -72,21 +72,17 @@ impl Trash {
         self.folder.get_or_init(create).as_ref()
     }
 
-    /// Makes a file or folder disappear; `all` is the folder of trash of all programs. Returns where it lies until the
-    /// program is done; where the trash cannot take it, it is deleted at once.
-    pub(crate) fn discard(&self, all: &Path, path: &Path) -> Result<Option<PathBuf>> {
-        if let Ok(taken) = self.take(all, path) {
-            return Ok(Some(taken));
-        }
-        remove_any(path).map(|()| None)
+    /// Makes a file or folder disappear; `all` is the folder of trash of all programs. Where the trash cannot take it, it is
+    /// deleted at once.
+    pub(crate) fn discard(&self, all: &Path, path: &Path) -> Result<()> {
+        self.take(all, path).or_else(|_| remove_any(path))
     }
 
-    /// Where it lies from now on.
-    fn take(&self, all: &Path, path: &Path) -> io::Result<PathBuf> {
+    fn take(&self, all: &Path, path: &Path) -> io::Result<()> {
         let folder = self.folder(all).ok_or(io::ErrorKind::NotFound)?;
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let taken = folder.join((n % PARTS).to_string()).join(n.to_string());
-        take_away(path, &taken).map(|()| taken)
+        take_away(path, &taken)
     }
 }
 
@@ -101,8 +97,7 @@ mod tests {
         let (trash, all) = (Trash::default(), path("cache/trash"));
         fs::create_dir_all(path("a/b")).unwrap();
         fs::write(path("c"), "c").unwrap();
-        let taken = trash.discard(&all, &path("a")).unwrap().unwrap();
-        assert!(taken.join("b").is_dir());
+        trash.discard(&all, &path("a")).unwrap();
         trash.discard(&all, &path("c")).unwrap();
         assert!(!path("a").exists() && !path("c").exists());
         assert!(trash.discard(&all, &path("c")).is_err());

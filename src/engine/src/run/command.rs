@@ -24,7 +24,6 @@ use spec::{Kind, Listing, Pipeline};
 use store::{Facts, Store};
 
 use super::child::{self, Watched};
-use super::copies::{Copies, Placed};
 use super::executor::{InPlace, OnEvent, Task};
 use super::failure::Failure;
 use super::mask::Outlet;
@@ -54,8 +53,6 @@ pub struct CommandExecutor<'a> {
     pub walls: &'a Walls,
     /// Where temporary files of commands have short names.
     pub short: ShortNames,
-    /// Copies of inputs that commands hand on.
-    pub copies: Copies,
     /// Whom to tell of children.
     pub stop: &'a Stop,
     /// Who starts them, and ends what they leave.
@@ -88,11 +85,10 @@ impl CommandExecutor<'_> {
         let places = &self.pipeline.stages[task.stage].places;
         let home = out.join(&places.home);
         if task.attempt > 1 {
-            self.clear(task, out, &BTreeSet::new(), &Placed::default())?;
+            clear(task, out, &BTreeSet::new())?;
         }
         create(&home)?;
-        let mut placed = Placed::default();
-        let shown = self.place_inputs(task, command, &home, &mut placed)?;
+        let shown = self.place_inputs(task, command, &home)?;
         for output in 0..places.outputs.len() {
             create(&out.join(places.folder_of(output)))?;
         }
@@ -103,7 +99,7 @@ impl CommandExecutor<'_> {
         ended.map_err(|failure| self.with_free_disk(failure))?;
         let inputs: Vec<PathBuf> = command.stages.keys().map(|name| home.join(name)).collect();
         let made = outputs::made(out, places, &command.outputs, &inputs)?;
-        self.clear(task, out, &made, &placed)?;
+        clear(task, out, &made)?;
         Ok(path)
     }
 
@@ -114,15 +110,13 @@ impl CommandExecutor<'_> {
         task: &Task<'_>,
         command: &kinds::Command,
         home: &Path,
-        to: &mut Placed,
     ) -> Result<Vec<Shown>, Failure> {
         let out = task.ticket.out();
         let places = &self.pipeline.stages[task.stage].places;
         let mut inputs = self.chosen_files(task, command)?;
         for (role, folder) in self.input_folders(task, command) {
             let at = home.join(folder);
-            let made = self.copies.folder(&at, to);
-            made.map_err(|e| io_failure("create", &at, &e))?;
+            create(&at)?;
             for (name, from) in self.outputs_of(task, role)? {
                 inputs.push(Input {
                     from,
@@ -134,8 +128,8 @@ impl CommandExecutor<'_> {
         let inputs = placing::outermost(inputs);
         let declared: Vec<Input> = inputs.iter().filter(|i| !i.is_stored()).cloned().collect();
         let large = match command.inputs {
-            Placing::Link => to.remove_old().map(|()| inputs),
-            Placing::Copy => placing::copy_small(inputs, to),
+            Placing::Link => Ok(inputs),
+            Placing::Copy => placing::copy_small(inputs),
         };
         let large = large.map_err(|e| io_failure("copy inputs into", out, &e))?;
         let has_walls = self.has_walls(command);
@@ -365,35 +359,6 @@ impl CommandExecutor<'_> {
         Ok((program, None))
     }
 
-    /// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed: the
-    /// command may have put one in place of any folder of its own.
-    fn clear(
-        &self,
-        task: &Task<'_>,
-        folder: &Path,
-        kept: &BTreeSet<PathBuf>,
-        placed: &Placed,
-    ) -> Result<(), Failure> {
-        if folder.is_symlink() {
-            return Ok(self.copies.discard(task.ticket, folder, placed)?);
-        }
-        let entries = fs::read_dir(folder).map_err(|e| io_failure("list", folder, &e))?;
-        for entry in entries {
-            let path = entry.map_err(|e| io_failure("list", folder, &e))?.path();
-            if kept.contains(&path) {
-                continue;
-            }
-            // Paths are in order of their names, so what lies in a folder stands right behind it.
-            let next = kept.range(path.clone()..).next();
-            if next.is_some_and(|next| next.starts_with(&path)) {
-                self.clear(task, &path, kept, placed)?;
-            } else {
-                self.copies.discard(task.ticket, &path, placed)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The failure of a command whose disk is nearly full says so.
     fn with_free_disk(&self, mut failure: Failure) -> Failure {
         if let Some(free) = self.store.free_bytes().filter(|free| *free < NEARLY_FULL) {
@@ -493,6 +458,29 @@ fn conclude(status: ExitStatus, stopping: bool, log: &Path) -> Result<(), Failur
     }
     failure.report.interrupted = stopping;
     Err(failure)
+}
+
+/// Removes everything below `folder` but `kept` and the folders around them. Links are removed, not followed: the command
+/// may have put one in place of any folder of its own.
+fn clear(task: &Task<'_>, folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), Failure> {
+    if folder.is_symlink() {
+        return Ok(task.ticket.discard(folder)?);
+    }
+    let entries = fs::read_dir(folder).map_err(|e| io_failure("list", folder, &e))?;
+    for entry in entries {
+        let path = entry.map_err(|e| io_failure("list", folder, &e))?.path();
+        if kept.contains(&path) {
+            continue;
+        }
+        // Paths are in order of their names, so what lies in a folder stands right behind it.
+        let next = kept.range(path.clone()..).next();
+        if next.is_some_and(|next| next.starts_with(&path)) {
+            clear(task, &path, kept)?;
+        } else {
+            task.ticket.discard(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn create(folder: &Path) -> Result<(), Failure> {

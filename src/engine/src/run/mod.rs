@@ -19,7 +19,6 @@ mod child;
 mod claim;
 mod command;
 mod context;
-mod copies;
 mod crew;
 mod event;
 mod executor;
@@ -56,7 +55,6 @@ use crew::Crew;
 pub use attend::PATIENCE;
 pub use command::{CommandExecutor, find_program};
 pub use context::{Clock, Outcome, Run};
-pub use copies::Copies;
 pub use event::{Display, Origin, RunEvent};
 pub use executor::{
     Answer, Computed, Execution, Executor, InPlace, Limits, OnEvent, OnEventOf, Order, Task,

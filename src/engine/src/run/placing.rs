@@ -8,7 +8,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use files::{Below, Ignored, Lost, Root};
 use spec::Selection;
 
-use super::copies::Placed;
 use super::walls::Shown;
 
 /// Bytes of a stage's inputs that are copied; more would cost a disk too much for each try.
@@ -200,7 +199,7 @@ pub(super) fn outermost(mut inputs: Vec<Input>) -> Vec<Input> {
 }
 
 /// Copies inputs, the smallest first, while they fit into [`MOST_COPIED`]. The ones that do not are left.
-pub(super) fn copy_small(inputs: Vec<Input>, placed: &mut Placed) -> io::Result<Vec<Input>> {
+pub(super) fn copy_small(inputs: Vec<Input>) -> io::Result<Vec<Input>> {
     let mut measured = Vec::with_capacity(inputs.len());
     for input in inputs {
         let tree = tree(&input)?;
@@ -209,9 +208,8 @@ pub(super) fn copy_small(inputs: Vec<Input>, placed: &mut Placed) -> io::Result<
     }
     let (small, large) = by_size(measured);
     for (tree, input) in small {
-        copy(&tree, &input.at, placed)?;
+        copy(&tree, &input.at)?;
     }
-    placed.remove_old()?;
     Ok(large.into_iter().map(|(_, input)| input).collect())
 }
 
@@ -301,24 +299,32 @@ impl Tree {
     }
 }
 
-fn copy(tree: &Tree, at: &Path, placed: &mut Placed) -> io::Result<()> {
+fn copy(tree: &Tree, at: &Path) -> io::Result<()> {
     for Part { from, name, kind } in &tree.parts {
         let to = if name.as_os_str().is_empty() {
             at.to_path_buf()
         } else {
             at.join(name)
         };
-        let is_written_over = matches!(kind, PartKind::File) && name.as_os_str().is_empty();
-        if !is_written_over {
-            placed.make_way(&to)?;
-        }
         with_folder(&to, || match kind {
-            PartKind::File => placed.copy(from, &to),
+            PartKind::File => copy_file(from, &to),
             PartKind::Link => symlink(fs::read_link(from)?, &to),
             PartKind::EmptyFolder => fs::create_dir_all(&to),
         })?;
     }
     Ok(())
+}
+
+/// Bytes, permissions, and the time of the last write: what a program could see of the file itself. It is always a new file in
+/// a new folder. What a service that an earlier command asked has open or mounted (a container with that command's folder) is
+/// beyond our reach, and would change what this one reads.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let meta = source.metadata()?;
+    let mut target = File::create_new(to)?;
+    io::copy(&mut source, &mut target)?; // shares blocks where the file system can
+    target.set_permissions(meta.permissions())?;
+    target.set_times(FileTimes::new().set_modified(meta.modified()?))
 }
 
 /// A link to each, read by whoever follows it. What it leads to, and the links in there, is to be seen where it lies.
@@ -421,7 +427,7 @@ fn few(mut paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
 }
 
 /// Makes the folder around `at` where it is missing; it is there nearly always.
-fn with_folder(at: &Path, mut make: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+fn with_folder(at: &Path, make: impl Fn() -> io::Result<()>) -> io::Result<()> {
     match make() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(at.parent().unwrap_or(at))?;
