@@ -1,4 +1,4 @@
-//! Folders for the temporary files of programs: one goes from stage to stage while programs leave it as they found it.
+//! Folders for the temporary files of programs: one goes from stage to stage while programs put nothing there.
 //! Unaware of short names for them, of who hands them on, and of what is put there.
 //!
 //! ```text
@@ -26,7 +26,7 @@ pub struct Scratch {
     path: PathBuf,
     /// Mode and owner, as it was made.
     was: Option<(u32, u32, u32)>,
-    /// What the kernel said of it when it was empty.
+    /// What the kernel said of it then.
     seen: Option<Stat>,
 }
 
@@ -52,23 +52,21 @@ impl Scratch {
         &self.path
     }
 
-    /// Whether the next stage would get what this one got.
-    pub fn is_as_it_was(&mut self) -> bool {
+    /// Whether nothing was ever put there, so that the next stage gets what this one got: what wrote there may have it mounted,
+    /// as a container has, and outlive its stage.
+    pub fn is_untouched(&self) -> bool {
         let Ok(now) = fs::symlink_metadata(&self.path) else {
             return false;
         };
-        let stat = Some(Stat::of(&now));
-        if stat == self.seen && self.store.has_fine_clock() {
-            return true; // nothing was put there, given or taken
-        }
-        let same = now.is_dir() && Some(access(&now)) == self.was;
+        // Where the clock has ticks, something may have come and gone in the one in which it was made.
+        Some(Stat::of(&now)) == self.seen
+            && (self.store.has_fine_clock() || (Some(access(&now)) == self.was && self.is_empty()))
+    }
+
+    fn is_empty(&self) -> bool {
         let no_bytes: &mut [u8] = &mut [];
-        let is_empty = || {
-            rustix::fs::llistxattr(&self.path, no_bytes).is_ok_and(|length| length == 0)
-                && fs::read_dir(&self.path).is_ok_and(|mut inside| inside.next().is_none())
-        };
-        self.seen = stat;
-        same && is_empty()
+        rustix::fs::llistxattr(&self.path, no_bytes).is_ok_and(|length| length == 0)
+            && fs::read_dir(&self.path).is_ok_and(|mut inside| inside.next().is_none())
     }
 }
 
@@ -103,21 +101,21 @@ mod tests {
     use crate::Key;
 
     #[test]
-    fn a_folder_is_as_it_was_while_nothing_is_in_it_and_its_owner_may_use_it() {
+    fn a_folder_is_untouched_until_something_is_put_there_or_its_mode_changes() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let (mut one, other) = (Scratch::new(&store).unwrap(), Scratch::new(&store).unwrap());
-        assert!(one.is_as_it_was() && one.path() != other.path());
+        let all = [0; 3].map(|_| Scratch::new(&store).unwrap());
+        let [one, two, three] = &all;
+        assert!(one.path() != two.path() && all.iter().all(Scratch::is_untouched));
+        std::thread::sleep(std::time::Duration::from_millis(20)); // the next tick, where there are ticks
         fs::write(one.path().join("t"), "t").unwrap();
-        assert!(!one.is_as_it_was());
         fs::remove_file(one.path().join("t")).unwrap();
-        assert!(one.is_as_it_was());
+        fs::write(two.path().join("t"), "t").unwrap();
         let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o500);
-        fs::set_permissions(one.path(), mode).unwrap();
-        assert!(!one.is_as_it_was());
-        fs::write(other.path().join("t"), "t").unwrap();
-        let paths = [one.path().to_owned(), other.path().to_owned()];
-        drop((one, other));
+        fs::set_permissions(three.path(), mode).unwrap();
+        assert!(all.iter().all(|scratch| !scratch.is_untouched()));
+        let paths = all.each_ref().map(|scratch| scratch.path().to_owned());
+        drop(all);
         assert!(paths.iter().all(|path| !path.exists()));
     }
 

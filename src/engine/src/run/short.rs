@@ -167,8 +167,8 @@ impl Drop for Temporary<'_> {
         if !is_back {
             let _ = fs::remove_file(&self.path); // the next name for the key takes its place
         }
-        if let Some(mut named) = self.named.take() {
-            if is_back && named.scratch.is_as_it_was() {
+        if let Some(named) = self.named.take() {
+            if is_back && named.scratch.is_untouched() {
                 self.names.free().push(named);
             } else {
                 let _ = named.link.map(fs::remove_file); // it dangles, and the next run removes it
