@@ -7,9 +7,13 @@
 //!                  └── rename ── <id>.<number> <┘ when the command has ended, for the next one
 //! ```
 //!
-//! A command finds the same name each time that its key is computed: some write it into what they make. The link is
-//! renamed from one to the next and not removed and made again: ext4 without a journal passes over each inode that was
-//! freed in the last minutes when it looks for one, so that the thousandth link took a hundred times as long as the first.
+//! A command finds the same name each time that its key is computed: some write it into what they make. Where the link leads
+//! is of the run, so that a command that resolves it finds another path each time. Where there are no links, the folder is one
+//! of the key.
+//!
+//! The link is renamed from one to the next and not removed and made again, as it would have to be for a folder of the key:
+//! ext4 without a journal passes over each inode that was freed in the last minutes when it looks for one, so that the
+//! thousandth link took a hundred times as long as the first.
 
 use std::fs;
 use std::io;
@@ -22,7 +26,7 @@ use store::{Digest, Scratch, Ticket};
 /// Where every program finds room for a socket.
 const SHORT: &str = "/tmp";
 
-/// Folders for temporary files, and links with short names to them; where no link can be made, names are long.
+/// Folders for temporary files, and links with short names to them; where no links can be made, names are long.
 #[derive(Debug)]
 pub struct ShortNames {
     /// The folder of links.
@@ -71,7 +75,8 @@ impl ShortNames {
     pub(super) fn folder(&self, ticket: &Ticket) -> Temporary<'_> {
         let name = format!("{:.16}", ticket.key());
         let link = self.links.as_ref().map(|all| all.join(name));
-        let named = ticket.has_scratch().then(|| self.named(ticket)).flatten();
+        let is_handed_on = link.is_some() && ticket.has_scratch();
+        let named = is_handed_on.then(|| self.named(ticket)).flatten();
         let (folder, linked) = if let Some(named) = &named {
             // A killed run's link of this name is replaced.
             let renames = |link: &PathBuf| {
@@ -173,6 +178,43 @@ impl Drop for Temporary<'_> {
             } else {
                 let _ = named.link.map(fs::remove_file); // it dangles, and the next run removes it
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Claim, Key, Store};
+
+    use super::*;
+
+    /// The path that a command of this key finds in a new run.
+    fn found(cache: &Path, links: Option<PathBuf>) -> PathBuf {
+        let store = Store::open(cache).unwrap();
+        let names = ShortNames {
+            links,
+            free: Mutex::default(),
+        };
+        let Claim::Ready(ticket) = store.ticket(&Key::of_manifest("m")).unwrap() else {
+            panic!("nobody else is there");
+        };
+        let temporary = names.folder(&ticket);
+        assert!(temporary.path().is_dir());
+        temporary.path().to_owned()
+    }
+
+    #[test]
+    fn a_command_finds_the_same_name_in_each_run_with_links_and_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, links) = (folder.path().join("cache"), folder.path().join("links"));
+        make(&links).unwrap();
+        for links in [Some(links), None] {
+            let first = found(&cache, links.clone());
+            assert_eq!(
+                first.starts_with(folder.path().join("links")),
+                links.is_some()
+            );
+            assert_eq!(found(&cache, links.clone()), first, "{links:?}");
         }
     }
 }
