@@ -92,6 +92,12 @@ impl Layout {
         self.partials().join(key.to_string())
     }
 
+    /// The folder with the locks of all keys that begin with these digits.
+    pub(crate) fn locks_beside(&self, digits: &str) -> PathBuf {
+        let shard = digits.get(..2).unwrap_or(digits);
+        self.room("locks").join(shard)
+    }
+
     pub(crate) fn all_damaged(&self) -> PathBuf {
         self.root.join("damaged")
     }

@@ -3,12 +3,13 @@
 //!
 //! ```text
 //!   partial/<id of the run>.<number>    of a run, until its lock is free: it and all that it started are dead then
+//!   partial/<16 digits of a key>        of an earlier program, until the locks of these keys are free
 //! ```
 //!
 //! To make a folder and remove it takes longer than a short command runs, where a disk is told of each block that becomes
 //! free. What a killed run left goes when the cache is opened next.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use crate::atomic::remove_all;
 use crate::error::at;
 use crate::stat::Stat;
 use crate::tree::{inside, name};
-use crate::{Result, Store, claims};
+use crate::{Result, Store, claims, lock};
 
 /// A folder for temporary files. When it is dropped, it is gone with what lies in it.
 #[derive(Debug)]
@@ -85,14 +86,27 @@ impl Drop for Scratch {
 /// Removes the folders that killed runs have left.
 pub(crate) fn sweep(store: &Store) {
     for folder in inside(&store.layout().partials()) {
-        let run = name(&folder).rsplit_once('.').map(|(run, _)| run);
-        let is_over = |run: &str| {
-            claims::is_name(run) && claims::is_over(&store.layout().runs(), run).unwrap_or(false)
-        };
-        if run.is_some_and(is_over) {
-            let _ = remove_all(&folder); // costs only space; the next one tries again
+        // What cannot be removed costs only space; the next one tries again.
+        if let Some((run, _)) = name(&folder).rsplit_once('.') {
+            if claims::is_name(run) && claims::is_over(&store.layout().runs(), run).unwrap_or(false)
+            {
+                let _ = remove_all(&folder);
+            }
+        } else if let Some(_held) = locks_of(store, name(&folder)) {
+            let _ = remove_all(&folder);
         }
     }
+}
+
+/// Digits of a key in the name of a folder as earlier programs made them.
+const DIGITS: usize = 16;
+
+/// The locks of all keys that a folder of this name may be of, if an earlier program can have made it and nobody holds any.
+fn locks_of(store: &Store, digits: &str) -> Option<Vec<File>> {
+    let is_old = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let locks = inside(&store.layout().locks_beside(is_old.then_some(digits)?));
+    let of_it = locks.iter().filter(|path| name(path).starts_with(digits));
+    of_it.map(|path| lock::try_take(path).ok()?).collect()
 }
 
 #[cfg(test)]
@@ -131,5 +145,29 @@ mod tests {
         fs::create_dir(&key).unwrap();
         Store::open(folder.path()).unwrap();
         assert!(!dead.exists() && key.exists() && mine.path().exists());
+    }
+
+    #[test]
+    fn what_an_earlier_program_left_is_swept_when_nobody_holds_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let [dead, living] = ["1", "2"].map(|text| {
+            let key = Key::of_manifest(text);
+            let scratch = store.layout().partials().join(format!("{key:.DIGITS$}"));
+            fs::create_dir(&scratch).unwrap();
+            fs::write(scratch.join("t"), "t").unwrap();
+            (key, scratch)
+        });
+        drop(store.ticket(&dead.0).unwrap());
+        let _held = store.ticket(&living.0).unwrap();
+        let unknown = store.layout().partials().join("0123456789abcdef");
+        let others = ["0123456789abcde", "0123456789abcdeg"];
+        let others = others.map(|name| store.layout().partials().join(name));
+        for folder in others.iter().chain([&unknown]) {
+            fs::create_dir(folder).unwrap();
+        }
+        Store::open(folder.path()).unwrap();
+        assert!(!dead.1.exists() && !unknown.exists() && living.1.join("t").exists());
+        assert!(others.iter().all(|folder| folder.exists()));
     }
 }
