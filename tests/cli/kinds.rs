@@ -93,6 +93,35 @@ fn what_is_exported_and_carried_to_another_cache_is_the_same() {
     assert_eq!(other.read("b.txt"), SEEN);
 }
 
+/// A link that an earlier export left lies where this result has a folder.
+#[test]
+fn an_export_over_an_earlier_one_writes_through_none_of_its_links() {
+    let test = Test::new().file(
+        "p.yaml",
+        one("mkdir -p o/v1; echo 1 > o/v1/x; ln -s v1 o/latest"),
+    );
+    test.run("run p.yaml").exits(0);
+    test.run("export p.yaml a ex").exits(0);
+    test.write(
+        "p.yaml",
+        one("mkdir -p o/v1 o/latest; echo 1 > o/v1/x; echo 1 > o/latest/x"),
+    );
+    test.run("run p.yaml").exits(0);
+    test.run("export p.yaml a ex")
+        .exits(2)
+        .says("`ex/o/latest` is there and holds something else")
+        .says("--overwrite");
+    assert!(test.path("ex/o/latest").is_symlink());
+    test.write(
+        "p.yaml",
+        one("mkdir -p o/v1 o/latest; echo 2 > o/v1/x; echo 3 > o/latest/x"),
+    );
+    test.run("run p.yaml").exits(0);
+    test.run("export p.yaml a ex --overwrite").exits(0);
+    assert_eq!(test.read("ex/o/v1/x"), "2\n");
+    assert_eq!(test.read("ex/o/latest/x"), "3\n");
+}
+
 #[test]
 fn a_link_that_leads_out_of_its_output_is_refused_by_name() {
     for (name, to) in [

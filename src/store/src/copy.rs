@@ -20,7 +20,8 @@ const CHUNK: usize = 1 << 20;
 
 impl Store {
     /// Copies all outputs of a key into the folder `dest`, on all cores, each verified. Shares blocks where the file
-    /// system can. Files of these names are replaced, others stay. Returns the copies, in order of the outputs.
+    /// system can. Files of these names are replaced, and links where they have folders; others stay. Returns the copies, in
+    /// order of the outputs.
     pub fn copy_out(&self, key: &Key, dest: &Path) -> Result<Vec<PathBuf>> {
         let record = self.record_for_copy(key)?;
         copy_all(&self.output_dir(key), &record.outputs, dest)
@@ -75,12 +76,15 @@ impl Store {
     }
 }
 
-/// Copies these outputs from one folder into another, on all cores. Links that lie there already are replaced, or lead to
-/// where they stay inside: [`StoreError::LeadsOut`].
+/// Copies these outputs from one folder into another, on all cores. Links that lie there already are replaced, also where
+/// the outputs have a folder: no output lies behind a link of its own record, so what is found there is of another one, and
+/// two outputs would meet behind it.
 pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dest).map_err(at("create", dest))?;
     for output in outputs {
-        check_way(dest, &output.path)?;
+        while let Some(link) = link_in_place_of_folder(dest, output) {
+            fs::remove_file(&link).map_err(at("remove", &link))?;
+        }
     }
     let copy = |output: &Output| {
         let to = dest.join(&output.path);
@@ -89,25 +93,18 @@ pub(crate) fn copy_all(from: &Path, outputs: &[Output], dest: &Path) -> Result<V
     outputs.par_iter().map(copy).collect()
 }
 
-/// Whether the folders on the way to a path below `dest` lie there, whoever made them.
-fn check_way(dest: &Path, path: &str) -> Result<()> {
-    for (at, _) in path.match_indices('/') {
-        let folder = dest.join(&path[..at]);
-        let Ok(meta) = fs::symlink_metadata(&folder) else {
-            return Ok(()); // it is made, and all below it
-        };
+/// The first link that lies below `dest` where an output has a folder: on the way to it, or itself where it is one.
+pub fn link_in_place_of_folder(dest: &Path, output: &Output) -> Option<PathBuf> {
+    let on_the_way = output.path.match_indices('/').map(|(at, _)| at);
+    let itself = (output.kind == OutputKind::Folder).then_some(output.path.len());
+    for at in on_the_way.chain(itself) {
+        let folder = dest.join(&output.path[..at]);
+        let meta = fs::symlink_metadata(&folder).ok()?; // it is made, and all below it
         if meta.is_symlink() {
-            let real = |path: &Path| fs::canonicalize(path).ok();
-            let stays = matches!((real(&folder), real(dest)), (Some(to), Some(dest)) if to.starts_with(&dest));
-            if !stays {
-                return Err(StoreError::LeadsOut {
-                    path: folder,
-                    folder: dest.to_path_buf(),
-                });
-            }
+            return Some(folder);
         }
     }
-    Ok(())
+    None
 }
 
 /// What becomes of what lies at the destination.

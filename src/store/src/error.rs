@@ -110,18 +110,6 @@ pub enum StoreError {
         /// What it is.
         what: &'static str,
     },
-    /// A copy would be written through a link that leads out of the folder that it is meant for.
-    #[error(
-        "`{}` is a link that leads out of `{}`: nothing is written through it",
-        Name(path),
-        Name(folder)
-    )]
-    LeadsOut {
-        /// The link.
-        path: PathBuf,
-        /// The folder.
-        folder: PathBuf,
-    },
     /// The manifest given at commit is not the one the key was made of.
     #[error("the manifest changed: it has key {found}, the ticket is for {key}")]
     ChangedManifest {
@@ -189,7 +177,6 @@ impl StoreError {
             Self::NotRegular { .. } => {
                 "make the stage write or copy (`cp -L`) a regular file with a UTF-8 name there"
             }
-            Self::LeadsOut { .. } => "remove the link, or name an empty folder",
             Self::ChangedManifest { .. } => {
                 "an input changed while the stage ran: plan and run again"
             }

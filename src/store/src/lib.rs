@@ -107,6 +107,7 @@ mod watch;
 pub use archive::{ExportReport, ImportReport};
 pub use atomic::write_atomic;
 pub use claims::Holder;
+pub use copy::link_in_place_of_folder;
 pub use decoded::{Decoded, DecodedRoom, Making};
 pub use digest::{Digest, Key, NotADigest, WeightsDigest};
 pub use entries::{Entry, EntryState, Usage};

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use diagnostics::shown::counted;
-use store::Key;
+use store::{Key, Output};
 
 use super::args::{ExportArgs, FileArgs, PathArgs, folder_of, last_run, some};
 use super::deliver::check_place;
@@ -144,17 +144,20 @@ pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
     Ok(Exit::Done)
 }
 
-/// An error where a file that would be replaced is not a copy of the result already.
+/// An error where something that would be replaced is not a copy of the result already.
 fn check_free(session: &Session, key: &Key, folder: &Path) -> Result<(), Fatal> {
-    let outputs = session.store.outputs(key).into_iter();
-    let other = outputs
-        .map(|output| (folder.join(&output.path), output))
-        .find(|(at, output)| {
-            std::fs::symlink_metadata(at).is_ok() && !session.store.is_copy(at, output)
-        });
-    match other {
+    let other = |output: Output| {
+        if let Some(link) = store::link_in_place_of_folder(folder, &output) {
+            return Some(link);
+        }
+        let at = folder.join(&output.path);
+        let is_free =
+            std::fs::symlink_metadata(&at).is_err() || session.store.is_copy(&at, &output);
+        (!is_free).then_some(at)
+    };
+    match session.store.outputs(key).into_iter().find_map(other) {
         None => Ok(()),
-        Some((at, _)) => Err(Fatal::usage(
+        Some(at) => Err(Fatal::usage(
             format!("`{}` is there and holds something else", files::Name(&at)),
             "name another folder, or replace it with --overwrite",
         )),

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 
-use store::StoreError;
+use store::{Facts, StoreError};
 
-use crate::room::{Room, count, is_fresh, key};
+use crate::room::{Room, count, fill, is_fresh, key, ready};
 
 #[test]
 fn copies_have_the_bytes_and_are_nobodys_link() {
@@ -67,27 +68,52 @@ fn what_is_not_there_or_not_right_is_not_copied() {
 }
 
 #[test]
-fn nothing_is_written_through_a_link_that_leads_out() {
+fn nothing_is_written_through_a_link_that_was_there() {
     let room = Room::new();
-    room.commit("m", &[("deep/a", "new"), ("deep/er/b", "new")]);
+    let ticket = ready(&room.store, &key("m"));
+    fill(ticket.out(), &[("deep/a", "new"), ("deep/er/b", "new")]);
+    fs::create_dir(ticket.out().join("none")).unwrap();
+    ticket.commit("test", "m", &[], Facts::new()).unwrap();
     let (dest, elsewhere) = (room.path("copies"), room.path("elsewhere"));
     fs::create_dir_all(elsewhere.join("er")).unwrap();
-    fs::create_dir(&dest).unwrap();
     fs::write(elsewhere.join("a"), "of another").unwrap();
-    symlink(&elsewhere, dest.join("deep")).unwrap();
-    let error = room.store.copy_out(&key("m"), &dest).unwrap_err();
-    assert!(
-        matches!(&error, StoreError::LeadsOut { path, .. } if path.ends_with("copies/deep")),
-        "{error}"
-    );
-    assert_eq!(fs::read(elsewhere.join("a")).unwrap(), b"of another");
-    assert_eq!(count(&elsewhere.join("er")), 0);
-    // One that stays inside does no harm, and a link in the place of a file is replaced.
-    fs::remove_file(dest.join("deep")).unwrap();
-    fs::create_dir(dest.join("real")).unwrap();
-    symlink("real", dest.join("deep")).unwrap();
+    fs::create_dir_all(dest.join("real")).unwrap();
     symlink(elsewhere.join("a"), dest.join("real/a")).unwrap();
+    // One that leads out, one that stays inside, and one that leads nowhere.
+    for to in [&*elsewhere, Path::new("real"), Path::new("gone")] {
+        let _ = fs::remove_dir_all(dest.join("deep"));
+        let _ = fs::remove_dir(dest.join("none"));
+        symlink(to, dest.join("deep")).unwrap();
+        symlink(to, dest.join("none")).unwrap();
+        room.store.copy_out(&key("m"), &dest).unwrap();
+        assert!(dest.join("deep/a").is_file() && !dest.join("deep").is_symlink());
+        assert_eq!(fs::read(dest.join("deep/er/b")).unwrap(), b"new");
+        assert_eq!(count(&dest.join("none")), 0);
+        assert!(!dest.join("none").is_symlink());
+        assert_eq!(fs::read(elsewhere.join("a")).unwrap(), b"of another");
+        assert_eq!(count(&elsewhere.join("er")), 0);
+        assert!(dest.join("real/a").is_symlink());
+    }
+    // A link in the place of a file is replaced, too.
+    fs::remove_file(dest.join("deep/a")).unwrap();
+    symlink(elsewhere.join("a"), dest.join("deep/a")).unwrap();
     room.store.copy_out(&key("m"), &dest).unwrap();
-    assert_eq!(fs::read(dest.join("real/a")).unwrap(), b"new");
+    assert_eq!(fs::read(dest.join("deep/a")).unwrap(), b"new");
     assert_eq!(fs::read(elsewhere.join("a")).unwrap(), b"of another");
+}
+
+#[test]
+fn two_outputs_never_meet_behind_a_link_of_an_earlier_result() {
+    let room = Room::new();
+    let ticket = ready(&room.store, &key("1"));
+    fill(ticket.out(), &[("d/v1/x", "first")]);
+    symlink("v1", ticket.out().join("d/latest")).unwrap();
+    ticket.commit("test", "1", &[], Facts::new()).unwrap();
+    room.commit("2", &[("d/latest/x", "latest"), ("d/v1/x", "second")]);
+    let dest = room.path("copies");
+    room.store.copy_out(&key("1"), &dest).unwrap();
+    assert_eq!(fs::read(dest.join("d/latest/x")).unwrap(), b"first");
+    room.store.copy_out(&key("2"), &dest).unwrap();
+    assert_eq!(fs::read(dest.join("d/latest/x")).unwrap(), b"latest");
+    assert_eq!(fs::read(dest.join("d/v1/x")).unwrap(), b"second");
 }
