@@ -385,6 +385,12 @@ impl Room {
 
     fn run(&self, plan: &Plan, executor: &Noting) -> (Outcome, Words) {
         let mut words = Words::default();
+        let outcome = self.run_on(plan, executor, &mut words);
+        assert_eq!(words.0.last().map(String::as_str), Some("end"));
+        (outcome, words)
+    }
+
+    fn run_on(&self, plan: &Plan, executor: &Noting, display: &mut dyn Display) -> Outcome {
         let remote = Remote {
             noting: executor,
             root: self.store.root(),
@@ -418,9 +424,7 @@ impl Room {
             watch: &|_| Ok(Box::new(Still)),
             stop: &self.stop,
         };
-        let outcome = run.run(&mut words);
-        assert_eq!(words.0.last().map(String::as_str), Some("end"));
-        (outcome, words)
+        run.run(display)
     }
 }
 
@@ -987,4 +991,26 @@ fn a_stop_does_not_wait_for_ever_for_who_never_answers() {
     });
     assert!(words.0.interrupted);
     assert_eq!(words.0.failed, 0, "what was stopped has not failed");
+}
+
+/// Panics where a stage has ended.
+struct Breaks;
+
+impl Display for Breaks {
+    fn show(&mut self, _: &Pipeline, event: &RunEvent<'_>) {
+        assert!(!matches!(event, RunEvent::Finished { .. }), "asked to");
+    }
+}
+
+#[test]
+fn a_panic_of_the_display_ends_the_run() {
+    let (sender, ended) = std::sync::mpsc::channel();
+    // It waits for ever where a thread still waits for orders; the test does not.
+    std::thread::spawn(move || {
+        let room = Room::new(How::InPlace);
+        let run = || room.run_on(&room.now(&[]), &Noting::default(), &mut Breaks);
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        sender.send(ended.is_err())
+    });
+    assert_eq!(ended.recv_timeout(Duration::from_mins(1)), Ok(true));
 }

@@ -63,6 +63,11 @@ impl<T> Crew<T> {
         }
     }
 
+    /// Closes it when what comes back is dropped, by a panic too: threads that wait for orders would wait for ever.
+    pub fn closing(&self) -> Closing<'_, T> {
+        Closing(self)
+    }
+
     /// There will be no further orders.
     pub fn close(&self) {
         self.state().is_closed = true;
@@ -72,6 +77,16 @@ impl<T> Crew<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
         // A panic elsewhere leaves it whole: nothing is done to it in two steps.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes a crew when it is dropped.
+#[must_use]
+pub(super) struct Closing<'a, T>(&'a Crew<T>);
+
+impl<T> Drop for Closing<'_, T> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

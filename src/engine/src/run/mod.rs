@@ -95,6 +95,8 @@ impl Run<'_> {
         let (sender, messages) = mpsc::channel();
         let crew = Crew::default();
         std::thread::scope(|scope| {
+            // The scope waits for its threads, which wait for orders: whatever the loop ends by.
+            let _closing = crew.closing();
             let serve = || {
                 while let Some(work) = crew.next() {
                     self.work(work);
@@ -125,7 +127,6 @@ impl Run<'_> {
                 let Ok(message) = messages.recv() else { break };
                 self.take(message, &mut scheduler, display);
             }
-            crew.close();
         });
         self.finish(&scheduler, display)
     }
