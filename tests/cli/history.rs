@@ -276,6 +276,26 @@ fn a_run_that_did_not_come_so_far_has_no_scores_of_a_later_one() {
 }
 
 #[test]
+fn a_run_has_no_scores_of_a_later_one_that_made_them_again() {
+    let test = Test::new().tiny();
+    test.run("run p.yaml").exits(0);
+    test.run("run p.yaml --force score").exits(0);
+    let shown = |run: &str| test.run(&format!("show {run}")).exits(0).stdout;
+    let json = |run: &str| one(&test.run(&format!("show {run} --json")).exits(0).stdout);
+    assert_eq!(json("last")["metrics"]["score"]["psnr"], 30.0);
+    assert_eq!(json("last~1")["metrics"]["score-base"]["psnr"], 30.0);
+    assert!(json("last~1")["metrics"]["score"].is_null());
+    let id = json("last")["run"]["id"].as_str().unwrap().to_owned();
+    let said = format!("\n  score       made again since, by run {id}\n");
+    assert!(shown("last~1").contains(&said), "{}", shown("last~1"));
+    assert!(!shown("last").contains("made again"));
+    // One in which it is fresh has it, though it begins in the second in which that ended.
+    test.write("fail-tune", "");
+    test.run("run p.yaml --force tuned").exits(1);
+    assert_eq!(json("last")["metrics"]["score"]["psnr"], 30.0);
+}
+
+#[test]
 fn metrics_of_runs_are_listed_and_compared_where_they_differ() {
     let name = "metrics_of_runs_are_listed_and_compared_where_they_differ";
     let Some(test) = Test::with_worker(name).map(Test::tiny) else {

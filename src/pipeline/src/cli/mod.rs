@@ -53,6 +53,7 @@ mod signals;
 mod stored;
 mod version;
 mod waits;
+mod whose;
 mod why;
 
 use std::ffi::OsString;

@@ -10,6 +10,7 @@ use store::Store;
 use super::args::{RunsArgs, ShowArgs};
 use super::diff::compare::{means, record};
 use super::duration::duration;
+use super::whose::{Whose, whose};
 use super::{Exit, Fatal, print, print_json, print_lines, say, waits};
 use engine::history::{End, Git, History, HistoryError, Keys, Past, RunStatus, StageEnd};
 use engine::invocation::quoted;
@@ -42,7 +43,7 @@ pub fn runs(args: &RunsArgs) -> Result<Exit, Fatal> {
     let store = Store::open_read_only(&cache)?;
     let scores: Vec<Scores> = shown
         .iter()
-        .map(|past| scores(&store, &own(&store, &history, past)))
+        .map(|past| found(&store, &history.keys(past), past).scores)
         .collect();
     if args.json {
         for (past, scores) in shown.iter().zip(&scores) {
@@ -59,37 +60,36 @@ fn is_of(past: &Past, file: &Path) -> bool {
     Path::new(&past.header.file) == full
 }
 
-/// The means of each evaluation of a run that are still in the cache.
+/// The means of each evaluation of a run.
 type Scores = BTreeMap<String, BTreeMap<String, f64>>;
 
-fn scores(store: &Store, keys: &Keys) -> Scores {
-    let scored = keys
-        .keys()
-        .map(|name| (name.clone(), means(store, keys, name)));
-    scored.filter(|(_, means)| !means.is_empty()).collect()
+/// What evaluations of a run found, as far as it is in the cache.
+#[derive(Default)]
+struct Found {
+    scores: Scores,
+    /// Those whose result is a later run's by now, and that run.
+    made_again: BTreeMap<String, String>,
 }
 
-/// The keys of the stages that a run did, or that had a result when it began: what another run made of them later is not its
-/// own.
-fn own(store: &Store, history: &History, past: &Past) -> Keys {
-    let ended = |name: &str| past.stages.iter().rev().find(|line| line.name == name);
-    let did = |name: &str| match ended(name).map(|line| line.end) {
-        Some(StageEnd::Done | StageEnd::ByOther | StageEnd::SameInputs) => true,
-        Some(StageEnd::Failed | StageEnd::Stopped) | None => false,
-    };
-    let keys = history.keys(past);
-    let is_whole = |end: &End| end.failed + end.not_run == 0;
-    if past.end.as_ref().is_some_and(is_whole) {
-        return keys;
+fn found(store: &Store, keys: &Keys, past: &Past) -> Found {
+    let mut found = Found::default();
+    for name in keys.keys() {
+        let means = means(store, keys, name);
+        if means.is_empty() {
+            continue;
+        }
+        match whose_now(store, keys, past, name) {
+            Whose::Own => drop(found.scores.insert(name.clone(), means)),
+            Whose::OfLater(run) => drop(found.made_again.insert(name.clone(), run)),
+            Whose::OfOther => {}
+        }
     }
-    let was_there = |name: &str| {
-        let record = record(store, &keys, name);
-        let finished = record.and_then(|r| Some(r.facts.get("finished")?.as_str()?.to_owned()));
-        finished.is_some_and(|finished| finished < past.header.started)
-    };
-    let mut own = keys.clone();
-    own.retain(|name, _| did(name) || was_there(name));
-    own
+    found
+}
+
+fn whose_now(store: &Store, keys: &Keys, past: &Past, name: &str) -> Whose {
+    let record = record(store, keys, name);
+    record.map_or(Whose::OfOther, |record| whose(&record.facts, past, name))
 }
 
 /// The best PSNR of a run's evaluations, which says in a word how it went.
@@ -194,13 +194,15 @@ pub fn show(args: &ShowArgs) -> Result<Exit, Fatal> {
     let history = History::open(&cache);
     let store = Store::open_read_only(&cache)?;
     let past = history.read(history.find(&args.run)?)?;
-    let own = own(&store, &history, &past);
-    let scores = scores(&store, &own);
+    let keys = history.keys(&past);
+    let found = found(&store, &keys, &past);
     if args.json {
-        print_json(&json_of(&past, &scores));
+        print_json(&json_of(&past, &found.scores));
     } else {
+        let mut own = keys.clone();
+        own.retain(|name, _| whose_now(&store, &keys, &past, name) == Whose::Own);
         let waits = waits::listed(&store, &own);
-        let text = full(&past, reports(&past, &root).as_deref()) + &waits + &listed(&scores);
+        let text = full(&past, reports(&past, &root).as_deref()) + &waits + &listed(&found);
         print_lines(&text);
     }
     Ok(Exit::Done)
@@ -285,20 +287,19 @@ fn full(past: &Past, reports: Option<&Path>) -> String {
 }
 
 /// The metrics of a run, an evaluation a line.
-fn listed(scores: &Scores) -> String {
-    if scores.is_empty() {
+fn listed(found: &Found) -> String {
+    let names = found.scores.keys().chain(found.made_again.keys());
+    let Some(width) = names.map(|name| name.chars().count()).max() else {
         return String::new();
-    }
-    let width = scores.keys().map(|name| name.chars().count()).max();
+    };
     let mut out = "metrics (mean over images)\n".to_owned();
-    for (name, means) in scores {
+    for (name, means) in &found.scores {
         let metric = |(name, value): (&String, &f64)| format!("{name} {value:.4}");
         let means: Vec<String> = means.iter().map(metric).collect();
-        out += &format!(
-            "  {name:<width$}  {}\n",
-            means.join("  "),
-            width = width.unwrap_or(0)
-        );
+        out += &format!("  {name:<width$}  {}\n", means.join("  "));
+    }
+    for (name, run) in &found.made_again {
+        out += &format!("  {name:<width$}  made again since, by run {run}\n");
     }
     out
 }
