@@ -112,10 +112,14 @@ fn copies_and_archives_are_not_written_through_links() {
     }
     test.write("mine/x", "mine");
     std::os::unix::fs::symlink("../mine", test.path("out/d")).unwrap();
-    test.run("export d.yaml deep out --overwrite")
-        .exits(1)
-        .says("`out/d` is a link that leads out of `out`")
-        .says("hint: remove the link");
+    test.run("export d.yaml deep out")
+        .exits(2)
+        .says("`out/d` is there and holds something else")
+        .says("--overwrite");
+    assert!(test.path("out/d").is_symlink());
+    test.run("export d.yaml deep out --overwrite").exits(0);
+    assert!(!test.path("out/d").is_symlink());
+    assert_eq!(test.read("out/d/x"), "1\n");
     assert_eq!(test.read("mine/x"), "mine");
     std::os::unix::fs::symlink("mine/x", test.path("x.unfinished")).unwrap();
     test.run("cache archive d.yaml deep -o x.tar").exits(0);
