@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use engine::worker::DeviceChoice;
-
 pub use super::common_args::{
-    FileArgs, PipelineArgs, RootArgs, file_first, folder_of, last_run, some,
+    DeviceArgs, FileArgs, PipelineArgs, ReadingArgs, RootArgs, file_first, folder_of, last_run,
+    some,
 };
 use super::fatal::Fatal;
 pub use super::inspect::InspectArgs;
@@ -481,9 +480,9 @@ pub struct FileStages {
     /// The pipeline file, which may as well stand before the stages [default: that of the last run].
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Where torch stages compute.
-    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
-    pub device: DeviceChoice,
+    /// For which device they are planned.
+    #[command(flatten)]
+    pub on: DeviceArgs,
 }
 
 impl FileStages {
@@ -491,9 +490,11 @@ impl FileStages {
     pub fn pipeline(&self, root: &RootArgs) -> Result<PipelineArgs, Fatal> {
         let common = FileArgs {
             file: self.file.clone(),
-            device: self.device,
-            root: root.root.clone(),
-            ..FileArgs::default()
+            reading: ReadingArgs {
+                on: self.on,
+                root: root.root.clone(),
+                ..ReadingArgs::default()
+            },
         };
         let (common, names) = common.with_words(&self.words)?;
         common.pipeline(some(names, "cache pin FILE STAGE")?)
@@ -578,15 +579,9 @@ pub struct GraphArgs {
     /// A node for each member of a swept stage, not one for all.
     #[arg(long)]
     pub full: bool,
-    /// Where torch stages compute.
-    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
-    pub device: DeviceChoice,
-    /// Set a value of the file: `--set stages.tuned.tune.alpha=0.5`.
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    pub overrides: Vec<String>,
-    /// The folder that holds cache/ and reports/ [default: found upwards from the file].
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
+    /// How the file is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 }
 
 /// `--format` of `pipeline graph`.

@@ -241,7 +241,7 @@ fn unpin_stages(root: &RootArgs, args: &UnpinArgs) -> Result<Exit, Fatal> {
 fn open(root: &RootArgs, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
     let arguments = stages.pipeline(root)?;
     // Where there is no cache, none is made to find nothing in it.
-    let folder = arguments.root.clone();
+    let folder = arguments.reading.root.clone();
     let folder = folder.unwrap_or_else(|| root::of_file(&arguments.file));
     let access = if root::cache(&folder).exists() {
         access

@@ -14,6 +14,28 @@ use super::called;
 use super::fatal::Fatal;
 use super::say::say;
 
+/// For which device a plan is made.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct DeviceArgs {
+    /// Where torch stages compute.
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
+    pub device: DeviceChoice,
+}
+
+/// What a pipeline file becomes a plan with, beside the file itself.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReadingArgs {
+    /// For which device.
+    #[command(flatten)]
+    pub on: DeviceArgs,
+    /// Set a value of the file, `--set stages.tuned.tune.alpha=0.5`; a run records it.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+    /// The folder that holds cache/ and reports/ [default: found upwards from the file, else from the working folder].
+    #[arg(long, value_name = "DIR", display_order = 100)]
+    pub root: Option<PathBuf>,
+}
+
 /// What `run` and `plan` share.
 #[derive(Debug, Clone, Default, Args)]
 #[expect(
@@ -26,21 +48,15 @@ pub struct PipelineArgs {
     /// Only these stages and what they depend on: `tuned`, `'tuned[alpha=0.5]'`, `'tun*[variant=spt]'`.
     #[arg(value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Where torch stages compute.
-    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
-    pub device: DeviceChoice,
-    /// Set a value of the file, `--set stages.tuned.tune.alpha=0.5`; it is recorded with the run.
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    pub overrides: Vec<String>,
+    /// How the file is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Run these stages even if they are fresh, and what is made from them.
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
     /// Keep results although an input of theirs was made again and came out with other bytes; they are marked.
     #[arg(long)]
     pub keep_consumers: bool,
-    /// The folder that holds cache/ and reports/ [default: found upwards from the file].
-    #[arg(long, value_name = "DIR", display_order = 100)]
-    pub root: Option<PathBuf>,
     /// One JSON object a line on standard output.
     #[arg(long, display_order = 101)]
     pub json: bool,
@@ -58,11 +74,11 @@ impl PipelineArgs {
         Options {
             program: called::program(),
             file: self.file.clone(),
-            root: self.root.clone(),
+            root: self.reading.root.clone(),
             stages: self.stages.clone(),
             force: self.force.clone(),
-            overrides: self.overrides.clone(),
-            device: self.device,
+            overrides: self.reading.overrides.clone(),
+            device: self.reading.on.device,
             keep_consumers: self.keep_consumers,
             quiet: self.quiet,
         }
@@ -103,15 +119,9 @@ pub struct FileArgs {
     /// The pipeline file, which may as well stand before the stages [default: that of the last run].
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Where torch stages compute.
-    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda|cuda:N")]
-    pub device: DeviceChoice,
-    /// Set a value of the file, as for `run`.
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    pub overrides: Vec<String>,
-    /// The folder that holds cache/ and reports/ [default: found upwards from the file, else from the working folder].
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
+    /// How the file is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 }
 
 /// What a pipeline file's name ends in. No name of a stage does.
@@ -160,12 +170,17 @@ impl FileArgs {
 
     /// The same for these stages of the file, which is that of the last run where none is named.
     pub fn pipeline(&self, stages: &[String]) -> Result<PipelineArgs, Fatal> {
+        let ReadingArgs {
+            on,
+            overrides,
+            root,
+        } = self.reading.clone();
         let (file, root, last) = match &self.file {
-            Some(file) => (file.clone(), self.root.clone(), Vec::new()),
-            None => last_file(self.root.as_deref())?,
+            Some(file) => (file.clone(), root, Vec::new()),
+            None => last_file(root.as_deref())?,
         };
         // Without a word about either it is the last run that is meant, as it was run.
-        let overrides = if self.overrides.is_empty() && !last.is_empty() {
+        let overrides = if overrides.is_empty() && !last.is_empty() {
             let set: Vec<String> = last.iter().map(|set| quoted(set)).collect();
             say(&format!(
                 "note: with the last run's --set {}",
@@ -173,14 +188,16 @@ impl FileArgs {
             ));
             last
         } else {
-            self.overrides.clone()
+            overrides
         };
         Ok(PipelineArgs {
             file,
             stages: stages.to_vec(),
-            device: self.device,
-            overrides,
-            root,
+            reading: ReadingArgs {
+                on,
+                overrides,
+                root,
+            },
             ..PipelineArgs::default()
         })
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use store::{GcReport, GcRequest, Key, Store};
 
-use super::args::{GcArgs, PipelineArgs};
+use super::args::{GcArgs, PipelineArgs, ReadingArgs};
 use super::bytes::bytes;
 use super::{Exit, Fatal, open, print, say};
 use diagnostics::shown::counted;
@@ -61,7 +61,10 @@ fn full(path: &Path) -> PathBuf {
 fn needed(store: &Store, root: &Path, file: &Path) -> Vec<Key> {
     let arguments = PipelineArgs {
         file: file.to_owned(),
-        root: Some(root.to_owned()),
+        reading: ReadingArgs {
+            root: Some(root.to_owned()),
+            ..ReadingArgs::default()
+        },
         ..PipelineArgs::default()
     };
     match open(&arguments, Access::Read) {

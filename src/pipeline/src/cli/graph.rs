@@ -44,9 +44,7 @@ fn pipeline_args(args: &GraphArgs) -> PipelineArgs {
     PipelineArgs {
         file: args.file.clone(),
         stages: args.stages.clone(),
-        device: args.device,
-        overrides: args.overrides.clone(),
-        root: args.root.clone(),
+        reading: args.reading.clone(),
         ..PipelineArgs::default()
     }
 }

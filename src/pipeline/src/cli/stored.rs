@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use diagnostics::shown::counted;
 use store::{Key, Output};
 
-use super::args::{ExportArgs, FileArgs, PathArgs, folder_of, last_run, some};
+use super::args::{ExportArgs, FileArgs, PathArgs, ReadingArgs, folder_of, last_run, some};
 use super::deliver::check_place;
 use super::finished::finished;
 use super::{Exit, Fatal, open, print, print_raw, say};
@@ -50,15 +50,15 @@ fn report(args: &PathArgs) -> Result<Exit, Fatal> {
         );
         return Err(Fatal::usage(message, "leave one of the two out"));
     }
-    let FileArgs {
-        file,
+    let FileArgs { file, reading } = &common;
+    let ReadingArgs {
         overrides,
-        root,
+        root: root_given,
         ..
-    } = &common;
-    let root_given = root;
+    } = reading;
     let (file, overrides, root) = if let Some(file) = file {
-        let root = root.clone().unwrap_or_else(|| root::of_file(file));
+        let root = root_given.clone();
+        let root = root.unwrap_or_else(|| root::of_file(file));
         (file.clone(), overrides.clone(), root)
     } else {
         let root = folder_of(root_given.as_deref());

@@ -70,7 +70,7 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
     }
     let _place = Place::new(&args.out)?;
     let work = Folder::new(&args.out, "restore")?;
-    let worker = Worker::find(args.common.device)?;
+    let worker = Worker::find(args.common.reading.on.device)?;
     said::what(&args.model, &model.card.architecture);
     let masks = masks::make(&model, &photos, &work, &worker)?;
     let order = order(args, &model, &photos, &masks, &work, &worker)?;
