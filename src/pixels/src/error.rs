@@ -38,6 +38,16 @@ pub enum PixelError {
         /// Why.
         source: std::io::Error,
     },
+    /// An image that the encoder of a format refuses, however much room the disk has.
+    #[error("an image of {}x{} pixels cannot be encoded as {form}: {reason}\nhint: write it in another format, or scale it down", size.0, size.1)]
+    Encode {
+        /// The format's name.
+        form: &'static str,
+        /// Width and height.
+        size: Size,
+        /// What the encoder says.
+        reason: String,
+    },
     /// The content is of no format that is read, whatever the name says.
     #[error("`{}` is not an image: its content is not PNG, JPEG, BMP, TIFF or WebP{}\nhint: convert it to PNG; the name's ending is not looked at", Name(path), listed(found.as_deref()))]
     NotAnImage {

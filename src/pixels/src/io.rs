@@ -142,7 +142,7 @@ pub(crate) fn narrow(sample: u16) -> u8 {
 }
 
 /// The bytes of an 8-bit RGB PNG file; equal images give equal bytes.
-/// Errors: [`PixelError::Buffer`] where the image's fields contradict each other.
+/// Errors: [`PixelError::Buffer`] where the image's fields contradict each other, [`PixelError::Encode`].
 pub fn encode_png(image: &Rgb8) -> Result<Vec<u8>> {
     crate::image::check_length(image.size(), image.data.len())?;
     let mut bytes = Vec::new();
@@ -151,16 +151,16 @@ pub fn encode_png(image: &Rgb8) -> Result<Vec<u8>> {
     let color = image::ExtendedColorType::Rgb8;
     encoder
         .write_image(&image.data, image.width as u32, image.height as u32, color)
-        .map_err(|_| PixelError::Buffer {
+        .map_err(|error| PixelError::Encode {
+            form: "PNG",
             size: image.size(),
-            expected: 0,
-            found: image.data.len(),
+            reason: error.to_string(),
         })?;
     Ok(bytes)
 }
 
 /// Writes an 8-bit RGB PNG file; equal images give equal bytes.
-/// Errors: [`PixelError::Write`], [`PixelError::Buffer`].
+/// Errors: [`PixelError::Write`], and those of [`encode_png`].
 pub fn write_png(path: &Path, image: &Rgb8) -> Result<()> {
     std::fs::write(path, encode_png(image)?).map_err(PixelError::write(path))
 }
@@ -212,6 +212,12 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), encode_png(&photo()).unwrap());
         let error = write_png(&folder.path().join("no/such.png"), &photo()).unwrap_err();
         assert!(matches!(error, PixelError::Write { .. }));
+        let error = encode_png(&Rgb8::new(0, 3, Vec::new()).unwrap()).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.starts_with("an image of 0x3 pixels cannot be encoded as PNG: "),
+            "{message}"
+        );
     }
 
     #[test]

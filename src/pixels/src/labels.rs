@@ -32,7 +32,8 @@ pub fn largest_first(stack: &MaskStack) -> Vec<usize> {
     places
 }
 
-/// Writes [`label_map`] as a grey PNG file of 16 bits. Errors: [`PixelError::Write`].
+/// Writes [`label_map`] as a grey PNG file of 16 bits. Errors: [`PixelError::Write`],
+/// [`PixelError::Encode`].
 pub fn write_label_map(path: &Path, stack: &MaskStack) -> Result<()> {
     // The encoder takes samples in the machine's order.
     let samples: Vec<u8> = label_map(stack)
@@ -43,10 +44,10 @@ pub fn write_label_map(path: &Path, stack: &MaskStack) -> Result<()> {
     let (width, height) = (stack.width as u32, stack.height as u32);
     PngEncoder::new(&mut bytes)
         .write_image(&samples, width, height, ExtendedColorType::L16)
-        .map_err(|_| PixelError::Buffer {
+        .map_err(|error| PixelError::Encode {
+            form: "PNG",
             size: (stack.width, stack.height),
-            expected: stack.width * stack.height * 2,
-            found: samples.len(),
+            reason: error.to_string(),
         })?;
     std::fs::write(path, bytes).map_err(PixelError::write(path))
 }

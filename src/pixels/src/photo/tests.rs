@@ -1,4 +1,7 @@
+use std::path::Path;
+
 use super::*;
+use crate::error::PixelError;
 
 use moxcms::ColorProfile;
 
@@ -56,6 +59,45 @@ fn what_a_photograph_carries_comes_through_each_format() {
         let found = again(&bare, form);
         assert_eq!((found.alpha, found.profile, found.exif), (None, None, None));
     }
+}
+
+#[test]
+fn what_an_encoder_refuses_is_told_from_a_disk_that_takes_nothing() {
+    let bare = |width: usize, height: usize| Photo {
+        image: Rgb8::new(width, height, vec![7; 3 * width * height]).unwrap(),
+        alpha: None,
+        profile: None,
+        exif: None,
+    };
+    let full = Path::new("/dev/full");
+    let folder = tempfile::tempdir().unwrap();
+    let forms = [
+        (Form::Png, "PNG"),
+        (Form::Webp, "WebP"),
+        (Form::Tiff, "TIFF"),
+        (Form::Jpeg(95), "JPEG"),
+    ];
+    for (form, name) in forms {
+        if full.exists() {
+            let error = write_photo(full, &bare(64, 64), form).unwrap_err();
+            let PixelError::Write { source, .. } = &error else {
+                panic!("{form:?}: {error}");
+            };
+            assert_eq!(source.kind(), std::io::ErrorKind::StorageFull, "{form:?}");
+        }
+        // The disk is not asked where the encoder says no.
+        let place = folder.path().join(form.ending());
+        let error = write_photo(&place, &bare(0, 0), form).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            matches!(error, PixelError::Encode { .. }),
+            "{form:?}: {message}"
+        );
+        assert!(message.contains(name), "{form:?}: {message}");
+    }
+    let wide = bare(Form::Webp.fits((1 << 20, 1)).unwrap_err() + 1, 1);
+    let error = write_photo(&folder.path().join("wide"), &wide, Form::Webp).unwrap_err();
+    assert!(error.to_string().contains("as WebP"), "{error}");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::tiff::TiffEncoder;
 use image::codecs::webp::WebPEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageError};
 use mozjpeg::{ColorSpace, Compress, Marker};
 
 use super::{Photo, carried};
-use crate::error::{PixelError, Result};
+use crate::error::PixelError;
 use crate::image::check_length;
 
 /// The format of a file that is written.
@@ -39,6 +39,16 @@ impl Form {
         }
     }
 
+    /// What people call it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg(_) => "JPEG",
+            Self::Webp => "WebP",
+            Self::Tiff => "TIFF",
+        }
+    }
+
     /// The most pixels that a side may have.
     const fn longest(self) -> usize {
         match self {
@@ -49,7 +59,7 @@ impl Form {
     }
 
     /// Whether a picture of this size has room in the format; the most pixels of a side where it has not.
-    pub const fn fits(self, (width, height): (usize, usize)) -> std::result::Result<(), usize> {
+    pub const fn fits(self, (width, height): (usize, usize)) -> Result<(), usize> {
         let longest = self.longest();
         if width <= longest && height <= longest {
             Ok(())
@@ -60,8 +70,8 @@ impl Form {
 }
 
 /// Writes `photo` to `path`. Equal photographs give equal bytes. JPEG drops transparency, which callers ask about before.
-/// Errors: [`PixelError::Write`], [`PixelError::Buffer`].
-pub fn write_photo(path: &Path, photo: &Photo, form: Form) -> Result<()> {
+/// Errors: [`PixelError::Write`], [`PixelError::Encode`], [`PixelError::Buffer`].
+pub fn write_photo(path: &Path, photo: &Photo, form: Form) -> Result<(), PixelError> {
     let image = &photo.image;
     check_length(image.size(), image.data.len())?;
     if let Some(alpha) = &photo.alpha
@@ -73,15 +83,49 @@ pub fn write_photo(path: &Path, photo: &Photo, form: Form) -> Result<()> {
             found: alpha.len(),
         });
     }
-    let written = File::create(path).and_then(|file| match form {
-        Form::Jpeg(quality) => jpeg(photo, quality, file),
-        _ => encode(photo, form, file),
-    });
-    written.map_err(PixelError::write(path))
+    let written = match form {
+        Form::Jpeg(quality) => jpeg(photo, quality)
+            .map_err(Failure::Refused)
+            .and_then(|bytes| Ok(std::fs::write(path, bytes)?)),
+        _ => encode(photo, form, path),
+    };
+    written.map_err(|failure| match failure {
+        Failure::Io(source) => PixelError::write(path)(source),
+        Failure::Refused(reason) => PixelError::Encode {
+            form: form.name(),
+            size: image.size(),
+            reason,
+        },
+    })
+}
+
+/// Why nothing was written: callers go on with other photographs after the one, and not after the other.
+enum Failure {
+    /// The system does not take the bytes.
+    Io(io::Error),
+    /// The encoder does not take the picture, or what it carries.
+    Refused(String),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ImageError> for Failure {
+    fn from(error: ImageError) -> Self {
+        match error {
+            // The encoder of PNG hands on what it refuses within an error of the system, which alone carries none.
+            ImageError::IoError(error) if error.get_ref().is_none() => Self::Io(error),
+            ImageError::IoError(refused) => Self::Refused(refused.to_string()),
+            other => Self::Refused(other.to_string()),
+        }
+    }
 }
 
 /// By the encoders of the crate `image`.
-fn encode(photo: &Photo, form: Form, file: File) -> io::Result<()> {
+fn encode(photo: &Photo, form: Form, path: &Path) -> Result<(), Failure> {
     let image = &photo.image;
     let joined;
     let (data, color) = match &photo.alpha {
@@ -92,7 +136,7 @@ fn encode(photo: &Photo, form: Form, file: File) -> io::Result<()> {
             (&joined, ExtendedColorType::Rgba8)
         }
     };
-    let mut out = BufWriter::new(file);
+    let mut out = BufWriter::new(File::create(path)?);
     let (width, height) = (image.width as u32, image.height as u32);
     let written = match form {
         Form::Webp => {
@@ -104,7 +148,7 @@ fn encode(photo: &Photo, form: Form, file: File) -> io::Result<()> {
             if let Some(profile) = &photo.profile {
                 encoder
                     .set_icc_profile(profile.clone())
-                    .map_err(io::Error::other)?;
+                    .map_err(ImageError::Unsupported)?;
             }
             encoder.write_image(data, width, height, color)
         }
@@ -114,24 +158,21 @@ fn encode(photo: &Photo, form: Form, file: File) -> io::Result<()> {
             carrying(encoder, photo)?.write_image(data, width, height, color)
         }
     };
-    written.map_err(|error| match error {
-        image::ImageError::IoError(error) => error,
-        other => io::Error::other(other),
-    })?;
-    out.flush()
+    written?;
+    Ok(out.flush()?)
 }
 
 /// The encoder with what the photograph carries.
-fn carrying<E: ImageEncoder>(mut encoder: E, photo: &Photo) -> io::Result<E> {
+fn carrying<E: ImageEncoder>(mut encoder: E, photo: &Photo) -> Result<E, ImageError> {
     if let Some(profile) = &photo.profile {
         encoder
             .set_icc_profile(profile.clone())
-            .map_err(io::Error::other)?;
+            .map_err(ImageError::Unsupported)?;
     }
     if let Some(exif) = &photo.exif {
         encoder
             .set_exif_metadata(exif.clone())
-            .map_err(io::Error::other)?;
+            .map_err(ImageError::Unsupported)?;
     }
     Ok(encoder)
 }
@@ -139,14 +180,15 @@ fn carrying<E: ImageEncoder>(mut encoder: E, photo: &Photo) -> io::Result<E> {
 /// The most bytes of a JPEG segment's body.
 const SEGMENT: usize = 65_533;
 
-fn jpeg(photo: &Photo, quality: u8, file: File) -> io::Result<()> {
+/// The bytes of a JPEG file, or what the encoder says. It writes to memory: of a disk it would say only that it did not work.
+fn jpeg(photo: &Photo, quality: u8) -> Result<Vec<u8>, String> {
     let image = &photo.image;
-    let write = || -> io::Result<()> {
+    let write = || -> io::Result<Vec<u8>> {
         let mut jpeg = Compress::new(ColorSpace::JCS_RGB);
         jpeg.set_size(image.width, image.height);
         jpeg.set_quality(f32::from(quality));
         jpeg.set_chroma_sampling_pixel_sizes((1, 1), (1, 1));
-        let mut jpeg = jpeg.start_compress(BufWriter::new(file))?;
+        let mut jpeg = jpeg.start_compress(Vec::new())?;
         if let Some(exif) = &photo.exif {
             let body = [carried::EXIF, exif].concat();
             // A larger block has no room in the format: its thumbnail is what makes it large.
@@ -163,9 +205,13 @@ fn jpeg(photo: &Photo, quality: u8, file: File) -> io::Result<()> {
             }
         }
         jpeg.write_scanlines(&image.data)?;
-        jpeg.finish()?.flush()
+        jpeg.finish()
     };
-    // The library ends with a jump out of its depths, which here is an unwinding.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(write))
-        .unwrap_or_else(|_| Err(io::Error::other("the JPEG encoder stopped")))
+    // The library ends with a jump out of its depths, which here is an unwinding with its words.
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(write)) {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(words) => Err(words
+            .downcast::<String>()
+            .map_or_else(|_| "the encoder stopped".into(), |words| *words)),
+    }
 }

@@ -41,14 +41,10 @@ pub fn write(
     let caption = panels::caption(figure, &set, &rows, gain);
     pixels::write_png(&out.join("figure.png"), &draw::picture(&rows))?;
     let layout = layout::layout(&rows);
-    let pdf = pdf::pdf(&layout);
-    let path = out.join("figure.pdf");
+    let pdf = pdf::pdf(&layout).map_err(FigureError::encode("figure.pdf"))?;
     let files = [
         ("figure.svg", svg::svg(&layout, &caption)?.into_bytes()),
-        (
-            "figure.pdf",
-            pdf.map_err(|e| FigureError::file("write", &path, &e))?,
-        ),
+        ("figure.pdf", pdf),
         ("figure.csv", panels::csv(&rows)?.into_bytes()),
         ("figure.txt", caption.clone().into_bytes()),
     ];

@@ -182,7 +182,7 @@ pub(super) fn csv(rows: &[Row]) -> Result<String, FigureError> {
     let mut text =
         String::from("row,image,x,y,width,height,chosen,panel,psnr_crop_rgb,psnr_image\n");
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let wrong = |e: String| FigureError::file("write", "figure.csv".as_ref(), &e);
+    let file = "figure.csv";
     for (n, row) in rows.iter().enumerate() {
         let Chosen {
             image,
@@ -211,10 +211,10 @@ pub(super) fn csv(rows: &[Row]) -> Result<String, FigureError> {
             ];
             writer
                 .write_record(record)
-                .map_err(|e| wrong(e.to_string()))?;
+                .map_err(FigureError::encode(file))?;
         }
     }
-    let bytes = writer.into_inner().map_err(|e| wrong(e.to_string()))?;
+    let bytes = writer.into_inner().map_err(FigureError::encode(file))?;
     text += &String::from_utf8_lossy(&bytes);
     Ok(text)
 }

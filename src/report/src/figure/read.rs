@@ -40,6 +40,14 @@ pub enum FigureError {
     /// Something about images.
     #[error(transparent)]
     Pixels(#[from] PixelError),
+    /// The bytes of a file could not be put together, before the disk was asked for room.
+    #[error("cannot make `{file}`: {why}")]
+    Encode {
+        /// The file's name.
+        file: &'static str,
+        /// Why.
+        why: String,
+    },
     /// A crop that the images do not have.
     #[error("{0}")]
     Crop(String),
@@ -54,10 +62,22 @@ impl FigureError {
         }
     }
 
+    /// For `map_err` where the bytes of a file are made.
+    pub(super) fn encode<E: ToString>(file: &'static str) -> impl Fn(E) -> Self {
+        move |why| Self::Encode {
+            file,
+            why: why.to_string(),
+        }
+    }
+
     /// What to do.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::File { what: "write", .. } => "free space if the disk is full, and run again",
+            Self::File { what: "write", .. } | Self::Pixels(PixelError::Write { .. }) => {
+                "free space if the disk is full, and run again"
+            }
+            Self::Pixels(PixelError::Encode { .. }) => "ask for fewer or smaller crops",
+            Self::Encode { .. } => "this is a defect of pipeline; please report it",
             Self::File { .. } | Self::Artifact(_) | Self::Pixels(_) => {
                 "run the stages before it again with --force"
             }

@@ -91,7 +91,8 @@ impl ReportError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } | Self::Artifact(_) => "run its stage again with --force",
-            Self::Write { .. } | Self::Csv(_) => "free space if the disk is full, and run again",
+            Self::Write { .. } => "free space if the disk is full, and run again",
+            Self::Csv(_) => "this is a defect of pipeline; please report it",
             Self::Unpaired { .. } => "run both evaluations again with --force",
             Self::Published { .. } => {
                 "columns are labels such as backbone, scale, scheme, dataset, alpha, and psnr_db, delta_db"
