@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use files::Chosen;
-use pixels::ImageFile;
+use files::{Chosen, Lost};
+use pixels::{ImageFile, PixelError};
 use plan::{FITTED, Outside};
 use spec::{Listing, Stage};
 use store::{Digest, Store};
@@ -59,17 +59,8 @@ pub fn gather(stages: &[Stage], store: &Store) -> Gathered {
     Gathered { outside, left }
 }
 
-/// The files below `path` that are read, or the sentence that says why none are, with the path as a person would write it.
+/// The files below `path` that are read, or the sentence that says why none are, with paths as a person would write them.
 pub fn files(listing: &Listing, field: &str, path: &Path) -> Result<Listed, String> {
-    let shown = plan::tidy(path);
-    let as_shown = |why: String| {
-        let name = |path: &Path| format!("`{}`", files::Name(path));
-        why.replace(&name(path), &name(&shown))
-    };
-    listed(listing, field, path, &shown).map_err(as_shown)
-}
-
-fn listed(listing: &Listing, field: &str, path: &Path, shown: &Path) -> Result<Listed, String> {
     let of = |files, said| {
         Ok(Listed {
             files,
@@ -81,24 +72,38 @@ fn listed(listing: &Listing, field: &str, path: &Path, shown: &Path) -> Result<L
     match listing {
         Listing::Images { optional, .. } if *optional && !path.exists() => all(Vec::new()),
         Listing::Images { recursive, .. } => {
-            let listed = pixels::list_images(path, *recursive).map_err(|e| e.to_string())?;
-            of(named(listed.files.into_iter()), listed.left.said(shown))
+            let listed = pixels::list_images(path, *recursive).map_err(of_pixels)?;
+            let said = listed.left.said(&plan::tidy(path));
+            of(named(listed.files.into_iter()), said)
         }
         Listing::Masks => {
-            let folder = pixels::MaskFolder::open(path).map_err(|e| e.to_string())?;
+            let folder = pixels::MaskFolder::open(path).map_err(of_pixels)?;
             let files = named(folder.files().into_iter().cloned());
-            of(files, folder.left.said(shown))
+            of(files, folder.left.said(&plan::tidy(path)))
         }
-        Listing::All(selection) => chosen(&selection.of(path), field, path, shown),
+        Listing::All(selection) => chosen(&selection.of(path), field, path),
         Listing::File if path.is_file() => all(vec![(String::new(), path.into())]),
         Listing::File => Err(no_file(field, path)),
     }
 }
 
+fn of_pixels(mut error: PixelError) -> String {
+    if let Some(path) = error.path_mut() {
+        *path = plan::tidy(path);
+    }
+    error.to_string()
+}
+
+fn of_files(mut lost: Lost) -> String {
+    let path = lost.path_mut();
+    *path = plan::tidy(path);
+    lost.to_string()
+}
+
 /// The files that a path, a folder or a pattern stands for. What is no file (a pipe, a link that leads nowhere) is an error
 /// when it is read, and a link to a folder that the link lies in is one here.
-fn chosen(chosen: &Chosen, field: &str, path: &Path, shown: &Path) -> Result<Listed, String> {
-    let roots = chosen.roots().map_err(|e| e.to_string())?;
+fn chosen(chosen: &Chosen, field: &str, path: &Path) -> Result<Listed, String> {
+    let roots = chosen.roots().map_err(of_files)?;
     let is_pattern = chosen.pattern().is_some();
     // Names that are left out unless somebody wants them are said.
     let (mut found, mut by_default, mut left_out) =
@@ -106,7 +111,7 @@ fn chosen(chosen: &Chosen, field: &str, path: &Path, shown: &Path) -> Result<Lis
     for root in roots {
         let name = text(root.name.as_os_str());
         if root.path.is_dir() {
-            let below = files::below(&root, chosen.ignored()).map_err(|e| e.to_string())?;
+            let below = files::below(&root, chosen.ignored()).map_err(of_files)?;
             by_default.extend(below.by_default());
             left_out.extend(below.left_out.iter().map(|name| root.path.join(name)));
             let prefix = if is_pattern {
@@ -132,7 +137,7 @@ fn chosen(chosen: &Chosen, field: &str, path: &Path, shown: &Path) -> Result<Lis
     }
     found.sort();
     let names = by_default.into_iter().collect::<Vec<_>>().join(", ");
-    let said = format!("left out of `{}`: {names}", shown.display());
+    let said = format!("left out of `{}`: {names}", plan::tidy(path).display());
     Ok(Listed {
         files: found,
         said: (!names.is_empty()).then_some(said),
@@ -142,25 +147,26 @@ fn chosen(chosen: &Chosen, field: &str, path: &Path, shown: &Path) -> Result<Lis
 
 /// What is said where nothing is read.
 fn nothing(chosen: &Chosen, field: &str, path: &Path) -> String {
+    let tidy = plan::tidy(path);
+    let shown = files::Name(&tidy);
     if chosen.pattern().is_some() {
         format!(
-            "`{}` fits no file ({field})\nhint: `*` stands for a part of one name and `**` for folders; `[*]` is the character \
-             `*` itself",
-            files::Name(path)
+            "`{shown}` fits no file ({field})\nhint: `*` stands for a part of one name and `**` for folders; `[*]` is the character \
+             `*` itself"
         )
     } else if std::fs::read_dir(path).is_ok_and(|mut all| all.next().is_some()) {
         format!(
-            "of the folder `{0}` nothing is left to be read ({field})\nhint: `ignore: ['!{1}']` takes in what is called so",
-            files::Name(path),
+            "of the folder `{shown}` nothing is left to be read ({field})\nhint: `ignore: ['!{}']` takes in what is called so",
             files::IGNORED[0]
         )
     } else {
-        format!("the folder `{}` is empty", files::Name(path))
+        format!("the folder `{shown}` is empty")
     }
 }
 
 fn no_file(field: &str, path: &Path) -> String {
-    let shown = files::Name(path);
+    let tidy = plan::tidy(path);
+    let shown = files::Name(&tidy);
     if path.exists() {
         let what = if path.is_dir() {
             "a folder"
@@ -202,4 +208,47 @@ fn digests(store: &Store, files: Files) -> Result<Vec<(String, Digest)>, String>
         .collect::<Result<Vec<Digest>, _>>();
     let digests = digests.map_err(|e| e.to_string())?;
     Ok(names.into_iter().zip(digests).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn errors_name_what_they_are_about_without_ways_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["other", "data/masks"] {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        std::fs::write(folder.path().join("data/notes.txt"), "").unwrap();
+        let images = Listing::Images {
+            recursive: false,
+            optional: false,
+        };
+        let said = |listing: &Listing, name: &str| {
+            let path = folder.path().join("other/..").join(name);
+            files(listing, "root", &path).err().unwrap()
+        };
+        let shown = |name: &str| format!("`{}`", folder.path().join(name).display());
+        let empty = said(&images, "data");
+        assert_eq!(empty.matches(&shown("data")).count(), 2, "{empty}");
+        for (listing, name) in [
+            (&images, "no"),
+            (&Listing::Masks, "data"),
+            (&Listing::File, "no"),
+        ] {
+            let why = said(listing, name);
+            assert!(why.contains(&shown(name)) && !why.contains(".."), "{why}");
+        }
+        // Within the folder, too.
+        let odd = folder.path().join("data/pipe.png");
+        let made = std::process::Command::new("mkfifo").arg(&odd).status();
+        assert!(made.unwrap().success());
+        let why = said(&images, "data");
+        assert!(
+            why.starts_with(&format!("`{}` is a FIFO", odd.display())),
+            "{why}"
+        );
+    }
 }

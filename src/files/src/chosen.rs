@@ -367,6 +367,13 @@ enum Why {
     Io(io::Error),
 }
 
+impl Lost {
+    /// Where it ended, for callers that call it otherwise than it was gone to.
+    pub const fn path_mut(&mut self) -> &mut PathBuf {
+        &mut self.path
+    }
+}
+
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = Name(&self.path);

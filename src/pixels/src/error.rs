@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use files::Name;
 
+use crate::left_out::LeftOut;
+
 /// What any fallible function of this crate returns.
 pub type Result<T> = std::result::Result<T, PixelError>;
 
@@ -164,12 +166,12 @@ pub enum PixelError {
         path: PathBuf,
     },
     /// A folder without a single image.
-    #[error("the folder `{}` holds no image{}\nhint: names that end in {} are looked for", Name(path), listed(why.as_deref()), endings())]
+    #[error("the folder `{}` holds no image{}\nhint: names that end in {} are looked for", Name(path), listed(left.said(path).as_deref()), endings())]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
         /// What it holds instead.
-        why: Option<String>,
+        left: LeftOut,
     },
     /// A FIFO, a socket or a device where a file was expected.
     #[error(
@@ -218,12 +220,12 @@ pub enum PixelError {
         both: [String; 2],
     },
     /// A folder without a single mask.
-    #[error("there are no masks in `{}`{}\nhint: a folder of image files for each image, or a file of run lengths `IMAGE.json`, is looked for", Name(path), listed(why.as_deref()))]
+    #[error("there are no masks in `{}`{}\nhint: a folder of image files for each image, or a file of run lengths `IMAGE.json`, is looked for", Name(path), listed(left.said(path).as_deref()))]
     NoMasks {
         /// The folder.
         path: PathBuf,
         /// What it holds instead.
-        why: Option<String>,
+        left: LeftOut,
     },
     /// A mask file that can be understood in two ways, or not in the one that was asked for.
     #[error(
@@ -304,7 +306,6 @@ pub enum PixelError {
     },
 }
 
-/// Bytes for people.
 /// An amount of memory, in the unit in which it is more than nothing.
 fn amount(bytes: u64) -> String {
     match bytes as f64 {
@@ -353,6 +354,40 @@ pub(crate) fn file_hint(source: &std::io::Error, otherwise: &'static str) -> &'s
 }
 
 impl PixelError {
+    /// The file or folder that this is about, for callers that call it otherwise than it was opened by.
+    pub fn path_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::Read { path, .. }
+            | Self::Write { path, .. }
+            | Self::NotAnImage { path, .. }
+            | Self::Unsupported { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::MissingFolder { path }
+            | Self::NotAFolder { path }
+            | Self::EmptyFolder { path, .. }
+            | Self::NotRegular { path, .. }
+            | Self::TooDeep { path, .. }
+            | Self::MissingMasks { dir: path, .. }
+            | Self::TwoMasks { dir: path, .. }
+            | Self::NoMasks { path, .. }
+            | Self::MaskReading { path, .. }
+            | Self::MaskSize { path, .. }
+            | Self::MaskFile { path, .. }
+            | Self::NotAStack { path }
+            | Self::StackVersion { path, .. }
+            | Self::DamagedStack { path, .. } => Some(path),
+            Self::Encode { .. }
+            | Self::TooMuchMemory { .. }
+            | Self::Buffer { .. }
+            | Self::Crop { .. }
+            | Self::Scale { .. }
+            | Self::SizesDiffer { .. }
+            | Self::TooSmall { .. }
+            | Self::Runs { .. } => None,
+        }
+    }
+
     /// For `map_err` after reading `path`.
     pub(crate) fn read(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();

@@ -10,7 +10,6 @@
 //!             └─ a FIFO, a device ──────────> an error that names it
 //! ```
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{DirEntry, FileType};
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::endings::ENDINGS;
 use crate::error::{PixelError, Result};
+use crate::left_out::LeftOut;
 
 /// More folders within each other than this are taken for a mistake.
 const MOST_LEVELS: usize = 32;
@@ -62,84 +62,6 @@ pub struct Listed {
     pub left: LeftOut,
 }
 
-/// What a stage does not read of a folder, counted by the reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Files that would be read if they did not lie in sub-folders.
-    pub below: usize,
-    /// Whether there are more than were counted.
-    pub more_below: bool,
-    /// Images whose names begin with a dot.
-    pub hidden: usize,
-    /// Files that end otherwise, by ending.
-    pub others: BTreeMap<String, usize>,
-    /// Images that are read although their names are not UTF-8, as they are called here.
-    pub renamed: Vec<String>,
-}
-
-impl LeftOut {
-    /// A sentence for people about the folder `shown`; nothing where everything is read.
-    pub fn said(&self, shown: &Path) -> Option<String> {
-        let others: usize = self.others.values().sum();
-        let all = self.below + self.hidden + others;
-        let mut text = Vec::new();
-        if all > 0 {
-            let (files, are) = if all == 1 && !self.more_below {
-                ("file", "is")
-            } else {
-                ("files", "are")
-            };
-            let least = if self.more_below { "at least " } else { "" };
-            text.push(format!(
-                "{least}{all} {files} of `{}` {are} not read: {}",
-                shown.display(),
-                self.reasons().join(", ")
-            ));
-        }
-        if let Some(first) = self.renamed.first() {
-            let (names, are) = match self.renamed.len() {
-                1 => ("1 name".to_owned(), "is"),
-                n => (format!("{n} names"), "are"),
-            };
-            text.push(format!(
-                "{names} in `{}` {are} not UTF-8; bytes are written as in `{first}`",
-                shown.display()
-            ));
-        }
-        (!text.is_empty()).then(|| text.join("; "))
-    }
-
-    fn reasons(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        if self.below > 0 {
-            reasons.push(format!(
-                "{} in sub-folders (`recursive: true` reads them)",
-                self.below
-            ));
-        }
-        if self.hidden > 0 {
-            reasons.push(format!("{} hidden", self.hidden));
-        }
-        let others = self.others.iter().map(|(ending, count)| {
-            if ending.is_empty() {
-                format!("{count} without an ending")
-            } else {
-                format!("{count} `.{ending}`")
-            }
-        });
-        reasons.extend(others);
-        reasons
-    }
-
-    pub(crate) fn other(&mut self, name: &str) {
-        let ending = name
-            .rsplit_once('.')
-            .map_or("", |(_, ending)| ending)
-            .to_ascii_lowercase();
-        *self.others.entry(ending).or_default() += 1;
-    }
-}
-
 /// The images in `dir`, and with `recursive` in the folders below it: names that end as [`ENDINGS`] say, in any case,
 /// without hidden ones. Errors: [`PixelError::MissingFolder`], [`PixelError::NotAFolder`],
 /// [`PixelError::EmptyFolder`], [`PixelError::NotRegular`], [`PixelError::TooDeep`], [`PixelError::Read`].
@@ -159,7 +81,7 @@ pub fn list_images(dir: &Path, recursive: bool) -> Result<Listed> {
     if listed.files.is_empty() {
         return Err(PixelError::EmptyFolder {
             path: dir.into(),
-            why: listed.left.said(dir),
+            left: listed.left,
         });
     }
     Ok(listed)

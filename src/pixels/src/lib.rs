@@ -15,6 +15,7 @@ mod image;
 mod io;
 mod jpeg;
 mod labels;
+mod left_out;
 mod limits;
 mod luma;
 mod mask_files;
@@ -49,7 +50,7 @@ pub use crate::blocks::{Block, Blocks, BlocksWriter, Item, ItemWriter};
 pub use crate::channel::Channel;
 pub use crate::endings::ENDINGS;
 pub use crate::error::{PixelError, Result};
-pub use crate::folder::{ImageFile, LeftOut, Listed, escaped, list_images};
+pub use crate::folder::{ImageFile, Listed, escaped, list_images};
 pub use crate::graph_masks::{GRAPH_BYTES, GRAPH_EDGES, GraphConfig, GraphSegmenter, graph_masks};
 pub use crate::image::Rgb8;
 pub use crate::io::{
@@ -57,6 +58,7 @@ pub use crate::io::{
     read_rgb8_by, write_png,
 };
 pub use crate::labels::{label_map, largest_first, write_label_map};
+pub use crate::left_out::LeftOut;
 pub use crate::limits::{
     MAX_MEMORY_SETTING, MAX_PIXELS_SETTING, check_memory, max_pixels, memory_budget,
 };

@@ -13,10 +13,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{PixelError, Result, Size};
-use crate::folder::{
-    ImageFile, LeftOut, check_regular, entries, escaped, has_image_name, is_folder, stem,
-};
+use crate::folder::{ImageFile, check_regular, entries, escaped, has_image_name, is_folder, stem};
 use crate::io::Reader;
+use crate::left_out::LeftOut;
 use crate::mask_image::{MaskRead, Reading, read_mask_image};
 use crate::mask_json::read_mask_json;
 use crate::rle::Rle;
@@ -86,10 +85,9 @@ impl MaskFolder {
             }
         }
         if folder.files().is_empty() {
-            let why = folder.left.said(path);
             return Err(PixelError::NoMasks {
                 path: path.into(),
-                why,
+                left: folder.left,
             });
         }
         Ok(folder)
@@ -187,7 +185,7 @@ fn read_files(
     if files.is_empty() {
         return Err(PixelError::EmptyFolder {
             path: folder.into(),
-            why: None,
+            left: LeftOut::default(),
         });
     }
     let mut all = MasksRead::default();
