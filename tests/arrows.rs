@@ -8,21 +8,15 @@ mod circles;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 /// What a pure crate has no use for.
 const IMPURE: [&str; 6] = ["fs", "time", "thread", "process", "env", "net"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|e| e.unwrap().path());
-    let deeper = |path: PathBuf| {
-        if path.is_dir() {
-            sources(&path)
-        } else {
-            vec![path]
-        }
-    };
-    entries.flat_map(deeper).collect()
+    let entries = WalkDir::new(folder).into_iter().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.map(walkdir::DirEntry::into_path).collect()
 }
 
 /// The text of a file without comments.

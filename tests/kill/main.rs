@@ -13,6 +13,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use walkdir::WalkDir;
 
 use dice::Dice;
 
@@ -196,27 +197,16 @@ fn child_of(parent: &Child) -> Option<Pid> {
 fn snapshot(root: &Path) -> Result<BTreeMap<String, String>, String> {
     let mut files = BTreeMap::new();
     for folder in ["cache/outputs", "reports"] {
-        walk(&root.join(folder), root, &mut files)?;
-    }
-    Ok(files)
-}
-
-fn walk(folder: &Path, root: &Path, files: &mut BTreeMap<String, String>) -> Result<(), String> {
-    for entry in std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
-        let path = entry.map_err(|e| e.to_string())?.path();
-        if path.is_dir() {
-            walk(&path, root, files)?;
-        } else if !names_its_run(&path, root) {
-            let bytes = std::fs::read(&path).map_err(|e| e.to_string())?;
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
-            files.insert(name, store::Digest::of(&bytes).to_string());
+        for entry in WalkDir::new(root.join(folder)) {
+            let path = entry.map_err(|e| e.to_string())?.into_path();
+            if path.is_file() && !names_its_run(&path, root) {
+                let bytes = std::fs::read(&path).map_err(|e| e.to_string())?;
+                let name = path.strip_prefix(root).unwrap_or(&path).display();
+                files.insert(name.to_string(), store::Digest::of(&bytes).to_string());
+            }
         }
     }
-    Ok(())
+    Ok(files)
 }
 
 /// Reports other than CSV files and pictures name the run that made them, which is another each time.

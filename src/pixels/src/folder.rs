@@ -16,6 +16,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 use crate::endings::ENDINGS;
 use crate::error::{PixelError, Result};
 use crate::left_out::LeftOut;
@@ -143,22 +145,15 @@ fn enter(path: &Path, name: &str, above: &mut Vec<(u64, u64)>, listed: &mut List
 
 /// Counts the images below a folder that is not read. What cannot be looked at is not counted.
 fn count_below(folder: &Path, left: &mut LeftOut) {
-    let (mut waiting, mut seen) = (vec![folder.to_path_buf()], 0);
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            seen += 1;
-            if seen > MOST_COUNTED {
-                left.more_below = true;
-                return;
-            }
-            let (name, _) = escaped(&entry.file_name());
-            let real_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if real_folder && !name.starts_with('.') {
-                waiting.push(entry.path());
-            } else if has_image_name(&name) && !name.starts_with('.') {
-                left.below += 1;
-            }
+    let is_shown = |entry: &walkdir::DirEntry| !entry.file_name().as_bytes().starts_with(b".");
+    let below = WalkDir::new(folder).min_depth(1).into_iter();
+    for (seen, entry) in below.filter_entry(is_shown).flatten().enumerate() {
+        if seen == MOST_COUNTED {
+            left.more_below = true;
+            return;
         }
+        let (name, _) = escaped(entry.file_name());
+        left.below += usize::from(!entry.file_type().is_dir() && has_image_name(&name));
     }
 }
 

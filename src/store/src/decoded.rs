@@ -20,6 +20,7 @@ use std::time::SystemTime;
 
 use crate::error::at;
 use crate::lock;
+use crate::tree::inside_shards;
 use crate::{Digest, Result, StoreError};
 
 /// The folder of these files.
@@ -57,11 +58,7 @@ impl DecodedRoom {
 
     /// The files that are there, by content, in order; none of those in the making.
     pub fn files(&self) -> Vec<(Digest, PathBuf)> {
-        let below = |folder: &Path| {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.map(|entry| entry.path()).collect::<Vec<_>>()
-        };
-        let files = below(&self.0).into_iter().flat_map(|shard| below(&shard));
+        let files = inside_shards(&self.0).into_iter();
         let named = files.filter_map(|path| {
             let content: Digest = path.file_name()?.to_str()?.parse().ok()?;
             (self.path(&content) == path).then_some((content, path))

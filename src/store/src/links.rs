@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 /// Links on the way of one; the kernel follows no more.
 const MAX_LINKS: usize = 40;
 
@@ -59,29 +61,22 @@ fn follow<'a>(to: &'a str, way: &mut Vec<&'a str>) -> bool {
 /// Where a folder cannot be listed.
 pub fn link_out_of(folder: &Path) -> io::Result<Option<PathBuf>> {
     let mut found = BTreeMap::new();
-    collect(folder, "", &mut found)?;
+    for entry in WalkDir::new(folder).min_depth(1) {
+        let entry = entry?;
+        let at = entry
+            .path()
+            .strip_prefix(folder)
+            .ok()
+            .and_then(Path::to_str);
+        if let Some(at) = at.filter(|_| entry.path_is_symlink())
+            && let Some(to) = fs::read_link(entry.path())?.to_str()
+        {
+            found.insert(at.to_owned(), to.to_owned());
+        }
+    }
     let links: Links<'_> = found.iter().map(|(at, to)| (&**at, &**to)).collect();
     let out = links.keys().find(|path| !stays_inside(&links, path));
     Ok(out.map(|path| folder.join(path)))
-}
-
-fn collect(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let kind = entry.file_type()?;
-        let path = format!("{prefix}{name}");
-        if kind.is_dir() {
-            collect(&entry.path(), &format!("{path}/"), found)?;
-        } else if kind.is_symlink()
-            && let Some(to) = fs::read_link(entry.path())?.to_str()
-        {
-            found.insert(path, to.to_owned());
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

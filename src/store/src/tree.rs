@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use walkdir::WalkDir;
+
 use crate::error::at;
 use crate::{Amount, Result};
 
@@ -30,26 +32,17 @@ impl Default for Tree {
 /// Measures `path`, without following links.
 pub(crate) fn measure(path: &Path) -> Tree {
     let mut tree = Tree::default();
-    if let Ok(meta) = fs::symlink_metadata(path) {
-        add(path, &meta, &mut tree);
-    }
-    tree
-}
-
-fn add(path: &Path, meta: &Metadata, tree: &mut Tree) {
-    tree.newest = tree.newest.max(mtime(meta));
-    if !meta.is_dir() {
-        tree.amount += Amount {
-            files: 1,
-            bytes: meta.len(),
-        };
-        return;
-    }
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if let Ok(meta) = entry.metadata() {
-            add(&entry.path(), &meta, tree);
+    let entries = WalkDir::new(path).follow_root_links(false).into_iter();
+    for meta in entries.filter_map(|entry| entry.ok()?.metadata().ok()) {
+        tree.newest = tree.newest.max(mtime(&meta));
+        if !meta.is_dir() {
+            tree.amount += Amount {
+                files: 1,
+                bytes: meta.len(),
+            };
         }
     }
+    tree
 }
 
 /// The time of the last write.

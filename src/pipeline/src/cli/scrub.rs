@@ -9,9 +9,10 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use store::{Key, Store};
+use walkdir::WalkDir;
 
 use super::args::ScrubArgs;
 use super::{Exit, Fatal, print};
@@ -206,17 +207,9 @@ struct Files<'m> {
 impl Files<'_> {
     /// All files below a folder.
     fn below(&mut self, folder: &Path) -> Result<(), Fatal> {
-        let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                let kind = entry.file_type().map_err(|e| wrong(&entry.path(), &e))?;
-                if kind.is_dir() {
-                    folders.push(entry.path());
-                } else if kind.is_file() {
-                    self.file(&entry.path(), |masker, text| {
-                        masker.borrow_mut().whole(text)
-                    })?;
-                }
+        for entry in WalkDir::new(folder).into_iter().flatten() {
+            if entry.file_type().is_file() {
+                self.file(entry.path(), |masker, text| masker.borrow_mut().whole(text))?;
             }
         }
         Ok(())
