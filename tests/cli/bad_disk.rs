@@ -155,6 +155,124 @@ fn a_read_only_disk() {
         .says("Read-only file system");
 }
 
+/// What looks, or says what it would do.
+const LOOKS: [&str; 17] = [
+    "plan p.yaml",
+    "explain base",
+    "graph p.yaml",
+    "data check p.yaml",
+    "runs",
+    "show",
+    "diff last last",
+    "exp p.yaml",
+    "log base",
+    "path base",
+    "export score out --overwrite",
+    "cache ls",
+    "cache du",
+    "cache verify",
+    "cache gc --dry-run",
+    "cache scrub TOKEN --dry-run",
+    "cache archive base -o base.tar --overwrite",
+];
+
+/// What changes something.
+const CHANGES: [&str; 5] = [
+    "run p.yaml --force base",
+    "cache gc",
+    "cache scrub TOKEN",
+    "cache pin base",
+    "cache import base.tar",
+];
+
+#[test]
+fn a_cache_on_a_read_only_disk_is_looked_at_and_not_changed() {
+    let name = "a_cache_on_a_read_only_disk_is_looked_at_and_not_changed";
+    let test = Test::new().tiny();
+    let Some(disk) = Disk::mount(name, &test, "cache", "size=4m") else {
+        return;
+    };
+    test.run("run p.yaml").exits(0);
+    // What killed programs have left: a lease, and the lock and the claim of a key.
+    test.write("cache/leases/lease-1-0", "");
+    test.write("cache/locks/runs/run-1-1", "{}\n");
+    test.write("cache/locks/runs/run-1-1.front", "");
+    test.write("p2.yaml", test.read("p.yaml"));
+    test.write(
+        "p.yaml",
+        test.read("p.yaml").replace("patch: 8", "patch: 16"),
+    );
+    let dry_run = "cache gc --dry-run --keep-newer 0s";
+    let before = test.run(dry_run).exits(0).says("  train\n");
+    test.write("p.yaml", test.read("p2.yaml"));
+    disk.remount("ro");
+    for words in LOOKS {
+        test.run(words).exits(0).never_says("error: ");
+    }
+    test.run("cache verify")
+        .says("Read-only file system")
+        .says("what is damaged is not moved aside")
+        .says("7 results")
+        .says("all as they were written");
+    for words in CHANGES {
+        test.run(words)
+            .exits(1)
+            .says("error: no permission: cannot write in `")
+            .says("Read-only file system")
+            .says("hint: check the owner and mode of the folder");
+    }
+    test.run("doctor --json")
+        .exits(1)
+        .says("Read-only file system");
+    test.write(
+        "p.yaml",
+        test.read("p.yaml").replace("patch: 8", "patch: 16"),
+    );
+    assert_eq!(test.run(dry_run).exits(0).stdout, before.stdout);
+    disk.remount("rw");
+    let score = test.path("cache/outputs");
+    let metrics = crate::support::files_below(&score);
+    let metrics = metrics.iter().find(|f| f.ends_with("metrics.csv"));
+    std::fs::write(metrics.unwrap(), "damaged").unwrap();
+    disk.remount("ro");
+    test.run("cache verify")
+        .exits(1)
+        .says("metrics.csv; left in its place; the next run that needs it computes it again")
+        .says("1 is not whole");
+}
+
+#[test]
+fn a_cache_of_somebody_else_is_looked_at_and_not_changed() {
+    let name = "a_cache_of_somebody_else_is_looked_at_and_not_changed";
+    let test = Test::new().tiny();
+    test.run("run p.yaml").exits(0);
+    test.write("cache/leases/lease-1-0", "");
+    test.write("cache/locks/runs/run-1-1", "{}\n");
+    let modes = |folder: u32, file: u32| {
+        let all = crate::support::all_below(&test.path("cache")).into_iter();
+        for path in all.chain([test.path("cache")]) {
+            let mode = if path.is_dir() { folder } else { file };
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    modes(0o555, 0o444);
+    let ran: Vec<_> = LOOKS
+        .iter()
+        .map_while(|words| test.run_bound(name, words))
+        .collect();
+    let changes: Vec<_> = CHANGES
+        .iter()
+        .map_while(|words| test.run_bound(name, words))
+        .collect();
+    modes(0o755, 0o644);
+    for ran in ran {
+        ran.exits(0).never_says("error: ");
+    }
+    for ran in changes {
+        ran.exits(1).says("error: no permission: cannot ");
+    }
+}
+
 #[test]
 fn a_project_that_may_only_be_read_shows_what_is_fresh() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -354,7 +354,7 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// All files and folders of a tree.
-fn all_below(folder: &Path) -> Vec<PathBuf> {
+pub fn all_below(folder: &Path) -> Vec<PathBuf> {
     let below = |path: PathBuf| {
         let inner = if path.is_dir() {
             all_below(&path)

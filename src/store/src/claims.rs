@@ -16,7 +16,7 @@
 //! dying one become free one after the other, and their order does not matter.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -198,7 +198,7 @@ fn front_of(path: &Path) -> PathBuf {
 pub(crate) fn survives(folder: &Path, own: Option<&Claims>, key: &Key) -> Result<bool> {
     let mut is_claimed = false;
     for path in others(folder, own) {
-        if is_held(&path)? {
+        if lock::is_held(&path)? {
             let run = read(&path).map_err(at("read", &path))?;
             is_claimed |= run.has(key);
         } else {
@@ -211,15 +211,15 @@ pub(crate) fn survives(folder: &Path, own: Option<&Claims>, key: &Key) -> Result
 
 /// Whether a run of this name is over, with all that it started.
 pub(crate) fn is_over(folder: &Path, run: &str) -> Result<bool> {
-    is_held(&folder.join(run)).map(|held| !held)
+    lock::is_held(&folder.join(run)).map(|held| !held)
 }
 
 /// Who has the key, as far as it can be told.
 pub(crate) fn holder(folder: &Path, own: Option<&Claims>, key: &Key) -> Option<Holder> {
     let having = |path: PathBuf| {
         let run = read(&path).ok().filter(|run| run.has(key))?;
-        is_held(&path).ok().filter(|held| *held)?;
-        let is_gone = !is_held(&front_of(&path)).ok()?;
+        lock::is_held(&path).ok().filter(|held| *held)?;
+        let is_gone = !lock::is_held(&front_of(&path)).ok()?;
         let holder = run.holder()?;
         Some(Holder { is_gone, ..holder })
     };
@@ -257,18 +257,4 @@ fn others(folder: &Path, own: Option<&Claims>) -> Vec<PathBuf> {
     paths
         .filter(|path| path.extension().is_none() && Some(path.as_path()) != own)
         .collect()
-}
-
-/// Whether somebody holds the lock of a file; nobody holds that of one that is not there.
-fn is_held(path: &Path) -> Result<bool> {
-    let file = match files::open_with(File::options().read(true).write(true), path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
-        other => other.map_err(at("open", path))?,
-    };
-    // Shared: two that ask at the same time do not take each other for the holder.
-    match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(e)) => Err(at("lock", path)(e)),
-    }
 }

@@ -135,7 +135,7 @@ impl Drop for Making {
 
 /// The lock that keeps others from opening a file, while a clean-up takes it away. `None` where somebody reads or writes it.
 pub(crate) fn unused(path: &Path) -> Option<File> {
-    let file = files::open_with(File::options().read(true).write(true), path).ok()?;
+    let file = lock::open_to_ask(path).ok()??;
     file.try_lock().ok()?;
     lock::is_named(&file, path).ok()?.then_some(file)
 }

@@ -72,7 +72,9 @@ impl Store {
     /// Removes all that the request, pins and leases do not keep: entries with their logs, work folders, states,
     /// entries that were moved aside, locks of nothing.
     pub fn gc(&self, request: &GcRequest) -> Result<GcReport> {
-        self.check_writable()?;
+        if !request.dry_run {
+            self.check_writable()?;
+        }
         let things = inventory(self)?;
         let mut report = GcReport::default();
         let trash = self.move_all(things, request, &mut report)?;
@@ -95,12 +97,15 @@ impl Store {
         request: &GcRequest,
         report: &mut GcReport,
     ) -> Result<Option<PathBuf>> {
-        let _alone = lock::wait_alone(&self.layout().gc_lock())?;
-        let mut keep = leased(self)?;
+        let moves = !request.dry_run;
+        // A dry run changes nothing, not even a file that is only locked: the cache may be one to be read alone.
+        let lock = || lock::wait_alone(&self.layout().gc_lock());
+        let _alone = moves.then(lock).transpose()?;
+        let mut keep = leased(self, moves)?;
         keep.extend(&request.keep);
         keep.extend(self.all_pins()?.into_keys());
         let rule = Rule { keep, request };
-        let trash = (!request.dry_run).then(|| new_trash(self)).transpose()?;
+        let trash = moves.then(|| new_trash(self)).transpose()?;
         for thing in things {
             if rule.keeps(&thing) || !free(self, &rule, &thing, trash.as_deref())? {
                 report.keep(&thing);
@@ -198,10 +203,11 @@ fn free(store: &Store, rule: &Rule<'_>, thing: &Thing, trash: Option<&Path>) -> 
         return discard(&thing.path, trash, name(&thing.path)).map(|()| true);
     };
     let path = store.layout().lock(&key);
-    if trash.is_none() && !path.exists() {
-        return Ok(true); // nobody computes it, and a dry run makes no files
-    }
-    let Some(held) = lock::try_take(&path)? else {
+    let held = match trash {
+        Some(_) => lock::try_take(&path)?.map(Some),
+        None => (!lock::is_held(&path)?).then_some(None),
+    };
+    let Some(held) = held else {
         return Ok(false);
     };
     if held::survives(store, &key)? {

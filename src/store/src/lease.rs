@@ -83,23 +83,24 @@ fn note_use(store: &Store, key: &Key) {
     }
 }
 
-/// The keys of all living leases. Removes dead ones: the caller holds the clean-up's lock alone.
-pub(crate) fn leased(store: &Store) -> Result<BTreeSet<Key>> {
+/// The keys of all living leases. `removes` dead ones, where the caller holds the clean-up's lock alone: else one may be just
+/// about to live.
+pub(crate) fn leased(store: &Store, removes: bool) -> Result<BTreeSet<Key>> {
     let mut keys = BTreeSet::new();
     for path in inside(&store.layout().leases()) {
-        keys.extend(read(&path).map_err(at("read", &path))?);
+        keys.extend(read(&path, removes).map_err(at("read", &path))?);
     }
     Ok(keys)
 }
 
 /// None for a lease that ended meanwhile. One that lives but cannot be read is an error: it may name any key.
-fn read(path: &Path) -> io::Result<Vec<Key>> {
-    let file = match files::open_with(File::options().read(true).write(true), path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
+fn read(path: &Path, removes: bool) -> io::Result<Vec<Key>> {
+    let Some(file) = lock::open_to_ask(path)? else {
+        return Ok(Vec::new());
     };
     match file.try_lock() {
-        Ok(()) => return fs::remove_file(path).map(|()| Vec::new()),
+        Ok(()) if removes => return fs::remove_file(path).map(|()| Vec::new()),
+        Ok(()) => return Ok(Vec::new()),
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(e)) => return Err(e),
     }

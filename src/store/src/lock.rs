@@ -82,6 +82,34 @@ pub(crate) fn wait_shared(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Whether somebody holds the lock of a file; nobody holds that of one that is not there.
+pub(crate) fn is_held(path: &Path) -> Result<bool> {
+    let Some(file) = open_to_ask(path).map_err(at("open", path))? else {
+        return Ok(false);
+    };
+    // Shared: two that ask at the same time do not take each other for the holder.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(at("lock", path)(e)),
+    }
+}
+
+/// A file whose lock is asked about, if it is there. Where it may not be written, in a cache that others fill, it is opened
+/// for reading alone.
+pub(crate) fn open_to_ask(path: &Path) -> io::Result<Option<File>> {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    let open = |writes| files::open_with(File::options().read(true).write(writes), path);
+    let opened = open(true).or_else(|e| match e.kind() {
+        PermissionDenied | ReadOnlyFilesystem => open(false),
+        _ => Err(e),
+    });
+    match opened {
+        Err(e) if e.kind() == NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Opened for writing too, which locks over a network need. The folder is nearly always there.
 fn open(path: &Path) -> Result<File> {
     let open = || {

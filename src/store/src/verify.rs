@@ -50,7 +50,7 @@ pub struct Broken {
     /// Outputs that are gone.
     pub missing: Vec<String>,
     /// Where the entry was moved; why not, for one that is being computed. One that only misses outputs stays in its
-    /// place until its stage runs.
+    /// place until its stage runs, and all do in a cache that was opened for reading.
     pub moved: Option<Result<PathBuf>>,
 }
 
@@ -63,10 +63,9 @@ struct Found {
 }
 
 impl Store {
-    /// Reads every record and output, on all cores. Damaged entries move to `damaged/`. `on_progress` is called from
+    /// Reads every record and output, on all cores. Damaged entries move to `damaged/`, where that may be. `on_progress` is called from
     /// this thread, now and then.
     pub fn verify_all(&self, on_progress: &dyn Fn(Progress)) -> Result<VerifyReport> {
-        self.check_writable()?;
         let keys = self.keys()?;
         let records = keys.par_iter().map(|key| (*key, self.record(key)));
         let records: Vec<(Key, Result<Option<Record>>)> = records.collect();
@@ -153,7 +152,8 @@ impl Store {
             return None;
         }
         let is_same = || !self.has_changed(&key, &record);
-        let moved = match (!damaged.is_empty()).then(|| self.quarantine_if(&key, is_same)) {
+        let moves = !damaged.is_empty() && self.check_writable().is_ok();
+        let moved = match moves.then(|| self.quarantine_if(&key, is_same)) {
             Some(Ok(None)) => return None, // made anew just now
             Some(Ok(Some(folder))) => Some(Ok(folder)),
             Some(Err(error)) => Some(Err(error)),

@@ -7,7 +7,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use serde_json::json;
-use store::{Broken, Key, Progress, Store};
+use store::{Broken, Key, Progress, Store, StoreError};
 
 use super::args::{ArchiveArgs, CacheArgs, CacheCommand, FileStages, PinArgs, RootArgs, UnpinArgs};
 use diagnostics::shown::counted;
@@ -34,16 +34,38 @@ pub fn cache(args: &CacheArgs) -> Result<Exit, Fatal> {
             return Ok(Exit::Done);
         }
     }
+    // What only says what it would do is of use in a cache that may be read alone.
+    let open = |reads| {
+        if reads {
+            Store::open_read_only(&folder)
+        } else {
+            Store::open(&folder)
+        }
+    };
     match &args.command {
         CacheCommand::Ls(ls) => list(&Store::open_read_only(&folder)?, ls.json),
         CacheCommand::Du => Ok(usage(&Store::open_read_only(&folder)?)),
-        CacheCommand::Verify => verify(&Store::open(&folder)?),
-        CacheCommand::Gc(gc_args) => gc::gc(&Store::open(&folder)?, &root, gc_args),
+        CacheCommand::Verify => verify(&open_to_mend(&folder)?),
+        CacheCommand::Gc(gc_args) => gc::gc(&open(gc_args.dry_run)?, &root, gc_args),
         CacheCommand::Pin(pin) => pin_stages(&args.root, pin),
         CacheCommand::Unpin(unpin) => unpin_stages(&args.root, unpin),
-        CacheCommand::Scrub(scrub) => scrub::scrub(&Store::open(&folder)?, scrub),
+        CacheCommand::Scrub(scrub) => scrub::scrub(&open(scrub.dry_run)?, scrub),
         CacheCommand::Archive(export) => export_archive(&args.root, export),
         CacheCommand::Import(import) => import_archive(&Store::open(&folder)?, &import.archive),
+    }
+}
+
+/// Opens a cache to move aside what is damaged; where nothing may be written, to say what is.
+fn open_to_mend(folder: &Path) -> Result<Store, Fatal> {
+    match Store::open(folder) {
+        Err(denied @ StoreError::Denied { .. }) => {
+            let store = Store::open_read_only(folder)?;
+            say(&format!(
+                "warning: {denied}; what is damaged is not moved aside"
+            ));
+            Ok(store)
+        }
+        other => Ok(other?),
     }
 }
 
@@ -217,7 +239,7 @@ fn broken_text(broken: &Broken, names: &[(String, Key)]) -> String {
 }
 
 fn pin_stages(root: &RootArgs, args: &PinArgs) -> Result<Exit, Fatal> {
-    let session = open(root, &args.stages, Access::Note)?;
+    let session = open_stages(root, &args.stages, Access::Note)?;
     for (name, key) in finished(&session)? {
         let note = args.note.clone().unwrap_or_else(|| name.clone());
         session.store.pin(&key, &note)?;
@@ -227,7 +249,7 @@ fn pin_stages(root: &RootArgs, args: &PinArgs) -> Result<Exit, Fatal> {
 }
 
 fn unpin_stages(root: &RootArgs, args: &UnpinArgs) -> Result<Exit, Fatal> {
-    let session = open(root, &args.stages, Access::Note)?;
+    let session = open_stages(root, &args.stages, Access::Note)?;
     for (name, key) in finished(&session)? {
         if session.store.unpin(&key)? {
             say(&format!("{name}: not pinned any more"));
@@ -238,7 +260,7 @@ fn unpin_stages(root: &RootArgs, args: &UnpinArgs) -> Result<Exit, Fatal> {
     Ok(Exit::Done)
 }
 
-fn open(root: &RootArgs, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
+fn open_stages(root: &RootArgs, stages: &FileStages, access: Access) -> Result<Session, Fatal> {
     let arguments = stages.pipeline(root)?;
     // Where there is no cache, none is made to find nothing in it.
     let folder = arguments.reading.root.clone();
@@ -259,7 +281,7 @@ fn export_archive(root: &RootArgs, args: &ArchiveArgs) -> Result<Exit, Fatal> {
         output: to,
         overwrite,
     } = args;
-    let session = open(root, stages, Access::Read)?;
+    let session = open_stages(root, stages, Access::Read)?;
     let keys: Vec<Key> = finished(&session)?
         .into_iter()
         .map(|(_, key)| key)
