@@ -43,14 +43,30 @@ fn run_command(test: &Test, who: Who, level: &str, mut command: Command) -> Opti
     }
 }
 
+fn project(yaml: &str, files: &[(&str, &str)]) -> Test {
+    let test = Test::new().file("p.yaml", yaml);
+    for (name, text) in files {
+        test.write(name, text);
+    }
+    test
+}
+
+/// At each level a run of the project ends with this in `o`.
+fn leaves(expected: &str, project: impl Fn() -> Test) {
+    for (who, level) in LEVELS {
+        let test = project();
+        if let Some(ran) = run_with(&test, who, level, "run p.yaml") {
+            ran.exits(0);
+            assert_eq!(test.read("o"), expected, "{who:?} {level}");
+        }
+    }
+}
+
 /// At each level the failed stage said this of the system, or that it was denied, and nothing came of it; the failure says
 /// what to do.
 fn fails(yaml: &str, files: &[(&str, &str)], said: &str, hint: &str) {
     for (who, level) in LEVELS {
-        let test = Test::new().file("p.yaml", yaml);
-        for (name, text) in files {
-            test.write(name, text);
-        }
+        let test = project(yaml, files);
         let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
             continue;
         };
@@ -67,10 +83,7 @@ fn fails(yaml: &str, files: &[(&str, &str)], said: &str, hint: &str) {
 /// Landlock does not deny a look at whether a file is there: Python finds it, or not, by listing the folder.
 fn fails_to_import(yaml: &str, files: &[(&str, &str)], hint: &str) {
     for (who, level) in LEVELS {
-        let test = Test::new().file("p.yaml", yaml);
-        for (name, text) in files {
-            test.write(name, text);
-        }
+        let test = project(yaml, files);
         let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
             continue;
         };
@@ -90,10 +103,7 @@ fn a_module_beside_a_script_is_not_found_unless_it_is_declared() {
         fails_to_import(&yaml, &files, hint);
         for who in ALL {
             let declared = yaml.replace("[src/main.py],", "[src/main.py, src/helper.py],");
-            let test = Test::new().file("p.yaml", declared);
-            for (name, text) in files {
-                test.write(name, text);
-            }
+            let test = project(&declared, &files);
             let Some(ran) = run(&test, who, "run p.yaml") else {
                 continue;
             };
@@ -187,7 +197,7 @@ stages:
       files: ['${HERE}/tool', lib]
       outputs: [o]
 ";
-    for (who, level) in LEVELS {
+    leaves("x\ndenied\n", || {
         let test = Test::new();
         let here = test.path("").display().to_string();
         test.write(
@@ -198,12 +208,8 @@ stages:
         test.write("tool", tool);
         test.write("lib/x", "x\n");
         make_executable(&test.path("tool"));
-        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
-            continue;
-        };
-        ran.exits(0);
-        assert_eq!(test.read("o"), "x\ndenied\n", "{who:?} {level}");
-    }
+        test
+    });
 }
 
 #[test]
@@ -289,7 +295,8 @@ stages:
       env: {HERE: '${HERE}'}
       outputs: [o]
 ";
-    for (who, level) in LEVELS {
+    let expected = "image\n".repeat(100) + &"whole\n".repeat(100);
+    leaves(&expected, || {
         let test = Test::new().file("beside", "hidden\n");
         let here = test.path("").canonicalize().unwrap();
         let here = here.to_str().unwrap().trim_end_matches('/');
@@ -306,13 +313,8 @@ stages:
                 std::os::unix::fs::symlink(to, test.path(&at)).unwrap();
             }
         }
-        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
-            continue;
-        };
-        ran.exits(0);
-        let expected = "image\n".repeat(100) + &"whole\n".repeat(100);
-        assert_eq!(test.read("o"), expected, "{who:?} {level}");
-    }
+        test
+    });
 }
 
 #[test]
@@ -347,7 +349,7 @@ fn more_links_than_files_that_may_be_open_lead_where_they_led() {
 #[test]
 fn links_lead_on_from_where_links_lead() {
     let yaml = "stages:\n  w: {command: {files: [data], inputs: link, shell: 'cat data/far/y data/far/deep/z > o', outputs: [o]}}\n";
-    for (who, level) in LEVELS {
+    leaves("y\nz\n", || {
         let test = Test::new()
             .file("p.yaml", yaml)
             .file("c/y", "y\n")
@@ -364,12 +366,8 @@ fn links_lead_on_from_where_links_lead() {
         ] {
             std::os::unix::fs::symlink(to, test.path(at)).unwrap();
         }
-        let Some(ran) = run_with(&test, who, level, "run p.yaml") else {
-            continue;
-        };
-        ran.exits(0);
-        assert_eq!(test.read("o"), "y\nz\n", "{who:?} {level}");
-    }
+        test
+    });
 }
 
 /// `.venv`, `node_modules` and what `PATH` and the variables of environments name.

@@ -259,24 +259,10 @@ mod tests {
         }
     }
 
-    /// A palette PNG of 2x1 pixels with the colours (10, 20, 30) and (40, 50, 60), put together by hand.
     #[test]
     fn palettes_are_looked_up_and_said() {
-        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-        let mut chunk = |kind: &[u8; 4], body: &[u8]| {
-            let mut crc = flate2::Crc::new();
-            crc.update(kind);
-            crc.update(body);
-            bytes.extend((body.len() as u32).to_be_bytes());
-            bytes.extend(kind.iter().chain(body));
-            bytes.extend(crc.sum().to_be_bytes());
-        };
-        chunk(b"IHDR", &[0, 0, 0, 2, 0, 0, 0, 1, 8, 3, 0, 0, 0]);
-        chunk(b"PLTE", &[10, 20, 30, 40, 50, 60]);
-        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-        std::io::Write::write_all(&mut zlib, &[0, 1, 0]).unwrap();
-        chunk(b"IDAT", &zlib.finish().unwrap());
-        chunk(b"IEND", &[]);
+        let colours = [[10, 20, 30], [40, 50, 60]];
+        let bytes = crate::png::with_palette(2, 8, &colours, &[1, 0]);
         let loaded = load(&bytes).unwrap();
         assert_eq!(
             (loaded.image.data, loaded.notes),
@@ -377,14 +363,9 @@ mod tests {
         let plain = encode_png(&photo()).unwrap();
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::Write::write_all(&mut zlib, &vec![0; 64 << 20]).unwrap();
-        let body = [b"iCCPicc\0\0".to_vec(), zlib.finish().unwrap()].concat();
-        let mut crc = flate2::Crc::new();
-        crc.update(&body);
-        let mut bytes = plain[..33].to_vec();
-        bytes.extend((body.len() as u32 - 4).to_be_bytes());
-        bytes.extend(&body);
-        bytes.extend(crc.sum().to_be_bytes());
-        bytes.extend(&plain[33..]);
+        let body = [b"icc\0\0".to_vec(), zlib.finish().unwrap()].concat();
+        let profile = crate::png::with_sum(*b"iCCP", &body);
+        let bytes = [&plain[..33], &profile, &plain[33..]].concat();
         assert_eq!(load(&bytes).unwrap().image, photo());
         assert_eq!(crate::png::read(&bytes).unwrap().bytes.len(), plain.len());
     }
@@ -402,9 +383,8 @@ mod tests {
     fn a_hostile_header_is_refused_before_allocating() {
         let mut bytes = encode_png(&photo()).unwrap();
         bytes[16..24].copy_from_slice(&[0x7f, 0, 0, 0, 0x7f, 0, 0, 0]);
-        let mut crc = flate2::Crc::new();
-        crc.update(&bytes[12..29]);
-        bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        let header = crate::png::with_sum(*b"IHDR", &bytes[16..29]);
+        bytes[8..33].copy_from_slice(&header);
         let error = load(&bytes).unwrap_err();
         assert!(
             matches!(

@@ -372,23 +372,9 @@ mod tests {
         assert_eq!(read(&rgba(&[clear, white]), by).unwrap(), [0, 1]);
     }
 
-    /// Palettes by hand: four pixels of two bits each, 0 1 2 0.
+    /// Four pixels of two bits each, 0 1 2 0.
     fn palette(colours: &[[u8; 3]]) -> (tempfile::TempDir, std::path::PathBuf) {
-        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-        let mut chunk = |kind: &[u8; 4], body: &[u8]| {
-            let mut crc = flate2::Crc::new();
-            crc.update(kind);
-            crc.update(body);
-            bytes.extend((body.len() as u32).to_be_bytes());
-            bytes.extend(kind.iter().chain(body));
-            bytes.extend(crc.sum().to_be_bytes());
-        };
-        chunk(b"IHDR", &[0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 0, 0, 0]);
-        chunk(b"PLTE", &colours.concat());
-        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-        std::io::Write::write_all(&mut zlib, &[0, 0b0001_1000]).unwrap();
-        chunk(b"IDAT", &zlib.finish().unwrap());
-        chunk(b"IEND", &[]);
+        let bytes = crate::png::with_palette(4, 2, colours, &[0b0001_1000]);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mask.png");
         std::fs::write(&path, bytes).unwrap();

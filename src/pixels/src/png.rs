@@ -40,14 +40,32 @@ impl PngFile<'_> {
 
 /// A palette chunk of as many greys.
 fn ramp(colours: usize) -> Vec<u8> {
-    let mut body = b"PLTE".to_vec();
-    body.extend((0..=255).take(colours).flat_map(|index| [index; 3]));
+    let greys = (0..=255).take(colours).flat_map(|index| [index; 3]);
+    with_sum(*b"PLTE", &greys.collect::<Vec<u8>>())
+}
+
+/// A chunk as it stands in a file.
+pub(crate) fn with_sum(name: [u8; 4], body: &[u8]) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
-    crc.update(&body);
-    let mut chunk = (body.len() as u32 - 4).to_be_bytes().to_vec();
-    chunk.extend(body);
-    chunk.extend(crc.sum().to_be_bytes());
-    chunk
+    crc.update(&name);
+    crc.update(body);
+    let (length, sum) = ((body.len() as u32).to_be_bytes(), crc.sum().to_be_bytes());
+    [&length, &name, body, &sum].concat()
+}
+
+/// A file of one row with these colours, put together by hand; `row` is packed, `bits` an index.
+#[cfg(test)]
+pub(crate) fn with_palette(width: u8, bits: u8, colours: &[[u8; 3]], row: &[u8]) -> Vec<u8> {
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut zlib, &[&[0], row].concat()).unwrap();
+    [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        with_sum(*b"IHDR", &[0, 0, 0, width, 0, 0, 0, 1, bits, 3, 0, 0, 0]),
+        with_sum(*b"PLTE", &colours.concat()),
+        with_sum(*b"IDAT", &zlib.finish().unwrap()),
+        with_sum(*b"IEND", &[]),
+    ]
+    .concat()
 }
 
 /// Walks to the end chunk. Errors: where a chunk breaks off or its sum is wrong.

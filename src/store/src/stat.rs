@@ -39,6 +39,23 @@ impl Stat {
     }
 }
 
+/// The stats that differ from this one in one part.
+#[cfg(test)]
+pub(crate) fn others(stat: Stat) -> [Stat; 5] {
+    let changes: [fn(&mut Stat); 5] = [
+        |s| s.id.0 += 1,
+        |s| s.id.1 += 1,
+        |s| s.size += 1,
+        |s| s.mtime += 1,
+        |s| s.ctime += 1,
+    ];
+    changes.map(|change| {
+        let mut other = stat;
+        change(&mut other);
+        other
+    })
+}
+
 fn nanoseconds(seconds: i64, rest: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }

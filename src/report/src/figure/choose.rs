@@ -18,6 +18,20 @@ pub(super) struct Chosen {
     pub why: Why,
 }
 
+impl Chosen {
+    /// Its size and its place, for people.
+    pub fn place(&self) -> String {
+        let Self {
+            x,
+            y,
+            width,
+            height,
+            ..
+        } = self;
+        format!("{width}×{height} at {x}, {y}")
+    }
+}
+
 /// Why a crop is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {

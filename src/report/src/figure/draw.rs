@@ -65,15 +65,8 @@ fn height(row: &Row) -> usize {
 }
 
 fn row_at(page: &mut Page, row: &Row, top: usize) {
-    let Chosen {
-        image,
-        x,
-        y,
-        width,
-        height,
-        why,
-    } = &row.crop;
-    let title = format!("{image}  {width}×{height} at {x}, {y}  {}", why.word());
+    let Chosen { image, why, .. } = &row.crop;
+    let title = format!("{image}  {}  {}", row.crop.place(), why.word());
     page.text(&title, GAP, top);
     let mut left = GAP;
     for panel in &row.panels {

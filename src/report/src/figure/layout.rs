@@ -3,7 +3,6 @@
 
 use pixels::Rgb8;
 
-use super::choose::Chosen;
 use super::panels::Row;
 
 /// Between panels, and around all.
@@ -69,16 +68,9 @@ fn height(row: &Row) -> usize {
 }
 
 fn place<'a>(row: &'a Row, top: usize, items: &mut Vec<Item<'a>>) {
-    let Chosen {
-        image,
-        x,
-        y,
-        width,
-        height,
-        why,
-    } = &row.crop;
+    let crop = &row.crop;
     let (at, tall) = (top + 2 * LINE, panel_height(row));
-    let title = format!("{image}, {width}×{height} at {x}, {y}, {}", why.word());
+    let title = format!("{}, {}, {}", crop.image, crop.place(), crop.why.word());
     items.push(text(true, (GAP, top + 13), title));
     items.push(text(false, (GAP, at - 5), "whole image"));
     items.push(Item::Picture {
@@ -87,7 +79,7 @@ fn place<'a>(row: &'a Row, top: usize, items: &mut Vec<Item<'a>>) {
         picture: &row.whole,
     });
     let scale = tall as f64 / row.size.1.max(1) as f64;
-    let [x, y, width, height] = [*x, *y, *width, *height].map(|v| v as f64 * scale);
+    let [x, y, width, height] = [crop.x, crop.y, crop.width, crop.height].map(|v| v as f64 * scale);
     items.push(Item::Outline([
         GAP as f64 + x,
         at as f64 + y,

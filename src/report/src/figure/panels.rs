@@ -258,14 +258,7 @@ pub(super) fn caption(figure: &Figure, set: &Set, rows: &[Row], gain: u32) -> St
 }
 
 fn line(row: &Row) -> String {
-    let Chosen {
-        image,
-        x,
-        y,
-        width,
-        height,
-        why,
-    } = &row.crop;
+    let Chosen { image, why, .. } = &row.crop;
     let scores = row
         .panels
         .iter()
@@ -276,7 +269,8 @@ fn line(row: &Row) -> String {
     });
     let scores: Vec<String> = scores.collect();
     format!(
-        "{image}, {width}×{height} at {x}, {y}, {}: {}",
+        "{image}, {}, {}: {}",
+        row.crop.place(),
         why.word(),
         scores.join(", ")
     )

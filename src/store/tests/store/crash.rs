@@ -2,12 +2,11 @@
 //! Unaware of damage by other hands.
 
 use std::fs;
-use std::io::Read;
 use std::time::{Duration, Instant};
 
 use store::{Claim, Facts, Status, Store};
 
-use crate::locks::{HELPER, helper};
+use crate::locks::{HELPER, helper, kill_after};
 use crate::room::{Room, count, fill, is_fresh, key, missing, ready};
 
 #[test]
@@ -122,18 +121,8 @@ fn commits_for_ever() {
 fn killed_at_any_moment_what_is_committed_is_whole() {
     let room = Room::new();
     for round in 0..30 {
-        let mut child = helper("crash::commits_for_ever", room.store.root());
-        std::thread::sleep(Duration::from_micros(15_000 + 3_337 * round));
-        child.kill().unwrap();
-        let mut said = String::new();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .unwrap();
-        child.wait().unwrap();
-        assert!(!said.contains("panicked"), "{said}");
+        let time = Duration::from_micros(15_000 + 3_337 * round);
+        kill_after("crash::commits_for_ever", room.store.root(), time);
     }
     check_after_kills(&room);
 }

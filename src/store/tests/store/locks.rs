@@ -1,7 +1,7 @@
 //! Who gets a ticket when several want it: threads, processes, and those that come after a killed one.
 //! Unaware of what is committed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
@@ -24,6 +24,22 @@ pub fn helper(test: &str, root: &Path) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// Runs a helper test as a process, and kills it after some time.
+pub fn kill_after(test: &str, root: &Path, time: Duration) {
+    let mut child = helper(test, root);
+    std::thread::sleep(time);
+    child.kill().unwrap();
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    child.wait().unwrap();
+    assert!(!said.contains("panicked"), "{said}");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
-use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -12,7 +11,7 @@ use store::{Claim, Digest, Facts, GcRequest, Key, Status, Store};
 
 use crate::dice::Dice;
 use crate::disk::Disk;
-use crate::locks::{HELPER, helper};
+use crate::locks::{HELPER, kill_after};
 use crate::room::{Room, count, fill, is_fresh, key, ready};
 use crate::rounds::rounds;
 
@@ -67,22 +66,6 @@ fn is_done(store: &Store, n: u64) -> bool {
 }
 
 const STAGES: u64 = 60;
-
-/// Runs a helper test as a process, and kills it after some time.
-fn kill_after(test: &str, root: &Path, time: Duration) {
-    let mut child = helper(test, root);
-    std::thread::sleep(time);
-    child.kill().unwrap();
-    let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
-    child.wait().unwrap();
-    assert!(!said.contains("panicked"), "{said}");
-}
 
 /// The next run after a kill ends with everything, and nothing is counted as damage.
 fn check_and_finish(store: &Store) {
