@@ -38,4 +38,3 @@ pub mod secrets;
 pub mod session;
 pub mod verify;
 pub mod worker;
-pub mod worker_env;

@@ -43,6 +43,7 @@ mod text_busy;
 mod unshare;
 pub mod walls;
 mod warm_start;
+pub mod worker_env;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;

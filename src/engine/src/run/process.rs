@@ -22,7 +22,7 @@ use super::stop::Stop;
 use super::supervisor::{Supervisor, Tag};
 use super::target::Target;
 use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
-use crate::worker_env;
+use super::worker_env;
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {

@@ -14,9 +14,8 @@ use signal_hook::iterator::Signals;
 use spec::{Device, Event, Said};
 
 use super::{Exit, Fatal, signals};
-use engine::run::next_line;
+use engine::run::{next_line, worker_env};
 use engine::worker::{self, DeviceChoice};
-use engine::worker_env;
 
 /// What a worker says beside what it computed.
 pub type Facts = BTreeMap<String, Value>;
