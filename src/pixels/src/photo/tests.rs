@@ -69,6 +69,13 @@ fn what_an_encoder_refuses_is_told_from_a_disk_that_takes_nothing() {
         profile: None,
         exif: None,
     };
+    let large = || {
+        let mut photo = bare(200, 150);
+        for (n, sample) in photo.image.data.iter_mut().enumerate() {
+            *sample = (n * n * 31 % 251) as u8; // nothing that compresses well
+        }
+        photo
+    };
     let full = Path::new("/dev/full");
     let folder = tempfile::tempdir().unwrap();
     let forms = [
@@ -79,11 +86,14 @@ fn what_an_encoder_refuses_is_told_from_a_disk_that_takes_nothing() {
     ];
     for (form, name) in forms {
         if full.exists() {
-            let error = write_photo(full, &bare(64, 64), form).unwrap_err();
-            let PixelError::Write { source, .. } = &error else {
-                panic!("{form:?}: {error}");
-            };
-            assert_eq!(source.kind(), std::io::ErrorKind::StorageFull, "{form:?}");
+            // The disk is asked at the end, and in the middle of what does not fit into a buffer.
+            for photo in [bare(64, 64), large()] {
+                let error = write_photo(full, &photo, form).unwrap_err();
+                let PixelError::Write { source, .. } = &error else {
+                    panic!("{form:?}: {error}");
+                };
+                assert_eq!(source.kind(), std::io::ErrorKind::StorageFull, "{form:?}");
+            }
         }
         // The disk is not asked where the encoder says no.
         let place = folder.path().join(form.ending());

@@ -2,7 +2,7 @@
 //! Unaware of how it came about.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -114,13 +114,43 @@ impl From<io::Error> for Failure {
 }
 
 impl From<ImageError> for Failure {
-    fn from(error: ImageError) -> Self {
-        match error {
-            // The encoder of PNG hands on what it refuses within an error of the system, which alone carries none.
-            ImageError::IoError(error) if error.get_ref().is_none() => Self::Io(error),
-            ImageError::IoError(refused) => Self::Refused(refused.to_string()),
-            other => Self::Refused(other.to_string()),
+    fn from(refused: ImageError) -> Self {
+        Self::Refused(refused.to_string())
+    }
+}
+
+/// A file that remembers what the system said of it: encoders wrap it in errors of their own, as they do what they refuse.
+struct Remembering {
+    file: File,
+    failed: Option<io::Error>,
+}
+
+impl Remembering {
+    fn note<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &done {
+            let of_system = error.raw_os_error().map(io::Error::from_raw_os_error);
+            self.failed = Some(of_system.unwrap_or_else(|| error.kind().into()));
         }
+        done
+    }
+}
+
+impl Write for Remembering {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.file.write(bytes);
+        self.note(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.file.flush();
+        self.note(done)
+    }
+}
+
+impl Seek for Remembering {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let done = self.file.seek(to);
+        self.note(done)
     }
 }
 
@@ -136,7 +166,8 @@ fn encode(photo: &Photo, form: Form, path: &Path) -> Result<(), Failure> {
             (&joined, ExtendedColorType::Rgba8)
         }
     };
-    let mut out = BufWriter::new(File::create(path)?);
+    let file = File::create(path)?;
+    let mut out = BufWriter::new(Remembering { file, failed: None });
     let (width, height) = (image.width as u32, image.height as u32);
     let written = match form {
         Form::Webp => {
@@ -158,8 +189,12 @@ fn encode(photo: &Photo, form: Form, path: &Path) -> Result<(), Failure> {
             carrying(encoder, photo)?.write_image(data, width, height, color)
         }
     };
+    let flushed = out.flush();
+    if let Some(failed) = out.get_mut().failed.take() {
+        return Err(Failure::Io(failed));
+    }
     written?;
-    Ok(out.flush()?)
+    Ok(flushed?)
 }
 
 /// The encoder with what the photograph carries.
