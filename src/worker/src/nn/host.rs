@@ -138,7 +138,7 @@ mod tests {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         assert_eq!(
             waiting(&source.join("nn/host.rs")).len(),
-            5,
+            6,
             "they are found here"
         );
         let mut found = Vec::new();
