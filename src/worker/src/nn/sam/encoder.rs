@@ -8,6 +8,7 @@ use super::config::Config;
 use super::fused;
 use super::layers::{Activation, EPS, LayerNorm, Linear, Mlp};
 use super::relpos;
+use crate::nn::kernels;
 
 /// The encoder.
 #[derive(Debug)]
@@ -146,12 +147,14 @@ impl Attention {
         }
     }
 
-    /// Attention over each of `x` (B, H, W, dim), before the last projection. On a CPU its softmax and its sums are float32
-    /// in every precision.
+    /// Attention over each of `x` (B, H, W, dim), before the last projection. On a CPU it is float32 in every precision, but
+    /// for bfloat16 on a processor with AMX (`nn/kernels.rs`).
     pub fn attend(&self, x: &Tensor) -> Tensor {
         let (b, h, w) = (x.size()[0], x.size()[1], x.size()[2]);
         let qkv = self.queries_keys_values(x);
-        let attended = if x.device() == Device::Cpu {
+        let by_amx =
+            x.kind() == Kind::BFloat16 && kernels::current().attention == kernels::Attention::Amx;
+        let attended = if x.device() == Device::Cpu && !by_amx {
             self.attend_fused(&qkv.to_kind(Kind::Float), (h, w))
                 .to_kind(x.kind())
         } else {
@@ -184,7 +187,12 @@ impl Attention {
         let b = q.size()[0];
         let [rows, columns] = self.biases(qkv, (h, w));
         let (rows, columns) = (rows.unsqueeze(-1), columns.unsqueeze(-2));
-        let most = (MOST_BIAS / (b * (h * w).pow(2)).max(1)).clamp(1, self.heads);
+        let numbers = if q.device() == Device::Cpu {
+            MOST_BIAS_CPU
+        } else {
+            MOST_BIAS
+        };
+        let most = (numbers / (b * (h * w).pow(2)).max(1)).clamp(1, self.heads);
         let buffer = relpos::bias_buffer(b, most, (h, w), &q);
         let parts = (0..self.heads).step_by(most as usize).map(|first| {
             let n = most.min(self.heads - first);
@@ -205,6 +213,8 @@ impl Attention {
 
 /// The most numbers of bias that are made at once.
 const MOST_BIAS: i64 = 1 << 28;
+/// The same on a CPU, where they stay near its caches.
+const MOST_BIAS_CPU: i64 = 1 << 24;
 
 fn sdpa(q: &Tensor, k: &Tensor, v: &Tensor, bias: &Tensor) -> Tensor {
     Tensor::scaled_dot_product_attention(q, k, v, Some(bias), 0.0, false, None, false)

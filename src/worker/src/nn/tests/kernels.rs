@@ -58,6 +58,7 @@ fn the_processor_decides_and_a_word_overrides_its_part() {
         vendor: vendor.into(),
         avx512,
         bf16: false,
+        amx: false,
     };
     let text = |p: &Processor, overrides| Kernels::chosen(p, overrides).unwrap().to_string();
     let (zen, intel) = (
@@ -76,6 +77,13 @@ fn the_processor_decides_and_a_word_overrides_its_part() {
         said,
         "what is recorded can be asked for"
     );
+    let amx = Processor {
+        amx: true,
+        ..intel.clone()
+    };
+    assert_eq!(text(&amx, ""), "gemm,amx,channels-last");
+    assert_eq!(text(&amx, "gemm,planar"), "gemm,planar");
+    assert_eq!(text(&zen, "gemm,amx,channels-last"), text(&amx, ""));
     let wrong = Kernels::chosen(&zen, "gemm,fast").unwrap_err();
     assert!(wrong.contains("found `fast`"), "{wrong}");
     assert_eq!(Kernels::of(&intel).layout, Layout::ChannelsLast);
