@@ -83,7 +83,7 @@ impl Processor {
             .any(|value| is_below_avx512(&value));
         let info = files::read_to_string(std::path::Path::new("/proc/cpuinfo"), CPUINFO_MOST);
         let info = info.unwrap_or_default();
-        // oneDNN's names of instruction sets with AMX end so; any other limit leaves it out.
+        // oneDNN's names of instruction sets with AMX say so; under any other limit it counts as absent.
         let without_amx = ["DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA"]
             .iter()
             .filter_map(|name| std::env::var(name).ok())

@@ -179,8 +179,7 @@ fn highest(numbers: &[f32]) -> f32 {
 
 /// Below it e to the power of x leaves the normal numbers of float32.
 const LOWEST: f32 = -87.0;
-/// ln 2 in two parts; the first has so few bits that its product with a whole number is exact
-/// (355/512).
+/// ln 2 in two parts; the first, 355/512, has so few bits that its product with a whole number is exact.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// exp(r) for |r| ≤ ln 2 / 2 as a polynomial, highest power first: least maximum of the relative error (3e-9 before rounding).
 const TERMS: [f32; 7] = [
