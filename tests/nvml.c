@@ -114,3 +114,10 @@ int nvmlDeviceGetComputeRunningProcesses_v3(Gpu *gpu, unsigned *count, Process *
     }
     return SUCCESS;
 }
+
+/* The same for all of them, "major minor", where NVML_STAND_IN_CAPABILITY says it. */
+int nvmlDeviceGetCudaComputeCapability(Gpu *gpu, int *major, int *minor) {
+    const char *text = getenv("NVML_STAND_IN_CAPABILITY");
+    (void)gpu;
+    return text && sscanf(text, "%d %d", major, minor) == 2 ? SUCCESS : NOT_SUPPORTED;
+}

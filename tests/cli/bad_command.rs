@@ -150,9 +150,9 @@ fn doctor_says_which_kernels_were_chosen_and_an_override_that_is_none() {
             String::from_utf8_lossy(&output.stdout).into_owned(),
         )
     };
-    let (code, text) = said("gemm,planar");
+    let (code, text) = said("gemm,tiles,planar");
     assert!(
-        code == Some(0) && text.contains("kernels   gemm,planar on "),
+        code == Some(0) && text.contains("kernels   gemm,tiles,planar on "),
         "{text}"
     );
     let (_, text) = said("channels-last");

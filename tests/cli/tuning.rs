@@ -1,7 +1,10 @@
 //! Options of training and of evaluation that the paper's tables need: tiles, accumulated gradients, precision, memory
 //! layout. Unaware of whether they make anything faster.
 
-use crate::support::{Ran, TINY, Test, files_below};
+use rustix::process::{Signal, kill_process};
+
+use crate::killed::{state_file, worker_of};
+use crate::support::{Ran, TINY, Test, files_below, wait_for};
 
 const YAML: &str = "\
 stages:
@@ -64,7 +67,7 @@ fn tiles_are_in_the_key_the_summary_and_the_table() {
 #[test]
 fn kernels_are_recorded_and_the_layout_of_the_schedule_overrides_theirs() {
     let name = "kernels_are_recorded_and_the_layout_of_the_schedule_overrides_theirs";
-    let kernels = ["gemm,planar", "convolution,channels-last"];
+    let kernels = ["gemm,tiles,planar", "convolution,tiles,channels-last"];
     // Weights of a training with each choice of kernels; `layout` is its own word.
     let weights = |layout: &str| {
         kernels.map(|choice| {
@@ -92,6 +95,55 @@ fn kernels_are_recorded_and_the_layout_of_the_schedule_overrides_theirs() {
             assert!(found == *expected, "{layout}");
         }
     }
+}
+
+#[test]
+fn a_training_that_goes_on_with_other_kernels_says_so() {
+    let name = "a_training_that_goes_on_with_other_kernels_says_so";
+    let Some(test) = Test::with_worker(name).map(Test::photos) else {
+        return;
+    };
+    let (short, long) = (
+        "iterations: 2, patch: 8, batch: 1}\n    resources: {threads: 1}\n  tuned",
+        "iterations: 400, patch: 8, batch: 1}\n    resources: {threads: 1, checkpoint: 0}\n  tuned",
+    );
+    assert!(YAML.contains(short));
+    test.write("p.yaml", YAML.replace(short, long));
+    let with = |choice: &str| {
+        let mut command = test.command("run p.yaml base");
+        command.env("PIPELINE_KERNELS", choice);
+        command
+    };
+    let mut child = with("gemm,tiles,planar").spawn().unwrap();
+    wait_for("a checkpoint", || state_file(&test));
+    kill_process(worker_of(&child), Signal::KILL).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    Ran::of(with("convolution,tiles,planar").output().unwrap())
+        .exits(0)
+        .says("going on with other kernels (convolution,tiles,planar) than before (gemm,tiles,planar)");
+    let records = files_below(&test.path("cache/records"));
+    let said = records.iter().any(|record| {
+        let text = std::fs::read_to_string(record).unwrap();
+        text.contains("\"kernels_before\":[\"gemm,tiles,planar\"]")
+    });
+    assert!(said, "the record has the earlier choice");
+}
+
+#[test]
+fn tf32_is_refused_on_a_processor() {
+    let name = "tf32_is_refused_on_a_processor";
+    let Some(test) = Test::with_worker(name).map(Test::photos) else {
+        return;
+    };
+    test.write(
+        "p.yaml",
+        YAML.replace("channels_last: true", "precision: tf32"),
+    );
+    let plan = test.run("plan p.yaml --device cpu").exits(0);
+    plan.says("`precision: tf32` computes on CUDA only, and this plan is for the CPU");
+    test.run("run p.yaml tuned --device cpu")
+        .exits(1)
+        .says("blocked: tuned: ");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   libnvidia-ml.so.1 ── load ──> Driver ─┬─ gpu(name) ──> Gpu: how busy it is, memory in use and in all
-//!   (absent: no driver)                   └─ memory_of(pid) ──> bytes, on all GPUs together
+//!   (absent: no driver)                   ├─ capability(name) ──> what its instructions are
+//!                                         └─ memory_of(pid) ──> bytes, on all GPUs together
 //! ```
 //!
 //! A question takes the driver a millisecond or less, but one that is being reset may keep it: ask from a thread that
@@ -65,6 +66,12 @@ impl Driver {
                 total: memory.total,
             }),
         })
+    }
+
+    /// The compute capability of a GPU, major and minor, by its number or its UUID; `None` where the driver does not say.
+    pub fn capability(&self, name: &str) -> Option<(i32, i32)> {
+        let found = self.device(name)?.cuda_compute_capability().ok()?;
+        Some((found.major, found.minor))
     }
 
     fn device(&self, name: &str) -> Option<Device<'_>> {

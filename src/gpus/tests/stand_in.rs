@@ -29,7 +29,10 @@ fn gpus_and_what_processes_take_on_them() {
     let own = std::env::current_exe().unwrap();
     if std::env::var_os("NVML_STAND_IN").is_none() {
         std::fs::write(&said, GPUS).unwrap();
-        let again = Command::new(own).env("NVML_STAND_IN", &said).status();
+        let again = Command::new(own)
+            .env("NVML_STAND_IN", &said)
+            .env("NVML_STAND_IN_CAPABILITY", "7 5")
+            .status();
         assert!(again.unwrap().success());
         // A driver that does not answer.
         assert!(Driver::from_library(library.as_os_str()).is_none());
@@ -53,6 +56,8 @@ fn gpus_and_what_processes_take_on_them() {
     assert_eq!(driver.gpu("GPU-b"), gpu(1, None, memory(0, 24576)));
     assert_eq!(driver.gpu("MIG-c"), gpu(2, Some(5), None));
     assert_eq!(driver.gpu("3"), None);
+    assert_eq!(driver.capability("GPU-b"), Some((7, 5)));
+    assert_eq!(driver.capability("3"), None);
     assert_eq!(driver.gpu("GPU-z"), None);
     let taken = [17, 4, 18, 19].map(|pid| driver.memory_of(pid));
     assert_eq!(taken, [Some(320 * MIB), Some(1024 * MIB), None, None]);

@@ -13,6 +13,13 @@ use crate::outside::Outside;
 /// Version of the job file; a worker refuses any other.
 pub const JOB_FORMAT: u32 = 4;
 
+/// What a worker's environment says where products on CUDA are in TF32: `PyTorch`'s word for cuBLAS. That for cuDNN is on
+/// by default.
+pub const TF32_ON: (&str, &str) = ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1");
+
+/// What it says where they are in float32: NVIDIA's word for both.
+pub const TF32_OFF: (&str, &str) = ("NVIDIA_TF32_OVERRIDE", "0");
+
 /// Where a stage computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -75,7 +75,7 @@ use crate::checker::Checker;
 use crate::error::{Problem, Problems};
 use crate::labels::Labels;
 use crate::lines::{Lines, Tag};
-use crate::names::PairImage;
+use crate::names::{PairImage, Precision};
 use crate::node::Node;
 
 /// The enum of all kinds, who runs which, and for each question about one the way to the file that answers.
@@ -218,6 +218,11 @@ macro_rules! stage_kinds {
             /// The field with the number format and its value, where that is not float32: not every device has the others.
             pub fn low_precision(&self) -> Option<(&'static str, &'static str)> {
                 match self { $($(Self::$name(kind) => kind.low_precision(),)*)* }
+            }
+
+            /// Whether products are in TF32, which a worker is told as it starts.
+            pub fn is_tf32(&self) -> bool {
+                self.low_precision().is_some_and(|(_, numbers)| numbers == Precision::Tf32.as_str())
             }
 
             /// The files that a stage must leave in its output folder.

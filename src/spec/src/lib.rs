@@ -71,7 +71,9 @@ pub use command_layout::OURS;
 pub use edge::Edge;
 pub use error::Problem;
 pub use handed::Handed;
-pub use job::{Device, Event, FailureReport, JOB_FORMAT, Job, KeepDecoded, Said};
+pub use job::{
+    Device, Event, FailureReport, JOB_FORMAT, Job, KeepDecoded, Said, TF32_OFF, TF32_ON,
+};
 pub use kinds::{External, Kind, Listing, Resources, Runs, Selection};
 pub use limits::{Limits, number as amount};
 pub use lines::{Lines, Tag};

@@ -147,6 +147,8 @@ names! {
     SamPrecision {
         /// 32 bits.
         Fp32 = "fp32",
+        /// 32 bits, of which products see 19, also in the mask decoder; on CUDA only, from compute capability 8.0 on.
+        Tf32 = "tf32",
         /// bfloat16; on CUDA, and on processors with AVX512-BF16.
         Bf16 = "bf16",
         /// IEEE half precision; on CUDA only.
@@ -202,12 +204,15 @@ names! {
 }
 
 names! {
-    /// The numbers that a training computes with. Weights, moments, loss and what is handed on are `fp32` in both.
+    /// The numbers that a network computes with. Weights, moments, loss and what is handed on are `fp32` in all.
     Precision {
         /// 32-bit floating point: the reference.
         Fp32 = "fp32",
-        /// Convolutions, linear layers and attention in bfloat16 (8 bits of mantissa); on CUDA, and on processors with
-        /// AVX512-BF16.
+        /// The same, but that convolutions and products of matrices round their factors to 10 bits of mantissa
+        /// (`TensorFloat-32`); on CUDA only, from compute capability 8.0 on.
+        Tf32 = "tf32",
+        /// Convolutions, linear layers and attention in bfloat16 (8 bits of mantissa); on CUDA from compute capability
+        /// 8.0 on, and on processors with AVX512-BF16.
         Bf16 = "bf16",
     }
 }

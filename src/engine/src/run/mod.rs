@@ -23,6 +23,7 @@ mod crew;
 mod event;
 mod executor;
 mod failure;
+mod glibc;
 mod inputs;
 mod log;
 mod mask;

@@ -121,7 +121,12 @@ impl ProcessExecutor<'_> {
         let job_files = tasks.iter().map(write_job).collect::<Result<Vec<_>, _>>()?;
         let view = self.view(tasks);
         let (mut command, talk) = self.program(job_files, view.as_ref())?;
-        worker_env::set(&mut command);
+        let start = worker_env::Start {
+            tf32: first.job.stage.is_tf32(),
+            threads: first.job.threads,
+            memory: first.limits.memory,
+        };
+        worker_env::set(&mut command, start);
         command
             .envs(first.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
             .stdout(Stdio::piped())

@@ -80,10 +80,20 @@ impl Worker {
     }
 
     /// Starts it with these arguments, hands what it says to `tell`, and waits for its end. A signal that ends this
-    /// process ends it first, so that what is in the way is removed.
-    pub fn ask(&self, arguments: &[&OsStr], tell: &mut dyn FnMut(&Event)) -> Result<Facts, Fatal> {
+    /// process ends it first, so that what is in the way is removed. With `tf32`, products on CUDA are in TF32.
+    pub fn ask(
+        &self,
+        arguments: &[&OsStr],
+        tf32: bool,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Result<Facts, Fatal> {
         let mut command = Command::new(&self.program);
-        worker_env::set(&mut command);
+        let start = worker_env::Start {
+            tf32,
+            threads: self.threads,
+            memory: None,
+        };
+        worker_env::set(&mut command, start);
         let child = command
             .args(arguments)
             .stdin(Stdio::null())

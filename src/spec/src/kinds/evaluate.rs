@@ -41,7 +41,7 @@ pub struct Evaluate {
     /// How images are cut before they are restored: `official`, `none`, or a side in LQ pixels.
     #[serde(default)]
     pub tiling: Tiling,
-    /// The numbers that the network computes with: `fp32`, or `bf16` on CUDA and on processors with AVX512-BF16.
+    /// The numbers that the network computes with: `fp32`; `bf16` on CUDA and on processors with AVX512-BF16; `tf32` on CUDA.
     #[serde(default = "fp32")]
     pub precision: Precision,
     /// Which restored images are kept, as `restored/<name>.png`, for figures and the page: `true`, or the first so many.

@@ -33,7 +33,8 @@ pub struct Schedule {
     pub betas: [f64; 2],
     /// The loss, on the unclamped output.
     pub loss: Loss,
-    /// Numbers that training computes with. Validation and evaluation are always in `fp32`.
+    /// Numbers that training computes with. Validation is in `fp32`, but with `tf32`, which holds for the whole stage; an
+    /// `evaluate` stage has its own.
     pub precision: Precision,
     /// Whether images and features lie in memory with their channels innermost, as ART and CAT always have them; when
     /// absent, as the processor is fastest with. Moves the last bits.

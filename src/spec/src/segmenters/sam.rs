@@ -27,7 +27,7 @@ pub struct Sam {
     /// The entry of the file behind which the model stands, where several copies of it are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// Number format of the image encoder, and for `bf16` of the mask decoder; `fp32` is the reference.
+    /// Number format of the image encoder, and for `bf16` and `tf32` of the mask decoder; `fp32` is the reference.
     #[serde(default = "fp32")]
     pub precision: SamPrecision,
     /// Which masks stay where there are more than `N_c`: the first in this order.

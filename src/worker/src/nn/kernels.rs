@@ -9,8 +9,8 @@
 //!
 //! libtorch has two libraries for the product of a linear layer: MKL, which `linear` calls, and oneDNN, which computes
 //! the same as a 1×1 convolution. Which is faster depends on the maker of the processor and on its instructions:
-//! MKL's float32 kernels for AVX-512 run at half of what AMD's Zen 5 can do, and on Zen 4, or with AVX2, the two are
-//! nearly equal. The choice is a table, not a race at start: two equal machines must compute the same bytes.
+//! MKL's float32 kernels for AVX-512 run at half of what AMD's Zen 4 and Zen 5 can do, and with AVX2, or on Intel's, the two
+//! are nearly equal. The choice is a table, not a race at start: two equal machines must compute the same bytes.
 //! `benches/products.rs` prints the figures behind the table for the processor it runs on.
 
 use std::fmt;
@@ -75,24 +75,16 @@ pub struct Processor {
 
 impl Processor {
     /// The processor that this process runs on. Instructions that libtorch was told to leave alone
-    /// (`ATEN_CPU_CAPABILITY`, `DNNL_MAX_CPU_ISA`) count as absent.
+    /// (`ATEN_CPU_CAPABILITY`, `ONEDNN_MAX_CPU_ISA`) count as absent.
     pub fn here() -> Self {
-        let held_back = ["ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA"]
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .any(|value| is_below_avx512(&value));
         let info = files::read_to_string(std::path::Path::new("/proc/cpuinfo"), CPUINFO_MOST);
         let info = info.unwrap_or_default();
-        // oneDNN's names of instruction sets with AMX say so; under any other limit it counts as absent.
-        let without_amx = ["DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA"]
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .any(|limit| !limit.to_ascii_lowercase().contains("amx"));
+        let [avx512, bf16, amx] = allowed(|name| std::env::var(name).ok());
         Self {
             vendor: vendor(&info),
-            avx512: has_avx512() && !held_back,
-            bf16: has_bf16() && !held_back,
-            amx: has_bf16() && has_amx(&info) && !held_back && !without_amx,
+            avx512: has_avx512() && avx512,
+            bf16: has_bf16() && bf16,
+            amx: has_bf16() && has_amx(&info) && amx,
         }
     }
 }
@@ -117,18 +109,26 @@ impl fmt::Display for Processor {
 /// More than the text of `/proc/cpuinfo` on the largest machines.
 const CPUINFO_MOST: u64 = 64 << 20;
 
-/// Whether a limit on instruction sets, in the words of `PyTorch` or of oneDNN, leaves AVX-512 out.
-fn is_below_avx512(limit: &str) -> bool {
-    let limit = limit.to_ascii_lowercase();
-    [
-        "default",
-        "sse41",
-        "avx",
-        "avx2",
-        "avx2_vnni",
-        "avx2_vnni_2",
-    ]
-    .contains(&limit.as_str())
+/// Whether libtorch may use AVX-512, its products of bfloat16, and AMX, by the limits in the environment.
+fn allowed(variable: impl Fn(&str) -> Option<String>) -> [bool; 3] {
+    let limit = |name: &str| variable(name).unwrap_or_default().to_ascii_lowercase();
+    let by_aten = !["default", "avx2"].contains(&limit("ATEN_CPU_CAPABILITY").as_str());
+    ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"]
+        .into_iter()
+        .fold([by_aten; 3], |sets, name| {
+            let within = within(&limit(name));
+            [0, 1, 2].map(|at| sets[at] && within[at])
+        })
+}
+
+/// The same of a limit in oneDNN's words, which has no limit where it does not know the word.
+fn within(limit: &str) -> [bool; 3] {
+    match limit {
+        "sse41" | "avx" | "avx2" | "avx2_vnni" | "avx2_vnni_2" => [false; 3],
+        "avx512_core" | "avx512_core_vnni" => [true, false, false],
+        "avx512_core_bf16" | "avx512_core_fp16" | "avx10_1_512" => [true, true, false],
+        _ => [true; 3],
+    }
 }
 
 fn vendor(cpuinfo: &str) -> String {
@@ -189,13 +189,10 @@ impl Kernels {
         }
     }
 
-    /// The choice for this processor, with what `overrides` says in place of its parts: `gemm` or `convolution`, `planar`
-    /// or `channels-last`, several with commas between them; attention is in tiles but for `amx`. Empty is no override.
+    /// The choice for this processor, with what `overrides` says in place of its parts: `gemm` or `convolution`, `tiles` or
+    /// `amx`, `planar` or `channels-last`, several with commas between them. Empty is no override.
     pub fn chosen(processor: &Processor, overrides: &str) -> Result<Self, String> {
         let mut kernels = Self::of(processor);
-        if !overrides.trim().is_empty() {
-            kernels.attention = Attention::Tiles;
-        }
         for word in overrides.split(',').map(str::trim) {
             match word {
                 "" => {}
@@ -203,11 +200,12 @@ impl Kernels {
                 "convolution" => kernels.products = Products::Convolution,
                 "planar" => kernels.layout = Layout::Planar,
                 "channels-last" => kernels.layout = Layout::ChannelsLast,
+                "tiles" => kernels.attention = Attention::Tiles,
                 "amx" => kernels.attention = Attention::Amx,
                 _ => {
                     return Err(format!(
-                        "{VARIABLE} is `{overrides}`; expected `gemm` or `convolution`, `planar` or `channels-last`, and \
-                         `amx` or not, with a comma between two, found `{word}`"
+                        "{VARIABLE} is `{overrides}`; expected `gemm` or `convolution`, `tiles` or `amx`, and `planar` or \
+                         `channels-last`, with a comma between two, found `{word}`"
                     ));
                 }
             }
@@ -227,10 +225,10 @@ impl fmt::Display for Kernels {
             Layout::ChannelsLast => "channels-last",
         };
         let attention = match self.attention {
-            Attention::Tiles => "",
-            Attention::Amx => "amx,",
+            Attention::Tiles => "tiles",
+            Attention::Amx => "amx",
         };
-        write!(f, "{products},{attention}{layout}")
+        write!(f, "{products},{attention},{layout}")
     }
 }
 
@@ -244,9 +242,14 @@ pub fn choose() -> Result<Kernels, String> {
     Ok(*CHOSEN.get_or_init(|| kernels))
 }
 
-/// What was chosen; by the processor alone where nobody chose.
+/// What was chosen; by the processor alone where nobody chose. Whoever asks computes with it.
 pub fn current() -> Kernels {
     ASKED.store(true, Ordering::Relaxed);
+    choice()
+}
+
+/// The same, for whoever computes nothing with it.
+pub fn choice() -> Kernels {
     *CHOSEN.get_or_init(|| Kernels::of(&Processor::here()))
 }
 
@@ -276,4 +279,35 @@ pub fn linear_by(products: Products, x: &Tensor, weight: &Tensor, bias: &Tensor)
         *last = outputs;
     }
     out.permute([0, 2, 3, 1]).reshape(size) // (…, c_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allowed;
+
+    fn sets(limits: &[(&str, &str)]) -> [bool; 3] {
+        allowed(|name| {
+            let found = limits.iter().find(|(limited, _)| *limited == name);
+            found.map(|(_, limit)| (*limit).to_owned())
+        })
+    }
+
+    #[test]
+    fn instructions_that_libtorch_may_not_use_count_as_absent() {
+        let onednn = |limit| sets(&[("ONEDNN_MAX_CPU_ISA", limit)]);
+        assert_eq!(sets(&[]), [true; 3]);
+        assert_eq!(sets(&[("ATEN_CPU_CAPABILITY", "avx2")]), [false; 3]);
+        assert_eq!(sets(&[("DNNL_MAX_CPU_ISA", "AVX2")]), [false; 3]);
+        assert_eq!(onednn("AVX2"), [false; 3]);
+        assert_eq!(onednn("AVX512_CORE_VNNI"), [true, false, false]);
+        assert_eq!(onednn("AVX512_CORE"), [true, false, false]);
+        assert_eq!(onednn("AVX512_CORE_BF16"), [true, true, false]);
+        assert_eq!(onednn("AVX512_CORE_AMX"), [true; 3]);
+        assert_eq!(onednn("ALL"), [true; 3]);
+        let both = [
+            ("ONEDNN_MAX_CPU_ISA", "ALL"),
+            ("DNNL_MAX_CPU_ISA", "AVX512_CORE"),
+        ];
+        assert_eq!(sets(&both), [true, false, false]);
+    }
 }

@@ -9,7 +9,7 @@ use pixels::{Channel, MaskStack, score, write_png};
 use spec::Job;
 use spec::kinds::{Evaluate, Save, Tiling};
 use spec::metrics::Metric;
-use spec::names::{Luma, Precision};
+use spec::names::Luma;
 
 use super::facts::FactMap;
 use super::masks::Masks;
@@ -21,15 +21,13 @@ use super::{Reporter, WorkError, files, numbers};
 
 /// Writes `metrics.csv` (`image`, then the metrics in alphabetical order) and `summary.json`.
 pub(super) fn run(config: &Evaluate, job: &Job, reporter: &Reporter) -> Result<FactMap, WorkError> {
+    numbers::check(config.precision, job.device)?;
     let pairs = Pairs::open(files::input(job, "images")?)?;
     let (model, card) = Model::load(
         files::input(job, "model")?,
         Reader::new(&job.outside),
         model::device(job.device),
     )?;
-    if config.precision == Precision::Bf16 {
-        numbers::check_bf16(job.device)?;
-    }
     let model = model.laid_out_for_images().computing_with(config.precision);
     let masks = match job.inputs.get("masks") {
         Some(folder) => Some(Masks::open(folder, &pairs)?),

@@ -106,7 +106,7 @@ impl Seen {
 }
 
 /// How the driver is told of a device that CUDA counts as `index`.
-fn card(visible: Option<&str>, index: usize) -> String {
+pub(super) fn card(visible: Option<&str>, index: usize) -> String {
     let names = visible.filter(|text| !text.is_empty());
     let named = names.and_then(|text| text.split(',').nth(index));
     named.map_or_else(|| index.to_string(), |name| name.trim().to_owned())

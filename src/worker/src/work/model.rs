@@ -94,7 +94,7 @@ impl Model {
     #[must_use]
     pub(super) const fn computing_with(mut self, precision: Precision) -> Self {
         self.kind = match precision {
-            Precision::Fp32 => Kind::Float,
+            Precision::Fp32 | Precision::Tf32 => Kind::Float,
             Precision::Bf16 => Kind::BFloat16,
         };
         self

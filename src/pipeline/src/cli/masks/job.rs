@@ -48,16 +48,17 @@ pub fn run(
     worker: &Worker,
 ) -> Result<(), Fatal> {
     let stage = Kind::Mask(mask.clone());
+    let tf32 = stage.is_tf32();
     // Of bfloat16 the worker says itself whether this processor has it.
     if let Some((_, precision)) = stage.low_precision()
-        && precision == SamPrecision::Fp16.as_str()
+        && precision != SamPrecision::Bf16.as_str()
         && worker.device == Device::Cpu
     {
         let message = format!("precision {precision} computes on CUDA only");
         return Err(Fatal::usage(message, "use `--device cuda`, or fp32"));
     }
     let file = write_job(stage, inputs, work, worker)?;
-    worker.ask(&[file.as_os_str()], &mut |event| match event {
+    worker.ask(&[file.as_os_str()], tf32, &mut |event| match event {
         Event::Note { message } => say(message),
         Event::Progress { step, total, .. } => say(&format!("picture {step} of {total}")),
         _ => {}

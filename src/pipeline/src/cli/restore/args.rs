@@ -35,8 +35,8 @@ pub struct RestoreArgs {
     /// How photographs are cut that do not fit into memory: auto, none, or the side of tiles in pixels.
     #[arg(long, value_name = "auto|none|N", default_value = "auto", value_parser = tiles)]
     pub tile: Tiles,
-    /// The numbers that the network computes with: fp32, or bf16 on CUDA and on processors with AVX512-BF16.
-    #[arg(long, value_name = "fp32|bf16", default_value = "fp32")]
+    /// The numbers that the network computes with: fp32; bf16 on CUDA and on processors with AVX512-BF16; tf32 on CUDA.
+    #[arg(long, value_name = "fp32|tf32|bf16", default_value = "fp32")]
     pub precision: Numbers,
     /// Replace files of these names in DIR.
     #[arg(long)]
@@ -61,6 +61,8 @@ pub struct RestoreArgs {
 pub enum Numbers {
     /// 32 bits.
     Fp32,
+    /// 32 bits, of which products see 19.
+    Tf32,
     /// bfloat16.
     Bf16,
 }
@@ -69,6 +71,7 @@ impl Numbers {
     pub(super) const fn word(self) -> spec::names::Precision {
         match self {
             Self::Fp32 => spec::names::Precision::Fp32,
+            Self::Tf32 => spec::names::Precision::Tf32,
             Self::Bf16 => spec::names::Precision::Bf16,
         }
     }

@@ -34,6 +34,8 @@ use model::Model;
 use photos::{Photo, Photos};
 use place::Place;
 
+use args::Numbers;
+
 pub use args::RestoreArgs;
 pub use model::{mask_source, trained};
 
@@ -77,7 +79,8 @@ pub fn restore(args: &RestoreArgs) -> Result<Exit, Fatal> {
     let file = write(&order, &work)?;
     let mut shown = said::Shown::new();
     let arguments = ["--restore".as_ref(), file.as_os_str()];
-    let facts = worker.ask(&arguments, &mut |event| shown.tell(event))?;
+    let tf32 = args.precision == Numbers::Tf32;
+    let facts = worker.ask(&arguments, tf32, &mut |event| shown.tell(event))?;
     shown.end();
     failed::add(&mut photos, &facts);
     for photo in photos.restored() {

@@ -19,7 +19,7 @@ use crate::nn::host;
 /// logits are float32 always.
 const fn kind(precision: SamPrecision) -> Kind {
     match precision {
-        SamPrecision::Fp32 => Kind::Float,
+        SamPrecision::Fp32 | SamPrecision::Tf32 => Kind::Float,
         SamPrecision::Bf16 => Kind::BFloat16,
         SamPrecision::Fp16 => Kind::Half,
     }
@@ -29,7 +29,7 @@ const fn kind(precision: SamPrecision) -> Kind {
 const fn decoder_kind(precision: SamPrecision) -> Kind {
     match precision {
         SamPrecision::Bf16 => Kind::BFloat16,
-        SamPrecision::Fp32 | SamPrecision::Fp16 => Kind::Float,
+        SamPrecision::Fp32 | SamPrecision::Tf32 | SamPrecision::Fp16 => Kind::Float,
     }
 }
 

@@ -65,12 +65,15 @@ fn the_processor_decides_and_a_word_overrides_its_part() {
         processor("AuthenticAMD", true),
         processor("GenuineIntel", true),
     );
-    assert_eq!(text(&zen, ""), "convolution,channels-last");
-    assert_eq!(text(&intel, ""), "gemm,channels-last");
-    assert_eq!(text(&processor("AuthenticAMD", false), ""), "gemm,planar");
-    assert_eq!(text(&Processor::default(), ""), "gemm,planar");
-    assert_eq!(text(&zen, " gemm , planar "), "gemm,planar");
-    assert_eq!(text(&zen, "planar"), "convolution,planar");
+    assert_eq!(text(&zen, ""), "convolution,tiles,channels-last");
+    assert_eq!(text(&intel, ""), "gemm,tiles,channels-last");
+    assert_eq!(
+        text(&processor("AuthenticAMD", false), ""),
+        "gemm,tiles,planar"
+    );
+    assert_eq!(text(&Processor::default(), ""), "gemm,tiles,planar");
+    assert_eq!(text(&zen, " gemm , planar "), "gemm,tiles,planar");
+    assert_eq!(text(&zen, "planar"), "convolution,tiles,planar");
     let said = text(&intel, "convolution");
     assert_eq!(
         text(&Processor::default(), &said),
@@ -82,7 +85,8 @@ fn the_processor_decides_and_a_word_overrides_its_part() {
         ..intel.clone()
     };
     assert_eq!(text(&amx, ""), "gemm,amx,channels-last");
-    assert_eq!(text(&amx, "gemm,planar"), "gemm,planar");
+    assert_eq!(text(&amx, "planar"), "gemm,amx,planar");
+    assert_eq!(text(&amx, "tiles"), "gemm,tiles,channels-last");
     assert_eq!(text(&zen, "gemm,amx,channels-last"), text(&amx, ""));
     let wrong = Kernels::chosen(&zen, "gemm,fast").unwrap_err();
     assert!(wrong.contains("found `fast`"), "{wrong}");

@@ -22,7 +22,6 @@ use pixels::{
     MaskStack, Photo, PixelError, Rgb8, larger_alpha, read_photo, write_photo, write_png,
 };
 use serde_json::json;
-use spec::names::Precision;
 use spec::{Baseline, Event, Form, Restoration, Restored};
 
 use super::facts::FactMap;
@@ -34,9 +33,7 @@ use picture::Picture;
 /// Restores all photographs.
 pub(super) fn run(work: &Restoration, reporter: &Reporter) -> Result<FactMap, WorkError> {
     let device = model::device(work.device);
-    if work.precision == Precision::Bf16 {
-        numbers::check_bf16(work.device)?;
-    }
+    numbers::check(work.precision, work.device)?;
     let open = |weights| network::open(weights, device, work.precision);
     let model = open(&work.model)?;
     let other = match &work.baseline {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use artifacts::{ModelCard, SptCard, steps};
 use spec::kinds::Schedule;
-use spec::names::{Precision, Weights as Handed};
+use spec::names::Weights as Handed;
 use spec::{Device, Event, Job};
 use tch::Tensor;
 use tch::nn::VarStore;
@@ -15,7 +15,7 @@ use super::batch::{Batches, Data};
 use super::state::State;
 use super::step::step;
 use super::validation::{Best, Validation};
-use crate::nn::{Adam, adam, params};
+use crate::nn::{Adam, adam, kernels, params};
 use crate::work::facts::FactMap;
 use crate::work::model::{self, Model};
 use crate::work::{Reporter, WorkError, files, numbers};
@@ -48,7 +48,7 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
         reporter,
         ..
     } = training;
-    check_device(schedule, job.device)?;
+    numbers::check(schedule.precision, job.device)?;
     let folder = files::input(job, "images")?;
     let masks = job.inputs.get("masks").map(std::path::PathBuf::as_path);
     let data = Data {
@@ -61,6 +61,7 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
     let mut state = begin(model, schedule);
     let initial = initial(&state, schedule);
     resume(&mut state, job, reporter);
+    tell_of_kernels(&state, reporter);
     let began_at = state.iteration;
     let limit = schedule.limit();
     let mut pace = Pace::new(&state, job.checkpoint_seconds);
@@ -84,6 +85,9 @@ pub(in crate::work) fn run(training: &Training<'_>) -> Result<FactMap, WorkError
             .for_each(|note| reporter.note(note));
         let loss = step(model, &mut state, &batch, schedule, lr)?;
         state.iteration += 1;
+        if job.device == Device::Cpu {
+            state.computed_with(kernels::used());
+        }
 
         let psnr = match &validation {
             Some(v) if v.due(state.iteration, limit) => {
@@ -121,14 +125,6 @@ fn ran_dry() -> WorkError {
     WorkError::new("there are no more batches", "this is a defect of pipeline")
 }
 
-/// `pipeline` has refused this when it planned; a job may come from elsewhere.
-fn check_device(schedule: &Schedule, device: Device) -> Result<(), WorkError> {
-    match schedule.precision {
-        Precision::Fp32 => Ok(()),
-        Precision::Bf16 => numbers::check_bf16(device),
-    }
-}
-
 /// The state before the first iteration. Only what is trained asks for gradients.
 pub(super) fn begin(model: &Model, schedule: &Schedule) -> State {
     let stores: [Option<&VarStore>; 2] = [model.units.as_ref(), Some(&model.backbone)];
@@ -160,6 +156,17 @@ pub(super) fn begin(model: &Model, schedule: &Schedule) -> State {
         seconds: 0.0,
         waited: 0.0,
         converged: false,
+        kernels: Vec::new(),
+    }
+}
+
+/// Says where the choice of kernels is another than the training was computed with so far: on another processor, mostly.
+fn tell_of_kernels(state: &State, reporter: &Reporter) {
+    let choice = kernels::choice().to_string();
+    if let Some(last) = state.kernels.last().filter(|last| **last != choice) {
+        reporter.note(format!(
+            "going on with other kernels ({choice}) than before ({last}): no machine makes these bytes in one go"
+        ));
     }
 }
 
@@ -308,12 +315,22 @@ fn finish(
     };
     model::save(&job.out, &model.snapshot(), &card)?;
     steps::write(&job.out, &state.log)?;
-    Ok(FactMap::from([
+    let mut facts = FactMap::from([
         ("training_seconds".into(), state.seconds.into()),
         ("data_wait_seconds".into(), state.waited.into()),
         ("iterations_run".into(), state.iteration.into()),
         ("converged".into(), state.converged.into()),
-    ]))
+    ]);
+    let now = kernels::used().map(|choice| choice.to_string());
+    let before = state
+        .kernels
+        .iter()
+        .filter(|choice| Some(*choice) != now.as_ref());
+    let before: Vec<&str> = before.map(String::as_str).collect();
+    if !before.is_empty() {
+        facts.insert("kernels_before".into(), before.into());
+    }
+    Ok(facts)
 }
 
 /// How fast the training is, and when it is time for a checkpoint.

@@ -14,6 +14,7 @@ use tch::Tensor;
 use super::seal;
 use super::validation::Best;
 use crate::nn::checkpoint;
+use crate::nn::kernels::Kernels;
 use crate::nn::{Adam, params};
 use crate::work::WorkError;
 
@@ -37,11 +38,16 @@ pub(super) struct State {
     pub waited: f64,
     /// Whether the training has converged.
     pub converged: bool,
+    /// The choices of kernels that it was computed with on processors, each once, in their order.
+    pub kernels: Vec<String>,
 }
 
 const PARAM: &str = "param.";
 const ADAM: &str = "adam.";
 const BEST: &str = "best.";
+
+/// Between two choices of kernels.
+const BETWEEN: &str = ";";
 
 /// Where the last state lies.
 fn path(folder: &Path) -> PathBuf {
@@ -65,6 +71,14 @@ pub(super) struct Found {
 }
 
 impl State {
+    /// Notes a choice of kernels, where it is a new one.
+    pub fn computed_with(&mut self, choice: Option<Kernels>) {
+        let choice = choice.map(|choice| choice.to_string());
+        if let Some(new) = choice.filter(|choice| !self.kernels.contains(choice)) {
+            self.kernels.push(new);
+        }
+    }
+
     /// Writes the state so that a crash leaves the old or the new one, and keeps the one before.
     pub fn save(&self, folder: &Path, key: &str) -> Result<(), WorkError> {
         let mut tensors = prefixed(PARAM, &self.trainable);
@@ -108,6 +122,7 @@ impl State {
             ("seconds".into(), bits(self.seconds)),
             ("waited".into(), bits(self.waited)),
             ("converged".into(), self.converged.to_string()),
+            ("kernels".into(), self.kernels.join(BETWEEN)),
             ("log".into(), self.log.clone()),
         ])
     }
@@ -180,6 +195,10 @@ impl State {
         self.best_weights = (saved.fact("has_best")? == "true").then(|| saved.part(BEST));
         self.converged = saved.fact("converged")? == "true";
         saved.fact("log")?.clone_into(&mut self.log);
+        // Earlier programs did not say.
+        let kernels = saved.fact("kernels").unwrap_or_default();
+        let kernels = kernels.split(BETWEEN).filter(|choice| !choice.is_empty());
+        self.kernels = kernels.map(str::to_owned).collect();
         (self.iteration, self.best) = (iteration, best);
         (self.seconds, self.waited) = (seconds, waited);
         Ok(())

@@ -41,7 +41,7 @@ pub(super) fn step(
 
 fn part_loss(model: &Model, part: &Batch, schedule: &Schedule) -> Result<Tensor, WorkError> {
     let kind = match schedule.precision {
-        Precision::Fp32 => Kind::Float,
+        Precision::Fp32 | Precision::Tf32 => Kind::Float,
         Precision::Bf16 => Kind::BFloat16,
     };
     let output = precision::with(kind, || model.forward(&part.lq, part.masks.as_ref()))?;

@@ -20,7 +20,6 @@ mod stage;
 use std::sync::Arc;
 
 use spec::Job;
-use spec::names::SamPrecision;
 use spec::segmenters::Sam as Settings;
 
 use self::pictures::{Picture, Pictures};
@@ -117,11 +116,7 @@ fn embed(sam: &Sam, group: &[Picture], images: &Images) -> Result<Vec<Embedding>
 
 /// The model with its weights, if it fits into memory.
 fn load(settings: &Settings, job: &Job) -> Result<Sam, WorkError> {
-    match settings.precision {
-        SamPrecision::Fp32 => {}
-        SamPrecision::Bf16 => numbers::check_bf16(job.device)?,
-        SamPrecision::Fp16 => numbers::check_fp16(job.device)?,
-    }
+    numbers::check_sam(settings.precision, job.device)?;
     let config = Config::of(&settings.model);
     memory::enough_for(
         config.bytes(),
