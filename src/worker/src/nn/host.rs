@@ -1,30 +1,93 @@
-//! The way of numbers from a device to the host, and how often it was gone. Each of these waits until the device has done
-//! all that was asked of it before, so a step or a batch that asks often keeps a GPU idle.
+//! The way of numbers between the host and a device, how often it was gone, and how often the host waited for it. Who waits
+//! does so until the device has done all that was asked of it before, so a step or a batch that waits often keeps a GPU idle.
 //! Unaware of what the numbers are.
 //!
 //! ```text
-//!   device: kernels queued ── queued ── queued ──┐ wait
-//!   host:   asks ──────────── asks ─────────────┴──> number, numbers or bytes
+//!   device: kernels queued ── queued ── queued ──┐ wait       ┌──> tensor on the device, in the order of the queue
+//!   host:   asks ──────────── asks ──────────────┴──> numbers ┴──> pinned memory: copied when the queue comes to it
 //! ```
 //!
-//! They count on every device, so that a test without a GPU sees what one would wait for. Nothing else in this crate calls
-//! what waits (`double_value`, `to_device(Cpu)`, `nonzero`, `masked_select`, …): a test looks.
+//! Numbers that come to the host are waited for. Those that go to the device are not, where they are small or lie in pinned
+//! memory; large ones are copied from where they lie, and that is waited for.
+//!
+//! All count on every device, so that a test without a GPU sees what one would wait for. Nothing else in this crate calls
+//! what waits or copies between them (`double_value`, `to_device`, `nonzero`, `copy_`, …): a test looks.
 
 use std::cell::Cell;
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-thread_local! {
-    static WAITS: Cell<u64> = const { Cell::new(0) };
+/// What went between the host and a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How often the host waited.
+    pub waits: u64,
+    /// How often something was copied to the device.
+    pub uploads: u64,
 }
 
-/// How often this thread has waited for a device.
-pub fn waits() -> u64 {
-    WAITS.get()
+thread_local! {
+    static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic { waits: 0, uploads: 0 }) };
+}
+
+/// The traffic of this thread while `body` ran, beside its result.
+pub fn traffic<T>(body: impl FnOnce() -> T) -> (T, Traffic) {
+    let before = TRAFFIC.get();
+    let result = body();
+    let after = TRAFFIC.get();
+    let during = Traffic {
+        waits: after.waits - before.waits,
+        uploads: after.uploads - before.uploads,
+    };
+    (result, during)
+}
+
+fn count(change: impl FnOnce(&mut Traffic)) {
+    let mut traffic = TRAFFIC.get();
+    change(&mut traffic);
+    TRAFFIC.set(traffic);
 }
 
 fn wait() {
-    WAITS.set(WAITS.get() + 1);
+    count(|traffic| traffic.waits += 1);
+}
+
+/// Bytes up to which what is sent is pinned first. Pinned memory stays with libtorch, rounded up to a power of two.
+const MOST_PINNED: usize = 64 << 20;
+
+/// The tensor on `device`; itself where it lies there. Waits for a large one.
+pub fn send(t: &Tensor, device: Device) -> Tensor {
+    if t.numel() * t.kind().elt_size_in_bytes() <= MOST_PINNED {
+        return send_pinned(&pinned(t, device), device);
+    }
+    count(|traffic| traffic.uploads += 1);
+    wait();
+    t.to_device(device)
+}
+
+/// The tensor in memory that can be copied to `device` while the host goes on; itself where `device` is the host.
+pub fn pinned(t: &Tensor, device: Device) -> Tensor {
+    match device {
+        Device::Cuda(_) if t.device() == Device::Cpu => t.pin_memory(device),
+        _ => t.shallow_clone(),
+    }
+}
+
+/// A [`pinned`] tensor on `device`; itself where it lies there.
+pub fn send_pinned(t: &Tensor, device: Device) -> Tensor {
+    if device == Device::Cpu && t.device() != device {
+        return tensor(t); // its numbers are there when it is
+    }
+    count(|traffic| traffic.uploads += 1);
+    // The memory is used again only when the copy is done: libtorch sees to it.
+    t.to_device_(device, t.kind(), true, false)
+}
+
+/// Copies `value` into `to` in place, converted, from wherever it lies; not recorded for gradients. Waits.
+pub fn overwrite(to: &Tensor, value: &Tensor) {
+    count(|traffic| traffic.uploads += 1);
+    wait();
+    no_grad(|| to.shallow_clone().copy_(value));
 }
 
 /// The tensor on the CPU; itself where it lies there.
@@ -73,18 +136,25 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// What waits for a device.
-    const WAITING: [&str; 15] = [
+    use super::*;
+
+    /// What waits for a device, or copies to it.
+    const WAITING: [&str; 20] = [
         ".double_value(",
         ".int64_value(",
         "_double_value(",
         "_int64_value(",
         "bool::try_from(",
+        "f64::try_from(&",
         "Vec::<f32>::try_from(",
         "Vec::<u8>::try_from(",
         "Vec::<i64>::try_from(",
-        "to_device(Device::Cpu)",
-        "to_device(tch::Device::Cpu)",
+        "to_device",
+        "to_dtype_layout(",
+        "to_other(",
+        ".to(",
+        "pin_memory(",
+        ".copy_(",
         "nonzero(",
         "masked_select(",
         "copy_data",
@@ -134,11 +204,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sent_is_waited_for_where_it_is_large_and_not_pinned() {
+        let numbers = |count: i64| Tensor::zeros([count], (Kind::Uint8, Device::Cpu));
+        let (small, large) = (numbers(1000), numbers(MOST_PINNED as i64 + 1));
+        let of = |body: &dyn Fn() -> Tensor, from: &Tensor| {
+            let (there, traffic) = traffic(body);
+            assert_eq!(there.data_ptr(), from.data_ptr(), "it lies there already");
+            (traffic.waits, traffic.uploads)
+        };
+        assert_eq!(of(&|| send(&small, Device::Cpu), &small), (0, 1));
+        assert_eq!(of(&|| send(&large, Device::Cpu), &large), (1, 1));
+        assert_eq!(of(&|| send_pinned(&large, Device::Cpu), &large), (0, 1));
+    }
+
+    #[test]
     fn nothing_else_waits_for_a_device() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         assert_eq!(
             waiting(&source.join("nn/host.rs")).len(),
-            6,
+            10,
             "they are found here"
         );
         let mut found = Vec::new();

@@ -75,7 +75,7 @@ pub fn zero(store: &VarStore, chosen: impl Fn(&str) -> bool) {
 
 /// Copies `value` into the parameter in place, across devices.
 pub fn overwrite(param: &Tensor, value: &Tensor) {
-    no_grad(|| param.shallow_clone().copy_(&value.to_kind(Kind::Float)));
+    host::overwrite(param, &value.to_kind(Kind::Float));
 }
 
 /// Standard deviation of the weights of linear layers.

@@ -186,9 +186,8 @@ impl Model {
     /// An image as the network reads it, (1, 3, H, W) in [0, 1].
     pub(super) fn tensor(&self, image: &Rgb8) -> Tensor {
         let size = [1, 3, image.height as i64, image.width as i64];
-        Tensor::from_slice(&image.to_chw_f32())
-            .view(size)
-            .to_device(self.device)
+        let x = Tensor::from_slice(&image.to_chw_f32()).view(size);
+        host::send(&x, self.device)
     }
 
     /// The masks within a part (left, top, width and height) of their image, (1, `N_c`, H, W); none where none are read.
@@ -298,9 +297,7 @@ impl Model {
     ) -> Result<Rgb8, WorkError> {
         let _guard = tch::no_grad_guard();
         let size = [1, 3, lq.height as i64, lq.width as i64];
-        let x = Tensor::from_slice(&lq.chw)
-            .view(size)
-            .to_device(self.device);
+        let x = host::send(&Tensor::from_slice(&lq.chw).view(size), self.device);
         let masks = match masks {
             Some(stack) => self.mask_part(stack, [0, 0, stack.width, stack.height])?,
             None => None,
@@ -353,10 +350,8 @@ impl Model {
             .with_slots(count)
             .crop_into(x, y, w, h, &mut bits)?;
         let shape = [1, count as i64, h as i64, w as i64];
-        Ok(Tensor::from_slice(&bits)
-            .view(shape)
-            .to_device(self.device)
-            .to_kind(Kind::Float))
+        let bits = Tensor::from_slice(&bits).view(shape);
+        Ok(host::send(&bits, self.device).to_kind(Kind::Float))
     }
 }
 

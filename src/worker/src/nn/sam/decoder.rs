@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 use super::config::{Config, HEAD_LAYERS, MASK_TOKENS};
 use super::layers::{EPS, Head, LayerNorm};
 use super::transformer::{ImageSide, TwoWayTransformer};
-use crate::nn::kernels;
+use crate::nn::{host, kernels};
 
 /// The decoder.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Prediction {
     /// The prediction for some of the prompts, by index.
     #[must_use]
     pub fn of_prompts(&self, prompts: &[i64]) -> Self {
-        let index = Tensor::from_slice(prompts).to_device(self.iou.device());
+        let index = host::send(&Tensor::from_slice(prompts), self.iou.device());
         let chosen = |t: &Tensor| t.index_select(0, &index);
         Self {
             iou: chosen(&self.iou),

@@ -217,9 +217,8 @@ impl Generator {
             (prompt * MASKS_A_POINT + i % MASKS_A_POINT) as i64
         };
         let places = Tensor::from_slice(&good.iter().map(place).collect::<Vec<_>>());
-        let chosen = masks
-            .flatten(0, 1)
-            .index_select(0, &places.to_device(masks.device()));
+        let places = host::send(&places, masks.device());
+        let chosen = masks.flatten(0, 1).index_select(0, &places);
         Some(Answers {
             logits: chosen,
             iou: good.iter().map(|&i| iou[i]).collect(),
@@ -265,7 +264,7 @@ pub fn point_prompts(sam: &Sam, embedding: &Embedding, points: &[[f64; 2]]) -> T
         .collect();
     let coords = Tensor::from_slice(&coords).view([-1, 1, 2]);
     let labels = Tensor::ones([points.len() as i64, 1], (Kind::Float, sam.device()));
-    let coords = coords.to_device(sam.device());
+    let coords = host::send(&coords, sam.device());
     sam.prompt_encoder.sparse(
         Some(&Points {
             coords: &coords,

@@ -10,7 +10,7 @@ use super::config::{Config, NARROWING};
 use super::decoder::MaskDecoder;
 use super::encoder::ImageEncoder;
 use super::error::SamError;
-use super::preprocess::{self, Scaled};
+use super::preprocess::{Normaliser, Scaled};
 use super::prompt::PromptEncoder;
 use super::transformer::ImageSide;
 use crate::nn::host;
@@ -44,6 +44,7 @@ pub struct Sam {
     pub prompt_encoder: PromptEncoder,
     /// The mask decoder.
     pub mask_decoder: MaskDecoder,
+    normaliser: Normaliser,
     store: VarStore,
     precision: SamPrecision,
     /// Where in their file the weights stood, if not simply by their names, and what else was found there.
@@ -74,6 +75,7 @@ impl Sam {
             image_encoder: ImageEncoder::new(&(&root / "image_encoder"), config),
             prompt_encoder: PromptEncoder::new(&(&root / "prompt_encoder"), config),
             mask_decoder: MaskDecoder::new(&(&root / "mask_decoder"), config),
+            normaliser: Normaliser::new(device),
             store,
             precision: SamPrecision::Fp32,
             notes: Vec::new(),
@@ -115,8 +117,7 @@ impl Sam {
     /// comes with the place of its image among them. Errors: [`SamError::NotFinite`].
     pub fn embed_all(&self, images: &[&Scaled]) -> Result<Vec<Embedding>, (usize, SamError)> {
         let side = self.config.img_size;
-        let input =
-            |image: &&Scaled| preprocess::encoder_input(&image.picture, side, self.device());
+        let input = |image: &&Scaled| self.normaliser.encoder_input(&image.picture, side);
         let inputs: Vec<Tensor> = images.iter().map(input).collect();
         if inputs.is_empty() {
             return Ok(Vec::new());

@@ -53,7 +53,7 @@ impl DeviceScanner {
             return Ok(Vec::new());
         }
         let places: Vec<i64> = kept.iter().map(|(at, _)| *at as i64).collect();
-        let places = Tensor::from_slice(&places).to_device(logits.device());
+        let places = host::send(&Tensor::from_slice(&places), logits.device());
         let bits = host::bytes(&Tensor::cat(&packed, 0).index_select(0, &places));
         let (width, height) = self.frame.size;
         let mask = |(&(at, stability), bits): (&(usize, f32), &[u8])| {
@@ -106,9 +106,10 @@ fn packed_columns(masks: &Tensor) -> Tensor {
         .view([n, -1]);
     let missing = -flat.size()[1] & 7;
     let padded = flat.constant_pad_nd([0, missing]).view([n, -1, 8]);
-    let places: Vec<u8> = (0..8).map(|bit| 1 << bit).collect();
-    let places = Tensor::from_slice(&places).to_device(masks.device());
-    (padded * places).sum_dim_intlist([2_i64].as_slice(), false, Kind::Uint8)
+    let places = Tensor::arange(8, (Kind::Uint8, masks.device()));
+    padded
+        .bitwise_left_shift(&places)
+        .sum_dim_intlist([2_i64].as_slice(), false, Kind::Uint8)
 }
 
 /// COCO's run lengths, zeros first, of the first `pixels` bits.

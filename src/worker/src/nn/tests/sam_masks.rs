@@ -9,7 +9,7 @@ use crate::nn::host;
 use crate::nn::sam::regions::cleaned;
 use crate::nn::sam::scan::{Frame, Scanner};
 use crate::nn::sam::scan_device::DeviceScanner;
-use crate::nn::sam::{Generator, Params, SamError};
+use crate::nn::sam::{Generator, Params, SamError, Scaled};
 
 /// The official two steps with libtorch: (height, width) logits.
 fn two_steps(low: &Tensor, full: i64, scaled: (i64, i64), size: (i64, i64)) -> Tensor {
@@ -104,7 +104,8 @@ fn the_scan_on_the_device_keeps_what_the_one_on_the_host_keeps() {
     assert!(device.scan(&low, |_| false).unwrap().is_empty());
 }
 
-/// What a GPU would wait for: three times a batch of points, whatever is found.
+/// What a GPU would wait for: three times a batch of points, whatever is found. Its coordinates go there, and which of its
+/// answers are good.
 #[test]
 fn a_batch_of_points_waits_for_the_device_three_times_at_most() {
     let sam = tiny_sam();
@@ -117,16 +118,15 @@ fn a_batch_of_points_waits_for_the_device_three_times_at_most() {
         ..Params::grid(4)
     };
     let masks = |generator: &Generator| {
-        let before = host::waits();
-        let found = generator.masks(&sam, &image, &embedding).unwrap();
-        (found, host::waits() - before)
+        let (found, traffic) = host::traffic(|| generator.masks(&sam, &image, &embedding));
+        (found.unwrap(), traffic)
     };
     let generator = Generator::new(params).unwrap();
-    let (on_host, host_waits) = masks(&generator);
-    let (on_device, waits) = masks(&generator.as_on_a_gpu());
+    let (on_host, host) = masks(&generator);
+    let (on_device, device) = masks(&generator.as_on_a_gpu());
     assert!(!on_host.is_empty());
-    assert_eq!(waits, 3 * 4);
-    assert_eq!(host_waits, 2 * 4 + 2, "and the weights of both sides");
+    assert_eq!((device.waits, device.uploads), (3 * 4, 3 * 4));
+    assert_eq!(host.waits, 2 * 4 + 2, "and the weights of both sides");
     assert_eq!(on_device.len(), on_host.len());
     for (a, b) in on_device.iter().zip(&on_host) {
         assert_eq!(
@@ -136,6 +136,18 @@ fn a_batch_of_points_waits_for_the_device_three_times_at_most() {
         assert_eq!(a.predicted_iou.to_bits(), b.predicted_iou.to_bits());
         assert!(a.area.abs_diff(b.area) <= 2, "{} and {}", a.area, b.area);
     }
+}
+
+/// However many blocks there are, and however many images go through them together.
+#[test]
+fn the_encoder_waits_once_for_a_group_of_images_and_sends_only_them() {
+    let sam = tiny_sam();
+    let scaled = [photo(40, 30), photo(30, 40), photo(64, 64)]
+        .map(|image| Scaled::of(&image, sam.config.img_size).unwrap());
+    let images: Vec<&Scaled> = scaled.iter().collect();
+    let (embeddings, traffic) = host::traffic(|| sam.embed_all(&images));
+    assert_eq!(embeddings.unwrap().len(), 3);
+    assert_eq!((traffic.waits, traffic.uploads), (1, 3));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tch::nn::Path;
 use super::layers::LayerNorm;
 use crate::nn::layers::{Conv, leaky_relu};
 use crate::nn::network::AfterBlock;
-use crate::nn::precision;
+use crate::nn::{host, precision};
 
 /// How features become an image. Names as in the official option files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,8 @@ const RECONSTRUCTION: i64 = 64;
 #[derive(Debug)]
 pub struct Frame {
     shape: Shape,
+    /// [`MEAN`] (1, 3, 1, 1) where the weights lie, for images of three channels.
+    mean: Option<Tensor>,
     conv_first: Conv,
     norm: LayerNorm,
     conv_after_body: Closing,
@@ -87,6 +89,10 @@ impl Frame {
         let c = shape.embed_dim;
         Self {
             shape: *shape,
+            mean: (shape.in_chans == 3).then(|| {
+                let mean = Tensor::from_slice(&MEAN).view([1, 3, 1, 1]);
+                host::send(&mean, p.device())
+            }),
             conv_first: Conv::new(&(p / "conv_first"), shape.in_chans, c, 3),
             norm: LayerNorm::new(&(p / "norm"), c),
             conv_after_body: Closing::new(&(p / "conv_after_body"), c, shape.resi_connection),
@@ -96,7 +102,7 @@ impl Frame {
 
     /// `x` (B, `in_chans`, H, W) in [0, 1], centred and scaled.
     pub fn centre(&self, x: &Tensor) -> Tensor {
-        match self.mean(x) {
+        match &self.mean {
             Some(mean) => (x - mean) * self.shape.img_range,
             None => x * self.shape.img_range,
         }
@@ -121,7 +127,7 @@ impl Frame {
     pub fn image(&self, centred: &Tensor, features: &Tensor) -> Tensor {
         let y = self.tail.forward(centred, features);
         let y = y / self.shape.img_range;
-        match self.mean(&y) {
+        match &self.mean {
             Some(mean) => y + mean,
             None => y,
         }
@@ -146,11 +152,6 @@ impl Frame {
         }
         let body = self.after_body(&self.norm(&tokens)) + first; // (B, C, H, W)
         self.image(&centred, &body)
-    }
-
-    fn mean(&self, like: &Tensor) -> Option<Tensor> {
-        let mean = || Tensor::from_slice(&MEAN).view([1, 3, 1, 1]);
-        (self.shape.in_chans == 3).then(|| mean().to_device(like.device()))
     }
 }
 

@@ -19,6 +19,7 @@ use tch::{Device, Kind, Tensor};
 use super::patches::Sampler;
 use super::raw::{Cutter, Raw};
 use super::windows::Windows;
+use crate::nn::host;
 use crate::nn::kernels::{self, Layout};
 use crate::nn::transformer::{to_map, to_tokens};
 use crate::work::ahead::{Ahead, Pace};
@@ -212,13 +213,7 @@ impl Shared {
     fn host(&self, raw: &Raw) -> Host {
         let Sampler { batch, side, .. } = self.cutter.sampler;
         let shape = |channels: usize, side: usize| [batch, channels, side, side].map(|n| n as i64);
-        let host = |tensor: Tensor, shape: [i64; 4]| {
-            let tensor = tensor.view(shape);
-            match self.device {
-                Device::Cuda(_) => tensor.pin_memory(self.device),
-                _ => tensor,
-            }
-        };
+        let host = |tensor: Tensor, shape: [i64; 4]| host::pinned(&tensor.view(shape), self.device);
         let bytes = |bytes: &[u8], shape| host(Tensor::from_slice(bytes), shape);
         let (lq, [b, c, h, w]) = (shape(3, side), shape(self.cutter.slots, side));
         let masks = |masks: &[u8]| {
@@ -237,7 +232,7 @@ impl Shared {
     }
 
     fn batch(&self, host: Host) -> Batch {
-        let there = |tensor: &Tensor| tensor.to_device_(self.device, tensor.kind(), true, false);
+        let there = |tensor: &Tensor| host::send_pinned(tensor, self.device);
         let float = |tensor: &Tensor| there(tensor).to_kind(Kind::Float);
         let hr = float(&host.hr) / 255.0;
         let lq = host

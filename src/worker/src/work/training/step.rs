@@ -89,7 +89,7 @@ fn sum(before: Vec<Tensor>, more: Vec<Tensor>) -> Vec<Tensor> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use spec::backbones::{Architecture, Imdn};
+    use spec::backbones::{Architecture, Art, Cat, Imdn};
     use spec::names::{Init, Share, Variant};
 
     use super::*;
@@ -99,22 +99,30 @@ mod tests {
 
     const MASKS: i64 = 3;
 
+    const IMDN: Imdn = Imdn {
+        scale: 2,
+        width: 16,
+        blocks: 2,
+    };
+
+    const SPT: SptCard = SptCard {
+        masks: MASKS as u32,
+        units: 2,
+        alpha: 1.0,
+        variant: Variant::Spt,
+        share: Share::None,
+    };
+
     fn model() -> Model {
-        let size = Imdn {
-            scale: 2,
-            width: 16,
-            blocks: 2,
-        };
-        let card = SptCard {
-            masks: MASKS as u32,
-            units: 2,
-            alpha: 1.0,
-            variant: Variant::Spt,
-            share: Share::None,
-        };
-        let model = Model::new(&Architecture::Imdn(size), Some(&card), tch::Device::Cpu);
+        drawn(&Architecture::Imdn(IMDN), Some(&SPT))
+    }
+
+    fn drawn(network: &Architecture, card: Option<&SptCard>) -> Model {
+        let model = Model::new(network, card, tch::Device::Cpu);
         params::draw(&model.backbone, 1);
-        spt::initialise(model.units.as_ref().unwrap(), Init::Default, 2);
+        if let Some(units) = &model.units {
+            spt::initialise(units, Init::Default, 2);
+        }
         model
     }
 
@@ -218,14 +226,44 @@ mod tests {
         assert_eq!(full, again, "what computes after it computes in fp32");
     }
 
+    fn networks() -> [Architecture; 3] {
+        let art = Art {
+            scale: 2,
+            width: 32,
+            depths: vec![2, 1],
+            heads: 2,
+            interval: Some(vec![4, 2]),
+            window: 4,
+            mlp_ratio: 2.0,
+        };
+        let cat = Cat {
+            scale: 2,
+            width: 32,
+            depths: vec![2, 1],
+            heads: 2,
+            split: Some(vec![2, 4]),
+            mlp_ratio: 2.0,
+        };
+        [
+            Architecture::Imdn(IMDN),
+            Architecture::Art(art),
+            Architecture::Cat(cat),
+        ]
+    }
+
     #[test]
-    fn a_step_waits_for_the_device_once() {
-        for accumulate in [1, 4] {
-            let (model, schedule) = (model(), schedule(accumulate, Loss::L1));
-            let mut state = begin(&model, &schedule);
-            let before = host::waits();
-            step(&model, &mut state, &batch(), &schedule, 1e-3).unwrap();
-            assert_eq!(host::waits() - before, 1, "{accumulate} parts");
+    fn a_step_waits_for_the_device_once_and_sends_nothing() {
+        for network in networks() {
+            for (card, accumulate) in [(Some(SPT), 1), (Some(SPT), 4), (None, 1)] {
+                let model = drawn(&network, card.as_ref());
+                let schedule = schedule(accumulate, Loss::L1);
+                let mut state = begin(&model, &schedule);
+                let (loss, traffic) =
+                    host::traffic(|| step(&model, &mut state, &batch(), &schedule, 1e-3));
+                assert!(loss.is_ok_and(f64::is_finite));
+                let traffic = (traffic.waits, traffic.uploads);
+                assert_eq!(traffic, (1, 0), "{network:?} in {accumulate} parts");
+            }
         }
     }
 }
