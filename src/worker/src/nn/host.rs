@@ -24,10 +24,12 @@ pub struct Traffic {
     pub waits: u64,
     /// How often something was copied to the device.
     pub uploads: u64,
+    /// Bytes that came to the host.
+    pub bytes: u64,
 }
 
 thread_local! {
-    static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic { waits: 0, uploads: 0 }) };
+    static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic { waits: 0, uploads: 0, bytes: 0 }) };
 }
 
 /// The traffic of this thread while `body` ran, beside its result.
@@ -38,6 +40,7 @@ pub fn traffic<T>(body: impl FnOnce() -> T) -> (T, Traffic) {
     let during = Traffic {
         waits: after.waits - before.waits,
         uploads: after.uploads - before.uploads,
+        bytes: after.bytes - before.bytes,
     };
     (result, during)
 }
@@ -52,12 +55,16 @@ fn wait() {
     count(|traffic| traffic.waits += 1);
 }
 
+fn bytes_of(t: &Tensor) -> usize {
+    t.numel() * t.kind().elt_size_in_bytes()
+}
+
 /// Bytes up to which what is sent is pinned first. Pinned memory stays with libtorch, rounded up to a power of two.
 const MOST_PINNED: usize = 64 << 20;
 
 /// The tensor on `device`; itself where it lies there. Waits for a large one.
 pub fn send(t: &Tensor, device: Device) -> Tensor {
-    if t.numel() * t.kind().elt_size_in_bytes() <= MOST_PINNED {
+    if bytes_of(t) <= MOST_PINNED {
         return send_pinned(&pinned(t, device), device);
     }
     count(|traffic| traffic.uploads += 1);
@@ -93,6 +100,7 @@ pub fn overwrite(to: &Tensor, value: &Tensor) {
 /// The tensor on the CPU; itself where it lies there.
 pub fn tensor(t: &Tensor) -> Tensor {
     wait();
+    count(|traffic| traffic.bytes += bytes_of(t) as u64);
     t.to_device(Device::Cpu)
 }
 
@@ -126,7 +134,7 @@ pub fn bytes(t: &Tensor) -> Vec<u8> {
 /// The bytes of a tensor of any kind in row-major order, as they lie in memory.
 pub fn memory(t: &Tensor) -> Result<Vec<u8>, TchError> {
     let t = tensor(t).contiguous();
-    let mut bytes = vec![0; t.numel() * t.kind().elt_size_in_bytes()];
+    let mut bytes = vec![0; bytes_of(&t)];
     t.f_copy_data_u8(&mut bytes, t.numel())?;
     Ok(bytes)
 }

@@ -6,14 +6,15 @@ use pixels::{PixelError, Rgb8, Rle};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::crops::{Box4, crop_boxes, is_cut_off};
+use super::candidates::{Crop, Found, impossible, suppressed};
+use super::crops::{Box4, crop_boxes};
 use super::error::SamError;
+use super::held::Held;
 use super::model::{Embedding, Sam};
-use super::nms::nms;
 use super::params::Params;
 use super::prompt::Points;
 use super::regions;
-use super::scan::{Frame, Scanned, Scanner};
+use super::scan::{Frame, Scanner, Seen};
 use super::scan_device::DeviceScanner;
 use crate::nn::host;
 
@@ -123,11 +124,9 @@ impl Generator {
             )?);
         }
         if crops.len() > 1 {
-            found = without_duplicates(
-                found,
-                |mask| 1.0 / area(mask.crop) as f32,
-                p.crop_nms_thresh,
-            );
+            let smallest = |one: &Found| 1.0 / area(one.seen.crop) as f32;
+            let scores: Vec<f32> = found.iter().map(smallest).collect();
+            found = suppressed(found, |one| one.seen.bbox, &scores, p.crop_nms_thresh);
         }
         if p.min_mask_region_area > 0 {
             found = self.cleaned(found);
@@ -149,24 +148,32 @@ impl Generator {
             .points(crop.layer, embedding.original.0, embedding.original.1);
         let scanner = self.scanner(sam, embedding);
         tally.candidates += points.len() * MASKS_A_POINT;
-        let mut found = Vec::new();
+        let (mut candidates, mut held) = (Vec::new(), Held::new(embedding.original));
         for batch in points.chunks(self.points_at_once(sam.device())) {
             let Some(answers) = no_grad(|| self.ask(sam, embedding, batch)) else {
                 continue;
             };
             tally.after_iou += answers.iou.len();
-            let scanned = no_grad(|| scanner.scan(&answers.logits, |score| self.is_stable(score)));
-            let scanned = scanned.map_err(impossible)?;
-            tally.after_stability += scanned.len();
-            for (i, scanned) in scanned {
-                found.extend(crop.found(scanned, answers.iou[i], batch[answers.point[i]])?);
-            }
+            let is_stable = |score| self.is_stable(score);
+            let seen = no_grad(|| scanner.scan(&answers.logits, is_stable, &mut held));
+            let seen = seen.map_err(impossible)?;
+            tally.after_stability += seen.len();
+            candidates.extend(seen.iter().filter_map(|seen| {
+                let (iou, point) = (answers.iou[seen.answer], answers.point[seen.answer]);
+                crop.candidate(seen, iou, batch[point])
+            }));
         }
-        Ok(without_duplicates(
-            found,
-            |mask| mask.iou,
+        let scores: Vec<f32> = candidates.iter().map(|one| one.iou).collect();
+        let kept = suppressed(
+            candidates,
+            |one| one.bbox,
+            &scores,
             self.params.box_nms_thresh,
-        ))
+        );
+        let places: Vec<usize> = kept.iter().map(|one| one.place).collect();
+        let masks = held.take(&places).map_err(impossible)?;
+        let found = kept.into_iter().zip(masks);
+        found.map(|(seen, mask)| crop.found(seen, mask)).collect()
     }
 
     /// On a CPU the masks are scanned from their small logits, elsewhere on the device that holds these.
@@ -243,14 +250,18 @@ impl Generator {
             let changed = regions::cleaned(&mask.mask, self.params.min_mask_region_area);
             let was_clean = changed.is_none();
             if let Some(changed) = changed {
-                mask.bbox = changed.bbox().map(|v| v as i64);
+                mask.seen.bbox = changed.bbox().map(|v| v as i64);
                 mask.mask = changed;
             }
             (mask, f32::from(u8::from(was_clean)))
         };
         let (masks, scores): (Vec<Found>, Vec<f32>) = found.into_par_iter().map(clean).unzip();
-        chosen(masks, &scores, threshold)
+        suppressed(masks, |one| one.seen.bbox, &scores, threshold)
     }
+}
+
+fn area([left, top, right, bottom]: Box4) -> i64 {
+    (right - left) * (bottom - top)
 }
 
 /// Points (x, y in pixels of the image) as prompts (n, 2, C), each a foreground point by itself.
@@ -289,131 +300,23 @@ enum Scanning {
 }
 
 impl Scanning {
-    /// The masks whose stability is kept, each with its place among `logits`.
+    /// What is seen of the masks whose stability is kept, and the masks themselves into `held`.
     fn scan(
         &self,
         logits: &Tensor,
-        is_kept: impl Fn(f32) -> bool + Sync,
-    ) -> Result<Vec<(usize, Scanned)>, PixelError> {
+        is_kept: impl Fn(f32) -> bool,
+        held: &mut Held,
+    ) -> Result<Vec<Seen>, PixelError> {
         match self {
-            Self::Device(scanner) => scanner.scan(logits, is_kept),
+            Self::Device(scanner) => scanner.scan(logits, is_kept, held),
             Self::Host(scanner) => {
                 let columns = host::floats(&logits.transpose(1, 2));
                 let masks = columns.par_chunks(scanner.logits());
-                let scanned: Result<Vec<Scanned>, _> =
-                    masks.map(|mask| scanner.scan(mask)).collect();
+                let scanned: Result<Vec<_>, _> = masks.map(|mask| scanner.scan(mask)).collect();
                 let numbered = scanned?.into_iter().enumerate();
-                Ok(numbered.filter(|(_, one)| is_kept(one.stability)).collect())
+                let kept = numbered.filter(|(_, one)| is_kept(one.stability));
+                Ok(kept.map(|(answer, one)| one.seen(answer, held)).collect())
             }
         }
-    }
-}
-
-/// A part of the image that is segmented by itself.
-struct Crop {
-    at: Box4,
-    layer: usize,
-    image: (usize, usize),
-}
-
-impl Crop {
-    fn cut(&self, image: &Rgb8) -> Result<Rgb8, SamError> {
-        let [left, top, right, bottom] = self.at.map(|v| v as usize);
-        image
-            .crop(
-                left,
-                top,
-                right.saturating_sub(left),
-                bottom.saturating_sub(top),
-            )
-            .map_err(impossible)
-    }
-
-    /// A mask of this crop in the image's frame; nothing where the crop cut it off.
-    fn found(
-        &self,
-        scanned: Scanned,
-        iou: f32,
-        point: [f64; 2],
-    ) -> Result<Option<Found>, SamError> {
-        let (x, y) = (self.at[0], self.at[1]);
-        let [left, top, right, bottom] = scanned.mask.bbox().map(|v| v as i64);
-        let bbox = [left + x, top + y, right + x, bottom + y];
-        let (width, height) = self.image;
-        if is_cut_off(bbox, self.at, width, height) {
-            return Ok(None);
-        }
-        let mask = if (scanned.mask.width(), scanned.mask.height()) == self.image {
-            scanned.mask
-        } else {
-            let placed = scanned.mask.placed(x as usize, y as usize, width, height);
-            placed.map_err(impossible)?
-        };
-        Ok(Some(Found {
-            mask,
-            bbox,
-            iou,
-            point: [point[0] + x as f64, point[1] + y as f64],
-            stability: scanned.stability,
-            crop: self.at,
-        }))
-    }
-}
-
-/// A mask on its way through the filters; boxes as left, top, right, bottom.
-struct Found {
-    mask: Rle,
-    bbox: Box4,
-    iou: f32,
-    point: [f64; 2],
-    stability: f32,
-    crop: Box4,
-}
-
-impl Found {
-    fn record(self) -> MaskRecord {
-        MaskRecord {
-            area: self.mask.area(),
-            segmentation: self.mask,
-            bbox: with_size(self.bbox),
-            predicted_iou: self.iou,
-            point_coords: self.point,
-            stability_score: self.stability,
-            crop_box: with_size(self.crop),
-        }
-    }
-}
-
-/// Left, top, width and height.
-fn with_size([left, top, right, bottom]: Box4) -> [i64; 4] {
-    [left, top, right - left, bottom - top]
-}
-
-fn area([left, top, right, bottom]: Box4) -> i64 {
-    (right - left) * (bottom - top)
-}
-
-/// The masks that box suppression by `score` leaves, best first.
-fn without_duplicates(
-    found: Vec<Found>,
-    score: impl Fn(&Found) -> f32,
-    threshold: f64,
-) -> Vec<Found> {
-    let scores: Vec<f32> = found.iter().map(score).collect();
-    chosen(found, &scores, threshold)
-}
-
-fn chosen(found: Vec<Found>, scores: &[f32], threshold: f64) -> Vec<Found> {
-    let boxes: Vec<Box4> = found.iter().map(|mask| mask.bbox).collect();
-    let mut found: Vec<Option<Found>> = found.into_iter().map(Some).collect();
-    let kept = nms(&boxes, scores, threshold);
-    kept.into_iter().filter_map(|i| found[i].take()).collect()
-}
-
-/// Sizes here come from the image itself, so they always fit; were they not to, this says so.
-#[expect(clippy::needless_pass_by_value, reason = "a `map_err` function")]
-fn impossible(error: PixelError) -> SamError {
-    SamError::Params {
-        reason: format!("a mask does not fit its image: {error}"),
     }
 }

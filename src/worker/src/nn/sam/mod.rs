@@ -2,6 +2,7 @@
 //! Unaware of stages, granularities and of what its masks are for.
 
 pub mod attention;
+pub mod candidates;
 pub mod config;
 pub mod crops;
 pub mod decoder;
@@ -10,6 +11,7 @@ pub mod enlarge;
 pub mod error;
 pub mod fused;
 pub mod generator;
+pub mod held;
 pub mod layers;
 mod load;
 pub mod model;

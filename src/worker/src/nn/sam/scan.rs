@@ -10,6 +10,7 @@ use multiversion::multiversion;
 use pixels::{PixelError, Rle};
 
 use super::enlarge::{Side, TAPS};
+use super::held::Held;
 
 /// Columns that are worked on at once.
 const LANES: usize = 16;
@@ -21,6 +22,31 @@ pub struct Scanned {
     pub mask: Rle,
     /// Pixels above the offset, divided by pixels above minus the offset; NaN where there are none.
     pub stability: f32,
+}
+
+impl Scanned {
+    /// Hands the mask to `held`; what is seen of it, of the `answer`th logits.
+    pub fn seen(self, answer: usize, held: &mut Held) -> Seen {
+        Seen {
+            answer,
+            stability: self.stability,
+            bbox: self.mask.bbox(),
+            place: held.add(self.mask),
+        }
+    }
+}
+
+/// What is seen of a mask that is held elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// The number of its logits among those that were scanned together.
+    pub answer: usize,
+    /// As in [`Scanned`].
+    pub stability: f32,
+    /// Left, top, right and bottom of the mask, inclusive; zeros where it is empty.
+    pub bbox: [usize; 4],
+    /// Where the mask is held.
+    pub place: usize,
 }
 
 /// The enlargement of all masks of one image.

@@ -1,21 +1,21 @@
-//! The same as `scan` where the logits lie: enlarged, counted, packed and filtered on the device, so that what is not kept
-//! never crosses. Unaware of networks, prompts and of which masks are good enough.
+//! The same as `scan` where the logits lie: enlarged, counted, boxed, packed and filtered on the device, so that of what is not
+//! kept only numbers cross. Unaware of networks, prompts and of which masks are good enough.
 //!
 //! ```text
-//!   device:  logits ─ in parts ─> two interpolations ─> counts (n, 2) ───────────┐
-//!                                                  └──> bits, eight a byte (n, …) ┼─ of those kept ─┐
-//!   host:                                              wait 1: stability, keep? ──┘       wait 2 ──> run lengths
+//!   device:  logits ─ in parts ─> two interpolations ┬─> counts and boxes (n, 6) ┐
+//!                                                    └─> bits, eight a byte ─────┼─ of those kept ──> held, there
+//!   host:                                               wait: stability, keep? ──┘
 //! ```
 //!
 //! The interpolations are the official ones (`sam.py`, `postprocess_masks`), not the single one of `scan`: their sums are
 //! rounded in another order, so a pixel whose logit is nearly 0 may differ, as it may between a CPU and a GPU anyway.
-//! Run lengths and boxes are made of the packed bits on the host; suppression is of boxes alone and takes no time there.
+//! Suppression looks at boxes alone, which the host has by then; run lengths are made there of the masks that it leaves.
 
-use pixels::{PixelError, Rle};
-use rayon::prelude::*;
+use pixels::PixelError;
 use tch::{Kind, Tensor};
 
-use super::scan::{Frame, Scanned};
+use super::held::Held;
+use super::scan::{Frame, Seen};
 use crate::nn::host;
 
 /// Bytes of enlarged logits that lie on the device at once.
@@ -31,37 +31,35 @@ pub struct DeviceScanner {
 }
 
 impl DeviceScanner {
-    /// Scans logits (n, low, low); those whose stability `is_kept`, with their places. Waits for the device twice at most.
+    /// Scans logits (n, low, low): what is seen of those whose stability `is_kept`, and the masks themselves into `held`. Waits
+    /// for the device once, and where `held` does.
     pub fn scan(
         &self,
         logits: &Tensor,
         is_kept: impl Fn(f32) -> bool,
-    ) -> Result<Vec<(usize, Scanned)>, PixelError> {
-        let (mut counts, mut packed) = (Vec::new(), Vec::new());
+        held: &mut Held,
+    ) -> Result<Vec<Seen>, PixelError> {
+        let (mut numbers, mut packed) = (Vec::new(), Vec::new());
         for part in logits.split(self.masks_at_once(), 0) {
             let large = self.enlarged(&part);
-            counts.push(self.counts(&large));
-            packed.push(packed_columns(&large.gt(0.0)));
+            let inside = large.gt(0.0);
+            numbers.push(self.numbers(&large, &inside));
+            packed.push(packed_columns(&inside));
         }
-        let counts = host::floats(&Tensor::cat(&counts, 0));
-        let stability = counts.chunks_exact(2).map(|count| count[0] / count[1]);
-        let kept: Vec<(usize, f32)> = stability
-            .enumerate()
-            .filter(|(_, score)| is_kept(*score))
+        let numbers = host::floats(&Tensor::cat(&numbers, 0));
+        let mut seen: Vec<Seen> = seen(&numbers)
+            .filter(|one| is_kept(one.stability))
             .collect();
-        if kept.is_empty() {
-            return Ok(Vec::new());
+        if seen.is_empty() {
+            return Ok(seen);
         }
-        let places: Vec<i64> = kept.iter().map(|(at, _)| *at as i64).collect();
-        let places = host::send(&Tensor::from_slice(&places), logits.device());
-        let bits = host::bytes(&Tensor::cat(&packed, 0).index_select(0, &places));
-        let (width, height) = self.frame.size;
-        let mask = |(&(at, stability), bits): (&(usize, f32), &[u8])| {
-            let mask = Rle::new(width, height, &runs(bits, width * height))?;
-            Ok((at, Scanned { mask, stability }))
-        };
-        let bits = bits.par_chunks((width * height).div_ceil(8));
-        kept.par_iter().zip(bits).map(mask).collect()
+        let answers: Vec<i64> = seen.iter().map(|one| one.answer as i64).collect();
+        let answers = host::send(&Tensor::from_slice(&answers), logits.device());
+        let first = held.hold(Tensor::cat(&packed, 0).index_select(0, &answers))?;
+        for (n, one) in seen.iter_mut().enumerate() {
+            one.place = first + n;
+        }
+        Ok(seen)
     }
 
     fn masks_at_once(&self) -> i64 {
@@ -86,14 +84,36 @@ impl DeviceScanner {
             .squeeze_dim(1)
     }
 
-    /// Pixels above the offset and above minus the offset (n, 2), as float32.
-    fn counts(&self, large: &Tensor) -> Tensor {
+    /// Pixels above the offset and above minus the offset, then left, top, right and bottom of those above 0: (n, 6), as
+    /// float32.
+    fn numbers(&self, large: &Tensor, inside: &Tensor) -> Tensor {
         let above = |cut: f32| {
             let inside = large.gt(f64::from(cut));
             inside.sum_dim_intlist([1_i64, 2].as_slice(), false, Kind::Int64)
         };
-        Tensor::stack(&[above(self.offset), above(-self.offset)], 1).to_kind(Kind::Float)
+        let [left, right] = ends(&inside.any_dim(1, false));
+        let [top, bottom] = ends(&inside.any_dim(2, false));
+        let (above, below) = (above(self.offset), above(-self.offset));
+        Tensor::stack(&[above, below, left, top, right, bottom], 1).to_kind(Kind::Float)
     }
+}
+
+/// The first and the last place of each row of `any` (n, length) that is true; zeros where none is.
+fn ends(any: &Tensor) -> [Tensor; 2] {
+    let places = Tensor::arange(any.size()[1], (Kind::Int64, any.device()));
+    let first = any.to_kind(Kind::Uint8).argmax(1, false); // of equal ones the first
+    [first, (any * places).amax([1_i64].as_slice(), false)]
+}
+
+/// What the rows of [`DeviceScanner::numbers`] say, without places.
+fn seen(numbers: &[f32]) -> impl Iterator<Item = Seen> {
+    let rows = numbers.chunks_exact(6).enumerate();
+    rows.map(|(answer, row)| Seen {
+        answer,
+        stability: row[0] / row[1],
+        bbox: [row[2], row[3], row[4], row[5]].map(|v| v as usize),
+        place: 0,
+    })
 }
 
 /// Masks (n, height, width) column by column, eight pixels a byte, the first in the lowest bit; zeros behind the last.
@@ -112,52 +132,43 @@ fn packed_columns(masks: &Tensor) -> Tensor {
         .sum_dim_intlist([2_i64].as_slice(), false, Kind::Uint8)
 }
 
-/// COCO's run lengths, zeros first, of the first `pixels` bits.
-fn runs(packed: &[u8], pixels: usize) -> Vec<u32> {
-    let (mut runs, mut start, mut inside) = (Vec::new(), 0, false);
-    for (n, &byte) in packed.iter().enumerate() {
-        if byte == if inside { u8::MAX } else { 0 } {
-            continue; // most bytes of a mask
-        }
-        for at in n * 8..(n * 8 + 8).min(pixels) {
-            if (byte >> (at % 8) & 1 == 1) != inside {
-                runs.push((at - start) as u32);
-                (start, inside) = (at, !inside);
-            }
-        }
-    }
-    runs.push((pixels - start) as u32);
-    runs
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn runs_are_those_of_the_bits() {
-        let bits = |text: &str| {
-            let bits: Vec<u8> = text.bytes().map(|b| b - b'0').collect();
-            let height = bits.len() as i64;
-            let mask = Tensor::from_slice(&bits).view([1, height, 1]).gt(0.0);
-            runs(&host::bytes(&packed_columns(&mask)), bits.len())
-        };
-        assert_eq!(bits("0"), [1]);
-        assert_eq!(bits("1"), [0, 1]);
-        assert_eq!(bits("11111111"), [0, 8]);
-        assert_eq!(bits("111111111"), [0, 9]);
-        assert_eq!(
-            bits("0011100111111111111100000000001"),
-            [2, 3, 2, 13, 10, 1]
-        );
+    /// As run lengths, by way of the place where masks are held.
+    fn crossed(masks: &Tensor) -> pixels::Rle {
+        let size = masks.size();
+        let mut held = Held::new((size[2] as usize, size[1] as usize));
+        held.hold(packed_columns(masks)).unwrap();
+        held.take(&[0]).unwrap().remove(0)
     }
 
     #[test]
     fn columns_come_one_behind_the_other() {
-        let mask = Tensor::from_slice(&[0_u8, 1, 1, 0, 0, 1])
-            .view([1, 2, 3])
-            .gt(0.0);
-        let packed = host::bytes(&packed_columns(&mask));
-        assert_eq!(runs(&packed, 6), [2, 1, 1, 2]);
+        let mask = Tensor::from_slice(&[0_u8, 1, 1, 0, 0, 1]);
+        assert_eq!(
+            crossed(&mask.view([1, 2, 3]).gt(0.0)).counts(),
+            [2, 1, 1, 2]
+        );
+    }
+
+    #[test]
+    fn boxes_are_those_of_the_masks() {
+        tch::manual_seed(3);
+        let float = (Kind::Float, tch::Device::Cpu);
+        // Of the last ones none but a few pixels are left, then none.
+        let thresholds = Tensor::linspace(0.5, 1.0, 40, float).view([40, 1, 1]);
+        for (height, width) in [(1, 1), (1, 9), (7, 5), (16, 31)] {
+            let noise = Tensor::rand([40, height, width], float);
+            let masks = noise.gt_tensor(&thresholds);
+            let [left, right] = ends(&masks.any_dim(1, false));
+            let [top, bottom] = ends(&masks.any_dim(2, false));
+            let boxes = host::floats(&Tensor::stack(&[left, top, right, bottom], 1));
+            for (n, found) in boxes.chunks_exact(4).enumerate() {
+                let expected = crossed(&masks.narrow(0, n as i64, 1)).bbox();
+                assert_eq!(found, expected.map(|v| v as f32), "{height}×{width}");
+            }
+        }
     }
 }

@@ -6,8 +6,9 @@ use tch::{Kind, Tensor};
 
 use super::sam::tiny_sam;
 use crate::nn::host;
+use crate::nn::sam::held::Held;
 use crate::nn::sam::regions::cleaned;
-use crate::nn::sam::scan::{Frame, Scanner};
+use crate::nn::sam::scan::{Frame, Scanner, Seen};
 use crate::nn::sam::scan_device::DeviceScanner;
 use crate::nn::sam::{Generator, Params, SamError, Scaled};
 
@@ -33,6 +34,19 @@ fn frame(low: usize, full: usize, scaled: (usize, usize), size: (usize, usize)) 
 
 fn floats(t: &Tensor) -> Vec<f32> {
     Vec::<f32>::try_from(t.contiguous().view([-1])).unwrap()
+}
+
+/// What the scan on the device sees, with the masks.
+fn on_device(
+    scanner: &DeviceScanner,
+    logits: &Tensor,
+    is_kept: impl Fn(f32) -> bool,
+) -> Vec<(Seen, Rle)> {
+    let mut held = Held::new(scanner.frame.size);
+    let seen = scanner.scan(logits, is_kept, &mut held).unwrap();
+    let places: Vec<usize> = seen.iter().map(|one| one.place).collect();
+    let masks = held.take(&places).unwrap();
+    seen.into_iter().zip(masks).collect()
 }
 
 #[test]
@@ -69,14 +83,12 @@ fn one_step_is_the_two_official_ones() {
         let stability = above(1.0) / above(-1.0);
         assert!((ours.stability - stability).abs() < 1e-4, "{size:?}");
         let scanner = DeviceScanner { frame, offset: 1.0 };
-        let device = scanner.scan(&low.unsqueeze(0), |_| true).unwrap();
+        let device = on_device(&scanner, &low.unsqueeze(0), |_| true);
         assert_eq!(device.len(), 1);
-        assert_eq!(
-            device[0].1.mask.to_bitmap(),
-            bits,
-            "{size:?}: the official steps"
-        );
-        assert_eq!(device[0].1.stability.to_bits(), stability.to_bits());
+        let (seen, mask) = &device[0];
+        assert_eq!(mask.to_bitmap(), bits, "{size:?}: the official steps");
+        assert_eq!(seen.stability.to_bits(), stability.to_bits());
+        assert_eq!(seen.bbox, mask.bbox());
     }
 }
 
@@ -94,47 +106,63 @@ fn the_scan_on_the_device_keeps_what_the_one_on_the_host_keeps() {
     scores.sort_by(f32::total_cmp);
     let cut = f32::midpoint(scores[3], scores[4]);
     let device = DeviceScanner { frame, offset: 0.3 };
-    let kept = device.scan(&low, |score| score > cut).unwrap();
+    let kept = on_device(&device, &low, |score| score > cut);
     let expected: Vec<usize> = (0..7).filter(|&n| all[n].stability > cut).collect();
-    assert_eq!(kept.iter().map(|(n, _)| *n).collect::<Vec<_>>(), expected);
-    for (n, one) in &kept {
-        assert_eq!(one.mask, all[*n].mask);
-        assert!((one.stability - all[*n].stability).abs() < 1e-6);
+    let answers: Vec<usize> = kept.iter().map(|(seen, _)| seen.answer).collect();
+    assert_eq!(answers, expected);
+    for (seen, mask) in &kept {
+        let all = &all[seen.answer];
+        assert_eq!((mask, seen.bbox), (&all.mask, all.mask.bbox()));
+        assert!((seen.stability - all.stability).abs() < 1e-6);
     }
-    assert!(device.scan(&low, |_| false).unwrap().is_empty());
+    assert!(on_device(&device, &low, |_| false).is_empty());
 }
 
-/// What a GPU would wait for: three times a batch of points, whatever is found. Its coordinates go there, and which of its
-/// answers are good.
+/// What a GPU would wait for: twice a batch of points, and once for the masks of an image, whatever is found. The coordinates of
+/// a batch go there, which of its answers are good, and which are stable; of an image which masks are kept.
 #[test]
-fn a_batch_of_points_waits_for_the_device_three_times_at_most() {
+fn a_batch_of_points_waits_for_the_device_twice_and_an_image_once_more() {
     let sam = tiny_sam();
     let image = photo(40, 30);
     let embedding = sam.embed(&image).unwrap();
-    let params = Params {
-        pred_iou_thresh: 0.0,
-        stability_score_thresh: 0.0,
-        points_per_batch: 4,
-        ..Params::grid(4)
-    };
-    let masks = |generator: &Generator| {
+    let masks = |pred_iou_thresh: f64, on_device: bool| {
+        let params = Params {
+            pred_iou_thresh,
+            stability_score_thresh: 0.0,
+            box_nms_thresh: 1.0,
+            points_per_batch: 4,
+            ..Params::grid(4)
+        };
+        let generator = Generator::new(params).unwrap();
+        let generator = if on_device {
+            generator.as_on_a_gpu()
+        } else {
+            generator
+        };
         let (found, traffic) = host::traffic(|| generator.masks(&sam, &image, &embedding));
         (found.unwrap(), traffic)
     };
-    let generator = Generator::new(params).unwrap();
-    let (on_host, host) = masks(&generator);
-    let (on_device, device) = masks(&generator.as_on_a_gpu());
-    assert!(!on_host.is_empty());
-    assert_eq!((device.waits, device.uploads), (3 * 4, 3 * 4));
-    assert_eq!(host.waits, 2 * 4 + 2, "and the weights of both sides");
-    assert_eq!(on_device.len(), on_host.len());
-    for (a, b) in on_device.iter().zip(&on_host) {
-        assert_eq!(
-            a.point_coords.map(f64::to_bits),
-            b.point_coords.map(f64::to_bits)
+    let all = masks(0.0, false).0;
+    let middle = f64::from(all[all.len() / 2].predicted_iou); // so that some prompts have no good mask
+    for (threshold, most_sent) in [(0.0, 3 * 4 + 1), (middle, 4 * 4 + 1)] {
+        let (on_host, host) = masks(threshold, false);
+        let (on_device, device) = masks(threshold, true);
+        assert!(!on_host.is_empty());
+        assert!(device.waits <= 2 * 4 + 1, "{device:?}");
+        assert!(device.uploads <= most_sent, "{device:?}");
+        assert!(
+            host.waits <= 2 * 4 + 2,
+            "and the weights of both sides: {host:?}"
         );
-        assert_eq!(a.predicted_iou.to_bits(), b.predicted_iou.to_bits());
-        assert!(a.area.abs_diff(b.area) <= 2, "{} and {}", a.area, b.area);
+        assert_eq!(on_device.len(), on_host.len());
+        for (a, b) in on_device.iter().zip(&on_host) {
+            assert_eq!(
+                a.point_coords.map(f64::to_bits),
+                b.point_coords.map(f64::to_bits)
+            );
+            assert_eq!(a.predicted_iou.to_bits(), b.predicted_iou.to_bits());
+            assert!(a.area.abs_diff(b.area) <= 2, "{} and {}", a.area, b.area);
+        }
     }
 }
 
@@ -148,6 +176,27 @@ fn the_encoder_waits_once_for_a_group_of_images_and_sends_only_them() {
     let (embeddings, traffic) = host::traffic(|| sam.embed_all(&images));
     assert_eq!(embeddings.unwrap().len(), 3);
     assert_eq!((traffic.waits, traffic.uploads), (1, 3));
+}
+
+/// Of a mask that suppression drops numbers cross, and none of its pixels.
+#[test]
+fn of_masks_on_a_device_only_those_that_are_kept_cross() {
+    let sam = tiny_sam();
+    let image = photo(40, 30);
+    let embedding = sam.embed(&image).unwrap();
+    let params = Params {
+        pred_iou_thresh: 0.0,
+        stability_score_thresh: 0.0,
+        ..Params::grid(4)
+    };
+    let generator = Generator::new(params).unwrap().as_on_a_gpu();
+    let (found, traffic) =
+        host::traffic(|| generator.masks_and_tally(&sam, &image, &embedding).unwrap());
+    let (masks, tally) = found;
+    assert!((1..tally.after_stability).contains(&masks.len()));
+    let numbers = (4 * tally.candidates + 4 * 6 * tally.after_iou) as u64;
+    let mask = (40_u64 * 30).div_ceil(8);
+    assert_eq!(traffic.bytes, numbers + mask * masks.len() as u64);
 }
 
 #[test]
