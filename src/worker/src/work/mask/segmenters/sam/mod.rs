@@ -84,7 +84,7 @@ fn all_images(stages: &mut [Stage<'_, '_>]) -> Result<(), WorkError> {
         if group.is_empty() {
             break;
         }
-        let embeddings = embed(&sam, &group, &images)?;
+        let (embeddings, failed) = embed(&sam, &group, &images);
         for (picture, embedding) in group.iter().zip(&embeddings) {
             let image = Image {
                 at: picture.at,
@@ -96,6 +96,7 @@ fn all_images(stages: &mut [Stage<'_, '_>]) -> Result<(), WorkError> {
                 stage.add(&sam, &image, images.len())?;
             }
         }
+        failed.map_or(Ok(()), Err)?;
     }
     Ok(())
 }
@@ -108,10 +109,17 @@ fn images_at_once(device: tch::Device) -> usize {
     }
 }
 
-fn embed(sam: &Sam, group: &[Picture], images: &Images) -> Result<Vec<Embedding>, WorkError> {
+/// The embeddings of a group, or of its images before the first that has none, and why it has none.
+fn embed(sam: &Sam, group: &[Picture], images: &Images) -> (Vec<Embedding>, Option<WorkError>) {
     let scaled: Vec<&Scaled> = group.iter().map(|picture| &picture.scaled).collect();
-    sam.embed_all(&scaled)
-        .map_err(|(n, error)| WorkError::from(error).about(images.name(group[n].at)))
+    sam.embed_all(&scaled).map_or_else(
+        |(n, error)| {
+            let before = sam.embed_all(&scaled[..n]).unwrap_or_default();
+            let error = WorkError::from(error).about(images.name(group[n].at));
+            (before, Some(error))
+        },
+        |all| (all, None),
+    )
 }
 
 /// The model with its weights, if it fits into memory.
@@ -136,5 +144,63 @@ fn load(settings: &Settings, job: &Job) -> Result<Sam, WorkError> {
 impl From<SamError> for WorkError {
     fn from(error: SamError) -> Self {
         Self::from_library(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pixels::Rgb8;
+    use tch::Tensor;
+
+    use super::pictures::tests::images;
+    use super::*;
+    use crate::nn::params;
+    use crate::nn::sam::Precision;
+
+    /// A model whose encoder leaves the numbers of half precision for white images, and for those near the mean does not.
+    fn model() -> Sam {
+        let config = Config {
+            img_size: 64,
+            patch_size: 16,
+            embed_dim: 32,
+            depth: 1,
+            num_heads: 2,
+            mlp_ratio: 1.0,
+            window_size: 0,
+            global_attn_indexes: vec![0],
+            prompt_dim: 32,
+            dec_mlp_dim: 32,
+            dec_heads: 2,
+            iou_hidden: 32,
+            ..Config::vit_b()
+        };
+        let mut sam = Sam::new(&config, tch::Device::Cpu).unwrap();
+        params::draw(sam.store(), 1);
+        let weight = &params::named(sam.store())["image_encoder.patch_embed.proj.weight"];
+        params::overwrite(weight, &(Tensor::ones_like(weight) * 50.0));
+        sam.set_precision(Precision::Fp16);
+        sam
+    }
+
+    #[test]
+    fn an_image_without_an_embedding_costs_none_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let images = images(folder.path(), &[1, 1, 1, 1]);
+        let group = [[124, 116, 104], [124, 116, 104], [255; 3], [124, 116, 104]]
+            .iter()
+            .enumerate();
+        let picture = |(at, rgb): (usize, &[u8; 3])| {
+            let image = Rgb8::new(64, 64, rgb.repeat(64 * 64)).unwrap();
+            let scaled = Scaled::of(&image, 64).unwrap();
+            Picture { at, image, scaled }
+        };
+        let group: Vec<Picture> = group.map(picture).collect();
+        let sam = model();
+        let (embeddings, failed) = embed(&sam, &group, &images);
+        assert_eq!(embeddings.len(), 2);
+        let error = failed.unwrap().to_string();
+        assert!(error.starts_with("2: "), "{error}");
+        let (embeddings, failed) = embed(&sam, &group[..2], &images);
+        assert_eq!((embeddings.len(), failed), (2, None));
     }
 }
