@@ -140,6 +140,14 @@ fn masks_of_several_grids_come_out_of_one_process() {
         return;
     };
     test.run("run p.yaml").exits(0).says("3 ran");
+    let id = test.run("runs --json").events()[0]["run"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    test.run(&format!("show {id}"))
+        .says("  masks[grid=3]  segmented for ")
+        .says("  masks[grid=5]  segmented for ")
+        .says("waiting for images ");
     let logs: Vec<String> = files_below(&test.path("cache/logs"))
         .iter()
         .map(|log| std::fs::read_to_string(log).unwrap())

@@ -18,6 +18,7 @@ mod pictures;
 mod stage;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use spec::Job;
 use spec::segmenters::Sam as Settings;
@@ -44,22 +45,30 @@ pub(super) fn alone(part: &Part<'_>) -> Result<FactMap, WorkError> {
 pub(in crate::work) fn together(parts: &[Part<'_>]) -> Vec<Result<FactMap, WorkError>> {
     std::thread::scope(|scope| {
         let mut stages: Vec<Stage> = parts.iter().map(|part| Stage::new(part, scope)).collect();
-        if let Err(error) = all_images(&mut stages) {
+        let times = all_images(&mut stages);
+        if let Err(error) = &times {
             for stage in &mut stages {
-                stage.fail(&error);
+                stage.fail(error);
             }
         }
-        stages.into_iter().map(Stage::finish).collect()
+        let times = times.unwrap_or_default();
+        let finish = |stage: Stage| {
+            let mut facts = stage.finish()?;
+            facts.extend(times.clone());
+            Ok(facts)
+        };
+        stages.into_iter().map(finish).collect()
     })
 }
 
-/// All images through all stages that have not failed. An image that every stage has already is not looked at.
-fn all_images(stages: &mut [Stage<'_, '_>]) -> Result<(), WorkError> {
+/// All images through all stages that have not failed; how long it took, and how much of that images were waited for. An image
+/// that every stage has already is not looked at.
+fn all_images(stages: &mut [Stage<'_, '_>]) -> Result<FactMap, WorkError> {
     let Some(Part {
         config, sam, job, ..
     }) = stages.first().map(|s| s.part)
     else {
-        return Ok(());
+        return Ok(FactMap::new());
     };
     let images = Arc::new(Images::open(files::input(job, "images")?, config.source)?);
     for stage in stages.iter_mut() {
@@ -68,7 +77,7 @@ fn all_images(stages: &mut [Stage<'_, '_>]) -> Result<(), WorkError> {
     let is_wanted = |at: &usize| stages.iter().any(|stage| stage.wants(*at));
     let wanted: Vec<usize> = (0..images.len()).filter(is_wanted).collect();
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(FactMap::new());
     }
     let sam = load(sam, job)?;
     for note in &sam.notes {
@@ -77,6 +86,7 @@ fn all_images(stages: &mut [Stage<'_, '_>]) -> Result<(), WorkError> {
         }
     }
     let group = images_at_once(sam.device());
+    let begin = Instant::now();
     let mut pictures = Pictures::new(&images, wanted, group, sam.config.img_size)?;
     // Nothing is computed for stages that have all failed.
     while stages.iter().any(Stage::goes_on) {
@@ -98,7 +108,13 @@ fn all_images(stages: &mut [Stage<'_, '_>]) -> Result<(), WorkError> {
         }
         failed.map_or(Ok(()), Err)?;
     }
-    Ok(())
+    Ok(FactMap::from([
+        (
+            "segmenting_seconds".into(),
+            begin.elapsed().as_secs_f64().into(),
+        ),
+        ("data_wait_seconds".into(), pictures.waited().into()),
+    ]))
 }
 
 /// Images that go through the encoder at once: a GPU computes several faster than one after the other.

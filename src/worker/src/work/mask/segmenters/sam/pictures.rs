@@ -9,6 +9,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Instant;
 
 use pixels::{Rgb8, check_memory, memory_budget};
 
@@ -40,6 +41,7 @@ pub(super) struct Pictures {
     is_late: bool,
     /// What went wrong with it, while those before it are worked on.
     failed: Option<WorkError>,
+    waited: f64,
 }
 
 struct Shared {
@@ -92,12 +94,25 @@ impl Pictures {
             next: 0,
             is_late: false,
             failed: None,
+            waited: 0.0,
         })
     }
 
     /// The next group, shorter where a further image would not fit into memory beside it; empty after the last one. What went
     /// wrong with an image is told when those before it have been handed over.
     pub fn group(&mut self) -> Result<Vec<Picture>, WorkError> {
+        let begin = Instant::now();
+        let group = self.gathered();
+        self.waited += begin.elapsed().as_secs_f64();
+        group
+    }
+
+    /// Seconds that [`Self::group`] has taken so far.
+    pub const fn waited(&self) -> f64 {
+        self.waited
+    }
+
+    fn gathered(&mut self) -> Result<Vec<Picture>, WorkError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -234,6 +249,7 @@ pub(super) mod tests {
         let (all, error) = groups(&mut pictures);
         assert_eq!(all, [[0, 1]]);
         assert!(error.unwrap().to_string().contains("2.png"));
+        assert!(pictures.waited() > 0.0);
         let (all, error) = groups(&mut Pictures::new(&images, vec![0, 1, 3], 3, 64).unwrap());
         assert_eq!((all, error), (vec![vec![0, 1, 3]], None));
     }
