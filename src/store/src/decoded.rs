@@ -90,6 +90,8 @@ impl DecodedRoom {
             let _ = fs::remove_file(&path); // made by us just now, or left by one who was killed
             return Ok(Decoded::There(found));
         }
+        // What one who was killed has written is room on the disk: whoever asks how much is free counts it then.
+        file.set_len(0).map_err(at("empty", &path))?;
         Ok(Decoded::ToMake(Making { file, path, to }))
     }
 }

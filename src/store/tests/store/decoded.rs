@@ -105,6 +105,17 @@ fn a_damaged_file_and_one_that_was_never_finished_are_made_anew() {
 }
 
 #[test]
+fn what_a_killed_one_has_written_takes_no_room_once_another_may_make_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (decoded, content) = (DecodedRoom::new(folder.path()), Digest::of(b"a"));
+    let left = decoded.path(&content).with_extension("making");
+    fs::create_dir_all(left.parent().unwrap()).unwrap();
+    fs::write(&left, "half of what it will be").unwrap();
+    let _making = to_make(&decoded, &content);
+    assert_eq!(fs::metadata(&left).unwrap().len(), 0);
+}
+
+#[test]
 fn a_clean_up_leaves_what_was_used_lately_and_what_is_read() {
     let room = Room::new();
     let decoded = DecodedRoom::new(&room.store.decoded_path());
