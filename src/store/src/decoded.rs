@@ -20,6 +20,7 @@ use std::time::SystemTime;
 
 use crate::error::at;
 use crate::lock;
+use crate::space::free_bytes;
 use crate::tree::inside_shards;
 use crate::{Digest, Result, StoreError};
 
@@ -68,6 +69,14 @@ impl DecodedRoom {
         files
     }
 
+    /// Bytes of the disk that stay free whatever is decoded: others write there too.
+    pub const LEFT: u64 = 1 << 30;
+
+    /// The bytes that are free, where so many more do not fit beside [`DecodedRoom::LEFT`].
+    pub fn shortage(&self, bytes: u64) -> Option<u64> {
+        shortage(free_bytes(&self.0), bytes)
+    }
+
     /// The file of a content as `read` sees it, which says `None` of one that is not whole. Else the right to make it;
     /// `waits` is called before waiting for another process that does, `go_on` again and again while it lasts.
     /// Errors: where files cannot be made or locked, and that of `go_on`, which ends the wait.
@@ -94,6 +103,11 @@ impl DecodedRoom {
         file.set_len(0).map_err(at("empty", &path))?;
         Ok(Decoded::ToMake(Making { file, path, to }))
     }
+}
+
+/// What is free, where that is known and too little for so many more bytes.
+fn shortage(free: Option<u64>, bytes: u64) -> Option<u64> {
+    free.filter(|free| *free < bytes.saturating_add(DecodedRoom::LEFT))
 }
 
 /// How the name of a file in the making ends.
@@ -140,4 +154,21 @@ pub(crate) fn unused(path: &Path) -> Option<File> {
     let file = lock::open_to_ask(path).ok()??;
     file.try_lock().ok()?;
     lock::is_named(&file, path).ok()?.then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_leaves_something_to_others() {
+        let more = DecodedRoom::LEFT + 7;
+        assert_eq!(shortage(Some(more), 7), None);
+        assert_eq!(shortage(Some(more), 8), Some(more));
+        assert_eq!(shortage(Some(more), u64::MAX), Some(more));
+        assert_eq!(shortage(None, u64::MAX), None);
+        let folder = tempfile::tempdir().unwrap();
+        let room = DecodedRoom::new(&folder.path().join("not/yet/there"));
+        assert!(room.shortage(u64::MAX).is_some());
+    }
 }

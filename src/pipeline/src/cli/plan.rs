@@ -17,6 +17,7 @@ use engine::how_placed::how_placed;
 use engine::session::{Access, Session};
 use engine::{decoded, execute, keep_decoded, materialize, secrets};
 use plan::{self, Causes, Plan, Planned, Reason, Verdict};
+use store::DecodedRoom;
 
 /// Prints the plan.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Fatal> {
@@ -188,13 +189,15 @@ fn show(session: &Session, plan: &Plan, args: &PlanArgs) {
 /// What images will take that trainings keep decoded.
 fn decoded_line(session: &Session, room: &decoded::Room) -> String {
     let about = if room.is_exact { "" } else { "about " };
-    let missing = match session.store.free_bytes() {
-        Some(free) if free < room.bytes => format!(
-            "; {} are free, so they would be decoded again and again",
-            bytes(free)
-        ),
-        _ => String::new(),
+    let place = DecodedRoom::new(&session.store.decoded_path());
+    let missing = |free| {
+        format!(
+            "; {} are free, and {} are left to others, so they would be decoded again and again",
+            bytes(free),
+            bytes(DecodedRoom::LEFT)
+        )
     };
+    let missing = place.shortage(room.bytes).map_or_else(String::new, missing);
     format!(
         "images of `{}` are kept decoded for trainings: {about}{} more in the cache, and little for masks{missing} \
          ({}=off does without)",

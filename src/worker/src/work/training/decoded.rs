@@ -105,8 +105,14 @@ pub(super) fn keep(
     match room.open(&content, read, waits, || reporter.check_stop()) {
         Ok(Decoded::There(blocks)) => Ok(Ok(kept(blocks))),
         Ok(Decoded::ToMake(making)) => {
-            let made = make(making, &content, input, &keep.folder, reporter)?;
-            Ok(made.map(kept))
+            if let Some(why) = no_room(&room, input.bytes) {
+                return Ok(Err(why));
+            }
+            match make(making, &content, input, reporter) {
+                Ok(blocks) => Ok(Ok(kept(blocks))),
+                Err(Failure::Disk(why)) => Ok(Err(why)),
+                Err(Failure::Work(error)) => Err(error),
+            }
         }
         Err(error) if error.is_interruption() => Err(error),
         Err(error) => Ok(Err(error.to_string())),
@@ -124,104 +130,103 @@ fn opened(file: File, content: &Digest, sources: &[Source]) -> Option<Blocks> {
     fits.then_some(blocks)
 }
 
-/// Decodes everything. An error where the input is not what the job says or cannot be decoded, or the training is to stop;
-/// words where the disk does not take it.
+/// Why nothing was made.
+#[derive(Debug)]
+enum Failure {
+    /// The input is not what the job says or cannot be decoded, or the training is to stop.
+    Work(WorkError),
+    /// The disk does not take it: why, and what to do. The training goes on without.
+    Disk(String),
+}
+
+impl From<WorkError> for Failure {
+    fn from(error: WorkError) -> Self {
+        Self::Work(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        Self::Disk(match error.kind() {
+            StorageFull | QuotaExceeded => format!("{error}; {MAKE_ROOM}"),
+            _ => error.to_string(),
+        })
+    }
+}
+
+/// What to do about a full disk.
+const MAKE_ROOM: &str = "`pipeline cache gc` makes room";
+
+/// Decodes everything. What was written is removed where that fails.
 fn make(
     making: Making,
     content: &Digest,
     input: &Input<'_>,
-    folder: &Path,
     reporter: &Reporter,
-) -> Result<Result<Blocks, String>, WorkError> {
-    if let Some(why) = no_room(folder, input.bytes) {
-        return Ok(Err(why));
-    }
+) -> Result<Blocks, Failure> {
     let begin = Instant::now();
-    let writer = match making
-        .file()
-        .and_then(|file| BlocksWriter::new(file, content.as_bytes()))
-    {
-        Ok(writer) => writer,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    let items = match decode_all(&writer, content, input, reporter)? {
-        Ok(items) => items,
-        Err(why) => return Ok(Err(why)),
-    };
-    let done = writer
-        .finish(&items)
-        .map_err(|e| e.to_string())
-        .and_then(|file| {
-            making.done().map_err(|e| e.to_string())?;
-            opened(file, content, &input.sources).ok_or_else(|| "it was damaged at once".to_owned())
-        });
-    if done.is_ok() {
-        let bytes: u64 = items
-            .iter()
-            .flat_map(|i| &i.blocks)
-            .map(|b| u64::from(b.length))
-            .sum();
-        reporter.note(format!(
-            "decoded {} files of `{}` once for all trainings: {} MiB in the cache, {:.1} s",
-            items.len(),
-            input.role,
-            bytes >> 20,
-            begin.elapsed().as_secs_f64()
-        ));
-    }
-    Ok(done)
+    let writer = BlocksWriter::new(making.file()?, content.as_bytes())?;
+    let items = decode_all(&writer, content, input, reporter)?;
+    let file = writer.finish(&items)?;
+    making.done().map_err(|e| Failure::Disk(e.to_string()))?;
+    let damaged = || Failure::Disk("it was damaged at once".to_owned());
+    let blocks = opened(file, content, &input.sources).ok_or_else(damaged)?;
+    let bytes: u64 = items
+        .iter()
+        .flat_map(|i| &i.blocks)
+        .map(|b| u64::from(b.length))
+        .sum();
+    reporter.note(format!(
+        "decoded {} files of `{}` once for all trainings: {} MiB in the cache, {:.1} s",
+        items.len(),
+        input.role,
+        bytes >> 20,
+        begin.elapsed().as_secs_f64()
+    ));
+    Ok(blocks)
 }
 
-/// Why there is no room on the disk: some of it is left to others.
-fn no_room(folder: &Path, bytes: u64) -> Option<String> {
-    const LEFT: u64 = 1 << 30;
-    let disk = folder
-        .ancestors()
-        .find_map(|path| rustix::fs::statvfs(path).ok())?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    (free < bytes.saturating_add(LEFT)).then(|| {
+/// Why there is no room on the disk.
+fn no_room(room: &DecodedRoom, bytes: u64) -> Option<String> {
+    room.shortage(bytes).map(|free| {
         format!(
-            "they take {} MiB, and {} MiB are free",
+            "they take {} MiB, {} MiB are free, and {} MiB are left to others; {MAKE_ROOM}",
             bytes >> 20,
-            free >> 20
+            free >> 20,
+            DecodedRoom::LEFT >> 20
         )
     })
 }
 
-/// Every item, and the proof that what was decoded is what the job says.
+/// Every item, and the proof that what was decoded is what the job says. The first failure of any thread ends it: a disk
+/// that did not take one item takes no other, and decoding them takes minutes.
 fn decode_all(
     writer: &BlocksWriter,
     content: &Digest,
     input: &Input<'_>,
     reporter: &Reporter,
-) -> Result<Result<Vec<Item>, String>, WorkError> {
+) -> Result<Vec<Item>, Failure> {
     let done = AtomicUsize::new(0);
     let all = input.sources.len();
-    let one = |source: &Source| {
+    let one = |source: &Source| -> Result<_, Failure> {
         reporter.check_stop()?;
         let (decoded, size, digest) = read(input.folder, source)?;
-        let item = decoded.write(writer, source);
+        let item = decoded.write(writer, source)?;
         reporter.images(done.fetch_add(1, Ordering::Relaxed) + 1, all);
-        Ok(item.map(|item| (item, size, digest)))
+        Ok((item, size, digest))
     };
     let need = |source: &Source| (source.size.0 * source.size.1) as u64 * PIXEL_BYTES;
     let mut items = Vec::new();
     for group in memory::groups(input.sources.iter().map(need), memory_budget()) {
-        let group: Vec<io::Result<_>> = input.sources[group]
-            .par_iter()
-            .map(one)
-            .collect::<Result<_, WorkError>>()?;
-        items.extend(group);
+        let group = input.sources[group].par_iter().map(one);
+        items.extend(group.collect::<Result<Vec<_>, Failure>>()?);
     }
-    let items = match items.into_iter().collect::<io::Result<Vec<_>>>() {
-        Ok(items) => items,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
     let decoded = items
         .iter()
-        .map(|(item, size, digest)| (item.name.clone(), (*size, *digest)));
+        .map(|(item, size, digest): &(Item, u64, Digest)| (item.name.clone(), (*size, *digest)));
     check_content(content, input, decoded.collect())?;
-    Ok(Ok(items.into_iter().map(|(item, ..)| item).collect()))
+    Ok(items.into_iter().map(|(item, ..)| item).collect())
 }
 
 /// Bytes for each pixel while it is decoded: the file, its samples, tiles of it.
@@ -359,3 +364,6 @@ impl Kept {
         take(&decoded)
     }
 }
+
+#[cfg(test)]
+mod tests;
