@@ -335,38 +335,83 @@ fn places(pairs: &Pairs) -> Vec<Option<OnceLock<Pair>>> {
 mod tests {
     use super::*;
 
+    /// Pairs of these LQ sizes, without their files.
+    fn pairs(folder: &Path, degrade: &str, sizes: &[(usize, usize)]) -> Pairs {
+        let entry = |(at, (width, height)): (usize, &(usize, usize))| {
+            let lq = match degrade {
+                "denoise" => "null".to_owned(),
+                _ => format!("\"{at}-lq.png\""),
+            };
+            format!(
+                r#"{{"name":"{at}","hr":"{at}-hr.png","lq":{lq},"width":{width},"height":{height},"digest":"1","notes":[]}}"#
+            )
+        };
+        let entries: Vec<String> = sizes.iter().enumerate().map(entry).collect();
+        let list = entries.join(",");
+        let text = format!(r#"{{"degrade":{{"{degrade}":2}},"seed":0,"pairs":[{list}]}}"#);
+        std::fs::write(folder.join("pairs.json"), text).unwrap();
+        Pairs::open(folder).unwrap()
+    }
+
+    fn write(folder: &Path, name: &str, side: usize, value: u8) {
+        let image = Rgb8::new(side, side, vec![value; 3 * side * side]).unwrap();
+        pixels::write_png(&folder.join(name), &image).unwrap();
+    }
+
+    /// The first sample of an image, of which all of this side is read.
+    fn sample(windows: &Windows, which: Which, side: usize) -> Result<u8, WorkError> {
+        let window = Window {
+            x: 0,
+            y: 0,
+            width: side,
+            height: side,
+        };
+        let mut out = vec![0; 3 * side * side];
+        let read = windows.read(0, which, window, &mut Scratch::default(), &mut out);
+        read.map(|()| out[0])
+    }
+
     /// To decode both for a window of one took twice the time of a batch.
     #[test]
     fn of_a_pair_that_is_not_held_only_the_image_that_is_wanted_is_decoded() {
         let folder = tempfile::tempdir().unwrap();
-        let list = r#"{"degrade":{"sr":2},"seed":0,"pairs":[
-            {"name":"a","hr":"hr.png","lq":"lq.png","width":4,"height":4,"digest":"1","notes":[]}]}"#;
-        std::fs::write(folder.path().join("pairs.json"), list).unwrap();
         let windows = Windows {
-            pairs: Pairs::open(folder.path()).unwrap(),
+            pairs: pairs(folder.path(), "sr", &[(4, 4)]),
             images: Images::Held(vec![None]),
             masks: None,
             notes: Mutex::default(),
         };
-        let read = |which, side| {
-            let window = Window {
-                x: 0,
-                y: 0,
-                width: side,
-                height: side,
-            };
-            let mut out = vec![0; 3 * side * side];
-            let read = windows.read(0, which, window, &mut Scratch::default(), &mut out);
-            read.map(|()| out[0])
-        };
-        for (which, name, side, value) in [(Which::Hr, "hr.png", 8, 7), (Which::Lq, "lq.png", 4, 9)]
+        for (which, name, side, value) in
+            [(Which::Hr, "0-hr.png", 8, 7), (Which::Lq, "0-lq.png", 4, 9)]
         {
-            let image = Rgb8::new(side, side, vec![value; 3 * side * side]).unwrap();
-            let path = folder.path().join(name);
-            pixels::write_png(&path, &image).unwrap();
-            assert_eq!(read(which, side), Ok(value));
-            std::fs::remove_file(path).unwrap(); // the other one of the pair is not there
-            assert!(read(which, side).is_err());
+            write(folder.path(), name, side, value);
+            assert_eq!(sample(&windows, which, side), Ok(value));
+            std::fs::remove_file(folder.path().join(name)).unwrap(); // the other one of the pair is not there
+            assert!(sample(&windows, which, side).is_err());
         }
+    }
+
+    #[test]
+    fn images_without_room_on_the_disk_are_held_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let huge = 1 << 24;
+        pairs(folder.path(), "sr", &[(4, 4), (huge, huge)]);
+        write(folder.path(), "0-hr.png", 8, 7);
+        write(folder.path(), "0-lq.png", 4, 9);
+        let keep = KeepDecoded {
+            folder: folder.path().join("decoded"),
+            above: 0,
+            contents: [("images".into(), store::Digest::of(b"").to_string())].into(),
+        };
+        let stop = std::sync::Arc::default();
+        let reporter = Reporter::new(stop, 0);
+        let windows = Windows::open(folder.path(), None, Some(&keep), &reporter).unwrap();
+        let Images::Held(places) = &windows.images else {
+            panic!("there is no such disk");
+        };
+        let held: Vec<bool> = places.iter().map(Option::is_some).collect();
+        assert_eq!(held, [true, false]);
+        assert_eq!(sample(&windows, Which::Hr, 8), Ok(7));
+        assert_eq!(sample(&windows, Which::Lq, 4), Ok(9));
     }
 }

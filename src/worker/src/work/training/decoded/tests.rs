@@ -1,8 +1,12 @@
 //! What becomes of a training whose files cannot be kept decoded, or are damaged where they lie.
 //! Unaware of how the files come to be in the cache otherwise: `tests/cli/decoded.rs` runs trainings over them.
 
+use std::cell::RefCell;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use pixels::Window;
 
 use super::*;
 
@@ -91,6 +95,20 @@ fn reporter() -> Reporter {
 }
 
 #[test]
+fn of_files_that_changed_since_the_plan_nothing_is_kept() {
+    // One that is decoded, and one that only counts.
+    for changed in ["a.png", "b.png"] {
+        let stage = Stage::new(&["a.png", "b.png"]);
+        let (job, folder) = (stage.job(), stage.pairs());
+        stage.put(changed, 9);
+        let error = keep(&job, &input(&folder, &["a.png"]), &reporter()).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("was changed while it was decoded"), "{said}");
+        assert_eq!(stage.left_in_cache(), 0);
+    }
+}
+
+#[test]
 fn what_has_no_room_is_not_decoded_and_the_note_says_what_makes_room() {
     let stage = Stage::new(&["a.png"]);
     let (job, folder) = (stage.job(), stage.pairs());
@@ -129,4 +147,53 @@ fn a_full_disk_is_told_with_what_makes_room() {
         assert!(told(kind).ends_with("; `pipeline cache gc` makes room"));
     }
     assert!(!told(io::ErrorKind::PermissionDenied).contains("gc"));
+}
+
+#[test]
+fn what_is_damaged_where_nothing_can_be_written_is_decoded_each_time_and_told_once() {
+    let stage = Stage::new(&["a.png"]);
+    let (job, folder) = (stage.job(), stage.pairs());
+    let kept = keep(&job, &input(&folder, &["a.png"]), &reporter());
+    let kept = kept.unwrap().unwrap();
+    let path = DecodedRoom::new(&job.folder).path(&stage.content());
+    let damaged = File::options().write(true).open(&path).unwrap();
+    let at = kept.blocks.items()[0].blocks[0].offset;
+    damaged.write_all_at(&[1 ^ 4], at).unwrap();
+    let read_only = File::open(&path).unwrap();
+    let kept = Kept {
+        blocks: Blocks::open(read_only, stage.content().as_bytes()).unwrap(),
+        ..kept
+    };
+    let notes = RefCell::new(Vec::new());
+    for _ in 0..3 {
+        assert_eq!(first_pixels(&kept, &notes), [1; 3 * SIDE * SIDE]);
+    }
+    let notes = notes.into_inner();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("cannot be made again there"));
+}
+
+/// The pixels of the first picture.
+fn first_pixels(kept: &Kept, notes: &RefCell<Vec<String>>) -> Vec<u8> {
+    let window = Window {
+        x: 0,
+        y: 0,
+        width: SIDE,
+        height: SIDE,
+    };
+    let out = RefCell::new(vec![0; 3 * SIDE * SIDE]);
+    let read = |blocks: &Blocks| {
+        let mut scratch = Vec::new();
+        pixels::read_tiles(blocks, 0, window, &mut scratch, &mut out.borrow_mut())
+    };
+    let take = |decoded: &Read| match decoded {
+        Read::Picture(image) => {
+            out.borrow_mut().copy_from_slice(&image.data);
+            Ok(())
+        }
+        Read::Masks(_) => panic!("it is a picture"),
+    };
+    let tell = |note| notes.borrow_mut().push(note);
+    kept.read(0, &tell, read, take).unwrap();
+    out.into_inner()
 }
