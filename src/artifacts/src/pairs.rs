@@ -50,15 +50,16 @@ impl PairList {
 
     /// The bytes of all its images as 8-bit RGB: HR images, and LQ images where there are files of them.
     pub fn decoded_bytes(&self) -> u64 {
+        self.pairs.iter().map(|pair| self.bytes_of(pair)).sum()
+    }
+
+    /// The same of one pair.
+    pub fn bytes_of(&self, pair: &PairEntry) -> u64 {
         let (scale, has_lq) = match self.degrade {
             Degrade::Sr(scale) => (u64::from(scale), 1),
             Degrade::Denoise(_) => (1, 0),
         };
-        let lq = self
-            .pairs
-            .iter()
-            .map(|p| 3 * p.width as u64 * p.height as u64);
-        lq.sum::<u64>() * (scale * scale + has_lq)
+        3 * pair.width as u64 * pair.height as u64 * (scale * scale + has_lq)
     }
 
     /// Reads that of the `prepare` stage with this folder.

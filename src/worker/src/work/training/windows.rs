@@ -323,9 +323,9 @@ fn input_of_masks<'a>(masks: &Masks, pairs: &Pairs, folder: &'a Path) -> Input<'
 
 /// A place in memory for each pair until the memory set aside for them is used up.
 fn places(pairs: &Pairs) -> Vec<Option<OnceLock<Pair>>> {
-    let (scale, mut used) = (pairs.list.degrade.scale() as usize, 0);
-    let place = |p: &PairEntry| {
-        used += 3 * (p.width * p.height * (scale * scale + 1)) as u64;
+    let mut used = 0;
+    let place = |pair: &PairEntry| {
+        used += pairs.list.bytes_of(pair);
         (used <= HOLD_BYTES).then(OnceLock::new)
     };
     pairs.list.pairs.iter().map(place).collect()
@@ -413,5 +413,19 @@ mod tests {
         assert_eq!(held, [true, false]);
         assert_eq!(sample(&windows, Which::Hr, 8), Ok(7));
         assert_eq!(sample(&windows, Which::Lq, 4), Ok(9));
+    }
+
+    #[test]
+    fn memory_is_counted_for_the_images_that_are_held_and_for_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let side = 1 << 13;
+        let quarter = (side, side); // 192 MiB
+        let held = |degrade, sizes: &[_]| {
+            let places = places(&pairs(folder.path(), degrade, sizes));
+            places.iter().flatten().count()
+        };
+        assert_eq!(held("denoise", &[quarter; 5]), 4);
+        let quarter = (side / 2, side / 2); // and four times that
+        assert_eq!(held("sr", &[quarter; 5]), 3);
     }
 }
