@@ -6,7 +6,6 @@ use pixels::memory_budget;
 use spec::{Device, TILES, Tiles};
 
 use crate::nn::blend::Cut;
-use crate::work::memory;
 use crate::work::model::Model;
 
 /// Pixels on either side of a cut over which one tile fades into the next.
@@ -24,8 +23,8 @@ const TILE: u64 = 3 << 29;
 /// The same for a whole image on a GPU, of whose memory nothing is known here.
 const GPU: u64 = 8 << 30;
 
-/// The way to cut an image of `size` (H, W).
-pub(super) fn cut(model: &Model, size: (i64, i64), tiles: Tiles, device: Device) -> Cut {
+/// The way to cut an image of `size` (H, W), of which the whole may take `budget` bytes.
+pub(super) fn cut(model: &Model, size: (i64, i64), tiles: Tiles, budget: u64) -> Cut {
     let context = model.reach().unwrap_or(CONTEXT);
     let whole = Cut {
         side: None,
@@ -36,7 +35,7 @@ pub(super) fn cut(model: &Model, size: (i64, i64), tiles: Tiles, device: Device)
     let side = match tiles {
         Tiles::Whole => None,
         Tiles::Side(side) => Some(i64::from(side)),
-        Tiles::Auto if model.memory(size.0, size.1) <= budget(device) => None,
+        Tiles::Auto if model.memory(size.0, size.1) <= budget => None,
         Tiles::Auto => Some(fitting(model, context)),
     };
     match side {
@@ -48,10 +47,12 @@ pub(super) fn cut(model: &Model, size: (i64, i64), tiles: Tiles, device: Device)
     }
 }
 
-/// What a whole image may take: what one piece of work may, as far as it is free.
-fn budget(device: Device) -> u64 {
+/// What a whole image may take: what one piece of work may, as far as it is free. Asked once for all photographs: memory that
+/// the first one leaves stays with this process for the next and does not count as free, and those of one size, and the
+/// passes over one photograph, are to be cut alike.
+pub(super) fn budget(device: Device, free: Option<u64>) -> u64 {
     match device {
-        Device::Cpu => memory::free()
+        Device::Cpu => free
             .map_or(u64::MAX, |free| free / 4 * 3)
             .min(memory_budget()),
         Device::Cuda(_) => GPU,

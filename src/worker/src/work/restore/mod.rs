@@ -26,8 +26,8 @@ use spec::{Baseline, Event, Form, Restoration, Restored};
 
 use super::facts::FactMap;
 use super::model::{self, Model};
-use super::{Reporter, WorkError, numbers};
-use cut::cut;
+use super::{Reporter, WorkError, memory, numbers};
+use crate::nn::blend::Cut;
 use picture::Picture;
 
 /// Restores all photographs.
@@ -40,16 +40,7 @@ pub(super) fn run(work: &Restoration, reporter: &Reporter) -> Result<FactMap, Wo
         Some(Baseline::Other(weights)) => Some(open(weights)?),
         Some(Baseline::WithoutUnits) | None => None,
     };
-    let mut run = Run {
-        work,
-        reporter,
-        model,
-        other,
-        steps: Steps::default(),
-        seconds: Seconds::default(),
-        tiled: Vec::new(),
-        failed: Vec::new(),
-    };
+    let mut run = Run::new(work, reporter, model, other, memory::free);
     run.count_steps();
     for (at, photo) in work.photos.iter().enumerate() {
         match run.restore(photo) {
@@ -77,6 +68,8 @@ struct Run<'a> {
     model: Model,
     /// The network that the first is compared with, where it is another.
     other: Option<Model>,
+    /// What a photograph as a whole may take, bytes.
+    budget: u64,
     steps: Steps,
     seconds: Seconds,
     /// Of each photograph, how many tiles it was cut into.
@@ -139,7 +132,33 @@ struct Seconds {
     write: f64,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// `free` says how much memory is left beside the networks.
+    fn new(
+        work: &'a Restoration,
+        reporter: &'a Reporter,
+        model: Model,
+        other: Option<Model>,
+        free: impl FnOnce() -> Option<u64>,
+    ) -> Self {
+        Self {
+            work,
+            reporter,
+            model,
+            other,
+            budget: cut::budget(work.device, free()),
+            steps: Steps::default(),
+            seconds: Seconds::default(),
+            tiled: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// The way to cut a picture of `size` (H, W), through whichever network.
+    fn cut(&self, size: (i64, i64)) -> Cut {
+        cut::cut(&self.model, size, self.work.tiles, self.budget)
+    }
+
     /// Counts how many tiles there will be; a photograph that is turned has as many as one that is not.
     fn count_steps(&mut self) {
         for photo in &self.work.photos {
@@ -147,7 +166,7 @@ impl Run<'_> {
                 continue;
             };
             let size = (height as i64, width as i64);
-            let cut = cut(&self.model, size, self.work.tiles, self.work.device);
+            let cut = self.cut(size);
             let tiles = cut.pieces(size.0).len() * cut.pieces(size.1).len();
             let passes = 1 + usize::from(self.baseline(photo).is_some());
             self.steps.all += tiles * passes;
@@ -215,12 +234,11 @@ impl Run<'_> {
         masks: Option<&MaskStack>,
         way: Way,
     ) -> Result<Picture, WorkError> {
+        let cut = self.cut((image.height as i64, image.width as i64));
         let model = match (way, &self.other) {
             (Way::Other, Some(other)) => other,
             _ => &self.model,
         };
-        let size = (image.height as i64, image.width as i64);
-        let cut = cut(&self.model, size, self.work.tiles, self.work.device);
         let (reporter, steps) = (self.reporter, &mut self.steps);
         let mut step = || {
             steps.done += 1;

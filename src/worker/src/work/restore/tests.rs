@@ -5,7 +5,7 @@ use spec::names::{Share, Variant};
 use tch::{Device, Kind, Tensor};
 
 use super::cut::cut;
-use super::picture;
+use super::{Reporter, Run, picture};
 use crate::nn::blend::{Cut, Piece, blended};
 use crate::nn::{params, spt};
 use crate::work::model::Model;
@@ -17,6 +17,9 @@ const CARD: SptCard = SptCard {
     variant: Variant::Spt,
     share: Share::None,
 };
+
+/// What a whole image may take, bytes.
+const BUDGET: u64 = 1 << 30;
 
 /// Weights as they are drawn let a signal fade from layer to layer; through these it goes as through trained ones.
 fn amplify(store: &tch::nn::VarStore, by: f64) {
@@ -98,7 +101,7 @@ fn largest(difference: &Tensor) -> f64 {
 /// The cuts that a side asks for, and the whole.
 fn cuts(model: &Model, image: &Rgb8, side: u32) -> [Cut; 2] {
     let size = (image.height as i64, image.width as i64);
-    [spec::Tiles::Side(side), spec::Tiles::Whole].map(|t| cut(model, size, t, spec::Device::Cpu))
+    [spec::Tiles::Side(side), spec::Tiles::Whole].map(|t| cut(model, size, t, BUDGET))
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn there_is_no_seam_where_the_network_looks_at_the_whole_image() {
 fn a_picture_that_fits_is_whole_and_rounded_as_an_evaluation_rounds() {
     let model = model(&imdn(), None, 2.4);
     let image = image(60, 40);
-    let cut = cut(&model, (40, 60), spec::Tiles::Auto, spec::Device::Cpu);
+    let cut = cut(&model, (40, 60), spec::Tiles::Auto, BUDGET);
     assert_eq!(cut.side, None);
     let mut steps = 0;
     let mut step = || {
@@ -186,11 +189,47 @@ fn a_picture_that_fits_is_whole_and_rounded_as_an_evaluation_rounds() {
     };
     let evaluated = model.restore(&lq, None, spec::kinds::Tiling::None).unwrap();
     assert!(picture.image == evaluated && picture.tiles == 1 && steps == 1);
-    let huge = super::cut::cut(
-        &model,
-        (40_000, 60_000),
-        spec::Tiles::Auto,
-        spec::Device::Cpu,
-    );
+    let huge = super::cut::cut(&model, (40_000, 60_000), spec::Tiles::Auto, BUDGET);
     assert!(huge.side.is_some_and(|side| (64..=4096).contains(&side)));
+}
+
+/// Memory that a photograph leaves stays with the process, and the kernel counts less as free.
+#[test]
+fn what_is_free_is_asked_once_so_that_photographs_of_one_size_are_cut_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let long = Rgb8::new(4200, 8, vec![90; 3 * 4200 * 8]).unwrap(); // longer than any tile
+    pixels::write_png(&at("long.png"), &long).unwrap();
+    let photo = |name: &str| spec::Restored {
+        name: name.into(),
+        from: at("long.png"),
+        to: at(name),
+        masks: None,
+        compare: Some(spec::Compare {
+            restored: at("restored.png"),
+            baseline: Some(at("baseline.png")),
+        }),
+    };
+    let work = spec::Restoration {
+        format: spec::RESTORATION_FORMAT,
+        model: spec::Weights::Stage(at("unread")),
+        baseline: Some(spec::Baseline::WithoutUnits),
+        photos: vec![photo("a.png"), photo("b.png")],
+        tiles: spec::Tiles::Auto,
+        form: spec::Form::Png,
+        precision: spec::names::Precision::Fp32,
+        device: spec::Device::Cpu,
+        threads: 1,
+    };
+    let reporter = Reporter::new(std::sync::Arc::default(), 0);
+    let mut free = [Some(64 << 30)].into_iter();
+    let free = || free.next().unwrap_or(Some(0));
+    let mut run = Run::new(&work, &reporter, model(&imdn(), None, 2.4), None, free);
+    run.count_steps();
+    for photo in &work.photos {
+        run.restore(photo)
+            .unwrap_or_else(|_| panic!("{}", photo.name));
+    }
+    assert_eq!(run.tiled, [1, 1]);
+    assert_eq!((run.steps.done, run.steps.all), (4, 4));
 }
