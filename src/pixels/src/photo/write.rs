@@ -127,7 +127,10 @@ struct Remembering {
 
 impl Remembering {
     fn note<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
-        if let Err(error) = &done {
+        // What was interrupted is tried again, and is no failure if that works.
+        if let Err(error) = &done
+            && error.kind() != io::ErrorKind::Interrupted
+        {
             let of_system = error.raw_os_error().map(io::Error::from_raw_os_error);
             self.failed = Some(of_system.unwrap_or_else(|| error.kind().into()));
         }
@@ -248,5 +251,22 @@ fn jpeg(photo: &Photo, quality: u8) -> Result<Vec<u8>, String> {
         Err(words) => Err(words
             .downcast::<String>()
             .map_or_else(|_| "the encoder stopped".into(), |words| *words)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_tried_again_is_not_remembered_as_a_failure() {
+        let mut out = Remembering {
+            file: tempfile::tempfile().unwrap(),
+            failed: None,
+        };
+        let interrupted = out.note::<()>(Err(io::ErrorKind::Interrupted.into()));
+        assert!(interrupted.is_err() && out.failed.is_none());
+        let full = out.note::<()>(Err(io::ErrorKind::StorageFull.into()));
+        assert!(full.is_err() && out.failed.is_some());
     }
 }
