@@ -149,7 +149,8 @@ impl Drop for Making {
     }
 }
 
-/// The lock that keeps others from opening a file, while a clean-up takes it away. `None` where somebody reads or writes it.
+/// The lock that keeps others from opening a file, while a clean-up takes it away. `None` where somebody reads or writes it:
+/// readers share theirs, so to find them a clean-up that only looks asks for it alone too.
 pub(crate) fn unused(path: &Path) -> Option<File> {
     let file = lock::open_to_ask(path).ok()??;
     file.try_lock().ok()?;

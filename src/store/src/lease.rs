@@ -6,7 +6,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
-use std::fs::{self, File, FileTimes, TryLockError};
+use std::fs::{self, File, FileTimes};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -88,22 +88,26 @@ fn note_use(store: &Store, key: &Key) {
 pub(crate) fn leased(store: &Store, removes: bool) -> Result<BTreeSet<Key>> {
     let mut keys = BTreeSet::new();
     for path in inside(&store.layout().leases()) {
-        keys.extend(read(&path, removes).map_err(at("read", &path))?);
+        // Asked under a shared lock, which two clean-ups may have: neither takes the other for a running program.
+        if lock::is_held(&path)? {
+            keys.extend(or_gone(read(&path)).map_err(at("read", &path))?);
+        } else if removes {
+            or_gone(fs::remove_file(&path)).map_err(at("remove", &path))?;
+        }
     }
     Ok(keys)
 }
 
-/// None for a lease that ended meanwhile. One that lives but cannot be read is an error: it may name any key.
-fn read(path: &Path, removes: bool) -> io::Result<Vec<Key>> {
-    let Some(file) = lock::open_to_ask(path)? else {
-        return Ok(Vec::new());
-    };
-    match file.try_lock() {
-        Ok(()) if removes => return fs::remove_file(path).map(|()| Vec::new()),
-        Ok(()) => return Ok(Vec::new()),
-        Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Error(e)) => return Err(e),
+/// A lease may end at any moment, and its file with it.
+fn or_gone<T: Default>(done: io::Result<T>) -> io::Result<T> {
+    match done {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+        other => other,
     }
+}
+
+/// The keys of a lease. One that lives but cannot be read is an error: it may name any key.
+fn read(path: &Path) -> io::Result<Vec<Key>> {
     let bytes = files::read(path, MAX_BYTES)?;
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a damaged lease");
     let (keys, sum) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;

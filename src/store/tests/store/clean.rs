@@ -126,6 +126,22 @@ fn a_lease_of_a_dead_process_keeps_nothing_and_a_torn_living_one_stops_everythin
     assert_eq!((count(&folder), room.store.keys().unwrap().len()), (0, 0));
 }
 
+/// A clean-up that only looks, of another process, asks at the same moment.
+#[test]
+fn a_dead_lease_is_dead_while_somebody_else_asks_about_it() {
+    let room = Room::new();
+    room.commit("m", &[]);
+    let folder = room.store.root().join("leases");
+    fill(
+        &folder,
+        &[("lease-1-1", "left by a killed process......32")],
+    );
+    let asks = File::open(folder.join("lease-1-1")).unwrap();
+    asks.lock_shared().unwrap();
+    room.store.gc(&keeping(&[])).unwrap();
+    assert_eq!((count(&folder), room.store.keys().unwrap().len()), (0, 0));
+}
+
 #[test]
 fn age_counts_from_the_last_use() {
     let room = Room::new();

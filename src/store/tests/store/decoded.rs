@@ -139,7 +139,14 @@ fn a_clean_up_leaves_what_was_used_lately_and_what_is_read() {
         now: SystemTime::now(),
         dry_run: false,
     };
-    let report = room.store.gc(&request(Some(7 * day))).unwrap();
+    let of_week = request(Some(7 * day));
+    let looked = GcRequest {
+        dry_run: true,
+        ..of_week.clone()
+    };
+    let looked = room.store.gc(&looked).unwrap();
+    let report = room.store.gc(&of_week).unwrap();
+    assert_eq!(looked.freed, report.freed, "a dry run sees readers too");
     let freed = report
         .freed
         .iter()
