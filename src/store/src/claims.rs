@@ -194,14 +194,19 @@ fn front_of(path: &Path) -> PathBuf {
 }
 
 /// Whether another run than `own` has the key. That it is asked under the key's lock means that the run is dead or dying, and
-/// something that it started is not. Removes what is left of runs that are over.
-pub(crate) fn survives(folder: &Path, own: Option<&Claims>, key: &Key) -> Result<bool> {
+/// something that it started is not. `removes` what is left of runs that are over.
+pub(crate) fn survives(
+    folder: &Path,
+    own: Option<&Claims>,
+    key: &Key,
+    removes: bool,
+) -> Result<bool> {
     let mut is_claimed = false;
     for path in others(folder, own) {
         if lock::is_held(&path)? {
             let run = read(&path).map_err(at("read", &path))?;
             is_claimed |= run.has(key);
-        } else {
+        } else if removes {
             let _ = fs::remove_file(&path); // another may have been first
             let _ = fs::remove_file(front_of(&path));
         }

@@ -210,7 +210,7 @@ fn free(store: &Store, rule: &Rule<'_>, thing: &Thing, trash: Option<&Path>) -> 
     let Some(held) = held else {
         return Ok(false);
     };
-    if held::survives(store, &key)? {
+    if held::survives(store, &key, trash.is_some())? {
         return Ok(false);
     }
     match thing.room {

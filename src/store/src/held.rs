@@ -32,7 +32,7 @@ pub(crate) fn try_take(store: &Store, key: &Key) -> Result<Option<Held>> {
     let Some(lock) = lock::try_take(&path)? else {
         return Ok(None);
     };
-    if survives(store, key)? {
+    if survives(store, key, true)? {
         return Ok(None);
     }
     let claims = store.claims()?;
@@ -57,8 +57,8 @@ pub(crate) fn take_soon(store: &Store, key: &Key) -> Result<Option<Held>> {
 }
 
 /// Whether another run has the key: [`claims::survives`].
-pub(crate) fn survives(store: &Store, key: &Key) -> Result<bool> {
-    claims::survives(&store.layout().runs(), store.begun_claims(), key)
+pub(crate) fn survives(store: &Store, key: &Key, removes: bool) -> Result<bool> {
+    claims::survives(&store.layout().runs(), store.begun_claims(), key, removes)
 }
 
 impl Store {

@@ -143,6 +143,22 @@ fn a_dead_lease_is_dead_while_somebody_else_asks_about_it() {
 }
 
 #[test]
+fn a_dry_run_leaves_what_dead_runs_have_left() {
+    let room = Room::new();
+    room.commit("m", &[]);
+    let runs = room.store.root().join("locks/runs");
+    fill(&runs, &[("run-1-1", "{}\n"), ("run-1-1.front", "")]);
+    let left = ["run-1-1", "run-1-1.front"].map(|name| runs.join(name));
+    let mut request = keeping(&[]);
+    request.dry_run = true;
+    room.store.gc(&request).unwrap();
+    assert!(left.iter().all(|path| path.exists()));
+    request.dry_run = false;
+    room.store.gc(&request).unwrap();
+    assert!(!left.iter().any(|path| path.exists()));
+}
+
+#[test]
 fn age_counts_from_the_last_use() {
     let room = Room::new();
     for manifest in ["new", "old", "used"] {
