@@ -99,6 +99,31 @@ fn an_archive_that_is_there_is_not_replaced_without_being_asked() {
         .says("1 present already");
 }
 
+/// Only the folder that was named may be a link of the user's.
+#[test]
+fn stages_are_not_copied_through_links_in_the_place_of_their_own_folders() {
+    let stage = |n| format!("  s{n}: {{command: {{shell: 'echo {n} > x{n}', outputs: [x{n}]}}}}\n");
+    let test = Test::new().file("s.yaml", format!("stages:\n{}{}", stage(1), stage(2)));
+    test.run("run s.yaml").exits(0);
+    for folder in ["out", "mine"] {
+        std::fs::create_dir(test.path(folder)).unwrap();
+    }
+    let link = test.path("out/s2");
+    std::os::unix::fs::symlink("../mine", &link).unwrap();
+    test.run("export s.yaml s* out")
+        .exits(2)
+        .says("`out/s2` is there and holds something else")
+        .says("--overwrite");
+    assert!(link.is_symlink());
+    test.run("export s.yaml s* out --overwrite").exits(0);
+    assert!(!link.is_symlink());
+    assert_eq!(test.read("out/s2/x2"), "2\n");
+    assert_eq!(std::fs::read_dir(test.path("mine")).unwrap().count(), 0);
+    std::os::unix::fs::symlink("mine", test.path("named")).unwrap();
+    test.run("export s.yaml s2 named").exits(0);
+    assert_eq!(test.read("mine/x2"), "2\n");
+}
+
 /// Links lie there that an earlier copy or somebody else has left: what they lead to is none of the folder's.
 #[test]
 fn copies_and_archives_are_not_written_through_links() {

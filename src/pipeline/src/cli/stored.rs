@@ -129,7 +129,7 @@ pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
         let folder = if alone {
             folder.to_owned()
         } else {
-            folder.join(name.replace('/', "_"))
+            own_folder(folder, name, args.overwrite)?
         };
         if !args.overwrite {
             check_free(&session, key, &folder)?;
@@ -142,6 +142,22 @@ pub fn export(args: &ExportArgs) -> Result<Exit, Fatal> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// The folder of one of several stages in that of all. A link in its place leads to what is none of theirs: it is replaced
+/// where that was asked for, and never followed.
+fn own_folder(all: &Path, stage: &str, overwrite: bool) -> Result<PathBuf, Fatal> {
+    let folder = all.join(stage.replace('/', "_"));
+    if folder.is_symlink() {
+        if !overwrite {
+            return Err(taken(&folder));
+        }
+        std::fs::remove_file(&folder).map_err(|e| {
+            let message = format!("cannot remove `{}`: {e}", files::Name(&folder));
+            Fatal::failed(message, "name another folder")
+        })?;
+    }
+    Ok(folder)
 }
 
 /// An error where something that would be replaced is not a copy of the result already.
@@ -157,11 +173,15 @@ fn check_free(session: &Session, key: &Key, folder: &Path) -> Result<(), Fatal> 
     };
     match session.store.outputs(key).into_iter().find_map(other) {
         None => Ok(()),
-        Some(at) => Err(Fatal::usage(
-            format!("`{}` is there and holds something else", files::Name(&at)),
-            "name another folder, or replace it with --overwrite",
-        )),
+        Some(at) => Err(taken(&at)),
     }
+}
+
+fn taken(at: &Path) -> Fatal {
+    Fatal::usage(
+        format!("`{}` is there and holds something else", files::Name(at)),
+        "name another folder, or replace it with --overwrite",
+    )
 }
 
 fn shown(folder: &Path) -> String {
