@@ -72,11 +72,11 @@ pub fn load() -> Loaded {
     reason = "opening a library runs its initialisers; see the paragraph within"
 )]
 fn open_for_good(path: &Path) -> Result<(), libloading::Error> {
-    // SAFETY: this is the one `unsafe` block of the project. Opening a library runs its initialisers, so it is sound if
-    // these are. The file is `libtorch_cuda.so` from the folder that `libtorch_cpu.so` of this very process was loaded
-    // from, hence of the same build of PyTorch, whose Python package opens it in the same way. Its initialisers register
-    // kernels with the dispatcher of `libtorch_cpu.so`, under that library's own lock. No symbol is taken from it here,
-    // and it is never unloaded, so no pointer into it can dangle.
+    // SAFETY: opening a library runs its initialisers, so it is sound if these are. The file is `libtorch_cuda.so` from
+    // the folder that `libtorch_cpu.so` of this very process was loaded from, hence of the same build of PyTorch, whose
+    // Python package opens it in the same way. Its initialisers register kernels with the dispatcher of
+    // `libtorch_cpu.so`, under that library's own lock. No symbol is taken from it here, and it is never unloaded, so no
+    // pointer into it can dangle.
     let library = unsafe { libloading::Library::new(path) }?;
     std::mem::forget(library);
     Ok(())
