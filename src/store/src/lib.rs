@@ -20,7 +20,7 @@
 //!         /partial/<key>/out          outputs in the making          (emptied when a ticket is made)
 //!         /partial/<key>/state        checkpoints                    (survive a crash, removed at commit)
 //!         /partial/<key>/inputs.json  which files they are made from (others now: they go)
-//!         /partial/<16 digits>        temporary files of a command (of the key that begins so; gone when it has ended)
+//!         /partial/<run>.<number>     temporary files of commands    (of this run, one after the other; gone with it)
 //!         /partial/<key>/inputs       copies of inputs for one try   (emptied when a ticket is made)
 //!         /locks/<aa>/<key>           kernel locks, never deleted
 //!         /locks/runs/<run>           what a running program has claimed, while anything that it started lives

@@ -31,7 +31,8 @@ pub struct ReadingArgs {
     /// Set a value of the file, `--set stages.tuned.tune.alpha=0.5`; a run records it.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub overrides: Vec<String>,
-    /// The folder that holds cache/ and reports/ [default: found upwards from the file, else from the working folder].
+    /// The folder that holds cache/ and reports/ [default: found upwards from the file; from the working folder
+    /// where none is named].
     #[arg(long, value_name = "DIR", display_order = 100)]
     pub root: Option<PathBuf>,
 }
