@@ -60,6 +60,29 @@ fn the_program_is_named_as_it_was_called() {
     ran.says("hint: `'bin/pipe line' runs` lists what there is");
 }
 
+/// They change what the command does, and the man page says how.
+#[test]
+fn variables_that_the_program_itself_reads_are_printed_and_in_the_man_page() {
+    let test = Test::new().file("p.yaml", YAML);
+    let man = test.run("man").exits(0);
+    for (name, value) in [
+        ("PIPELINE_DECODED", "off"),
+        ("PIPELINE_KEEP_STATES", "2G"),
+        ("PIPELINE_SANDBOX", "off"),
+    ] {
+        let mut command = test.command("run p.yaml t");
+        let ran = Ran::of(
+            command
+                .envs([("LOUD", "1"), (name, value)])
+                .output()
+                .unwrap(),
+        );
+        let again = printed(&ran.exits(0), "again:   ");
+        assert!(again.contains(&format!(" {name}={value} ")), "{again}");
+        assert!(man.stdout.contains(name), "{name}");
+    }
+}
+
 #[test]
 fn the_value_of_a_secret_variable_is_not_printed() {
     let yaml = YAML.replace("LOUD", "API_KEY");

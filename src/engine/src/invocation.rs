@@ -10,14 +10,18 @@ use std::path::Path;
 use diagnostics::shown;
 use spec::Limits;
 
+use crate::run::walls;
 use crate::session::{Options, Session};
-use crate::{root, worker};
+use crate::{execute, keep_decoded, root, worker};
 
 /// Variables that the program itself reads and that change what a command does.
-const OWN: [&str; 7] = [
+const OWN: [&str; 10] = [
     worker::VARIABLE,
     Limits::VARIABLE,
     root::VARIABLE,
+    keep_decoded::VARIABLE,
+    execute::STATES_VARIABLE,
+    walls::VARIABLE,
     "PIPELINE_KERNELS",
     "PIPELINE_MAX_MEMORY",
     "PIPELINE_MAX_PIXELS",

@@ -58,7 +58,7 @@ fn page_of(command: &clap::Command, dir: &Path) -> std::io::Result<()> {
 }
 
 /// Variables that commands read, and what they say.
-const ENVIRONMENT: [(&str, &str); 11] = [
+const ENVIRONMENT: [(&str, &str); 14] = [
     (
         "PIPELINE_CACHE",
         "the cache folder, in place of cache/ in the project folder",
@@ -80,6 +80,18 @@ const ENVIRONMENT: [(&str, &str); 11] = [
         "lowers the memory for the work on images that are done side by side: 4G",
     ),
     ("PIPELINE_MAX_PIXELS", "the most pixels of an image"),
+    (
+        "PIPELINE_DECODED",
+        "whether trainings keep images decoded in the cache: auto (where they take more than 256 MiB), always, off",
+    ),
+    (
+        "PIPELINE_KEEP_STATES",
+        "how much the states may take that trainings ended with, from which longer ones go on: 2G",
+    ),
+    (
+        "PIPELINE_SANDBOX",
+        "the walls around commands and workers: auto (the strongest there is), namespace, landlock, off",
+    ),
     ("CUDA_VISIBLE_DEVICES", "the NVIDIA devices that are used"),
     ("NO_COLOR", "no colours, where it is set"),
     (
