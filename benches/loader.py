@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
+from worker_env import WORKER
+
 PHOTOS = Path(__file__).parent.parent / "pipelines/photos"
 YAML = """stages:
   pairs:
@@ -57,7 +59,7 @@ def output_of(pipeline, root, stage):
 
 def asked(rust, folders, *words):
     """Numbers by the words before or behind them."""
-    said = subprocess.run([rust, *folders, *words], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([rust, *folders, *words], capture_output=True, text=True, check=True, env=WORKER).stdout
     lines = [line.split() for line in said.splitlines() if not line.startswith("{")]
     found = {line[0]: float(line[1]) for line in lines if line[0] in ("opened", "decoded")}
     for line in lines:

@@ -1,4 +1,6 @@
 """What `pipeline` sets in the environment of a worker (src/engine/src/run/worker_env.rs): what is timed here runs as users' stages do."""
 import os
 
-WORKER = {"GOMP_SPINCOUNT": "10000", "MALLOC_MMAP_THRESHOLD_": str(512 << 20), "MALLOC_TRIM_THRESHOLD_": str(4 << 30), **os.environ}
+# Of a worker that has all threads of the machine: its share is an eighth of the memory.
+_EIGHTH = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
+WORKER = {"GOMP_SPINCOUNT": "10000", "MALLOC_MMAP_THRESHOLD_": str(512 << 20), "MALLOC_TRIM_THRESHOLD_": str(min(4 << 30, _EIGHTH)), **os.environ}

@@ -27,6 +27,7 @@ use rayon::prelude::*;
 use spec::KeepDecoded;
 use store::{Decoded, DecodedRoom, Digest, Making};
 
+use super::write_behind::WriteBehind;
 use crate::work::{Reporter, WorkError, memory};
 
 /// What a file is decoded to.
@@ -167,8 +168,12 @@ fn make(
 ) -> Result<Blocks, Failure> {
     let begin = Instant::now();
     let writer = BlocksWriter::new(making.file()?, content.as_bytes())?;
+    let behind = WriteBehind::begin(making.file()?, input.bytes);
     let items = decode_all(&writer, content, input, reporter)?;
     let file = writer.finish(&items)?;
+    if let Some(behind) = behind {
+        behind.end()?;
+    }
     making.done().map_err(|e| Failure::Disk(e.to_string()))?;
     let damaged = || Failure::Disk("it was damaged at once".to_owned());
     let blocks = opened(file, content, &input.sources).ok_or_else(damaged)?;

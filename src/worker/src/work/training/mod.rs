@@ -25,6 +25,7 @@ mod state;
 mod step;
 mod validation;
 mod windows;
+mod write_behind;
 
 pub use batch::{Batch, Batches, Data, Feed};
 pub(super) use run::{Training, run};
