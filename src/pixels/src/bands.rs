@@ -121,7 +121,7 @@ impl Bands {
     pub fn write(&self, writer: &BlocksWriter, name: &str, stack: &MaskStack) -> io::Result<Item> {
         let mut item = writer.item(self.0.iter().map(|band| band.len() as u64).sum());
         self.push(&mut item)?;
-        Ok(item.finish(name.to_owned(), stack.width, stack.height))
+        item.finish(name.to_owned(), stack.width, stack.height)
     }
 
     /// Writes them into an item.

@@ -19,7 +19,7 @@ pub const fn tiled_bytes(width: usize, height: usize) -> u64 {
 pub fn write_tiles(writer: &BlocksWriter, name: &str, image: &Rgb8) -> io::Result<Item> {
     let mut item = writer.item(tiled_bytes(image.width, image.height));
     push_tiles(&mut item, image)?;
-    Ok(item.finish(name.to_owned(), image.width, image.height))
+    item.finish(name.to_owned(), image.width, image.height)
 }
 
 /// Writes the tiles of a picture, row of tiles by row of tiles.

@@ -15,6 +15,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -131,6 +132,21 @@ impl Making {
     /// The file to write, of which nothing is to be kept.
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
+    }
+
+    /// The same file, opened so that what is written passes by the kernel's page cache. Errors: there is no such way to this disk.
+    pub fn direct(&self) -> io::Result<File> {
+        let flag = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+        let file = File::options()
+            .write(true)
+            .custom_flags(flag)
+            .open(&self.path)?;
+        let is_it = |file| lock::is_named(file, &self.path).map_err(io::Error::other);
+        if is_it(&self.file)? && is_it(&file)? {
+            Ok(file)
+        } else {
+            Err(io::Error::other("somebody has replaced it"))
+        }
     }
 
     /// Gives the file its name. It stays locked for reading while a copy of its descriptor is open.

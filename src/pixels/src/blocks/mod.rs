@@ -8,6 +8,8 @@
 //!   reader:  index, held whole ──> item, blocks a..b ── one positioned read ──> each block has its BLAKE3? ──> bytes
 //! ```
 //!
+//! Past the page cache, items begin at whole pages, and what is between them is zeros.
+//!
 //! Nothing is flushed: a block that a power cut took does not have its digest, and what reads it makes it again. Numbers
 //! are little endian. `source` is whatever the file was made from, by digest; a file of another source is not read.
 
@@ -69,7 +71,7 @@ mod tests {
             let mut item = writer.item(total as u64);
             item.push(&blocks.concat(), blocks.iter().map(Vec::len))
                 .unwrap();
-            items.push(item.finish(name.into(), 3, 2));
+            items.push(item.finish(name.into(), 3, 2).unwrap());
         }
         writer.finish(&items).unwrap();
         items
@@ -114,6 +116,36 @@ mod tests {
         blocks.rewrite(0, |item| item.push(&whole, [5, 9])).unwrap();
         assert!(blocks.read(0, 0..2, &mut bytes).is_ok());
         assert!(blocks.check(0).is_ok());
+    }
+
+    #[test]
+    fn items_past_the_page_cache_are_the_same() {
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap(); // a disk, mostly
+        let path = folder.path().join("blocks");
+        let file = std::fs::File::create(&path).unwrap();
+        let Some(direct) = write::direct(&path) else {
+            return;
+        };
+        let writer = BlocksWriter::new(file, &SOURCE).unwrap();
+        let writer = writer.past_the_page_cache(direct);
+        let bytes: Vec<u8> = (0..20_000_usize).map(|n| (n * 7 % 251) as u8).collect();
+        let mut items = Vec::new();
+        for name in ["a", "b"] {
+            let mut item = writer.item(bytes.len() as u64);
+            item.push(&bytes[..9_000], [4_000, 5_000]).unwrap();
+            item.push(&bytes[9_000..], [11_000]).unwrap();
+            items.push(item.finish(name.into(), 3, 2).unwrap());
+        }
+        writer.finish(&items).unwrap();
+        let blocks = open(&path, &SOURCE).unwrap();
+        assert_eq!(blocks.items(), items);
+        let offsets: Vec<u64> = items.iter().map(|item| item.blocks[0].offset).collect();
+        assert_eq!(offsets, [4096, 6 * 4096]);
+        let mut found = Vec::new();
+        for at in 0..2 {
+            blocks.read(at, 0..3, &mut found).unwrap();
+            assert!(found == bytes);
+        }
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! Writes a file of blocks: items from several threads at once, the index last.
 //! Unaware of what blocks hold.
+//!
+//! ```text
+//!   block by block ─┬─ pages of the kernel ──────────────────────────────────> file
+//!                   └─ buffer of the item, whole pages at a whole page ── DMA ──> file    (past the page cache)
+//! ```
 
 use std::fs::File;
 use std::io;
@@ -12,9 +17,14 @@ use super::{Block, HEADER, Item, MAGIC, damaged};
 #[derive(Debug)]
 pub struct BlocksWriter {
     file: File,
+    /// The same file, opened so that items pass by the page cache.
+    direct: Option<File>,
     source: [u8; 32],
     end: AtomicU64,
 }
+
+/// What a file that passes by the page cache is written in, at the least: the size of a page, and of a block of any disk.
+const PAGE: u64 = 4096;
 
 /// An item in the making.
 #[derive(Debug)]
@@ -24,6 +34,18 @@ pub struct ItemWriter<'w> {
     blocks: Vec<Block>,
     /// What the item has to come out as.
     wanted: Option<&'w [Block]>,
+    /// Its bytes, where they are written at once in the end.
+    held: Option<Held<'w>>,
+}
+
+/// An item that is held until it is whole.
+#[derive(Debug)]
+struct Held<'w> {
+    direct: &'w File,
+    at: u64,
+    /// Some zeros up to a whole page of memory, and the item.
+    bytes: Vec<u8>,
+    zeros: usize,
 }
 
 impl BlocksWriter {
@@ -34,15 +56,33 @@ impl BlocksWriter {
         file.write_all_at(source, MAGIC.len() as u64)?;
         Ok(Self {
             file,
+            direct: None,
             source: *source,
             end: HEADER.into(),
         })
     }
 
+    /// The same, items past the page cache through `direct`, which is the same file opened so. They begin at whole pages.
+    pub fn past_the_page_cache(self, direct: File) -> Self {
+        Self {
+            direct: Some(direct),
+            end: PAGE.into(),
+            ..self
+        }
+    }
+
     /// A place for an item of so many bytes.
     pub fn item(&self, bytes: u64) -> ItemWriter<'_> {
-        let at = self.end.fetch_add(bytes, Ordering::Relaxed);
-        ItemWriter::at(&self.file, at, None)
+        let Some(direct) = &self.direct else {
+            let at = self.end.fetch_add(bytes, Ordering::Relaxed);
+            return ItemWriter::at(&self.file, at, None);
+        };
+        let pages = bytes.next_multiple_of(PAGE);
+        let at = self.end.fetch_add(pages, Ordering::Relaxed);
+        ItemWriter {
+            held: Some(Held::new(direct, at, pages as usize)),
+            ..ItemWriter::at(&self.file, at, None)
+        }
     }
 
     /// Writes the index of all items; without it there is no file of blocks.
@@ -83,6 +123,7 @@ impl<'w> ItemWriter<'w> {
             at,
             blocks: Vec::new(),
             wanted,
+            held: None,
         }
     }
 
@@ -111,22 +152,95 @@ impl<'w> ItemWriter<'w> {
         if self.wanted.is_some_and(|wanted| !is_wanted(wanted)) {
             return Err(damaged("its index has other blocks"));
         }
-        self.file
-            .write_all_at(&bytes[..bytes.len() - rest.len()], begin)
+        let bytes = &bytes[..bytes.len() - rest.len()];
+        match &mut self.held {
+            Some(held) => {
+                held.bytes.extend(bytes);
+                Ok(())
+            }
+            None => self.file.write_all_at(bytes, begin),
+        }
     }
 
     /// What was written.
-    pub fn finish(self, name: String, width: usize, height: usize) -> Item {
-        let blocks = self.blocks;
-        Item {
+    pub fn finish(self, name: String, width: usize, height: usize) -> io::Result<Item> {
+        if let Some(held) = self.held {
+            held.write(self.file)?;
+        }
+        Ok(Item {
             name,
             width,
             height,
-            blocks,
-        }
+            blocks: self.blocks,
+        })
     }
 
     pub(super) fn blocks(&self) -> &[Block] {
         &self.blocks
+    }
+}
+
+impl<'w> Held<'w> {
+    /// Room for so many bytes, whole pages.
+    fn new(direct: &'w File, at: u64, pages: usize) -> Self {
+        let mut bytes: Vec<u8> = Vec::with_capacity(pages + PAGE as usize);
+        let zeros = bytes.as_ptr().align_offset(PAGE as usize);
+        bytes.resize(zeros.min(PAGE as usize), 0);
+        Self {
+            direct,
+            at,
+            zeros: bytes.len(),
+            bytes,
+        }
+    }
+
+    /// Writes it, through `file` where its disk wants it otherwise after all.
+    fn write(mut self, file: &File) -> io::Result<()> {
+        let length = self.bytes.len() - self.zeros;
+        let pages = length.next_multiple_of(PAGE as usize);
+        self.bytes.resize(self.zeros + pages, 0);
+        let item = &self.bytes[self.zeros..];
+        match self.direct.write_all_at(item, self.at) {
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => file.write_all_at(item, self.at),
+            done => done,
+        }
+    }
+}
+
+/// A file opened past the page cache; `None`, and a line, where its disk has no such way.
+#[cfg(test)]
+pub(super) fn direct(path: &std::path::Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flag = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+    let opened = File::options().write(true).custom_flags(flag).open(path);
+    opened
+        .inspect_err(|e| println!("skipped: past the page cache: {e}"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_disk_wants_otherwise_goes_through_the_page_cache() {
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let path = folder.path().join("blocks");
+        let mut options = File::options();
+        let file = options
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .unwrap();
+        let Some(direct) = direct(&path) else {
+            return;
+        };
+        let mut held = Held::new(&direct, 100, 4096); // no whole page
+        held.bytes.extend([7; 4000]);
+        held.write(&file).unwrap();
+        let mut found = vec![0; 4000];
+        file.read_exact_at(&mut found, 100).unwrap();
+        assert!(found == [7; 4000]);
     }
 }

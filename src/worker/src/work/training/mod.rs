@@ -25,7 +25,6 @@ mod state;
 mod step;
 mod validation;
 mod windows;
-mod write_behind;
 
 pub use batch::{Batch, Batches, Data, Feed};
 pub(super) use run::{Training, run};

@@ -197,3 +197,10 @@ fn first_pixels(kept: &Kept, notes: &RefCell<Vec<String>>) -> Vec<u8> {
     kept.read(0, &tell, read, take).unwrap();
     out.into_inner()
 }
+
+#[test]
+fn a_quarter_of_what_is_free_is_large() {
+    assert!(!is_large(2 << 30, Some(8 << 30)));
+    assert!(is_large((2 << 30) + 1, Some(8 << 30)));
+    assert!(!is_large(u64::MAX, None));
+}
