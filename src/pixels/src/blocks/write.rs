@@ -63,6 +63,7 @@ impl BlocksWriter {
     }
 
     /// The same, items past the page cache through `direct`, which is the same file opened so. They begin at whole pages.
+    #[must_use]
     pub fn past_the_page_cache(self, direct: File) -> Self {
         Self {
             direct: Some(direct),
