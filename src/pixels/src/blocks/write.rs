@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_the_disk_wants_otherwise_goes_through_the_page_cache() {
-        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blocks");
         let mut options = File::options();
         let file = options
