@@ -2,11 +2,11 @@
 //! (official `automatic_mask_generator.py`). Unaware of granularities and of what masks are for.
 
 use artifacts::Tally;
-use pixels::{PixelError, Rgb8, Rle};
+use pixels::{PixelError, Rgb8};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::candidates::{Crop, Found, impossible, suppressed};
+use super::candidates::{Crop, Found, MaskRecord, impossible, suppressed};
 use super::crops::{Box4, crop_boxes};
 use super::error::SamError;
 use super::held::Held;
@@ -17,25 +17,6 @@ use super::regions;
 use super::scan::{Frame, Scanner, Seen};
 use super::scan_device::DeviceScanner;
 use crate::nn::host;
-
-/// A mask with all that is known of it, as in the official records.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MaskRecord {
-    /// The mask, as large as the image.
-    pub segmentation: Rle,
-    /// Pixels inside.
-    pub area: u64,
-    /// Left, top, width and height in pixels; width and height are one less than the pixels they span.
-    pub bbox: [i64; 4],
-    /// The model's own estimate of the mask's IoU; it may exceed 1.
-    pub predicted_iou: f32,
-    /// The point that was asked for, x and y in pixels of the image.
-    pub point_coords: [f64; 2],
-    /// The share of the mask that a higher cut through the logits keeps of a lower one.
-    pub stability_score: f32,
-    /// Left, top, width and height of the crop the mask was found in.
-    pub crop_box: [i64; 4],
-}
 
 /// The generator.
 #[derive(Clone, Debug, Default)]

@@ -27,9 +27,10 @@ pub mod scan;
 pub mod scan_device;
 pub mod transformer;
 
+pub use candidates::MaskRecord;
 pub use config::Config;
 pub use error::SamError;
-pub use generator::{Generator, MaskRecord};
+pub use generator::Generator;
 pub use model::{Embedding, Sam};
 pub use names::{is_constant, official_name};
 pub use params::Params;

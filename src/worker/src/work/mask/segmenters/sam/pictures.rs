@@ -194,40 +194,9 @@ impl Shared {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use artifacts::{PairEntry, PairList};
-    use pixels::write_png;
-    use spec::kinds::Degrade;
-    use spec::names::PairImage;
-
+mod tests {
+    use super::super::tests::images;
     use super::*;
-
-    /// Images of so many pixels each in a row, called `0`, `1`, …; nothing can be read of one without.
-    pub fn images(folder: &std::path::Path, widths: &[usize]) -> Arc<Images> {
-        let pair = |(n, &width): (usize, &usize)| {
-            let hr = format!("{n}.png");
-            if width > 0 {
-                let image = Rgb8::new(width, 1, vec![7; 3 * width]).unwrap();
-                write_png(&folder.join(&hr), &image).unwrap();
-            }
-            PairEntry {
-                name: n.to_string(),
-                hr,
-                lq: None,
-                width,
-                height: 1,
-                digest: String::new(),
-                notes: Vec::new(),
-            }
-        };
-        let list = PairList {
-            degrade: Degrade::Denoise(0.0),
-            seed: 0,
-            pairs: widths.iter().enumerate().map(pair).collect(),
-        };
-        list.write(folder).unwrap();
-        Arc::new(Images::open(folder, PairImage::Hq).unwrap())
-    }
 
     /// The places of each group's images, and what ended them.
     fn groups(pictures: &mut Pictures) -> (Vec<Vec<usize>>, Option<WorkError>) {
