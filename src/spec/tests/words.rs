@@ -122,6 +122,7 @@ fn no_message_speaks_of_types() {
             let file = json!({"stages": {"s": at(path, &value)}});
             let Some(text) = said(&file) else { continue };
             asked += 1;
+            let text = text.replace("tf32", "TF32"); // a format of numbers, not Rust's `f32`
             for word in FOREIGN {
                 assert!(!text.contains(word), "`{word}` for {file}:\n{text}");
             }
