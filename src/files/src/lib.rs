@@ -41,6 +41,21 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a regular file for writing past the kernel's page cache (`O_DIRECT`): whole pages of the file from whole pages of memory.
+///
+/// # Errors
+/// As [`open`], and where its disk has no such way.
+pub fn open_direct(path: &Path) -> io::Result<File> {
+    check(&std::fs::metadata(path).map_err(|e| absent(path, e))?)?;
+    let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+    let file = File::options()
+        .write(true)
+        .custom_flags(direct)
+        .open(path)?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
 /// Opens a file for writing too, or makes it, as `options` say; what is there must be a regular file.
 ///
 /// # Errors

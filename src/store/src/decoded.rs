@@ -15,7 +15,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -136,11 +135,7 @@ impl Making {
 
     /// The same file, opened so that what is written passes by the kernel's page cache. Errors: there is no such way to this disk.
     pub fn direct(&self) -> io::Result<File> {
-        let flag = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-        let file = File::options()
-            .write(true)
-            .custom_flags(flag)
-            .open(&self.path)?;
+        let file = files::open_direct(&self.path)?;
         let is_it = |file| lock::is_named(file, &self.path).map_err(io::Error::other);
         if is_it(&self.file)? && is_it(&file)? {
             Ok(file)

@@ -211,10 +211,7 @@ impl<'w> Held<'w> {
 /// A file opened past the page cache; `None`, and a line, where its disk has no such way.
 #[cfg(test)]
 pub(super) fn direct(path: &std::path::Path) -> Option<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let flag = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-    let opened = File::options().write(true).custom_flags(flag).open(path);
-    opened
+    files::open_direct(path)
         .inspect_err(|e| println!("skipped: past the page cache: {e}"))
         .ok()
 }

@@ -168,18 +168,16 @@ fn make(
     reporter: &Reporter,
 ) -> Result<Blocks, Failure> {
     let begin = Instant::now();
-    let writer = BlocksWriter::new(making.file()?, content.as_bytes())?;
+    let mut writer = BlocksWriter::new(making.file()?, content.as_bytes())?;
     reserve(&making.file()?, input.bytes)?;
-    let direct = is_large(input.bytes, memory::free()).then(|| making.direct());
-    let writer = match direct {
-        Some(Ok(direct)) => writer.past_the_page_cache(direct),
-        Some(Err(_)) | None => writer,
-    };
-    // Whoever passes by the page cache waits for the disk, and others decode meanwhile.
-    let threads = rayon::current_num_threads() + WAITING;
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(io::Error::other)?;
-    let items = pool.install(|| decode_all(&writer, content, input, reporter))?;
+    let mut waiting = 0;
+    if is_large(input.bytes, memory::free())
+        && let Ok(direct) = making.direct()
+    {
+        writer = writer.past_the_page_cache(direct);
+        waiting = WAITING;
+    }
+    let items = with_threads(waiting, || decode_all(&writer, content, input, reporter))?;
     let file = writer.finish(&items)?;
     making.done().map_err(|e| Failure::Disk(e.to_string()))?;
     let damaged = || Failure::Disk("it was damaged at once".to_owned());
@@ -199,8 +197,18 @@ fn make(
     Ok(blocks)
 }
 
-/// Threads that may wait for the disk while as many as there are cores decode.
+/// Threads that may wait for the disk, as whoever passes by the page cache does, while as many as there are cores decode.
 const WAITING: usize = 2;
+
+/// Runs `body` with so many threads more than there are.
+fn with_threads<T: Send>(
+    more: usize,
+    body: impl FnOnce() -> Result<T, Failure> + Send,
+) -> Result<T, Failure> {
+    let threads = rayon::current_num_threads() + more;
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(io::Error::other)?.install(body)
+}
 
 /// Takes room on the disk for a file that will have at least so many bytes: who decodes another set meanwhile does not find it
 /// free, and blocks that are there already are written to faster. A file system that cannot do so is no error.
