@@ -1,13 +1,15 @@
-"""Segment Anything on a GPU: this project's generator in bf16 beside the official code in float32, on the same card.
+"""Segment Anything on a GPU: this project's generator in bf16 (or TF32) beside the official code in float32, on the same card.
 
     python benches/sam_cuda.py <checkout of facebookresearch/segment-anything> --rust PATH/sam
                                [--model vit-h] [--side 8] [--images 16] [--at-once 8] [--runs 5] [--device cuda]
+                               [--precision bf16|tf32]
 
 Random weights, one photograph, all candidates kept up to box NMS. Needs torch, numpy, Pillow, safetensors; the official
 code also wants torchvision, of which plain stand-ins are used where it is missing (resize by Pillow, NMS in torch: both
 take milliseconds of an image that takes hundreds). The official code has no batches of images, so it takes them one by
 one; ours go through the encoder --at-once together. Prints images per second, peak memory by nvidia-smi, and the share of
 the card's measured matrix peak that the encoder's arithmetic alone makes up; the last line is a row for scripts/cuda.sh.
+The bar is of bf16; TF32 has none.
 `--device cpu` runs the same program on the processor in float32, to try it.
 """
 import argparse
@@ -25,6 +27,7 @@ from PIL import Image
 
 from sam_official import PHOTO, Official, Ours
 from step_pytorch import Watch
+from worker_env import WORKER, with_tf32
 
 # Of the image encoder for one image of 1024x1024, in GFLOP.
 ENCODER = {"vit-b": 972, "vit-l": 2986, "vit-h": 5961}
@@ -98,8 +101,9 @@ def official(args, image, weights):
 
 def ours(args, path, weights):
     watch = Watch() if args.device == "cuda" else None
-    precision = "bf16" if args.device == "cuda" else "fp32"
-    side = Ours(args.rust, weights, path, args.threads, args.model, args.device, precision)
+    numbers = "bf16" if args.precision == "bf16" else "fp32"
+    environment = with_tf32(WORKER) if args.precision == "tf32" else WORKER
+    side = Ours(args.rust, weights, path, args.threads, args.model, args.device, numbers, environment=environment)
     rates = []
     for n in range(args.runs + 1):
         done, seconds = 0, 0.0
@@ -124,7 +128,9 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=16)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], help="ours; bf16 on CUDA, fp32 on the processor unless said")
     args = parser.parse_args()
+    args.precision = args.precision or ("bf16" if args.device == "cuda" else "fp32")
     try:
         import torchvision  # noqa: F401
     except ImportError:
@@ -135,14 +141,17 @@ def main():
     card = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout if args.device == "cuda" else "CPU"
     print(f"{args.model}, {args.side}x{args.side} points, {args.images} images, torch {torch.__version__}, {card.strip()}", flush=True)
     single, half = matrix_peak(torch.float32, args.device), matrix_peak(torch.bfloat16, args.device)
+    # TF32's own peak cannot be measured in a process that keeps float32: it is half of bf16's by the card's data sheet.
+    peak = {"fp32": single, "tf32": half / 2, "bf16": half}[args.precision]
     with tempfile.TemporaryDirectory() as folder:
         weights = str(Path(folder) / "sam.safetensors")
         rates, mib = official(args, image, weights)
         theirs, their_text = figures("official", args, rates, mib, single)
         rates, mib = ours(args, path, weights)
-    rate, text = figures("ours", args, rates, mib, half if args.device == "cuda" else single)
-    kinds = "bf16 beside fp32" if args.device == "cuda" else "fp32"
-    print(f"row: SAM {args.model} {args.side}x{args.side}, {kinds} | {text} | official {their_text} | {rate / theirs:.2f} | 5", flush=True)
+    rate, text = figures("ours", args, rates, mib, peak)
+    kinds = "fp32" if args.precision == "fp32" else f"{args.precision} beside fp32"
+    bar = "5" if args.precision == "bf16" else ""
+    print(f"row: SAM {args.model} {args.side}x{args.side}, {kinds} | {text} | official {their_text} | {rate / theirs:.2f} | {bar}", flush=True)
 
 
 if __name__ == "__main__":

@@ -68,9 +68,9 @@ class Official:
 
 
 class Ours:
-    def __init__(self, binary, weights, image, threads, *more):
+    def __init__(self, binary, weights, image, threads, *more, environment=WORKER):
         command = [binary, weights, image, str(threads), *more]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=WORKER)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout.readline().strip() == "ready"
 
     def timed(self, task, *settings):

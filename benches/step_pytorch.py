@@ -3,7 +3,7 @@
     python benches/step_pytorch.py [--runs 9] [--threads 2] [--rust PATH/step] [--imdn CHECKOUT] [--reference FILE]
     python benches/step_pytorch.py --backbone art --art CHECKOUT [--runs 7] [--threads 2] [--rust PATH/step]
 
-    python benches/step_pytorch.py --backbone art --art CHECKOUT --device cuda --batch 4 [--compile] [--bf16]
+    python benches/step_pytorch.py --backbone art --art CHECKOUT --device cuda --batch 4 [--compile] [--bf16 | --tf32]
 
 Both sides: 64 masks, batch 4 (ART: 1), 64x64 patches, float32, CPU, L1 loss, Adam. A run is one step of the one, then one step
 of the other, so that a noisy machine is noisy for both. Prints both medians and PyTorch's median divided by ours, for
@@ -14,7 +14,8 @@ ART is always the official module, from a checkout of gladzhang/ART, of which on
 forward pass and units are those of tests/golden/spt_reference.py.
 With `--device cuda` the sides do not take turns but follow each other, each in a process of its own: eager, with
 --compile also torch.compile, ours. Memory is what nvidia-smi shows beyond what it showed before. --bf16 is autocast
-there and `precision: bf16` here. The last line is a row of the table that scripts/cuda.sh prints.
+there and `precision: bf16` here; --tf32 lets both round the factors of products, and without it neither does where
+NVIDIA_TF32_OVERRIDE=0 is set, as scripts/cuda.sh does. The last line is a row of the table that scripts/cuda.sh prints.
 """
 import argparse
 import importlib.util
@@ -31,7 +32,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from worker_env import WORKER
+from worker_env import WORKER, with_tf32
 
 
 def conv(c_in, c_out, k=3):
@@ -267,7 +268,9 @@ def on_cuda(args, what):
     for side in sides:
         words = [word for word in sys.argv[1:] if word != "--compile"] + ["--alone", side]
         words += ["--compile"] * (side == "compiled")
-        done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True)
+        # Of a process, and therefore in the environment: the same words reach PyTorch and ours.
+        environment = with_tf32(os.environ) if args.tf32 else None
+        done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, env=environment)
         lines = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("alone ")]
         if not lines:
             print(f"{side}: no figure, exit {done.returncode}", flush=True)
@@ -296,17 +299,20 @@ def main():
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--bf16", action="store_true", help="with --device cuda")
+    parser.add_argument("--tf32", action="store_true", help="with --device cuda")
     parser.add_argument("--compile", action="store_true", help="with --device cuda: torch.compile beside eager")
     parser.add_argument("--alone", choices=["eager", "compiled", "ours"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.backbone == "art" and not args.art:
         parser.error("--backbone art needs --art, a checkout of gladzhang/ART")
+    if args.tf32 and args.device != "cuda":
+        parser.error("--tf32 needs --device cuda")
     torch.set_num_threads(args.threads)
     if args.alone:
         return alone(args)
     batch = args.batch or BATCH[args.backbone]
     if args.device == "cuda":
-        return on_cuda(args, f"{args.backbone.upper()} x4 + SPT, batch {batch}{', bf16' * args.bf16}")
+        return on_cuda(args, f"{args.backbone.upper()} x4 + SPT, batch {batch}{', bf16' * args.bf16}{', tf32' * args.tf32}")
     sides = {"pytorch": Work(args)}
     if args.rust:
         sides["ours"] = Rust(args)

@@ -63,6 +63,9 @@ whole() { # folder
     "$1/pipeline" run "$work/pipelines/small/quickstart.yaml" --device cuda 2>&1 | tee "$work/again" || return 1
     grep -q '^0 ran, .* 0 failed' "$work/again" || return 1
     echo "row: reduced quickstart, run twice | $(grep '^0 ran' "$work/again") | | |"
+    "$1/pipeline" run "$work/pipelines/small/quickstart.yaml" --device cuda \
+        --set stages.spt.tune.precision=tf32 2>&1 | tee "$work/tf32" || return 1
+    echo "row: the same with one training in TF32 | $(grep ' ran, ' "$work/tf32") | | |"
 }
 
 run() { # folder
@@ -78,11 +81,14 @@ run() { # folder
             --runs 30 --rust "$bin/step"
         part "ART step, bf16" python3 benches/step_pytorch.py --backbone art --art "$ART" --device cuda --batch 4 \
             --compile --bf16 --runs 30 --rust "$bin/step"
+        part "ART step, TF32" python3 benches/step_pytorch.py --backbone art --art "$ART" --device cuda --batch 4 \
+            --tf32 --runs 30 --rust "$bin/step"
     else
         left_out "ART step" ART
     fi
     if [ -n "${SAM:-}" ]; then
         part "SAM ViT-H" python3 benches/sam_cuda.py "$SAM" --rust "$bin/sam"
+        part "SAM ViT-H, TF32" python3 benches/sam_cuda.py "$SAM" --precision tf32 --runs 3 --rust "$bin/sam"
     else
         left_out "SAM ViT-H" SAM
     fi
