@@ -18,6 +18,8 @@ mod behind;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod by_content;
 #[cfg(test)]
 mod cache;

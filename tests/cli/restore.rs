@@ -10,7 +10,7 @@ use std::time::Duration;
 use pixels::{Form, Photo, Rgb8, read_photo, read_rgb8, write_photo};
 
 use crate::bad_disk::Disk;
-use crate::page::{browser, driven};
+use crate::browser::{browser, driven};
 use crate::support::{Ran, TINY, Test, files_below, list, photo, png};
 
 /// The smallest pipeline with its results; restored images are kept.
@@ -482,39 +482,28 @@ fn hostile_names_are_names() {
 }
 
 /// Looks at every picture and every mode of the page, and draws a box.
-const DRIVER: &str = r##"(async () => {
-  const facts = { modes: [], keys: [] };
-  const $ = (selector) => document.querySelector(selector);
-  const wait = async (what, test) => {
-    for (let n = 0; n < 400; n++) { if (test()) return; await new Promise((done) => setTimeout(done, 20)); }
-    throw new Error(`never: ${what}`);
-  };
-  const caption = () => $(".panes figcaption")?.textContent ?? "";
-  try {
-    await wait("the first picture", caption);
-    facts.first = caption();
-    const select = (label) => [...document.querySelectorAll("#compare select")].find((s) => s.getAttribute("aria-label") === label);
-    facts.modes = [...select("mode").options].map((o) => o.value);
-    facts.masks = select("masks")?.options.length ?? 0;
-    for (const name of ["1", "2", "3", "4"]) {
-      const shown = caption();
-      document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
-      await wait(`key ${name}`, () => caption() !== shown);
-      facts.keys.push(caption());
-    }
-    page.set({ mode: "difference" });
-    await wait("difference", () => caption().startsWith("|"));
-    page.set({ image: page.data.sets[0].images[0], box: "4,4,8,8" });
-    await wait("crops", () => document.querySelectorAll("#crops figure").length === 4);
-    facts.note = $("#crops .note").textContent;
-    facts.size = [page.data.sets[0].pics[0].width, page.data.sets[0].pics[0].height];
-    facts.hidden = ["gains", "stages", "tables"].every((id) => page.by(id).hidden);
-    facts.images = page.data.sets[0].images;
-    facts.forged = "forged" in window;
-  } catch (error) { errors.push(String(error)); }
-  facts.errors = errors;
-  document.body.setAttribute("data-facts", JSON.stringify(facts));
-})();"##;
+const DRIVER: &str = r##"facts.keys = [];
+const caption = () => $(".panes figcaption")?.textContent ?? "";
+await wait("the first picture", caption);
+facts.first = caption();
+const select = (label) => [...document.querySelectorAll("#compare select")].find((s) => s.getAttribute("aria-label") === label);
+facts.modes = [...select("mode").options].map((o) => o.value);
+facts.masks = select("masks")?.options.length ?? 0;
+for (const name of ["1", "2", "3", "4"]) {
+  const shown = caption();
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+  await wait(`key ${name}`, () => caption() !== shown);
+  facts.keys.push(caption());
+}
+page.set({ mode: "difference" });
+await wait("difference", () => caption().startsWith("|"));
+page.set({ image: page.data.sets[0].images[0], box: "4,4,8,8" });
+await wait("crops", () => document.querySelectorAll("#crops figure").length === 4);
+facts.note = $("#crops .note").textContent;
+facts.size = [page.data.sets[0].pics[0].width, page.data.sets[0].pics[0].height];
+facts.hidden = ["gains", "stages", "tables"].every((id) => page.by(id).hidden);
+facts.images = page.data.sets[0].images;
+facts.forged = "forged" in window;"##;
 
 #[test]
 fn a_page_takes_the_pictures_of_the_one_before_it_away_and_nothing_else() {
