@@ -1,12 +1,9 @@
 //! Pipeline files that are too large, too deep or go round: each is planned or refused at once, whatever it says.
 //! Unaware of what stages do.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::support::{Ran, Test};
-
-/// As long as a loaded machine may take for what takes a second or two: it tells "soon" from "never", and measures nothing.
-const SOON: Duration = Duration::from_mins(3);
+use crate::support::{Ran, SOON, Test};
 
 /// `command` of this file ends soon with this code, without a panic or an abort.
 #[track_caller]

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use crate::support::Test;
 
-/// How long one command may take: longer than [`WAIT`] waits.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a script may take, which waits many times as long as [`WAIT`] does. A browser that ends is noticed at once.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Collects what the page complains of, before anything else runs.
 const HOOKS: &str = "var errors = [];\

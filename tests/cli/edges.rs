@@ -1,10 +1,12 @@
 //! Command lines, environments and folders that are unlike what anybody meant: each is done or refused, and says so.
 //! Unaware of what stages compute.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -363,8 +365,21 @@ fn runs_that_force_one_stage_at_once_do_not_take_its_result_from_each_other() {
 
     fs::remove_file(&began).unwrap();
     fs::remove_file(&go).unwrap();
+    let records = || {
+        let files = files_below(&test.path("cache/records")).into_iter();
+        let written = |file: PathBuf| {
+            let meta = fs::metadata(file).ok()?;
+            Some((meta.ino(), meta.ctime(), meta.ctime_nsec()))
+        };
+        files.filter_map(written).collect::<BTreeSet<_>>()
+    };
+    let before = records();
     let first = test.command("run p.yaml --force a").spawn().unwrap();
     wait_for("the reader", || began.exists().then_some(()));
+    // What is not kept yet would be taken over by the second.
+    wait_for("the first result", || {
+        (!records().is_subset(&before)).then_some(())
+    });
     let second = test.command("run p.yaml --force a").spawn().unwrap();
     wait_for("the other result", || (times_made() == 3).then_some(()));
     fs::write(&go, "").unwrap();

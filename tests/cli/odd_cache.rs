@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Ran, Test, files_below};
+use crate::support::{Ran, SOON, Test, files_below};
 
 const YAML: &str = "stages:\n  one: {command: {shell: 'echo 1 > one.txt', outputs: [one.txt]}}\n";
 
@@ -15,7 +15,7 @@ fn ends(test: &Test, words: &str, about: &str) -> Ran {
     let mut child = test.command(words).spawn().unwrap();
     let begin = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if begin.elapsed() > Duration::from_mins(1) {
+        if begin.elapsed() > SOON {
             child.kill().unwrap();
             panic!("`{words}` waits for {about}");
         }

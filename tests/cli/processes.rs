@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::killed::is_supervisor;
-use crate::support::{Ran, Test, list, wait_for};
+use crate::support::{Ran, SOON, Test, list, wait_for};
 
 /// Whether runs may use a namespace.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,7 +97,7 @@ fn what_a_command_leaves_is_ended_and_force_runs_it_again() {
             .exits(0)
             .says("1 ran, 0 fresh")
             .never_says("another run");
-        assert!(begin.elapsed() < Duration::from_mins(1), "{mode:?}");
+        assert!(begin.elapsed() < SOON, "{mode:?}");
         is_ended(seconds);
     }
 }
@@ -122,11 +122,22 @@ fn what_is_left_of_one_command_ends_with_it_and_not_with_another() {
   long:
     command: {shell: 'setsid sleep 7121 & while [ ! -e $STUB_FOLDER/seen ]; do sleep 0.02; done; pgrep -f \"^sleep 7121\" > o1', outputs: [o1], pass_env: [STUB_FOLDER]}
   short:
-    command: {shell: 'setsid sleep 7122 & sleep 0.1; echo x > o2', outputs: [o2]}
+    command: {shell: 'setsid sleep 7122 & while [ ! -e $STUB_FOLDER/go ]; do sleep 0.02; done; echo x > o2', outputs: [o2], pass_env: [STUB_FOLDER]}
 ";
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        println!(
+            "skipped: what_is_left_of_one_command_ends_with_it_and_not_with_another: one core"
+        );
+        return;
+    }
     for mode in MODES {
         let test = Test::new().file("p.yaml", yaml);
         let child = start(&test, mode, "run p.yaml --jobs 2");
+        wait_for("both children", || {
+            let each = ["7121", "7122"].map(|word| living(word).len());
+            (each == [1, 1]).then_some(())
+        });
+        note(&test, "go");
         wait_for("the end of `short`", || {
             test.path("cache/records")
                 .join("x")
@@ -200,11 +211,11 @@ fn after_a_kill_nobody_starts_a_key_while_something_of_it_lives() {
         for _ in 0..4 {
             let mut first = start(&test, mode, "run p.yaml");
             wait_for("the start", || test.outside("begun").exists().then_some(()));
+            forget(&test, "begun");
             first.kill().unwrap();
             // No wait: the next one comes while the first is dying.
             let second = start(&test, mode, "run p.yaml");
             first.wait().unwrap();
-            forget(&test, "begun");
             wait_for("the second start", || {
                 test.outside("begun").exists().then_some(())
             });
@@ -235,6 +246,7 @@ fn a_killed_supervisor_ends_its_stages_and_the_run_goes_on() {
     let child = start(&test, Mode::Namespace, "run p.yaml --keep-going --jobs 1");
     wait_for("the start", || test.outside("tries").exists().then_some(()));
     let supervisor = supervisor_of(&child);
+    wait_for("the command", || (living("7151").len() == 1).then_some(()));
     kill_process(supervisor, Signal::TERM).unwrap(); // it does not listen to that
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(living("7151").len(), 1);
@@ -301,17 +313,32 @@ sleep 0.2
 
 #[test]
 fn a_wait_names_who_holds_the_stage() {
-    let test = script("echo x >> $STUB_FOLDER/tries\nsleep 1\necho good > o");
+    let test = script(
+        "echo x >> $STUB_FOLDER/tries\nuntil [ -e $STUB_FOLDER/seen ]; do sleep 0.02; done\necho good > o",
+    );
     let first = start(&test, Mode::Namespace, "run p.yaml --jobs 1");
     wait_for("the start", || test.outside("tries").exists().then_some(()));
     let holder = format!("pid {} on ", first.id());
     let waits = ["run p.yaml", "run p.yaml --json", "run p.yaml --force a"];
-    for waiting in waits.map(|words| start(&test, Mode::Namespace, words)) {
-        Ran::of(waiting.wait_with_output().unwrap())
-            .exits(0)
-            .says("waiting for its result: ")
-            .says(&holder)
-            .says("runs it (pipeline run p.yaml --jobs 1 --device cpu, begun 20");
+    let waiting = waits.map(|words| {
+        let said = test.outside(&format!("said by {words}"));
+        let file = std::fs::File::create(&said).unwrap();
+        let mut command = command(&test, Mode::Namespace, words);
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        (command.spawn().unwrap(), said)
+    });
+    for (_, said) in &waiting {
+        let said = wait_for("the wait", || {
+            let said = std::fs::read_to_string(said).unwrap();
+            said.contains("waiting for its result: ").then_some(said)
+        });
+        assert!(said.contains(&holder), "{said}");
+        let command = "runs it (pipeline run p.yaml --jobs 1 --device cpu, begun 20";
+        assert!(said.contains(command), "{said}");
+    }
+    note(&test, "seen");
+    for (mut child, said) in waiting {
+        assert!(child.wait().unwrap().success(), "{said:?}");
     }
     Ran::of(first.wait_with_output().unwrap()).exits(0);
     assert_eq!(

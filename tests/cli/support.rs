@@ -333,11 +333,14 @@ pub fn photo(width: usize, height: usize) -> Vec<u8> {
     pixels::encode_png(&Rgb8::new(width, height, data).unwrap()).unwrap()
 }
 
+/// As long as a loaded machine may take for what takes a second or two: it tells "soon" from "never", and measures nothing.
+pub const SOON: Duration = Duration::from_mins(3);
+
 /// Waits for something another process does; fails after a long while.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_mins(3) {
+    while begin.elapsed() < SOON {
         if let Some(found) = look() {
             return found;
         }

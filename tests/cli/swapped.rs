@@ -110,11 +110,14 @@ fn files_of_a_command_that_are_swapped_and_put_back_are_noticed() {
 fn an_edit_behind_walls_neither_reaches_a_command_nor_takes_its_work() {
     let test = Test::new();
     let full = test.path("data.txt");
-    let shell = format!("sleep 1; cat data.txt {} > o", full.display());
+    let shell = format!(
+        "touch $STUB_FOLDER/reading; until [ -e $STUB_FOLDER/edited ]; do sleep 0.01; done; cat data.txt {} > o",
+        full.display()
+    );
     test.write(
         "p.yaml",
         format!(
-            "stages: {{a: {{command: {{shell: '{shell}', files: [data.txt], outputs: [o]}}}}}}\n"
+            "stages: {{a: {{command: {{shell: '{shell}', files: [data.txt], outputs: [o], pass_env: [STUB_FOLDER]}}}}}}\n"
         ),
     );
     let has_walls = test
@@ -124,19 +127,15 @@ fn an_edit_behind_walls_neither_reaches_a_command_nor_takes_its_work() {
     for keep in [true, false] {
         test.write("data.txt", "good\n");
         let child = test.command("run p.yaml --force a").spawn().unwrap();
-        wait_for("the copy", || {
-            let files = crate::support::files_below(&test.path("cache/partial"));
-            files
-                .iter()
-                .any(|file| file.ends_with("out/data.txt"))
-                .then_some(())
+        // It starts when all is copied, and the watch has looked once more.
+        wait_for("the command", || {
+            test.outside("reading").exists().then_some(())
         });
-        // The watch looks once more when all is copied.
-        std::thread::sleep(std::time::Duration::from_millis(300));
         test.write("data.txt", "evil\n");
         if !keep {
             test.write("data.txt", "good\n");
         }
+        std::fs::write(test.outside("edited"), "").unwrap();
         let ran = Ran::of(child.wait_with_output().unwrap());
         if !has_walls {
             ran.exits(1).says("data.txt` changed while the stage ran");

@@ -160,7 +160,7 @@ fn a_killed_run_needs_no_unlocking() {
     let start = Instant::now();
     while !matches!(room.store.ticket(&key("held")).unwrap(), Claim::Busy) {
         assert!(
-            start.elapsed() < Duration::from_secs(20),
+            start.elapsed() < Duration::from_mins(3),
             "the helper never took its ticket"
         );
         std::thread::sleep(Duration::from_millis(2));

@@ -3,7 +3,8 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use store::{Decoded, DecodedRoom, Digest, GcRequest, Making, Room as Part, StoreError};
 
@@ -115,6 +116,15 @@ fn what_a_killed_one_has_written_takes_no_room_once_another_may_make_it() {
     assert_eq!(fs::metadata(&left).unwrap().len(), 0);
 }
 
+/// Waits until nobody has it locked: a child that another test starts has our descriptors from its fork to its exec.
+fn is_given_back(path: &Path) {
+    let begin = Instant::now();
+    while File::open(path).unwrap().try_lock().is_err() {
+        assert!(begin.elapsed() < Duration::from_mins(3), "{path:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 #[test]
 fn a_clean_up_leaves_what_was_used_lately_and_what_is_read() {
     let room = Room::new();
@@ -130,6 +140,9 @@ fn a_clean_up_leaves_what_was_used_lately_and_what_is_read() {
     let reader = aged(&read);
     drop(aged(&old));
     drop(make(&decoded, &left));
+    for content in [&young, &old, &left] {
+        is_given_back(&decoded.path(content));
+    }
     let leftover = decoded.path(&left).with_extension("making");
     fs::rename(decoded.path(&left), &leftover).unwrap();
     assert_eq!(room.store.usage().decoded.files, 4);
@@ -157,6 +170,7 @@ fn a_clean_up_leaves_what_was_used_lately_and_what_is_read() {
     room.store.gc(&request(None)).unwrap();
     assert!(!is_there(&decoded, &young) && is_there(&decoded, &read));
     drop(reader);
+    is_given_back(&decoded.path(&read));
     room.store.gc(&request(None)).unwrap();
     assert!(!is_there(&decoded, &read));
 }

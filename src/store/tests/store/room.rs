@@ -69,7 +69,7 @@ pub fn ready(store: &Store, key: &Key) -> Ticket {
     loop {
         match store.ticket(key).unwrap() {
             Claim::Ready(ticket) => return ticket,
-            Claim::Busy if start.elapsed() < Duration::from_secs(5) => {
+            Claim::Busy if start.elapsed() < Duration::from_mins(3) => {
                 std::thread::sleep(Duration::from_millis(2));
             }
             other => panic!("no ticket: {other:?}"),

@@ -219,6 +219,10 @@ mod tests {
         {
             std::thread::sleep(Duration::from_millis(5));
         }
+        let group = [neighbour.id().cast_signed()];
+        while family(&(0..=0), &group).len() < 2 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         assert!(resident(tag.0, 0) > 0);
         assert!(resident(0, mine.id().cast_signed()) > 0);
         let (ended, left) = end(&(tag.0..=tag.0), &[]);
@@ -226,7 +230,7 @@ mod tests {
         assert!(left.is_empty(), "{left:?}");
         assert!(!mine.wait().unwrap().success());
         assert!(neighbour.try_wait().unwrap().is_none());
-        let (ended, _) = end(&(0..=0), &[neighbour.id().cast_signed()]);
+        let (ended, _) = end(&(0..=0), &group);
         assert_eq!(ended.len(), 2, "the shell and its child: {ended:?}");
         neighbour.wait().unwrap();
     }
