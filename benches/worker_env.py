@@ -3,7 +3,7 @@ import os
 
 # Of a worker that has all threads of the machine: its share is an eighth of the memory.
 _EIGHTH = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
-WORKER = {"GOMP_SPINCOUNT": "10000", "MALLOC_MMAP_THRESHOLD_": str(512 << 20), "MALLOC_TRIM_THRESHOLD_": str(min(4 << 30, _EIGHTH)), **os.environ}
+WORKER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "TORCH_CUDNN_SDPA_DEPRIORITIZED": "1", "GOMP_SPINCOUNT": "10000", "MALLOC_MMAP_THRESHOLD_": str(512 << 20), "MALLOC_TRIM_THRESHOLD_": str(min(4 << 30, _EIGHTH)), **os.environ}
 
 
 def with_tf32(environment):

@@ -10,6 +10,7 @@
 //! ```
 
 mod crops;
+mod cuda_env;
 pub mod decoded;
 pub mod error;
 pub mod execute;
@@ -36,5 +37,6 @@ pub mod root;
 pub mod run;
 pub mod secrets;
 pub mod session;
+mod text_busy;
 pub mod verify;
 pub mod worker;

@@ -12,6 +12,7 @@ use store::{Key, Prefetch, Store, StoreError};
 use diagnostics::{Diagnostic, Severity};
 use plan::{Outside, Plan, World};
 
+use crate::cuda_env::DEVICES;
 use crate::error::Error;
 use crate::gather::{self, Gathered};
 use crate::notice::Tell;
@@ -137,7 +138,7 @@ impl Session {
             Some(facts) => worker::gpus(options.device, device, facts),
             None => Vec::new(),
         };
-        let visible = worker::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok(), facts.as_ref());
+        let visible = worker::visible(std::env::var(DEVICES).ok(), facts.as_ref());
         let gathered = gather::gather(&pipeline.stages, &store);
         Ok(Self {
             options: options.clone(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 const PAUSES: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048];
 
 /// What `start` gives, tried again for a while where the program's file is busy.
-pub(super) fn start_when_free<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn start_when_free<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for pause in PAUSES {
         match start() {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {

@@ -8,7 +8,9 @@ use diagnostics::shown::counted;
 use serde::{Deserialize, Serialize};
 use spec::Device;
 
+use crate::cuda_env::{self, DEVICES};
 use crate::error::Error;
+use crate::text_busy::start_when_free;
 
 /// What is asked for: a device, or whichever is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,10 +79,20 @@ pub struct WorkerFacts {
 /// The facts with what they are valid for.
 #[derive(Serialize, Deserialize)]
 struct Memo {
-    size: u64,
-    modified: u128,
-    driver: bool,
+    #[serde(flatten)]
+    stamp: Stamp,
     facts: WorkerFacts,
+}
+
+/// What the facts depend on.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Stamp {
+    size: u64,
+    modified: u64,
+    /// Whether a driver of NVIDIA's is there.
+    driver: bool,
+    /// What [`DEVICES`] says, which hides devices and orders them.
+    visible: Option<String>,
 }
 
 /// The environment variable that names the worker.
@@ -113,19 +125,18 @@ fn missing(path: &Path) -> Error {
 
 /// The worker's facts, from the memo beside it while that is valid, else from the worker itself.
 ///
-/// The memo is valid for the worker's size and modification time and for the presence of an NVIDIA driver.
+/// The memo is valid for the worker's size and modification time, for the presence of an NVIDIA driver, and for what
+/// [`DEVICES`] says. That a driver has no usable device is not remembered: it may be mended by the next time.
 pub fn facts(worker: &Path) -> Result<WorkerFacts, Error> {
     let stamp = stamp(worker);
     let memo = worker.with_extension("facts.json");
-    if let Some(facts) = stamp.and_then(|stamp| recall(&memo, stamp)) {
+    if let Some(facts) = stamp.as_ref().and_then(|stamp| recall(&memo, stamp)) {
         return checked(facts, worker);
     }
     let facts = ask(worker)?;
-    if let Some((size, modified, driver)) = stamp {
+    if let Some(stamp) = stamp.filter(|stamp| stamp.is_lasting(&facts)) {
         let text = serde_json::to_vec(&Memo {
-            size,
-            modified,
-            driver,
+            stamp,
             facts: facts.clone(),
         });
         // A folder that cannot be written costs half a second a run, nothing else.
@@ -134,23 +145,32 @@ pub fn facts(worker: &Path) -> Result<WorkerFacts, Error> {
     checked(facts, worker)
 }
 
-fn stamp(worker: &Path) -> Option<(u64, u128, bool)> {
+impl Stamp {
+    /// Whether the facts will be the same the next time.
+    fn is_lasting(&self, facts: &WorkerFacts) -> bool {
+        let hides_all = self.visible.as_deref() == Some("");
+        !self.driver || hides_all || !facts.cuda_devices.is_empty()
+    }
+}
+
+fn stamp(worker: &Path) -> Option<Stamp> {
     let meta = std::fs::metadata(worker).ok()?;
     let modified = meta
         .modified()
         .ok()?
         .duration_since(std::time::UNIX_EPOCH)
         .ok()?;
-    Some((
-        meta.len(),
-        modified.as_nanos(),
-        Path::new("/dev/nvidiactl").exists(),
-    ))
+    Some(Stamp {
+        size: meta.len(),
+        modified: u64::try_from(modified.as_nanos()).ok()?,
+        driver: Path::new("/dev/nvidiactl").exists(),
+        visible: std::env::var(DEVICES).ok(),
+    })
 }
 
-fn recall(memo: &Path, stamp: (u64, u128, bool)) -> Option<WorkerFacts> {
+fn recall(memo: &Path, stamp: &Stamp) -> Option<WorkerFacts> {
     let memo: Memo = serde_json::from_slice(&files::read(memo, 1 << 20).ok()?).ok()?;
-    (stamp == (memo.size, memo.modified, memo.driver)).then_some(memo.facts)
+    (*stamp == memo.stamp).then_some(memo.facts)
 }
 
 /// What the worker says of itself now.
@@ -162,10 +182,11 @@ pub fn ask(worker: &Path) -> Result<WorkerFacts, Error> {
             "build it with `make build`, which also gets libtorch 2.11.0",
         )
     };
-    let output = Command::new(worker)
-        .arg("--facts")
-        .stdin(Stdio::null())
-        .output();
+    let output = start_when_free(|| {
+        let mut command = Command::new(worker);
+        cuda_env::set_order(&mut command, |name| std::env::var_os(name).is_some());
+        command.arg("--facts").stdin(Stdio::null()).output()
+    });
     let output = output.map_err(|e| wrong(e.to_string()))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
@@ -259,14 +280,15 @@ pub fn gpus(choice: DeviceChoice, device: Device, facts: &WorkerFacts) -> Vec<us
     }
 }
 
-/// How `CUDA_VISIBLE_DEVICES` names each device that the worker counts: by what that variable says now, if it is set.
+/// How [`DEVICES`] names each device that the worker counts: by what that variable says now, if it is set, and by no
+/// others, which the caller has hidden.
 pub fn visible(variable: Option<String>, facts: Option<&WorkerFacts>) -> Vec<String> {
     let count = facts.map_or(0, |f| f.cuda_devices.len());
-    let named = variable.map(|text| text.split(',').map(|n| n.trim().to_owned()).collect());
-    let named: Vec<String> = named.unwrap_or_default();
-    (0..count)
-        .map(|n| named.get(n).cloned().unwrap_or_else(|| n.to_string()))
-        .collect()
+    let Some(text) = variable else {
+        return (0..count).map(|n| n.to_string()).collect();
+    };
+    let named = text.split(',').map(|n| n.trim().to_owned());
+    named.filter(|n| !n.is_empty()).take(count).collect()
 }
 
 #[cfg(test)]
@@ -294,10 +316,46 @@ mod tests {
     }
 
     #[test]
+    fn a_driver_without_a_device_is_asked_again() {
+        let stamp = |driver, visible: Option<&str>| Stamp {
+            size: 1,
+            modified: 2,
+            driver,
+            visible: visible.map(str::to_owned),
+        };
+        assert!(!stamp(true, None).is_lasting(&facts(0)));
+        assert!(stamp(true, None).is_lasting(&facts(1)));
+        assert!(stamp(true, Some("")).is_lasting(&facts(0)));
+        assert!(stamp(false, None).is_lasting(&facts(0)));
+    }
+
+    #[test]
+    fn facts_are_remembered_for_the_devices_that_were_asked_about() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memo");
+        let stamp = |visible: Option<&str>| Stamp {
+            size: 1,
+            modified: 2,
+            driver: true,
+            visible: visible.map(str::to_owned),
+        };
+        let memo = Memo {
+            stamp: stamp(Some("1")),
+            facts: facts(1),
+        };
+        std::fs::write(&path, serde_json::to_vec(&memo).unwrap()).unwrap();
+        assert!(recall(&path, &stamp(Some("1"))).is_some());
+        assert!(recall(&path, &stamp(None)).is_none());
+        assert!(recall(&path, &stamp(Some("0,1"))).is_none());
+    }
+
+    #[test]
     fn devices_keep_the_names_that_the_caller_gave() {
         let visible =
             |variable: Option<&str>| visible(variable.map(str::to_owned), Some(&facts(2)));
         assert_eq!(visible(None), ["0", "1"]);
         assert_eq!(visible(Some("5, GPU-7")), ["5", "GPU-7"]);
+        assert_eq!(visible(Some("1")), ["1"], "no other, hidden one");
+        assert!(visible(Some("")).is_empty());
     }
 }

@@ -36,6 +36,7 @@ use super::stop::Stop;
 use super::supervisor::Supervisor;
 use super::target::Target;
 use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
+use crate::cuda_env::{DEVICES, ORDER};
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];
@@ -293,7 +294,8 @@ impl CommandExecutor<'_> {
                     .filter_map(|v| Some((v, std::env::var_os(v)?))),
             )
             .env("TMPDIR", temporary.path())
-            .envs(task.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
+            .envs(task.visible.iter().map(|v| (DEVICES, v)))
+            .envs(task.visible.iter().map(|_| ORDER))
             .envs(&handed.pass)
             .envs(secrets())
             .envs(&command.env)

@@ -40,7 +40,6 @@ mod stage;
 mod stop;
 mod supervisor;
 mod target;
-mod text_busy;
 mod unshare;
 pub mod walls;
 mod warm_start;

@@ -23,6 +23,7 @@ use super::supervisor::{Supervisor, Tag};
 use super::target::Target;
 use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
 use super::worker_env;
+use crate::cuda_env::DEVICES;
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {
@@ -128,7 +129,7 @@ impl ProcessExecutor<'_> {
         };
         worker_env::set(&mut command, start);
         command
-            .envs(first.visible.iter().map(|v| ("CUDA_VISIBLE_DEVICES", v)))
+            .envs(first.visible.iter().map(|v| (DEVICES, v)))
             .stdout(Stdio::piped())
             .stderr(log);
         let fence = match (&view, self.walls.level()) {

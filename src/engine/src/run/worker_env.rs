@@ -1,6 +1,6 @@
 //! What a worker is told of the libraries below libtorch, which read it from their environment as they start: libgomp's
-//! threads, glibc's memory, the numbers of cuBLAS and cuDNN. Whatever the caller's environment says of the first two stays as
-//! it is there.
+//! threads, glibc's memory, CUDA's order of devices and kernels for attention, the numbers of cuBLAS and cuDNN. Whatever the
+//! caller's environment says of all but the last stays as it is there.
 //! Unaware of stages; nothing of it moves a result, but for the last, which the numerics class and `precision` state.
 
 use std::process::Command;
@@ -8,6 +8,7 @@ use std::process::Command;
 use spec::{TF32_OFF, TF32_ON};
 
 use super::glibc;
+use crate::cuda_env;
 
 /// A block of freed memory that is larger goes back to the system at once.
 const LARGEST: u64 = 512 << 20;
@@ -58,6 +59,10 @@ fn memory(kept: u64, version: (u32, u32)) -> [(&'static str, u64); 2] {
     ]
 }
 
+/// Attention on Hopper would go to cuDNN first, whose gradients are NaN for some masked scores of ART's windows (pytorch
+/// issue 196678, since 2.11). With it the other kernels, which all cards have, come first.
+const CUDNN_LATER: (&str, &str) = ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1");
+
 /// The same where the caller's environment has the variables that `is_set` says.
 fn set_beside(
     command: &mut Command,
@@ -70,6 +75,10 @@ fn set_beside(
         command.env_remove(TF32_OFF.0).env(TF32_ON.0, TF32_ON.1);
     } else {
         command.env(TF32_OFF.0, TF32_OFF.1);
+    }
+    cuda_env::set_order(command, &is_set);
+    if !is_set(CUDNN_LATER.0) {
+        command.env(CUDNN_LATER.0, CUDNN_LATER.1);
     }
     if !is_set("GOMP_SPINCOUNT") && !is_set("OMP_WAIT_POLICY") {
         // libgomp's threads spin long at every barrier; on a machine that does other work too, stages then take
@@ -105,20 +114,34 @@ mod tests {
     #[test]
     fn what_the_caller_says_stays() {
         let all = [
+            "CUDA_DEVICE_ORDER=PCI_BUS_ID",
             "GOMP_SPINCOUNT=10000",
             "MALLOC_MMAP_THRESHOLD_=536870912",
             "MALLOC_TRIM_THRESHOLD_=1073741824",
             "NVIDIA_TF32_OVERRIDE=0",
+            "TORCH_CUDNN_SDPA_DEPRIORITIZED=1",
         ];
+        let but = |left_out: &[usize]| -> Vec<&str> {
+            let stay = (0..all.len()).filter(|n| !left_out.contains(n));
+            stay.map(|n| all[n]).collect()
+        };
         assert_eq!(told(false, &[]), all);
-        assert_eq!(told(false, &["OMP_WAIT_POLICY"]), all[1..]);
-        assert_eq!(told(false, &["MALLOC_TRIM_THRESHOLD_"]), [all[0], all[3]]);
-        assert_eq!(told(false, &["GLIBC_TUNABLES", "GOMP_SPINCOUNT"]), all[3..]);
+        assert_eq!(told(false, &["OMP_WAIT_POLICY"]), but(&[1]));
+        assert_eq!(told(false, &["MALLOC_TRIM_THRESHOLD_"]), but(&[2, 3]));
+        let set = ["GLIBC_TUNABLES", "GOMP_SPINCOUNT", "CUDA_DEVICE_ORDER"];
+        assert_eq!(told(false, &set), but(&[0, 1, 2, 3]));
+        assert_eq!(told(false, &[CUDNN_LATER.0]), but(&[5]));
     }
 
     #[test]
     fn tf32_is_on_where_it_is_asked_for_whatever_the_caller_says() {
-        let told = told(true, &["GLIBC_TUNABLES", "GOMP_SPINCOUNT"]);
+        let set = [
+            "GLIBC_TUNABLES",
+            "GOMP_SPINCOUNT",
+            cuda_env::ORDER.0,
+            CUDNN_LATER.0,
+        ];
+        let told = told(true, &set);
         assert_eq!(
             told,
             [
