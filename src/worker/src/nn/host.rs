@@ -75,7 +75,8 @@ pub fn send(t: &Tensor, device: Device) -> Tensor {
 /// The tensor in memory that can be copied to `device` while the host goes on; itself where `device` is the host.
 pub fn pinned(t: &Tensor, device: Device) -> Tensor {
     match device {
-        Device::Cuda(_) if t.device() == Device::Cpu => t.pin_memory(device),
+        // `pin_memory` with a device is deprecated: it would write two lines to the log each time.
+        Device::Cuda(_) if t.device() == Device::Cpu => t.internal_pin_memory(device),
         _ => t.shallow_clone(),
     }
 }

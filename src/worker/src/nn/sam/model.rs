@@ -16,7 +16,7 @@ use super::transformer::ImageSide;
 use crate::nn::host;
 
 /// As tch names it. The number format is the image encoder's, where most of the work is; prompts, predicted IoU and mask
-/// logits are float32 always.
+/// logits are float32, whose products `tf32` rounds in all of the process.
 const fn kind(precision: SamPrecision) -> Kind {
     match precision {
         SamPrecision::Fp32 | SamPrecision::Tf32 => Kind::Float,

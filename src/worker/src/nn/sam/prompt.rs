@@ -4,7 +4,7 @@
 use std::f64::consts::PI;
 
 use tch::nn::Path;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::config::Config;
 use super::layers::{EPS, LayerNorm};
@@ -110,7 +110,14 @@ impl PromptEncoder {
 
     /// Random Fourier features (…, C) of positions (…, 2) as x, y in [0, 1].
     fn encode(&self, at: &Tensor) -> Tensor {
-        let angles = (at * 2.0 - 1.0).matmul(&self.gaussian) * (2.0 * PI); // (…, C/2)
+        let at = at * 2.0 - 1.0;
+        let angles = if at.device() == Device::Cpu {
+            at.matmul(&self.gaussian)
+        } else {
+            // No product of matrices, which would be in TF32 where a stage asks for that: 10 bits do not tell pixels apart.
+            (at.unsqueeze(-1) * &self.gaussian).sum_dim_intlist([-2_i64].as_slice(), false, None)
+        };
+        let angles = angles * (2.0 * PI); // (…, C/2)
         Tensor::cat(&[angles.sin(), angles.cos()], -1)
     }
 }

@@ -31,11 +31,12 @@ pub(super) fn step(
         gradients = sum(gradients, state.adam.gradients(&loss));
         losses.push(loss.detach());
     }
-    // The only wait of a step, for all its parts together; no weight is touched before.
+    // The only wait of a step, for all its parts together, when all its work is on its way to a GPU. A loss that is no number
+    // has reached the weights by then: the stage fails, and keeps none of them.
+    state.adam.apply(&gradients, lr);
     let losses = host::floats(&Tensor::stack(&losses, 0));
     let value = losses.into_iter().map(f64::from).sum();
     check_finite(value, state.iteration + 1)?;
-    state.adam.apply(&gradients, lr);
     Ok(value)
 }
 
