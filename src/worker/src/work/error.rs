@@ -53,10 +53,14 @@ impl WorkError {
             .unwrap_or("no message")
             .trim()
             .to_owned();
-        if readable.contains("out of memory") || readable.contains("not enough memory") {
-            let hint = "lower `batch` or `patch`, or use a device with more memory";
+        // The libraries under libtorch take memory beside its own, and say so in their way.
+        let of_library = ["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"];
+        let of_library = of_library.iter().any(|text| readable.contains(text));
+        let is_short = ["out of memory", "not enough memory"];
+        if of_library || is_short.iter().any(|text| readable.contains(text)) {
+            let hint = "use a device with more memory; for a training lower `batch` or `patch`";
             let mut error = Self::new(format!("memory ran out: {readable}"), hint);
-            error.0.out_of_gpu_memory = readable.contains("CUDA");
+            error.0.out_of_gpu_memory = of_library || readable.contains("CUDA");
             return error;
         }
         Self::new(
@@ -100,6 +104,11 @@ impl WorkError {
     /// Whether it stopped because it was asked to.
     pub const fn is_interruption(&self) -> bool {
         self.0.interrupted
+    }
+
+    /// Whether a GPU's memory was too small.
+    pub const fn is_out_of_gpu_memory(&self) -> bool {
+        self.0.out_of_gpu_memory
     }
 
     /// For the last event.

@@ -15,6 +15,7 @@ mod cut;
 mod network;
 mod picture;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ use pixels::{
     MaskStack, Photo, PixelError, Rgb8, larger_alpha, read_photo, write_photo, write_png,
 };
 use serde_json::json;
-use spec::{Baseline, Event, Form, Restoration, Restored};
+use spec::{Baseline, Event, Form, Restoration, Restored, Tiles};
 
 use super::facts::FactMap;
 use super::model::{self, Model};
@@ -43,7 +44,7 @@ pub(super) fn run(work: &Restoration, reporter: &Reporter) -> Result<FactMap, Wo
     let mut run = Run::new(work, reporter, model, other, memory::free);
     run.count_steps();
     for (at, photo) in work.photos.iter().enumerate() {
-        match run.restore(photo) {
+        match run.tried(&photo.name, |run| run.restore(photo)) {
             Ok(()) => {}
             Err(Failure::Photo(error)) if error.is_interruption() => return Err(error),
             Err(Failure::Photo(error)) => run.failed.push((at, error)),
@@ -189,6 +190,31 @@ impl<'a> Run<'a> {
             Baseline::Other(_) => Way::Other,
         };
         Some((path, way))
+    }
+
+    /// What `work` comes to for a photograph. A panic (tch's, where memory runs out) costs that one alone. Of a GPU's memory
+    /// nothing is known before it runs out: then it is done once more, in tiles, and so are all behind it.
+    fn tried(
+        &mut self,
+        name: &str,
+        work: impl Fn(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let caught = |run: &mut Self| {
+            let caught = catch_unwind(AssertUnwindSafe(|| work(run)));
+            caught.unwrap_or_else(|panic| Err(Failure::Photo(WorkError::of_panic(&*panic))))
+        };
+        let first = caught(self);
+        let Err(Failure::Photo(error)) = &first else {
+            return first;
+        };
+        if !error.is_out_of_gpu_memory() || self.budget == 0 || self.work.tiles != Tiles::Auto {
+            return first;
+        }
+        self.budget = 0;
+        let what = &error.clone().report().what.message;
+        self.reporter
+            .note(format!("{name}: {what}; once more, in tiles"));
+        caught(self)
     }
 
     fn restore(&mut self, one: &Restored) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use spec::names::{Share, Variant};
 use tch::{Device, Kind, Tensor};
 
 use super::cut::cut;
-use super::{Reporter, Run, picture};
+use super::{Failure, Reporter, Run, picture};
 use crate::nn::blend::{Cut, Piece, blended};
 use crate::nn::{params, spt};
 use crate::work::model::Model;
@@ -193,6 +193,57 @@ fn a_picture_that_fits_is_whole_and_rounded_as_an_evaluation_rounds() {
     assert!(huge.side.is_some_and(|side| (64..=4096).contains(&side)));
 }
 
+/// Photographs to restore by a network that is there already.
+fn work(photos: Vec<spec::Restored>, unread: &std::path::Path) -> spec::Restoration {
+    spec::Restoration {
+        format: spec::RESTORATION_FORMAT,
+        model: spec::Weights::Stage(unread.to_owned()),
+        baseline: Some(spec::Baseline::WithoutUnits),
+        photos,
+        tiles: spec::Tiles::Auto,
+        form: spec::Form::Png,
+        precision: spec::names::Precision::Fp32,
+        device: spec::Device::Cpu,
+        threads: 1,
+    }
+}
+
+#[test]
+fn what_a_gpu_has_no_memory_for_is_tried_in_tiles_and_a_panic_costs_one_photograph() {
+    let reporter = Reporter::new(std::sync::Arc::default(), 0);
+    let fails_whole = |message: &'static str| {
+        move |run: &mut Run| {
+            assert!(run.budget == 0, "{message}");
+            Ok(())
+        }
+    };
+    let message = |result| match result {
+        Err(Failure::Photo(error)) => error.report().what.message,
+        _ => String::new(),
+    };
+    let whole = work(Vec::new(), "unread".as_ref());
+    let start = |work| Run::new(work, &reporter, model(&imdn(), None, 2.4), None, || None);
+    let mut run = start(&whole);
+    let said = message(run.tried("a", fails_whole("a shape is wrong")));
+    assert_eq!(said, "libtorch error: a shape is wrong");
+    assert!(run.budget > 0);
+    run.tried(
+        "b",
+        fails_whole("CUDA out of memory. Tried to allocate 9 GiB"),
+    )
+    .unwrap_or_else(|_| panic!("tiles fit"));
+    assert_eq!(run.budget, 0, "all behind it are cut, too");
+    let again = message(run.tried("c", |_| panic!("CUBLAS_STATUS_ALLOC_FAILED")));
+    assert!(again.starts_with("memory ran out: "), "{again}");
+    // Who asks for no tiles gets none.
+    let asked = spec::Restoration {
+        tiles: spec::Tiles::Whole,
+        ..whole.clone()
+    };
+    let said = message(start(&asked).tried("a", fails_whole("CUDA out of memory.")));
+    assert_eq!(said, "memory ran out: CUDA out of memory.");
+}
+
 /// Memory that a photograph leaves stays with the process, and the kernel counts less as free.
 #[test]
 fn what_is_free_is_asked_once_so_that_photographs_of_one_size_are_cut_alike() {
@@ -210,17 +261,7 @@ fn what_is_free_is_asked_once_so_that_photographs_of_one_size_are_cut_alike() {
             baseline: Some(at("baseline.png")),
         }),
     };
-    let work = spec::Restoration {
-        format: spec::RESTORATION_FORMAT,
-        model: spec::Weights::Stage(at("unread")),
-        baseline: Some(spec::Baseline::WithoutUnits),
-        photos: vec![photo("a.png"), photo("b.png")],
-        tiles: spec::Tiles::Auto,
-        form: spec::Form::Png,
-        precision: spec::names::Precision::Fp32,
-        device: spec::Device::Cpu,
-        threads: 1,
-    };
+    let work = work(vec![photo("a.png"), photo("b.png")], &at("unread"));
     let reporter = Reporter::new(std::sync::Arc::default(), 0);
     let mut free = [Some(64 << 30)].into_iter();
     let free = || free.next().unwrap_or(Some(0));
