@@ -5,7 +5,8 @@
 //!
 //! `cargo bench -p pipeline-worker --bench sam -- WEIGHTS IMAGE [threads] [model] [device] [precision]`; each answer is
 //! seconds, number of masks, and the highest resident memory of this process so far in MiB. Models are `vit-b`, `vit-l`,
-//! `vit-h`, devices `cpu` and `cuda`, precisions `fp32`, `bf16`, `fp16`. Without arguments, what it needs is printed.
+//! `vit-h`, devices `cpu` and `cuda`, precisions `fp32`, `bf16`, `fp16`; `PIPELINE_KERNELS` counts as in a
+//! worker. Without arguments, what it needs is printed.
 
 #![expect(
     clippy::print_stdout,
@@ -17,8 +18,8 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use pipeline_worker::nn::cuda;
 use pipeline_worker::nn::sam::{Config, Embedding, Generator, Params, Precision, Sam, Scaled};
+use pipeline_worker::nn::{cuda, kernels};
 use pixels::{Rgb8, read_rgb8};
 use tch::{Cuda, Device};
 
@@ -34,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let word = |n: usize, default: &'static str| rest.get(n).map_or(default, String::as_str);
+    kernels::choose()?;
     let threads: usize = word(0, "2").parse()?;
     tch::set_num_threads(threads.try_into()?);
     rayon::ThreadPoolBuilder::new()

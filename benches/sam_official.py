@@ -112,6 +112,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sides", type=int, nargs="*", default=[8, 24])
+    parser.add_argument("--kept", type=int, choices=[30, 100], nargs="*", default=[30, 100], help="percent of the candidates")
     parser.add_argument("--only", choices=["encoder", "masks", "generate"])
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="ours; the official code is fp32")
     args = parser.parse_args()
@@ -127,8 +128,8 @@ def main():
         if args.only in (None, "encoder"):
             compare("encoder", sides, args.runs, "embed")
         for side in args.sides if args.only != "encoder" else []:
-            keep = float(np.quantile(sides["official"].predicted_iou(side), 0.7))
-            for share, iou in ((30, keep), (100, 0.0)):
+            keep = float(np.quantile(sides["official"].predicted_iou(side), 0.7)) if 30 in args.kept else None
+            for share, iou in [(share, keep if share == 30 else 0.0) for share in args.kept]:
                 for task in ("masks", "generate") if args.only is None else [args.only]:
                     compare(f"{task} {side}x{side} {share} %", sides, args.runs, task, side, iou, 0.0)
 

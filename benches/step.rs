@@ -3,7 +3,8 @@
 //!
 //! `cargo bench -p pipeline-worker --bench step -- [steps] [threads] [imdn|art] [channels_last] [cuda] [bf16] [batch=N]`
 //! prints the seconds of each step, one a line. The batch is 4 for IMDN, 1 for ART unless said; `channels_last` and
-//! `bf16` are the schedule's options of those names, `bf16` on CUDA only. Without `cuda` it computes on the CPU.
+//! `bf16` are the schedule's options of those names, `bf16` on CUDA only. Without `cuda` it computes on the CPU, by the
+//! kernels that are chosen there for a user, or that `PIPELINE_KERNELS` names.
 
 #![expect(
     clippy::print_stdout,
@@ -17,6 +18,7 @@ use pipeline_worker::nn::adam::{self, Adam};
 use pipeline_worker::nn::art::{self, Art};
 use pipeline_worker::nn::backbone::Backbone;
 use pipeline_worker::nn::imdn::{self, Imdn};
+use pipeline_worker::nn::kernels::{self, Layout};
 use pipeline_worker::nn::spt::{self, Spt, Tuned};
 use pipeline_worker::nn::transformer::{to_map, to_tokens};
 use pipeline_worker::nn::{cuda, params, precision};
@@ -36,11 +38,14 @@ fn main() {
         numbers.get(1).copied().unwrap_or(2),
     );
     tch::set_num_threads(threads);
+    let kernels = kernels::choose().unwrap_or_else(|why| panic!("{why}"));
     let batch = if is_asked("art") { 1 } else { 4 };
     let batch = std::env::args()
         .find_map(|arg| arg.strip_prefix("batch=")?.parse().ok())
         .unwrap_or(batch);
-    let mut work = Work::new(batch, device());
+    let device = device();
+    let by_kernels = device == Device::Cpu && kernels.layout == Layout::ChannelsLast;
+    let mut work = Work::new(batch, device, by_kernels || is_asked("channels_last"));
     let warm_up = work.step();
     println!("loss {warm_up:.6}");
     if steps == 0 {
@@ -83,8 +88,7 @@ struct Work {
 }
 
 impl Work {
-    fn new(batch: i64, device: Device) -> Self {
-        let channels_last = is_asked("channels_last");
+    fn new(batch: i64, device: Device, channels_last: bool) -> Self {
         let mut frozen = VarStore::new(device);
         let backbone: Backbone = if is_asked("art") {
             Art::new(&frozen.root(), &art::Config::published(4)).into()

@@ -360,6 +360,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_opened_past_the_page_cache_is_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, [1; 8192]).unwrap();
+        let file = match open_direct(&path) {
+            Ok(file) => file,
+            // Disks in memory have no such way in older kernels.
+            Err(e) => return println!("skipped: past the page cache: {e}"),
+        };
+        let is_direct = |file: &File| {
+            let flags = rustix::fs::fcntl_getfl(file).unwrap();
+            flags.contains(rustix::fs::OFlags::DIRECT)
+        };
+        assert!(is_direct(&file));
+        assert!(!is_direct(&open(&path).unwrap()));
+        assert!(open_direct(folder.path()).is_err(), "a folder");
+    }
+
+    #[test]
     fn a_regular_file_is_read_up_to_its_limit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");

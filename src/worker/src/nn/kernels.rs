@@ -9,8 +9,9 @@
 //!
 //! libtorch has two libraries for the product of a linear layer: MKL, which `linear` calls, and oneDNN, which computes
 //! the same as a 1×1 convolution. Which is faster depends on the maker of the processor and on its instructions:
-//! MKL's float32 kernels for AVX-512 run at half of what AMD's Zen 4 and Zen 5 can do, and with AVX2, or on Intel's, the two
-//! are nearly equal. The choice is a table, not a race at start: two equal machines must compute the same bytes.
+//! MKL's float32 kernels for AVX-512 run at half of what AMD's Zen 4 and Zen 5 can do; with AVX2 alone (Zen 3), or on
+//! Intel's, the two are nearly equal, and a training step of ART takes as long by either. The choice is a table, not a race
+//! at start: two equal machines must compute the same bytes.
 //! `benches/products.rs` prints the figures behind the table for the processor it runs on.
 
 use std::fmt;
@@ -166,9 +167,9 @@ const fn has_bf16() -> bool {
 impl Kernels {
     /// The choice for a processor.
     ///
-    /// Channels last gains on every processor with AVX-512 that was measured (1.06 to 1.2 × for a step of IMDN), and is
-    /// left out below it, where published numbers of small trainings were made without. With AMX the encoder of SAM ViT-B in
-    /// bfloat16 took 3.9 s by libtorch's attention and 4.4 s with that in float32.
+    /// Channels last gains on every processor with AVX-512 that was measured (1.06 to 1.2 × for a step of IMDN), and loses
+    /// on the one with AVX2 alone (0.91 × on Zen 3). With AMX the encoder of SAM ViT-B in bfloat16 took 3.9 s by libtorch's
+    /// attention and 4.4 s with that in float32.
     pub fn of(processor: &Processor) -> Self {
         Self {
             products: if processor.avx512 && processor.vendor == "AuthenticAMD" {
