@@ -128,16 +128,16 @@ impl Browser {
             session: Value::Null,
             count: 0,
         };
-        let target = new.ask("Target.createTarget", json!({"url": "about:blank"}))?;
+        let target = new.ask("Target.createTarget", &json!({"url": "about:blank"}))?;
         let of = json!({"targetId": target["targetId"], "flatten": true});
-        new.session = new.ask("Target.attachToTarget", of)?["sessionId"].take();
+        new.session = new.ask("Target.attachToTarget", &of)?["sessionId"].take();
         Some(new)
     }
 
     /// What a promise comes to in a page.
     fn evaluate(&mut self, page: &str, script: &str) -> Value {
         let mut ask = |method: &str, of: Value| {
-            let answer = self.ask(method, of);
+            let answer = self.ask(method, &of);
             answer.unwrap_or_else(|| panic!("the browser ended in {method}"))
         };
         ask("Page.enable", json!({}));
@@ -157,7 +157,7 @@ impl Browser {
     }
 
     /// The result of a command.
-    fn ask(&mut self, method: &str, of: Value) -> Option<Value> {
+    fn ask(&mut self, method: &str, of: &Value) -> Option<Value> {
         self.count += 1;
         let mut command = json!({"id": self.count, "method": method, "params": of});
         if self.session.is_string() {

@@ -125,7 +125,7 @@ fn pictures_are_compared_numbers_sorted_and_names_are_text() {
 
 /// It needs nothing beside it then, and may not be larger than what is sent.
 #[track_caller]
-fn as_one_file_it_is_the_same(browser: &PathBuf, test: &Test, facts: &Value) {
+fn as_one_file_it_is_the_same(browser: &Path, test: &Test, facts: &Value) {
     std::fs::create_dir(test.path("alone")).unwrap();
     let words = "path --report --single-file alone/index.html -f p.yaml";
     test.run(words).exits(0).says("alone/index.html");

@@ -125,6 +125,9 @@ fn an_edit_behind_walls_neither_reaches_a_command_nor_takes_its_work() {
         .stdout
         .contains("mounts of their own");
     for keep in [true, false] {
+        for note in ["reading", "edited"] {
+            let _ = std::fs::remove_file(test.outside(note)); // of the round before
+        }
         test.write("data.txt", "good\n");
         let child = test.command("run p.yaml --force a").spawn().unwrap();
         // It starts when all is copied, and the watch has looked once more.

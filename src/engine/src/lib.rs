@@ -10,7 +10,6 @@
 //! ```
 
 mod crops;
-mod cuda_env;
 pub mod decoded;
 pub mod error;
 pub mod execute;
@@ -37,6 +36,5 @@ pub mod root;
 pub mod run;
 pub mod secrets;
 pub mod session;
-mod text_busy;
 pub mod verify;
 pub mod worker;

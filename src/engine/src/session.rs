@@ -12,11 +12,11 @@ use store::{Key, Prefetch, Store, StoreError};
 use diagnostics::{Diagnostic, Severity};
 use plan::{Outside, Plan, World};
 
-use crate::cuda_env::DEVICES;
 use crate::error::Error;
 use crate::gather::{self, Gathered};
 use crate::notice::Tell;
 use crate::past::CachedPast;
+use crate::run::cuda_env::DEVICES;
 use crate::run::find_program;
 use crate::run::walls::Walls;
 use crate::worker::{self, DeviceChoice};

@@ -8,9 +8,9 @@ use diagnostics::shown::counted;
 use serde::{Deserialize, Serialize};
 use spec::Device;
 
-use crate::cuda_env::{self, DEVICES};
 use crate::error::Error;
-use crate::text_busy::start_when_free;
+use crate::run::cuda_env::{self, DEVICES};
+use crate::run::text_busy::start_when_free;
 
 /// What is asked for: a device, or whichever is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -24,6 +24,7 @@ use spec::{Kind, Listing, Pipeline};
 use store::{Facts, Store};
 
 use super::child::{self, Watched};
+use super::cuda_env::{DEVICES, ORDER};
 use super::executor::{InPlace, OnEvent, Task};
 use super::failure::Failure;
 use super::mask::Outlet;
@@ -36,7 +37,6 @@ use super::stop::Stop;
 use super::supervisor::Supervisor;
 use super::target::Target;
 use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
-use crate::cuda_env::{DEVICES, ORDER};
 
 /// Variables of the caller that every command gets; they are not in its key.
 const ALWAYS: [&str; 2] = ["PATH", "HOME"];

@@ -13,6 +13,7 @@ use spec::{Device, Event, Job, Kind, Outside, Pipeline};
 use store::Facts;
 
 use super::child::{self, Passed, Watched};
+use super::cuda_env::DEVICES;
 use super::executor::{InPlace, OnEvent, OnEventOf, Task};
 use super::failure::Failure;
 use super::log;
@@ -23,7 +24,6 @@ use super::supervisor::{Supervisor, Tag};
 use super::target::Target;
 use super::walls::{self, Fence, Level, Made, Program, Shown, Talk, View, Walls};
 use super::worker_env;
-use crate::cuda_env::DEVICES;
 
 /// Starts `pipeline-worker` for each stage.
 pub struct ProcessExecutor<'a> {

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use spec::{TF32_OFF, TF32_ON};
 
+use super::cuda_env;
 use super::glibc;
-use crate::cuda_env;
 
 /// A block of freed memory that is larger goes back to the system at once.
 const LARGEST: u64 = 512 << 20;

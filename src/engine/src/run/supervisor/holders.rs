@@ -22,8 +22,8 @@ use super::mutex::locked;
 use super::namespace::Namespace;
 use super::tag::{Tag, tagged};
 use crate::run::crew::Crew;
+use crate::run::text_busy::start_when_free;
 use crate::run::walls::View;
-use crate::text_busy::start_when_free;
 
 /// What is to be started.
 #[derive(Debug)]

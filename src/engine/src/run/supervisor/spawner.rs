@@ -18,8 +18,8 @@ use super::mutex::locked;
 use super::namespace::{self, Namespace};
 use super::processes::{self, Process};
 use super::tag::{Tag, Tags, tagged};
+use crate::run::text_busy::start_when_free;
 use crate::run::walls::{Fence, View, restrict};
-use crate::text_busy::start_when_free;
 
 /// This program, even where its file has been replaced meanwhile.
 const OWN: &str = "/proc/self/exe";

@@ -22,8 +22,8 @@ use rustix::process::{getgid, getuid};
 use super::mounts::build;
 use super::rules::restrict;
 use super::view::{Fields, View};
+use crate::run::text_busy::start_when_free;
 use crate::run::unshare::own_users_and_mounts;
-use crate::text_busy::start_when_free;
 
 /// The word after the program's name that makes it a helper.
 pub const WORD: &str = "__wall";
