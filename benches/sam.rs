@@ -5,8 +5,8 @@
 //!
 //! `cargo bench -p pipeline-worker --bench sam -- WEIGHTS IMAGE [threads] [model] [device] [precision]`; each answer is
 //! seconds, number of masks, and the highest resident memory of this process so far in MiB. Models are `vit-b`, `vit-l`,
-//! `vit-h`, devices `cpu` and `cuda`, precisions `fp32`, `bf16`, `fp16`; `PIPELINE_KERNELS` counts as in a
-//! worker. Without arguments, what it needs is printed.
+//! `vit-h`, devices `cpu` and `cuda`, precisions `fp32`, `bf16`, `fp16`; `PIPELINE_KERNELS` counts as in a worker. Without
+//! arguments, what it needs is printed.
 
 #![expect(
     clippy::print_stdout,

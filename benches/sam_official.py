@@ -1,7 +1,8 @@
 """Times Segment Anything ViT-B in the official code, in turns with this project's own.
 
     python benches/sam_official.py <checkout of facebookresearch/segment-anything> --rust PATH/sam [--image FILE]
-                                   [--runs 5] [--threads 2] [--sides 8 24] [--only encoder] [--precision bf16]
+                                   [--runs 5] [--threads 2] [--sides 8 24] [--kept 30 100] [--only encoder]
+                                   [--precision bf16]
 
 Needs torch, torchvision, numpy, Pillow, safetensors. --rust is the bench binary (`cargo bench -p pipeline-worker --bench
 sam --no-run` prints where it is). Both sides have the same random weights, the same photograph and the same thresholds:

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::{Ran, Test, list};
+use crate::support::{Ran, Test, has_two_cores, list};
 
 /// Two stages without a worker; `s` is what the test is about.
 fn project(s: &str) -> Test {
@@ -127,8 +127,7 @@ stages:
   after:
     command: {stages: {in: innocent}, shell: 'cp in/i r', outputs: [r]}
 ";
-    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
-        println!("skipped: of_two_readers_the_innocent_one_gets_its_result: one core");
+    if !has_two_cores("of_two_readers_the_innocent_one_gets_its_result") {
         return;
     }
     // Walls would keep the guilty one from it.

@@ -1,7 +1,7 @@
 //! Failures and what depends on them, stages side by side, and two runs at once.
 //! Unaware of results: a stand-in takes the worker's place.
 
-use crate::support::{Ran, TINY, Test};
+use crate::support::{Ran, TINY, Test, has_two_cores};
 
 #[test]
 fn a_failure_stops_new_starts() {
@@ -65,9 +65,7 @@ fn jobs_bounds_what_runs_at_once() {
     let test = Test::new().tiny();
     let one = test.run("run p.yaml --json --jobs 1").exits(0);
     assert_eq!(at_once(&one), 1, "{one}");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if cores < 2 {
-        println!("skipped: jobs_bounds_what_runs_at_once: one core");
+    if !has_two_cores("jobs_bounds_what_runs_at_once") {
         return;
     }
     test.write("slow", "");

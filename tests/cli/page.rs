@@ -353,7 +353,7 @@ fn a_page_of_a_training_alone_has_no_errors() {
     test.run("run p.yaml base").exits(0);
     let script = "await wait('the stages', () => $('#stage-list tbody tr'));\
         await new Promise((done) => setTimeout(done, 500));\
-        facts.note = $('#compare').innerText; facts.curves = page.by('curves').hidden";
+        facts.curves = page.by('curves').hidden";
     let facts = driven(&browser, &test, "reports/p/index.html", script);
     assert_eq!(facts["errors"], serde_json::json!([]), "{facts}");
     assert_eq!(facts["curves"], false, "{facts}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::killed::is_supervisor;
-use crate::support::{Ran, SOON, Test, list, wait_for};
+use crate::support::{Ran, SOON, Test, has_two_cores, list, wait_for};
 
 /// Whether runs may use a namespace.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,10 +124,7 @@ fn what_is_left_of_one_command_ends_with_it_and_not_with_another() {
   short:
     command: {shell: 'setsid sleep 7122 & while [ ! -e $STUB_FOLDER/go ]; do sleep 0.02; done; echo x > o2', outputs: [o2], pass_env: [STUB_FOLDER]}
 ";
-    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
-        println!(
-            "skipped: what_is_left_of_one_command_ends_with_it_and_not_with_another: one core"
-        );
+    if !has_two_cores("what_is_left_of_one_command_ends_with_it_and_not_with_another") {
         return;
     }
     for mode in MODES {

@@ -333,6 +333,15 @@ pub fn photo(width: usize, height: usize) -> Vec<u8> {
     pixels::encode_png(&Rgb8::new(width, height, data).unwrap()).unwrap()
 }
 
+/// Whether two stages can run at once here; the test of this name is skipped where they cannot.
+pub fn has_two_cores(name: &str) -> bool {
+    let has = std::thread::available_parallelism().map_or(1, usize::from) > 1;
+    if !has {
+        println!("skipped: {name}: one core");
+    }
+    has
+}
+
 /// As long as a loaded machine may take for what takes a second or two: it tells "soon" from "never", and measures nothing.
 pub const SOON: Duration = Duration::from_mins(3);
 

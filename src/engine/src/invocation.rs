@@ -15,7 +15,7 @@ use crate::session::{Options, Session};
 use crate::{execute, keep_decoded, root, worker};
 
 /// Variables that the program itself reads and that change what a command does.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     worker::VARIABLE,
     Limits::VARIABLE,
     root::VARIABLE,
@@ -26,6 +26,7 @@ const OWN: [&str; 10] = [
     "PIPELINE_MAX_MEMORY",
     "PIPELINE_MAX_PIXELS",
     "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
 ];
 
 impl Session {

@@ -183,9 +183,11 @@ pub fn ask(worker: &Path) -> Result<WorkerFacts, Error> {
         )
     };
     let output = start_when_free(|| {
-        let mut command = Command::new(worker);
-        cuda_env::set_order(&mut command, |name| std::env::var_os(name).is_some());
-        command.arg("--facts").stdin(Stdio::null()).output()
+        Command::new(worker)
+            .arg("--facts")
+            .envs([cuda_env::order()])
+            .stdin(Stdio::null())
+            .output()
     });
     let output = output.map_err(|e| wrong(e.to_string()))?;
     if !output.status.success() {

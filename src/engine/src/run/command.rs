@@ -24,7 +24,7 @@ use spec::{Kind, Listing, Pipeline};
 use store::{Facts, Store};
 
 use super::child::{self, Watched};
-use super::cuda_env::{DEVICES, ORDER};
+use super::cuda_env::{self, DEVICES};
 use super::executor::{InPlace, OnEvent, Task};
 use super::failure::Failure;
 use super::mask::Outlet;
@@ -295,7 +295,7 @@ impl CommandExecutor<'_> {
             )
             .env("TMPDIR", temporary.path())
             .envs(task.visible.iter().map(|v| (DEVICES, v)))
-            .envs(task.visible.iter().map(|_| ORDER))
+            .envs(task.visible.iter().map(|_| cuda_env::order()))
             .envs(&handed.pass)
             .envs(secrets())
             .envs(&command.env)

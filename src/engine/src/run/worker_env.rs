@@ -76,9 +76,10 @@ fn set_beside(
     } else {
         command.env(TF32_OFF.0, TF32_OFF.1);
     }
-    cuda_env::set_order(command, &is_set);
-    if !is_set(CUDNN_LATER.0) {
-        command.env(CUDNN_LATER.0, CUDNN_LATER.1);
+    for (name, value) in [cuda_env::ORDER, CUDNN_LATER] {
+        if !is_set(name) {
+            command.env(name, value);
+        }
     }
     if !is_set("GOMP_SPINCOUNT") && !is_set("OMP_WAIT_POLICY") {
         // libgomp's threads spin long at every barrier; on a machine that does other work too, stages then take

@@ -58,7 +58,7 @@ fn page_of(command: &clap::Command, dir: &Path) -> std::io::Result<()> {
 }
 
 /// Variables that commands read, and what they say.
-const ENVIRONMENT: [(&str, &str); 14] = [
+const ENVIRONMENT: [(&str, &str); 15] = [
     (
         "PIPELINE_CACHE",
         "the cache folder, in place of cache/ in the project folder",
@@ -93,6 +93,10 @@ const ENVIRONMENT: [(&str, &str); 14] = [
         "the walls around commands and workers: auto (the strongest there is), namespace, landlock, off",
     ),
     ("CUDA_VISIBLE_DEVICES", "the NVIDIA devices that are used"),
+    (
+        "CUDA_DEVICE_ORDER",
+        "how CUDA counts them: PCI_BUS_ID (as nvidia-smi does, where it is not set), FASTEST_FIRST",
+    ),
     ("NO_COLOR", "no colours, where it is set"),
     (
         "TERM",

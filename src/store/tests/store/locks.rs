@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use store::{Claim, Facts, Handover, Store, StoreError, Ticket};
+use store::{Claim, Facts, Handover, Store, StoreError};
 
-use crate::room::{Room, fill, key, ready};
+use crate::room::{Room, claimed, fill, key, ready};
 
 /// The variable that turns a helper test of this binary into a process of its own; its value is the cache.
 pub const HELPER: &str = "STORE_TEST_HELPER";
@@ -204,20 +204,6 @@ fn separate_tries_never_share_a_folder() {
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "a");
 }
 
-/// The ticket of a key that is free; waits as [`ready`] does.
-fn taken_over(store: &Store, handover: &Handover) -> Ticket {
-    let start = Instant::now();
-    loop {
-        match store.take_over(handover).unwrap() {
-            Claim::Ready(ticket) => return ticket,
-            Claim::Busy if start.elapsed() < Duration::from_mins(3) => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            other => panic!("no ticket: {other:?}"),
-        }
-    }
-}
-
 #[test]
 fn a_ticket_that_is_handed_over_is_committed_by_who_takes_it_over() {
     let room = Room::new();
@@ -227,7 +213,7 @@ fn a_ticket_that_is_handed_over_is_committed_by_who_takes_it_over() {
     let handover = serde_json::from_str(&text).unwrap();
     std::fs::write(ticket.out().join("begun"), "by the first").unwrap();
     let other = room.reopened();
-    let taken = taken_over(&other, &handover);
+    let taken = claimed(|| other.take_over(&handover));
     assert!(
         taken.out().join("begun").exists(),
         "it goes on where it was"

@@ -63,11 +63,17 @@ pub fn fill(folder: &Path, files: &[(&str, &str)]) {
     }
 }
 
-/// A ticket. Waits a little: a child that another test starts has our locks from its fork to its exec.
+/// The ticket of a key that is free.
 pub fn ready(store: &Store, key: &Key) -> Ticket {
+    claimed(|| store.ticket(key))
+}
+
+/// The ticket that is asked for, of a key that is free. Waits: a child that another test starts has our locks from its fork
+/// to its exec.
+pub fn claimed(ask: impl Fn() -> store::Result<Claim>) -> Ticket {
     let start = Instant::now();
     loop {
-        match store.ticket(key).unwrap() {
+        match ask().unwrap() {
             Claim::Ready(ticket) => return ticket,
             Claim::Busy if start.elapsed() < Duration::from_mins(3) => {
                 std::thread::sleep(Duration::from_millis(2));
